@@ -1,0 +1,173 @@
+//! The city pack: everything that makes Pantau one city's.
+//!
+//! A folder of plain files under `geodata/`; [`City::load`] reads and checks it whole. After that a
+//! `City` never changes: facts, filters and pages refer to its categories, agencies and areas by index.
+
+mod areas;
+mod load;
+
+pub use areas::{Area, AreaLevel, AreaSet, Areas, NEAREST_AREA_M};
+pub use load::{CityError, Fault};
+
+use std::path::PathBuf;
+
+use jiff::civil::Date;
+
+use crate::model::{AgencyId, Bbox, CategoryId, LngLat, TimeMs};
+
+/// A word or a sentence in both languages of the screens.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Text {
+    pub id: String,
+    pub en: String,
+}
+
+/// A checked city pack.
+#[derive(Debug)]
+pub struct City {
+    pub key: String,
+    pub name: Text,
+    /// What report codes begin with, for instance `TTE`.
+    pub code_prefix: String,
+    pub centre: LngLat,
+    pub zoom: Zoom,
+    /// Reports outside are refused; `None` takes the whole world.
+    pub bounds: Option<Bbox>,
+    pub time_zone: jiff::tz::TimeZone,
+    /// IANA name of `time_zone`.
+    pub time_zone_name: String,
+    /// What people call the zone, for instance `WIT`.
+    pub time_zone_label: String,
+    pub languages: Vec<String>,
+    /// How long a closed incident stays in memory after its closing entry; `None` for ever.
+    pub keep_closed_ms: Option<i64>,
+    /// Resolution of the H3 cells that sensitive places are coarsened to.
+    pub coarse_res: h3o::Resolution,
+    pub attribution: String,
+    /// The base map, one PMTiles file.
+    pub basemap: Option<PathBuf>,
+    pub overlays: Vec<Overlay>,
+    pub categories: Vec<Category>,
+    /// Parameters of the hotspot layer over all categories.
+    pub all_categories: HotspotParameters,
+    pub agencies: Vec<Agency>,
+    pub areas: Areas,
+    pub holidays: Vec<Holiday>,
+    /// Digest of all files that decide what facts mean (not of the base map).
+    pub hash: [u8; 32],
+}
+
+#[derive(Debug, Clone, Copy, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Zoom {
+    pub min: f64,
+    pub start: f64,
+    pub max: f64,
+}
+
+/// A PMTiles file that the city lays over the base map, with its own style layers.
+#[derive(Debug, Clone)]
+pub struct Overlay {
+    pub file: PathBuf,
+    /// MapLibre style layers, their `source` left out.
+    pub layers: serde_json::Value,
+}
+
+#[derive(Debug, Clone)]
+pub struct Category {
+    pub key: String,
+    pub name: Text,
+    /// Name of a maki or temaki icon.
+    pub icon: String,
+    pub colour: Colour,
+    pub agency: Option<AgencyId>,
+    /// The public sees its places only coarsened.
+    pub sensitive: bool,
+    /// Time from opening until an incident must be resolved; `None` where no deadline runs.
+    pub deadline_ms: Option<i64>,
+    pub hotspot: HotspotParameters,
+}
+
+/// `#RRGGBB` for the dark and for the day theme.
+#[derive(Debug, Clone, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Colour {
+    pub dark: String,
+    pub day: String,
+}
+
+/// DBSCAN's parameters and the window of one hotspot layer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HotspotParameters {
+    /// Two reports at most this far apart are neighbours, in metres on the great circle.
+    pub eps_m: f64,
+    /// A report is core where the weights of its neighbours, itself included, sum to this or more.
+    pub min_reports: f64,
+    /// A group needs this many distinct senders.
+    pub min_reporters: usize,
+    /// A report counts while it is younger than this.
+    pub window_ms: i64,
+}
+
+#[derive(Debug, Clone)]
+pub struct Agency {
+    pub key: String,
+    pub name: Text,
+    pub short: Text,
+}
+
+#[derive(Debug, Clone)]
+pub struct Holiday {
+    pub date: Date,
+    pub name: String,
+}
+
+impl City {
+    pub fn category(&self, id: CategoryId) -> &Category {
+        &self.categories[usize::from(id.0)]
+    }
+
+    pub fn category_by_key(&self, key: &str) -> Option<CategoryId> {
+        self.categories.iter().position(|c| c.key == key).map(|i| CategoryId(i as u8))
+    }
+
+    pub fn category_ids(&self) -> impl Iterator<Item = CategoryId> {
+        (0..self.categories.len()).map(|i| CategoryId(i as u8))
+    }
+
+    pub fn agency(&self, id: AgencyId) -> &Agency {
+        &self.agencies[usize::from(id.0)]
+    }
+
+    pub fn agency_by_key(&self, key: &str) -> Option<AgencyId> {
+        self.agencies.iter().position(|a| a.key == key).map(|i| AgencyId(i as u8))
+    }
+
+    /// The civil day in the city that `at` lies in.
+    pub fn day_of(&self, at: TimeMs) -> Date {
+        self.time_zone.to_datetime(at.timestamp()).date()
+    }
+
+    /// When the civil day of `at` began in the city.
+    pub fn day_start(&self, at: TimeMs) -> TimeMs {
+        self.start_of(self.day_of(at))
+    }
+
+    /// When the civil day after that of `at` begins in the city.
+    pub fn day_end(&self, at: TimeMs) -> TimeMs {
+        self.day_of(at).tomorrow().map_or(TimeMs::MAX, |day| self.start_of(day))
+    }
+
+    fn start_of(&self, day: Date) -> TimeMs {
+        self.time_zone
+            .to_timestamp(day.at(0, 0, 0, 0))
+            .map_or(TimeMs::MAX, |start| TimeMs(start.as_millisecond()))
+    }
+
+    /// The longest window of any hotspot layer, in milliseconds.
+    pub fn window_ms_max(&self) -> i64 {
+        let layers = self.categories.iter().map(|c| c.hotspot.window_ms);
+        layers.chain([self.all_categories.window_ms]).max().unwrap_or(0)
+    }
+}

@@ -1,0 +1,207 @@
+//! The journal: the only truth, and the only SQL.
+//!
+//! One contract, [`Journal`] and [`Reader`], over an embedded SQLite file ([`SqliteJournal`]) and,
+//! for tests, memory ([`MemoryJournal`]). Invariants:
+//!
+//! - What [`Journal::append`] returned as accepted is durable: it survives `kill -9` and a power cut.
+//! - Seqs are dense from 1 in commit order; `at` never falls.
+//! - State tables and log change in one transaction, so rows are always as of the head.
+//! - A tick is the last entry of its commit, and the derived tables of a tick are written with the
+//!   very next commit. So at opening at most one tick, the head itself, is not in the derived tables.
+//! - Entries form a hash chain; personal data stands beside it under a salted digest and can be erased.
+
+mod codec;
+mod decide;
+mod memory;
+mod sqlite;
+
+pub use memory::MemoryJournal;
+pub use sqlite::{FolderMode, SqliteJournal, VerifyFault, VerifyReport, verify};
+
+use std::sync::Arc;
+
+use crate::model::{
+    AgencyId, AreaId, CategoryId, Channel, Command, Entry, Epoch, IncidentNo, LngLat, Outcome, Projection,
+    ReportNo, ReportPrivate, Secret, SenderId, Seq, Status, TimeMs,
+};
+
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// Another process has the data folder open.
+    #[error("the data folder {folder} is in use by another pantau (process {pid}); stop that one first")]
+    InUse { folder: String, pid: String },
+    /// The folder cannot be opened as asked; the words say why and what to do.
+    #[error("{0}")]
+    Folder(String),
+    #[error("the disk is full")]
+    Full,
+    #[error("the store failed")]
+    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The stored history contradicts itself or the city pack.
+    #[error("the stored history cannot be read: {0}")]
+    Corrupt(String),
+}
+
+/// The end of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    pub epoch: Epoch,
+    /// `Seq(0)` where nothing is written yet.
+    pub seq: Seq,
+    /// The newest entry's time; `TimeMs(0)` where there is none.
+    pub at: TimeMs,
+}
+
+/// The one writer.
+pub trait Journal: Send {
+    fn head(&self) -> Head;
+
+    /// The folder's secret, under which codes, UUIDs and senders are made.
+    fn secret(&self) -> Secret;
+
+    /// Decides each command against the state, this batch included, and commits all that was
+    /// accepted in one transaction. One outcome a command, in order; one refusal never stops its
+    /// neighbours. `now` is the time of the new entries (raised to the head's where it is behind).
+    /// `derived` goes into the same commit, also where no command is accepted.
+    ///
+    /// # Errors
+    /// On an error nothing of the batch is durable and nothing may be acknowledged.
+    fn append(
+        &mut self,
+        commands: Vec<Command>,
+        now: TimeMs,
+        derived: Option<&DerivedUpdate>,
+    ) -> Result<Vec<Outcome>, JournalError>;
+
+    /// A handle for readers on other threads; it sees everything that was appended.
+    fn reader(&self) -> Arc<dyn Reader>;
+}
+
+/// What can be read of the journal, at any time, beside the writer.
+pub trait Reader: Send + Sync {
+    /// Calls `each` for every incident that is open or was closed after `closed_after`
+    /// (`TimeMs::MIN` for all), by number. Returns the head that the rows stand at.
+    fn incidents(&self, closed_after: TimeMs, each: &mut dyn FnMut(IncidentRow)) -> Result<Head, JournalError>;
+
+    /// Calls `each` for every incident closed at or before `closed_at`, by number, until it answers `false`.
+    fn archived(&self, closed_at: TimeMs, each: &mut dyn FnMut(IncidentRow) -> bool)
+    -> Result<(), JournalError>;
+
+    /// Calls `each` for every report that occurred after `occurred_after`, in the order of its seq.
+    fn recent_reports(
+        &self,
+        occurred_after: TimeMs,
+        each: &mut dyn FnMut(ReportRow),
+    ) -> Result<(), JournalError>;
+
+    /// Calls `each` with incident, report seq and text for every report with a description whose
+    /// incident [`Reader::incidents`] gives for `closed_after`; by incident, then seq.
+    fn texts(
+        &self,
+        closed_after: TimeMs,
+        each: &mut dyn FnMut(IncidentNo, Seq, &str),
+    ) -> Result<(), JournalError>;
+
+    /// At most `limit` entries with a seq above `after`, in order.
+    fn entries(&self, after: Seq, limit: usize) -> Result<Vec<Entry>, JournalError>;
+
+    fn report(&self, no: ReportNo) -> Result<Option<ReportRow>, JournalError>;
+
+    fn incident(&self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError>;
+
+    /// The reports and actions of one incident as entries, in order.
+    fn incident_log(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError>;
+
+    fn derived(&self) -> Result<Derived, JournalError>;
+}
+
+/// An incident as the state tables hold it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IncidentRow {
+    pub no: IncidentNo,
+    /// Seq of the entry that opened it.
+    pub opened_seq: Seq,
+    /// Seq of the newest entry that changed it.
+    pub changed_seq: Seq,
+    pub category: CategoryId,
+    pub status: Status,
+    pub agency: Option<AgencyId>,
+    pub area: Option<AreaId>,
+    pub place: LngLat,
+    pub opened_at: TimeMs,
+    /// Time of the newest entry that changed it; an imported one begins with `opened_at`.
+    pub updated_at: TimeMs,
+    pub due_at: Option<TimeMs>,
+    /// Time of the entry that closed it, while it is closed.
+    pub closed_at: Option<TimeMs>,
+    /// Closed by the import itself, not by an action.
+    pub closed_by_import: bool,
+    pub reports: u32,
+    /// Counts every change, from 1.
+    pub version: u32,
+    pub drill: bool,
+    pub imported: bool,
+}
+
+/// A report as the state tables hold it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReportRow {
+    pub no: ReportNo,
+    pub seq: Seq,
+    pub incident: IncidentNo,
+    pub received_at: TimeMs,
+    pub occurred_at: TimeMs,
+    pub category: CategoryId,
+    pub place: LngLat,
+    pub area: Option<AreaId>,
+    pub sender: SenderId,
+    pub channel: Channel,
+    pub drill: bool,
+    pub imported: bool,
+    pub private: ReportPrivate,
+}
+
+/// Hotspots as of a tick: derived from the entries, kept so that opening needs no replay.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Derived {
+    /// The tick that the hotspots stand at; `Seq(0)` before the first.
+    pub as_of_seq: Seq,
+    /// Every hotspot that lives, and those that ended among the newest 10,000 entries.
+    pub hotspots: Vec<HotspotRow>,
+    /// The newest 1,000 events, oldest first.
+    pub events: Vec<HotspotEventRow>,
+}
+
+/// What a tick changed in the derived tables.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DerivedUpdate {
+    pub as_of_seq: Seq,
+    pub hotspots: Vec<HotspotRow>,
+    pub events: Vec<HotspotEventRow>,
+}
+
+/// One hotspot. Key: projection and id.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HotspotRow {
+    pub projection: Projection,
+    /// `1187-0`: seq of the tick that bore it, and its number there.
+    pub id: String,
+    pub category: String,
+    pub changed_seq: Seq,
+    pub ended_seq: Option<Seq>,
+    /// Everything else, as `live::hotspots` writes and reads it.
+    pub body: String,
+}
+
+/// One event in a hotspot's life. Key: projection, seq, id and kind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HotspotEventRow {
+    pub projection: Projection,
+    pub seq: Seq,
+    pub at: TimeMs,
+    pub id: String,
+    /// `born`, `doubled`, `merged`, `split`, `ended`.
+    pub kind: String,
+    pub body: String,
+}

@@ -1,0 +1,8 @@
+//! Pantau: geotagged reports become incidents, clusters and hotspots on every wall, live.
+//!
+//! The way through, in the order of the folders: [`intake`] parses and checks, [`journal`] makes
+//! durable, [`live`] adds up, [`feed`] tells who is to know, [`api`] speaks HTTP.
+//! `docs/architecture.md` is the map.
+
+pub mod city;
+pub mod model;

@@ -1,0 +1,131 @@
+//! What is asked of the journal, and what it answers.
+
+use super::{
+    Action, AgencyId, AreaId, CategoryId, Channel, Entry, IncidentNo, LngLat, ReportNo, ReportPrivate,
+    SenderId, Seq, Status, TimeMs,
+};
+
+/// A wish, checked as far as it can be without the state. The journal decides it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    Pack { key: String, hash: [u8; 32] },
+    Report(Box<NewReport>),
+    Action(Box<NewAction>),
+    Tick,
+}
+
+/// A report that passed intake's checks, placed in its area and routed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewReport {
+    pub category: CategoryId,
+    pub place: LngLat,
+    /// Set where the category is sensitive: all that the chained body may say of the place.
+    pub coarse_place: Option<LngLat>,
+    pub accuracy_m: Option<u32>,
+    /// `None`: at the time of its entry.
+    pub occurred_at: Option<TimeMs>,
+    pub area: Option<AreaId>,
+    /// The incident to join; `None` opens one.
+    pub incident: Option<IncidentNo>,
+    /// The agency that gets an incident opened by this report.
+    pub agency: Option<AgencyId>,
+    /// How long after its opening an incident opened by this report is due, in milliseconds.
+    pub due_after_ms: Option<i64>,
+    /// `None`: the report counts for itself.
+    pub sender: Option<SenderId>,
+    pub channel: Channel,
+    pub drill: bool,
+    pub private: ReportPrivate,
+    pub idempotency: Option<Idempotency>,
+    pub import: Option<ImportRow>,
+}
+
+/// A client's key for one submission, with the digest of what was submitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    pub key: String,
+    pub body_digest: [u8; 32],
+}
+
+/// A row of an import: keyed by its source, stored with its own times and status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportRow {
+    /// Name of the source, for instance the file's.
+    pub source: String,
+    /// Digest of the row's id, or of the whole row where it has none.
+    pub row_digest: [u8; 16],
+    pub status: Status,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewAction {
+    pub incident: IncidentNo,
+    pub action: Action,
+    pub agency: Option<AgencyId>,
+    pub note: Option<String>,
+    /// Refused unless the incident still has this version.
+    pub version: Option<u32>,
+    /// The deadline that a reopened incident gets, counted from its reopening, in milliseconds.
+    pub due_after_ms: Option<i64>,
+    pub actor: String,
+}
+
+/// The journal's answer to one command.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Durable now. The entries are dense and in order.
+    Accepted {
+        entries: Vec<Entry>,
+        receipt: Receipt,
+    },
+    /// Was accepted before under the same key; nothing new was written.
+    Repeat {
+        receipt: Receipt,
+    },
+    Refused(Refusal),
+}
+
+/// Enough to answer the sender, now or when the same submission is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Receipt {
+    Report {
+        seq: Seq,
+        report: ReportNo,
+        received_at: TimeMs,
+        incident: IncidentNo,
+        opened_at: TimeMs,
+    },
+    Action {
+        seq: Seq,
+        incident: IncidentNo,
+    },
+    /// For packs and ticks.
+    Other {
+        seq: Seq,
+    },
+}
+
+impl Receipt {
+    pub fn seq(&self) -> Seq {
+        match self {
+            Receipt::Report { seq, .. } | Receipt::Action { seq, .. } | Receipt::Other { seq } => *seq,
+        }
+    }
+}
+
+/// Why a command was not accepted. The words are for the caller.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("there is no such incident")]
+    UnknownIncident,
+    #[error("the incident is {status}; send the report without \"incident\" to open a new one")]
+    IncidentClosed { status: Status },
+    #[error("a drill report can join only a drill incident, and a real one only a real incident")]
+    DrillMismatch,
+    #[error("{} is not possible while the incident is {from}", .action.key())]
+    Transition { action: Action, from: Status },
+    #[error("the incident has version {current} by now; read it again and decide anew")]
+    Version { current: u32 },
+    #[error("this Idempotency-Key was used before with another body; use a new key")]
+    KeyReused,
+}

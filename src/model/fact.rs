@@ -1,0 +1,87 @@
+//! The numbered facts that the journal keeps and the live map adds up.
+
+use super::{
+    Action, AgencyId, AreaId, CategoryId, Channel, IncidentNo, LngLat, ReportNo, SenderId, Seq, Status,
+    TimeMs,
+};
+
+/// One fact with its number. `at` never falls from one entry to the next.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    pub seq: Seq,
+    pub at: TimeMs,
+    pub fact: Fact,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact {
+    /// From here on this city pack is in force.
+    Pack { key: String, hash: [u8; 32] },
+    /// A report came in, and opened an incident or joined one.
+    Report(Box<ReportFact>),
+    /// Staff acted on an incident.
+    Action(Box<ActionFact>),
+    /// Time passed: hotspots are computed anew. Always the last entry of its commit.
+    Tick,
+}
+
+/// What is kept of a report for ever, and beside it what may be erased (`private`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReportFact {
+    pub report: ReportNo,
+    pub incident: IncidentNo,
+    /// Set where the report opened its incident, unset where it joined one.
+    pub opens: Option<Opening>,
+    /// The place as known: exact, or only its H3 cell's centre once the exact one was erased.
+    pub place: LngLat,
+    /// Radius within which the reporter's device believed itself to be, in metres.
+    pub accuracy_m: Option<u32>,
+    pub category: CategoryId,
+    pub occurred_at: TimeMs,
+    /// The finest area that holds the place.
+    pub area: Option<AreaId>,
+    pub sender: SenderId,
+    pub channel: Channel,
+    pub drill: bool,
+    /// From an import: no alarm, no deadline.
+    pub imported: bool,
+    pub private: ReportPrivate,
+}
+
+/// How an incident stands at its opening.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Opening {
+    /// `New`, but for imports of past incidents.
+    pub status: Status,
+    pub agency: Option<AgencyId>,
+    pub opened_at: TimeMs,
+    /// When it must be resolved; `None` where no deadline runs.
+    pub due_at: Option<TimeMs>,
+}
+
+/// Personal data: kept outside the chained body, which holds a salted digest of it, so that it can
+/// be erased on request and the chain still verifies.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ReportPrivate {
+    pub description: Option<String>,
+    pub name: Option<String>,
+    pub phone: Option<String>,
+    pub email: Option<String>,
+}
+
+/// What staff did, the status before and after included, so that an entry can be undone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActionFact {
+    pub incident: IncidentNo,
+    pub action: Action,
+    pub from: Status,
+    pub to: Status,
+    /// The agency after the action.
+    pub agency: Option<AgencyId>,
+    /// The deadline after the action.
+    pub due_at: Option<TimeMs>,
+    /// Who acted, as the journal shall remember it.
+    pub actor: String,
+    /// Note or reason. Erasable like [`ReportPrivate`].
+    pub note: Option<String>,
+}

@@ -1,0 +1,19 @@
+//! The nouns of Pantau: places, times, statuses, facts, commands.
+//!
+//! Values only. No I/O, no clock, no chance; nothing here knows of HTTP, SQL or JSON.
+
+mod command;
+mod coord;
+mod fact;
+mod id;
+mod time;
+mod vocabulary;
+
+pub use command::{Command, Idempotency, ImportRow, NewAction, NewReport, Outcome, Receipt, Refusal};
+pub use coord::{
+    Bbox, Cell, CoordError, EARTH_RADIUS_M, LEVEL_MAX, LngLat, MERCATOR_LAT_MAX, great_circle_m,
+};
+pub use fact::{ActionFact, Entry, Fact, Opening, ReportFact, ReportPrivate};
+pub use id::{Epoch, IdKey, IncidentNo, ReportNo, Secret, SenderId, Seq};
+pub use time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, TimeMs};
+pub use vocabulary::{Action, AgencyId, AreaId, CategoryId, Channel, Projection, Status};
