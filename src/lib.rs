@@ -5,4 +5,5 @@
 //! `docs/architecture.md` is the map.
 
 pub mod city;
+pub mod intake;
 pub mod model;
