@@ -5,5 +5,11 @@
 //! `docs/architecture.md` is the map.
 
 pub mod city;
-pub mod journal;
 pub mod model;
+
+pub mod intake;
+pub mod journal;
+pub mod live;
+
+/// Version and commit: pages reload themselves when it changes.
+pub const BUILD: &str = env!("PANTAU_BUILD");

@@ -20,6 +20,7 @@ export const en: Record<Key, string> = {
   'replay.long': 'REPLAY {day} · {speed}×',
   'hotspots': 'Hotspots',
   'hotspots.none': 'No hotspots',
+  'list.of': '{n} of {all}',
   'hotspots.more': '+{n} more hotspots',
   'hotspot.reports': '{n} reports',
   'hotspot.reporters': '{n} reporters',

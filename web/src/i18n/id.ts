@@ -19,6 +19,7 @@ export const id = {
   'replay.long': 'PUTAR ULANG {day} · {speed}×',
   'hotspots': 'Titik panas',
   'hotspots.none': 'Tidak ada titik panas',
+  'list.of': '{n} dari {all}',
   'hotspots.more': '+{n} titik panas lain',
   'hotspot.reports': '{n} laporan',
   'hotspot.reporters': '{n} pelapor',

@@ -204,9 +204,12 @@ export function drawPlate(look: PlateLook, font_px: number, ratio: number, palet
   measure.font = countFont;
   const countW = measure.measureText(look.count).width;
   const w = Math.ceil(badge + pad + icon + gap * 0.8 + nameW + gap + countW + gap * 0.7 + arrow + pad);
+  // The strongest hotspot is the strongest thing on the screen: its plate is filled.
+  const filled = look.rank === 1;
+  const ink = filled ? palette.onRamp : palette.text;
   return sheet(w, h, ratio, (c) => {
     const line = Math.max(1.5, font_px * 0.08);
-    c.fillStyle = palette.panel;
+    c.fillStyle = filled ? look.colour : palette.panel;
     c.strokeStyle = look.colour;
     c.lineWidth = line;
     c.beginPath();
@@ -215,10 +218,10 @@ export function drawPlate(look: PlateLook, font_px: number, ratio: number, palet
     if (look.rank !== null) {
       c.save();
       c.clip();
-      c.fillStyle = look.colour;
+      c.fillStyle = filled ? palette.onRamp : look.colour;
       c.fillRect(0, 0, badge, h);
       c.restore();
-      c.fillStyle = palette.onRamp;
+      c.fillStyle = filled ? look.colour : palette.onRamp;
       c.font = countFont;
       c.textAlign = 'center';
       c.fillText(String(look.rank), badge / 2, h / 2 + font_px * 0.334);
@@ -229,15 +232,15 @@ export function drawPlate(look: PlateLook, font_px: number, ratio: number, palet
     c.save();
     c.translate(x, (h - icon) / 2);
     c.scale(icon / ICON_BOX, icon / ICON_BOX);
-    c.fillStyle = palette.muted;
+    c.fillStyle = filled ? ink : palette.muted;
     c.fill(new Path2D(iconPath(look.icon)));
     c.restore();
     x += icon + gap * 0.8;
-    c.fillStyle = palette.text;
+    c.fillStyle = ink;
     c.font = nameFont;
     c.fillText(look.name, x, h / 2 + font_px * 0.334);
     x += nameW + gap;
-    c.fillStyle = look.colour;
+    c.fillStyle = filled ? ink : look.colour;
     c.font = countFont;
     c.fillText(look.count, x, h / 2 + font_px * 0.334);
     x += countW + gap * 0.7;

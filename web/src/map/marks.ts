@@ -75,7 +75,7 @@ export class MarkStore {
       icon: city.categories.find(({ key }) => key === hotspot.category)?.icon ?? '',
       colour: heatColour(palette.ramp, heat(hotspot.reports)),
     };
-    const font_px = numbered ? plate_px : plate_px * 0.82;
+    const font_px = plate_px * (rank === 1 ? 1.12 : numbered ? 1 : 0.82);
     const id = `p|${theme}|${font_px}|${Object.values(look).join('|')}`;
     return this.ensure(id, () => drawPlate(look, font_px, ratio, palette));
   }
