@@ -8,9 +8,11 @@ import random
 import sys
 import tomllib
 from collections import Counter
+from functools import lru_cache
 
 import mapbox_vector_tile
 import shapely
+from mapbox_vector_tile.Mapbox import vector_tile_pb2
 from pmtiles.reader import MmapSource, Reader, all_tiles
 from shapely import Point
 
@@ -24,6 +26,7 @@ LAND_COLOUR = {"dark": "#14202B", "day": "#F7F5F0"}
 CONTRAST_MIN = 3.0
 SEED_OFF_M_MAX = 500.0  # how far off its own cell a seed may lie (Tifure's lies on a rock)
 SAMPLES = 2000
+DECODE_EVERY = 20  # decoding a shape is slow; every tile is parsed, one in so many decoded whole
 
 faults: list[str] = []
 
@@ -122,18 +125,31 @@ def check_tiles(pack) -> None:
     source = MmapSource(open(path, "rb"))
     reader = Reader(source)
     layers, tiles = Counter(), Counter()
-    for (zoom, _, _), data in all_tiles(source):
-        tile = decode(data)
+    for i, ((zoom, _, _), data) in enumerate(all_tiles(source)):
         tiles[zoom] += 1
-        layers.update({name: len(layer["features"]) for name, layer in tile.items()})
-        for f in tile.get("land", {}).get("features", []):
-            expect(f["properties"]["kind"] in ("city", "near", "far"), f"{path.name}: kind of land")
+        tile = vector_tile_pb2.tile.FromString(gzip.decompress(data))
+        layers.update({layer.name: len(layer.features) for layer in tile.layers})
+        for layer in tile.layers:
+            expect(layer.extent == EXTENT, f"{path.name}: extent")
+            if layer.name == "land":
+                expect({v.string_value for v in layer.values} <= {"city", "near", "far"}, f"{path.name}: kind of land")
+        if i % DECODE_EVERY == 0:
+            check_shapes(decode(data), f"{path.name} {zoom}")
     print(f"{pack.name}/base.pmtiles:", f"{path.stat().st_size:,} bytes;", "tiles by zoom", dict(sorted(tiles.items())), "features", dict(layers))
     metadata = reader.metadata()
     expect({"name", "attribution", "vector_layers"} <= set(metadata), f"{path.name}: metadata")
     expect(set(layers) <= {layer["id"] for layer in metadata["vector_layers"]}, f"{path.name}: every layer is declared")
 
 
+def check_shapes(tile: dict, name: str) -> None:
+    for f in tile.get("land", {}).get("features", []):
+        shape = shapely.geometry.shape(f["geometry"])
+        expect(shape.is_valid and shape.area > 0, f"{name}: valid shapes")
+        # The specification of vector tiles: with y downwards, outer rings turn clockwise on the screen.
+        expect(all(p.exterior.is_ccw for p in polygons_of(shape)), f"{name}: winding")
+
+
+@lru_cache(maxsize=1024)
 def decode(data: bytes) -> dict:
     return mapbox_vector_tile.decode(gzip.decompress(data), default_options={"y_coord_down": True})
 

@@ -157,7 +157,7 @@ export class LiveFeed {
     const now_ms = this.around.now_ms();
     const limit_ms = 2 * this.heartbeat_s * 1000;
     if (now_ms - this.lastFrame_ms > limit_ms) {
-      if (this.view !== null) this.setPhase('stale');
+      this.setPhase('stale');
       // A socket that was opened just now has not had its time yet.
       if (this.socket !== null && now_ms - this.opened_ms > limit_ms) this.breakOff();
     }

@@ -22,7 +22,7 @@ import { covers, widened } from './mercator';
 import { PALETTES, type Theme } from './palette';
 import { atLeast, placePlates, type Box } from './plates';
 import { risen } from './risen';
-import { buildStyle, MAP_FONT, paintsOf, SOURCE } from './style';
+import { buildStyle, MAP_FONT, NAME_LAYERS, nameFilter, paintsOf, SOURCE } from './style';
 
 maplibregl.setWorkerUrl(workerUrl);
 maplibregl.addProtocol('pmtiles', new Protocol().tile);
@@ -105,6 +105,7 @@ export class PantauMap {
     this.gl.on('load', () => {
       this.ready = true;
       this.setAreas(options.areas);
+      this.clearEdges();
       this.redraw();
     });
     this.gl.on('zoom', () => {
@@ -114,6 +115,7 @@ export class PantauMap {
     this.gl.on('moveend', () => {
       if (!this.ready) return;
       this.gl.setPaintProperty('leaders', 'line-opacity', 1);
+      this.clearEdges();
       this.redraw();
     });
   }
@@ -197,6 +199,21 @@ export class PantauMap {
   private seen(): Bbox {
     const b = this.gl.getBounds();
     return [b.getWest(), Math.max(-85, b.getSouth()), b.getEast(), Math.min(85, b.getNorth())];
+  }
+
+  /** Names so near the edge that it would cut them are left out. */
+  private clearEdges(): void {
+    const { clientWidth: w, clientHeight: h } = this.gl.getContainer();
+    const x = Math.min(w / 4, this.options.note_px * 4.5);
+    const y = Math.min(h / 4, this.options.note_px * 1.6);
+    const corner = (px: number, py: number): [number, number] => this.gl.unproject([px, py]).toArray();
+    const inner: GeoJSON.Polygon = {
+      type: 'Polygon',
+      coordinates: [[corner(x, y), corner(w - x, y), corner(w - x, h - y), corner(x, h - y), corner(x, y)]],
+    };
+    for (const layer of NAME_LAYERS) {
+      if (this.gl.getLayer(layer)) this.gl.setFilter(layer, nameFilter(layer, this.options.scale, inner));
+    }
   }
 
   private pickAt(point: maplibregl.Point): Picked {

@@ -2,7 +2,7 @@
  * The map's style, built in code: few layers, no glyph files, no sprites, nothing from another host.
  * Sources and layers are made once; later only data and paint change.
  */
-import type { ExpressionSpecification, LayerSpecification, SourceSpecification, StyleSpecification } from 'maplibre-gl';
+import type { ExpressionSpecification, FilterSpecification, LayerSpecification, SourceSpecification, StyleSpecification } from 'maplibre-gl';
 import type { City } from '../feed/city';
 import { PALETTES, type Palette, type Theme } from './palette';
 
@@ -51,6 +51,15 @@ export function paintsOf(city: City, options: StyleOptions): { layer: string; pr
       value: value as unknown,
     })),
   );
+}
+
+/** The layers of names; which names they show follows zoom and the frame of the map. */
+export const NAME_LAYERS = ['marks', 'area-names'] as const;
+
+export function nameFilter(layer: (typeof NAME_LAYERS)[number], scale: number, inside: GeoJSON.Polygon | null): FilterSpecification {
+  const shown: ExpressionSpecification =
+    layer === 'marks' ? ['has', 'name'] : ['any', ['==', ['get', 'level'], 'district'], ['>=', ['zoom'], 13.4 + Math.log2(scale)]];
+  return inside === null ? shown : ['all', shown, ['within', inside]];
 }
 
 function groundLayers(city: City, { theme, scale, note_px }: StyleOptions): LayerSpecification[] {
@@ -192,7 +201,7 @@ function dataLayers({ theme, scale, note_px }: StyleOptions): LayerSpecification
       type: 'symbol',
       source: SOURCE.areaNames,
       minzoom: 9,
-      filter: ['any', ['==', ['get', 'level'], 'district'], ['>=', ['zoom'], 13.4 + Math.log2(scale)]],
+      filter: nameFilter('area-names', scale, null),
       layout: {
         'text-field': ['get', 'name'],
         'text-font': [MAP_FONT],

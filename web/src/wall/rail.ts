@@ -36,7 +36,7 @@ export function planRail(lines: number, there: { hotspots: number; newest: numbe
   left += kept * ROW;
   const rows = ROWS_MAX - hotspots - emptyRows;
   const overdueFirst = Math.min(1, there.overdue);
-  const newest = Math.min(there.newest, rows - overdueFirst, Math.floor((left - overdueFirst * ROW) / ROW), 3);
+  const newest = Math.min(there.newest, rows - overdueFirst, Math.floor((left - overdueFirst * ROW) / ROW), there.hotspots === 0 ? 4 : 3);
   left -= newest * ROW;
   const overdue = take(Math.min(there.overdue, 2), ROW, rows - newest);
   const moreWhys = Math.max(0, Math.min(hotspots - firstWhy, Math.floor(left / WHY)));
