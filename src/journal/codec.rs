@@ -340,6 +340,11 @@ impl<'a> Body<'a> {
         }
     }
 
+    /// The number of the report, where it is one.
+    pub fn report_no(&self) -> Option<ReportNo> {
+        self.wire.report.as_ref().map(|report| ReportNo(report.no))
+    }
+
     /// Where to look for the private part; `None` where there never was one.
     pub fn private_part(&self) -> Option<PrivatePart> {
         let report = self.wire.report.as_ref().filter(|r| r.private.is_some());

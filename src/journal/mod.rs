@@ -16,6 +16,10 @@ mod fold;
 mod keys;
 mod memory;
 mod sqlite;
+#[cfg(test)]
+mod suite;
+#[cfg(test)]
+mod testing;
 
 pub use memory::MemoryJournal;
 pub use sqlite::{FolderMode, SqliteJournal, VerifyFault, VerifyReport, verify};

@@ -36,6 +36,7 @@ macro_rules! report_columns {
          channel, drill, imported, private"
     };
 }
+pub(super) use report_columns;
 
 pub(super) struct SqliteReader {
     file: PathBuf,
