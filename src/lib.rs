@@ -5,5 +5,6 @@
 //! `docs/architecture.md` is the map.
 
 pub mod city;
+pub mod cli;
 pub mod intake;
 pub mod model;
