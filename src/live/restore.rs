@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::hotspots::HotspotReport;
+use super::hotspots::{HotspotReport, LoadError};
 use super::incident::{Incident, Spot, is_public};
 use super::map::Change;
 use super::writer::{LiveWriter, REPORT_WEIGHT};
@@ -47,8 +47,11 @@ impl Restorer {
     pub fn report(&mut self, row: &ReportRow, status: Status) {
         let report = HotspotReport {
             seq: row.seq,
+            report: row.no,
+            received_at: row.received_at,
             incident: row.incident,
             place: row.place,
+            area: row.area,
             category: row.category,
             occurred_at: row.occurred_at,
             sender: row.sender,
@@ -60,21 +63,24 @@ impl Restorer {
     }
 
     /// `tail` are the newest entries up to the head, without a gap.
-    pub fn finish(mut self, derived: &Derived, tail: &[Entry]) -> LiveWriter {
+    ///
+    /// # Errors
+    /// A stored hotspot cannot be read.
+    pub fn finish(mut self, derived: &Derived, tail: &[Entry]) -> Result<LiveWriter, LoadError> {
         self.ring(tail);
-        let head = self.writer.map.seq;
+        let (head, now) = (self.writer.map.seq, self.writer.map.now);
         for (projection, engine, layer) in [
             (Projection::Staff, &mut self.writer.staff_hotspots, &mut self.writer.map.staff),
             (Projection::Public, &mut self.writer.public_hotspots, &mut self.writer.map.public),
         ] {
-            engine.load(projection, derived, head);
+            engine.load(projection, derived, head, now)?;
             layer.hotspots = engine.board().clone();
         }
         let head_is_tick = tail.last().is_some_and(|entry| entry.fact == Fact::Tick);
         if head_is_tick && derived.as_of_seq < head {
             self.writer.tick();
         }
-        self.writer
+        Ok(self.writer)
     }
 
     fn ring(&mut self, tail: &[Entry]) {

@@ -147,8 +147,11 @@ impl LiveWriter {
         let exact = Spot { place: fact.place, area: fact.area };
         let hotspot_report = HotspotReport {
             seq,
+            report: fact.report,
+            received_at: at,
             incident: fact.incident,
             place: fact.place,
+            area: fact.area,
             category: fact.category,
             occurred_at: fact.occurred_at,
             sender: fact.sender,
@@ -164,8 +167,8 @@ impl LiveWriter {
 
     /// Hands a report to both hotspot engines.
     pub(super) fn count_report(&mut self, report: HotspotReport, exact: Spot, status: Status) {
-        let public_place = public_spot(exact, report.category, &self.map.city).place;
-        let public = HotspotReport { place: public_place, ..report.clone() };
+        let Spot { place, area } = public_spot(exact, report.category, &self.map.city);
+        let public = HotspotReport { place, area, ..report };
         self.staff_hotspots.add_report(report, status != Status::Rejected);
         self.public_hotspots.add_report(public, is_public(status));
     }
@@ -187,7 +190,7 @@ impl LiveWriter {
             (Projection::Public, &mut self.public_hotspots, &mut self.map.public),
         ];
         for (projection, engine, layer) in engines {
-            engine.tick(seq, now).append_rows(projection, derived);
+            engine.tick(seq, now).append_rows(projection, &self.map.city, derived);
             layer.hotspots = engine.board().clone();
         }
     }
