@@ -41,6 +41,24 @@ struct Job {
     reply: oneshot::Sender<Result<Vec<Outcome>, EngineError>>,
 }
 
+/// The newest moment, and word of newer ones. Ends with the engine.
+#[derive(Clone)]
+pub struct Moments {
+    current: Arc<ArcSwap<LiveMap>>,
+    published: watch::Receiver<Seq>,
+}
+
+impl Moments {
+    pub fn live(&self) -> Arc<LiveMap> {
+        self.current.load_full()
+    }
+
+    /// Changes whenever a newer moment is there.
+    pub fn published(&self) -> watch::Receiver<Seq> {
+        self.published.clone()
+    }
+}
+
 /// The engine as everybody else sees it. Clones are cheap.
 #[derive(Clone)]
 pub struct Engine {
@@ -83,9 +101,9 @@ impl Engine {
         self.current.load_full()
     }
 
-    /// Changes whenever a newer moment is there.
-    pub fn published(&self) -> watch::Receiver<Seq> {
-        self.published.clone()
+    /// The moments as they come, without keeping the engine running.
+    pub fn moments(&self) -> Moments {
+        Moments { current: self.current.clone(), published: self.published.clone() }
     }
 
     pub fn reader(&self) -> &Arc<dyn Reader> {
@@ -141,7 +159,7 @@ pub fn open(reader: &dyn Reader, head: Head, city: Arc<City>, ids: IdKey) -> Res
         }
     })?;
     unplaced?;
-    Ok(restorer.finish(&derived, &tail))
+    restorer.finish(&derived, &tail).map_err(|e| JournalError::Corrupt(e.to_string()))
 }
 
 /// The pack in force is part of the history: another one than the last is an entry.

@@ -17,6 +17,8 @@ pub mod feed;
 
 pub mod api;
 pub mod cli;
+pub mod config;
+pub mod server;
 
 /// Version and commit: pages reload themselves when it changes.
 pub const BUILD: &str = env!("PANTAU_BUILD");

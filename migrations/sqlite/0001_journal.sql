@@ -19,6 +19,8 @@ CREATE TABLE entry (
   hash BLOB NOT NULL             -- SHA-256(hash before, seq, at, body): numbers as 8 bytes, big-endian; zeros before the first
 ) STRICT;
 
+CREATE INDEX entry_pack ON entry (seq) WHERE kind = 'pack';
+
 -- What reporters said. One row a report entry, in the same order.
 CREATE TABLE report (
   no          INTEGER PRIMARY KEY, -- dense, from 1

@@ -105,12 +105,12 @@ fn write_cursor(cursor: Cursor, sort: Sort) -> String {
 
 fn read_cursor(text: &str, sort: Sort) -> Result<Cursor, String> {
     let mut parts = text.splitn(3, '.');
-    let cursor = || {
+    let mut cursor = || {
         let value = parts.next()?.parse().ok()?;
         let no = parts.next()?.parse().ok()?;
         (parts.next()? == sort.key()).then_some(Cursor { value, no: Reverse(IncidentNo(no)) })
     };
-    { cursor }().ok_or_else(|| "is not a cursor of this list in this order; begin again without it".to_owned())
+    cursor().ok_or_else(|| "is not a cursor of this list in this order; begin again without it".to_owned())
 }
 
 /// Incidents that left memory and match. Read past as a stream; only the hits are held.

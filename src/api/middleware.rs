@@ -1,7 +1,6 @@
 //! What goes around every request: an id, a log line, safe headers, problems in one shape.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
@@ -20,7 +19,7 @@ const CSP: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsa
      img-src 'self' data: blob:; font-src 'self'; worker-src 'self' blob:; connect-src 'self'; \
      object-src 'none'; base-uri 'none'; form-action 'self'";
 /// Smaller answers do not gain from compression.
-const COMPRESS_BYTES_MIN: u16 = 1024;
+const COMPRESS_BYTES_MIN: u64 = 1024;
 
 pub fn around(router: Router) -> Router {
     // A map archive is compressed inside and read by ranges: it must go out as it is.
@@ -90,6 +89,3 @@ fn class(status: StatusCode) -> &'static str {
         _ => "5xx",
     }
 }
-
-/// How long a client may take to send its headers.
-pub const HEADER_TIMEOUT: Duration = Duration::from_secs(15);

@@ -69,3 +69,13 @@ pub fn build_router(app: AppState) -> Router {
         .with_state(app);
     middleware::around(router)
 }
+
+/// Runs a read of the journal where blocking is allowed.
+async fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, crate::journal::JournalError> + Send + 'static,
+) -> Result<T, Problem> {
+    match tokio::task::spawn_blocking(read).await {
+        Ok(read) => Ok(read?),
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}

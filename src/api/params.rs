@@ -98,6 +98,25 @@ impl Params {
         spec.check(city, projection, "").map_err(|faults| self.faults.extend(faults)).ok()
     }
 
+    /// The keys that hotspots heed.
+    pub fn hotspot_filter(&mut self, city: &City, projection: Projection) -> Option<Filter> {
+        let spec = FilterSpec {
+            category: self.list("category"),
+            area: self.list("area"),
+            within: self.read("within", parse_within_text),
+            drill: self.flag("drill"),
+            ..FilterSpec::default()
+        };
+        spec.check(city, projection, "").map_err(|faults| self.faults.extend(faults)).ok()
+    }
+
+    /// Says that a parameter is needed, unless it was given and is faulty.
+    pub fn require(&mut self, key: &str) {
+        if !self.faults.iter().any(|fault| fault.pointer == key) {
+            self.fault(key, "is needed");
+        }
+    }
+
     /// Refuses what is unknown and whatever was wrong.
     pub fn finish(mut self) -> Result<(), Problem> {
         for (key, _) in std::mem::take(&mut self.pairs) {

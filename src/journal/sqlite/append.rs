@@ -216,6 +216,10 @@ impl<'b> Batch<'b> {
 }
 
 impl Store for Batch<'_> {
+    fn keep_closed_ms(&self) -> Option<i64> {
+        self.city.keep_closed_ms
+    }
+
     fn incident(&mut self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError> {
         let mut rows = self.select_incident.query([no.0])?;
         rows.next()?.map(|row| read::incident_row(row, self.city)).transpose()
