@@ -11,6 +11,8 @@ mod append;
 mod import_keys;
 mod open;
 mod read;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use open::FolderMode;
