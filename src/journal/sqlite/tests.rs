@@ -110,7 +110,10 @@ fn a_category_that_the_pack_lost_is_named() {
     let poorer = Arc::new(testing::city_with("testville", &["garbage"], &["01", "02"]));
     let journal = SqliteJournal::open(dir.path(), poorer, FolderMode::Live).unwrap();
     let sentence = journal.reader().entries(Seq(0), 10).unwrap_err().to_string();
-    assert!(sentence.contains("the category \"accident\"") && sentence.contains("put it back"), "{sentence}");
+    assert!(
+        sentence.contains("the category \"accident\"") && sentence.contains("put it back"),
+        "{sentence}"
+    );
 }
 
 #[test]
@@ -127,7 +130,8 @@ fn an_area_that_the_pack_lost_is_looked_up_by_place() {
 fn a_batch_that_finds_the_disk_full_leaves_nothing_and_counting_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let mut journal = open(&dir);
-    let row = |no: u8, source: &'static str| report(move |r| r.import = import_row(source, no, Status::New));
+    let row =
+        |no: u8, source: &'static str| report(move |r| r.import = import_row(source, no, Status::New));
     journal.append(vec![row(0, "a.csv")], NOW, None).unwrap();
     let head = journal.head();
     let pages: u32 = journal.conn.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
@@ -309,7 +313,11 @@ fn an_edited_log_is_found_at_its_first_wrong_entry() {
 #[test]
 fn a_row_that_differs_from_its_entries_is_found() {
     for (sql, seq, says) in [
-        ("UPDATE report SET category = 'accident' WHERE no = 1", Some(2), "report 1 says otherwise (category)"),
+        (
+            "UPDATE report SET category = 'accident' WHERE no = 1",
+            Some(2),
+            "report 1 says otherwise (category)",
+        ),
         ("UPDATE report SET lng_e7 = 0 WHERE no = 2", Some(3), "report 2 says otherwise (place)"),
         ("UPDATE report SET area = '02' WHERE no = 1", Some(2), "report 1 says otherwise (area)"),
         ("DELETE FROM report WHERE no = 4", Some(7), "report 4 has no row"),
@@ -319,8 +327,16 @@ fn a_row_that_differs_from_its_entries_is_found() {
         ("UPDATE report SET private = NULL, salt = NULL WHERE no = 2", Some(3), "says otherwise (place)"),
         ("UPDATE action SET actor = 'ani' WHERE seq = 5", Some(5), "the row of its action says otherwise"),
         ("DELETE FROM action WHERE seq = 5", Some(5), "its action has no row"),
-        ("INSERT INTO action SELECT 50, 1, 'note', 'x', NULL, NULL", None, "the action of entry 50 has a row"),
-        ("UPDATE incident SET status = 'resolved' WHERE no = 1", Some(2), "incident 1 says otherwise (status)"),
+        (
+            "INSERT INTO action SELECT 50, 1, 'note', 'x', NULL, NULL",
+            None,
+            "the action of entry 50 has a row",
+        ),
+        (
+            "UPDATE incident SET status = 'resolved' WHERE no = 1",
+            Some(2),
+            "incident 1 says otherwise (status)",
+        ),
         ("UPDATE incident SET due_at = NULL WHERE no = 2", Some(3), "incident 2 says otherwise (due_at)"),
         ("DELETE FROM incident WHERE no = 2", Some(3), "incident 2 has no row"),
         ("UPDATE import_key_new SET report_no = 77", None, "an import row leads to report 77"),
