@@ -15,6 +15,8 @@ mod decide;
 mod fold;
 mod keys;
 mod memory;
+#[cfg(test)]
+mod naive;
 mod sqlite;
 #[cfg(test)]
 mod suite;

@@ -1,6 +1,5 @@
 //! Opening a data folder: its lock, its migrations, and whether it is the one that was meant.
 
-use std::collections::HashMap;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::DirBuilderExt;
@@ -13,6 +12,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::import_keys::ImportKeys;
 use super::read::SqliteReader;
 use super::{SqliteJournal, file_in};
 use crate::city::City;
@@ -67,6 +67,7 @@ pub(super) fn open(dir: &Path, city: Arc<City>, mode: FolderMode) -> Result<Sqli
     let secret: [u8; 32] = meta(&tx, "secret")?.ok_or_else(|| lacks("secret"))?;
     tx.commit()?;
     let (last, head_hash) = last(&conn)?;
+    let import_keys = ImportKeys::load(&conn)?;
     Ok(SqliteJournal {
         reader: Arc::new(SqliteReader::new(file_in(dir), Arc::clone(&city), epoch)),
         city,
@@ -76,7 +77,7 @@ pub(super) fn open(dir: &Path, city: Arc<City>, mode: FolderMode) -> Result<Sqli
         last,
         head_hash,
         encoder: Encoder::default(),
-        sources: HashMap::new(),
+        import_keys,
         prune_at: TimeMs::MIN,
         broken: false,
         _lock: lock,

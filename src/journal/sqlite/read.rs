@@ -137,7 +137,8 @@ impl Reader for SqliteReader {
         let sql = concat!(
             "SELECT ",
             report_columns!(),
-            " FROM report WHERE no IN (SELECT no FROM report WHERE occurred_at > ?1) ORDER BY no"
+            " FROM report WHERE no IN (SELECT no FROM report WHERE occurred_at / 604800000 >= ?1 / 604800000) \
+             AND occurred_at > ?1 ORDER BY no"
         );
         self.with(|conn| {
             let mut statement = conn.prepare_cached(sql)?;

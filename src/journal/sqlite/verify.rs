@@ -333,7 +333,11 @@ impl Verifier<'_> {
 
     /// Keys of imports and submissions lead to reports that exist; hotspots are not of the future.
     fn pointers(&mut self) -> Result<(), JournalError> {
-        for (table, noun) in [("import_key", "an import row"), ("idempotency", "an idempotency key")] {
+        for (table, noun) in [
+            ("import_key", "an import row"),
+            ("import_key_new", "an import row"),
+            ("idempotency", "an idempotency key"),
+        ] {
             let sql = format!(
                 "SELECT report_no FROM {table} WHERE report_no NOT IN (SELECT no FROM report) LIMIT 101"
             );
