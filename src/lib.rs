@@ -5,6 +5,9 @@
 //! `docs/architecture.md` is the map.
 
 pub mod city;
-pub mod cli;
-pub mod intake;
 pub mod model;
+
+pub mod intake;
+pub mod journal;
+
+pub mod cli;

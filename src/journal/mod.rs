@@ -12,8 +12,14 @@
 
 mod codec;
 mod decide;
+mod fold;
+mod keys;
 mod memory;
 mod sqlite;
+#[cfg(test)]
+mod suite;
+#[cfg(test)]
+mod testing;
 
 pub use memory::MemoryJournal;
 pub use sqlite::{FolderMode, SqliteJournal, VerifyFault, VerifyReport, verify};
@@ -24,6 +30,11 @@ use crate::model::{
     AgencyId, AreaId, CategoryId, Channel, Command, Entry, Epoch, IncidentNo, LngLat, Outcome, Projection,
     ReportNo, ReportPrivate, Secret, SenderId, Seq, Status, TimeMs,
 };
+
+/// Ended hotspots are in [`Derived`] while their end is among this many newest entries.
+const ENDED_ENTRIES_MAX: u64 = 10_000;
+/// This many newest events of hotspots are in [`Derived`].
+const EVENTS_MAX: usize = 1_000;
 
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -82,11 +93,18 @@ pub trait Journal: Send {
 pub trait Reader: Send + Sync {
     /// Calls `each` for every incident that is open or was closed after `closed_after`
     /// (`TimeMs::MIN` for all), by number. Returns the head that the rows stand at.
-    fn incidents(&self, closed_after: TimeMs, each: &mut dyn FnMut(IncidentRow)) -> Result<Head, JournalError>;
+    fn incidents(
+        &self,
+        closed_after: TimeMs,
+        each: &mut dyn FnMut(IncidentRow),
+    ) -> Result<Head, JournalError>;
 
     /// Calls `each` for every incident closed at or before `closed_at`, by number, until it answers `false`.
-    fn archived(&self, closed_at: TimeMs, each: &mut dyn FnMut(IncidentRow) -> bool)
-    -> Result<(), JournalError>;
+    fn archived(
+        &self,
+        closed_at: TimeMs,
+        each: &mut dyn FnMut(IncidentRow) -> bool,
+    ) -> Result<(), JournalError>;
 
     /// Calls `each` for every report that occurred after `occurred_after`, in the order of its seq.
     fn recent_reports(

@@ -1,0 +1,565 @@
+//! Entries as they are stored: a compact JSON body in the hash chain, and beside it the private part.
+//!
+//! - A body is a promise: shapes are only added to, `v` changes when the meaning does. It names
+//!   categories, agencies and areas by key, so it can be read without the city pack of its day.
+//! - The private part is JSON of its own with a random salt. The body holds SHA-256(salt, private),
+//!   so the private part can be erased, and while it is there nobody can have edited it. The salt
+//!   goes with it: a phone number could be found again by trying all of them against the digest.
+//! - A sensitive report's body holds the coarse place; the exact one is in its private part.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::JournalError;
+use super::keys::Keys;
+use crate::city::City;
+use crate::model::{
+    Action, ActionFact, Channel, Entry, Fact, IncidentNo, LngLat, Opening, ReportFact, ReportNo,
+    ReportPrivate, SenderId, Seq, Status, TimeMs,
+};
+
+/// What [`Wire::v`] says today.
+const VERSION: u8 = 1;
+
+pub(super) type Hash = [u8; 32];
+pub(super) type Salt = [u8; 16];
+
+/// The hash that stands before the first entry's.
+pub(super) const CHAIN_START: Hash = [0; 32];
+
+/// The hash of an entry, given that of the entry before it.
+pub(super) fn chain(before: &Hash, seq: Seq, at: TimeMs, body: &str) -> Hash {
+    let mut hash = Sha256::new();
+    hash.update(before);
+    hash.update(seq.0.to_be_bytes());
+    hash.update(at.0.to_be_bytes());
+    hash.update(body.as_bytes());
+    hash.finalize().into()
+}
+
+/// A body: exactly one of the four facts is there.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire<'a> {
+    v: u8,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    report: Option<ReportWire<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    action: Option<ActionWire<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pack: Option<PackWire<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tick: Option<TickWire>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TickWire {}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PackWire<'a> {
+    #[serde(borrow)]
+    key: Cow<'a, str>,
+    #[serde(borrow)]
+    hash: Cow<'a, str>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReportWire<'a> {
+    no: u32,
+    incident: u32,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    opens: Option<OpeningWire<'a>>,
+    /// Longitude, latitude.
+    place: [f64; 2],
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    accuracy_m: Option<u32>,
+    #[serde(borrow)]
+    category: Cow<'a, str>,
+    occurred_at: i64,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    area: Option<Cow<'a, str>>,
+    /// 16 hex digits; absent where the report counts for itself.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    sender: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    channel: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    drill: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    imported: bool,
+    /// Digest of the private part, where there is one.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    private: Option<Cow<'a, str>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OpeningWire<'a> {
+    #[serde(borrow)]
+    status: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    agency: Option<Cow<'a, str>>,
+    at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due_at: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ActionWire<'a> {
+    incident: u32,
+    #[serde(borrow)]
+    action: Cow<'a, str>,
+    #[serde(borrow)]
+    from: Cow<'a, str>,
+    #[serde(borrow)]
+    to: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    agency: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due_at: Option<i64>,
+    #[serde(borrow)]
+    actor: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    private: Option<Cow<'a, str>>,
+}
+
+/// The private part of a report.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReportPrivateWire<'a> {
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    description: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    name: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    phone: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    email: Option<Cow<'a, str>>,
+    /// The exact place, where the body has only a coarse one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    place: Option<[f64; 2]>,
+}
+
+/// The private part of an action.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ActionPrivateWire<'a> {
+    #[serde(borrow)]
+    note: Cow<'a, str>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// Writes entries; keeps its buffers, so a batch of thousands allocates little.
+#[derive(Default)]
+pub(super) struct Encoder {
+    salts: Salts,
+    body: Vec<u8>,
+    private: Vec<u8>,
+}
+
+/// An entry as it is stored.
+pub(super) struct Encoded<'e> {
+    pub kind: &'static str,
+    pub body: &'e str,
+    pub private: Option<(Salt, &'e str)>,
+}
+
+impl Encoder {
+    /// # Errors
+    /// Where the system has no randomness to give.
+    pub fn encode(
+        &mut self,
+        city: &City,
+        entry: &Entry,
+        coarse_place: Option<LngLat>,
+    ) -> Result<Encoded<'_>, JournalError> {
+        self.body.clear();
+        self.private.clear();
+        write_private(&mut self.private, &entry.fact, coarse_place);
+        let salt = if self.private.is_empty() { None } else { Some(self.salts.next()?) };
+        let digest = salt.map(|salt| private_digest(&salt, &self.private));
+        let (kind, wire) = wire(city, &entry.fact, coarse_place, digest.as_deref());
+        write_json(&mut self.body, &wire);
+        Ok(Encoded { kind, body: text(&self.body), private: salt.map(|salt| (salt, text(&self.private))) })
+    }
+}
+
+fn write_json(buffer: &mut Vec<u8>, value: &impl Serialize) {
+    serde_json::to_writer(buffer, value).expect("plain structs become JSON");
+}
+
+fn text(json: &[u8]) -> &str {
+    std::str::from_utf8(json).expect("serde_json writes UTF-8")
+}
+
+/// Leaves `buffer` empty where the fact has no private part.
+fn write_private(buffer: &mut Vec<u8>, fact: &Fact, coarse_place: Option<LngLat>) {
+    match fact {
+        Fact::Report(report) => {
+            let private = &report.private;
+            let place = coarse_place.map(|_| degrees(report.place));
+            if *private != ReportPrivate::default() || place.is_some() {
+                write_json(
+                    buffer,
+                    &ReportPrivateWire {
+                        description: private.description.as_deref().map(Cow::Borrowed),
+                        name: private.name.as_deref().map(Cow::Borrowed),
+                        phone: private.phone.as_deref().map(Cow::Borrowed),
+                        email: private.email.as_deref().map(Cow::Borrowed),
+                        place,
+                    },
+                );
+            }
+        }
+        Fact::Action(action) => {
+            if let Some(note) = &action.note {
+                write_json(buffer, &ActionPrivateWire { note: Cow::Borrowed(note) });
+            }
+        }
+        Fact::Pack { .. } | Fact::Tick => {}
+    }
+}
+
+fn wire<'a>(
+    city: &'a City,
+    fact: &'a Fact,
+    coarse_place: Option<LngLat>,
+    digest: Option<&'a str>,
+) -> (&'static str, Wire<'a>) {
+    let mut wire = Wire { v: VERSION, report: None, action: None, pack: None, tick: None };
+    let kind = match fact {
+        Fact::Report(report) => {
+            wire.report = Some(report_wire(city, report, coarse_place, digest));
+            "report"
+        }
+        Fact::Action(action) => {
+            wire.action = Some(action_wire(city, action, digest));
+            "action"
+        }
+        Fact::Pack { key, hash } => {
+            wire.pack = Some(PackWire { key: Cow::Borrowed(key), hash: Cow::Owned(hex(hash)) });
+            "pack"
+        }
+        Fact::Tick => {
+            wire.tick = Some(TickWire {});
+            "tick"
+        }
+    };
+    (kind, wire)
+}
+
+fn report_wire<'a>(
+    city: &'a City,
+    report: &'a ReportFact,
+    coarse_place: Option<LngLat>,
+    digest: Option<&'a str>,
+) -> ReportWire<'a> {
+    let known_sender = report.sender != SenderId::of_report(report.report);
+    ReportWire {
+        no: report.report.0,
+        incident: report.incident.0,
+        opens: report.opens.as_ref().map(|opening| OpeningWire {
+            status: Cow::Borrowed(opening.status.key()),
+            agency: opening.agency.map(|id| Cow::Borrowed(city.agency(id).key.as_str())),
+            at: opening.opened_at.0,
+            due_at: opening.due_at.map(|due| due.0),
+        }),
+        place: degrees(coarse_place.unwrap_or(report.place)),
+        accuracy_m: report.accuracy_m,
+        category: Cow::Borrowed(&city.category(report.category).key),
+        occurred_at: report.occurred_at.0,
+        area: report.area.map(|id| Cow::Borrowed(city.areas.get(id).code.as_str())),
+        sender: known_sender.then(|| Cow::Owned(format!("{:016x}", report.sender.0))),
+        channel: Cow::Borrowed(report.channel.key()),
+        drill: report.drill,
+        imported: report.imported,
+        private: digest.map(Cow::Borrowed),
+    }
+}
+
+fn action_wire<'a>(city: &'a City, action: &'a ActionFact, digest: Option<&'a str>) -> ActionWire<'a> {
+    ActionWire {
+        incident: action.incident.0,
+        action: Cow::Borrowed(action.action.key()),
+        from: Cow::Borrowed(action.from.key()),
+        to: Cow::Borrowed(action.to.key()),
+        agency: action.agency.map(|id| Cow::Borrowed(city.agency(id).key.as_str())),
+        due_at: action.due_at.map(|due| due.0),
+        actor: Cow::Borrowed(&action.actor),
+        private: digest.map(Cow::Borrowed),
+    }
+}
+
+/// Where the private part of an entry is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PrivatePart {
+    Report(ReportNo),
+    Action,
+}
+
+/// A stored body, read but not yet understood.
+pub(super) struct Body<'a> {
+    seq: Seq,
+    wire: Wire<'a>,
+}
+
+impl<'a> Body<'a> {
+    pub fn parse(seq: Seq, json: &'a str) -> Result<Body<'a>, JournalError> {
+        let wire: Wire = serde_json::from_str(json).map_err(|e| corrupt(seq, format!("its body: {e}")))?;
+        if wire.v != VERSION {
+            let v = wire.v;
+            return Err(corrupt(
+                seq,
+                format!("it is of version {v}; a newer pantau wrote it, use that one"),
+            ));
+        }
+        let facts =
+            [wire.report.is_some(), wire.action.is_some(), wire.pack.is_some(), wire.tick.is_some()];
+        if facts.into_iter().filter(|there| *there).count() != 1 {
+            return Err(corrupt(seq, "its body holds not one fact"));
+        }
+        Ok(Body { seq, wire })
+    }
+
+    pub fn kind(&self) -> &'static str {
+        match &self.wire {
+            Wire { report: Some(_), .. } => "report",
+            Wire { action: Some(_), .. } => "action",
+            Wire { pack: Some(_), .. } => "pack",
+            _ => "tick",
+        }
+    }
+
+    /// The number of the report, where it is one.
+    pub fn report_no(&self) -> Option<ReportNo> {
+        self.wire.report.as_ref().map(|report| ReportNo(report.no))
+    }
+
+    /// Where to look for the private part; `None` where there never was one.
+    pub fn private_part(&self) -> Option<PrivatePart> {
+        let report = self.wire.report.as_ref().filter(|r| r.private.is_some());
+        let action = self.wire.action.as_ref().filter(|a| a.private.is_some());
+        report.map(|r| PrivatePart::Report(ReportNo(r.no))).or(action.map(|_| PrivatePart::Action))
+    }
+
+    /// Whether the private part is the one that the entry was written with.
+    pub fn vouches_for(&self, salt: &[u8], private: &str) -> bool {
+        let report = self.wire.report.as_ref().and_then(|r| r.private.as_deref());
+        let digest = report.or(self.wire.action.as_ref().and_then(|a| a.private.as_deref()));
+        digest == Some(private_digest(salt, private.as_bytes()).as_str())
+    }
+
+    /// The fact. `private` is `None` where there is no private part or it was erased.
+    pub fn into_fact(self, keys: &impl Keys, private: Option<&str>) -> Result<Fact, JournalError> {
+        let seq = self.seq;
+        match self.wire {
+            Wire { report: Some(report), .. } => {
+                Ok(Fact::Report(Box::new(report.into_fact(seq, keys, private)?)))
+            }
+            Wire { action: Some(action), .. } => {
+                Ok(Fact::Action(Box::new(action.into_fact(seq, keys, private)?)))
+            }
+            Wire { pack: Some(pack), .. } => {
+                let hash = unhex(&pack.hash).ok_or_else(|| corrupt(seq, "the pack's hash is not one"))?;
+                Ok(Fact::Pack { key: pack.key.into_owned(), hash })
+            }
+            Wire { report: None, action: None, pack: None, .. } => Ok(Fact::Tick),
+        }
+    }
+}
+
+impl ReportWire<'_> {
+    fn into_fact(
+        self,
+        seq: Seq,
+        keys: &impl Keys,
+        private: Option<&str>,
+    ) -> Result<ReportFact, JournalError> {
+        let report = ReportNo(self.no);
+        let (private, exact_place) = match private {
+            Some(json) => read_report_private(json).map_err(|e| corrupt(seq, e))?,
+            None => (ReportPrivate::default(), None),
+        };
+        let body_place = place(self.place).ok_or_else(|| corrupt(seq, "its place is outside the world"))?;
+        let place = exact_place.unwrap_or(body_place);
+        let opens = match &self.opens {
+            Some(opening) => Some(opening.read(seq, keys)?),
+            None => None,
+        };
+        let sender = match &self.sender {
+            Some(hex) => SenderId(
+                u64::from_str_radix(hex, 16).map_err(|_| corrupt(seq, "its sender is not a number"))?,
+            ),
+            None => SenderId::of_report(report),
+        };
+        Ok(ReportFact {
+            report,
+            incident: IncidentNo(self.incident),
+            opens,
+            place,
+            accuracy_m: self.accuracy_m,
+            category: keys.category(&self.category)?,
+            occurred_at: TimeMs(self.occurred_at),
+            area: self.area.map_or(Ok(None), |code| keys.area(&code, place))?,
+            sender,
+            channel: Channel::from_key(&self.channel)
+                .ok_or_else(|| unknown(seq, "channel", &self.channel))?,
+            drill: self.drill,
+            imported: self.imported,
+            private,
+        })
+    }
+}
+
+impl OpeningWire<'_> {
+    fn read(&self, seq: Seq, keys: &impl Keys) -> Result<Opening, JournalError> {
+        Ok(Opening {
+            status: status(seq, &self.status)?,
+            agency: self.agency.as_deref().map(|key| keys.agency(key)).transpose()?,
+            opened_at: TimeMs(self.at),
+            due_at: self.due_at.map(TimeMs),
+        })
+    }
+}
+
+impl ActionWire<'_> {
+    fn into_fact(
+        self,
+        seq: Seq,
+        keys: &impl Keys,
+        private: Option<&str>,
+    ) -> Result<ActionFact, JournalError> {
+        let note = match private {
+            Some(json) => Some(read_action_private(json).map_err(|e| corrupt(seq, e))?),
+            None => None,
+        };
+        Ok(ActionFact {
+            incident: IncidentNo(self.incident),
+            action: Action::from_key(&self.action).ok_or_else(|| unknown(seq, "action", &self.action))?,
+            from: status(seq, &self.from)?,
+            to: status(seq, &self.to)?,
+            agency: self.agency.as_deref().map(|key| keys.agency(key)).transpose()?,
+            due_at: self.due_at.map(TimeMs),
+            actor: self.actor.into_owned(),
+            note,
+        })
+    }
+}
+
+/// A report's private part, and its exact place where the body has only a coarse one.
+pub(super) fn read_report_private(json: &str) -> Result<(ReportPrivate, Option<LngLat>), String> {
+    let wire: ReportPrivateWire =
+        serde_json::from_str(json).map_err(|e| format!("its private part: {e}"))?;
+    let owned = |text: Option<Cow<str>>| text.map(Cow::into_owned);
+    let exact_place = match wire.place {
+        Some(degrees) => Some(place(degrees).ok_or("its exact place is outside the world")?),
+        None => None,
+    };
+    let private = ReportPrivate {
+        description: owned(wire.description),
+        name: owned(wire.name),
+        phone: owned(wire.phone),
+        email: owned(wire.email),
+    };
+    Ok((private, exact_place))
+}
+
+/// Calls `each` with the description in a report's private part, if there is one.
+pub(super) fn read_description(json: &str, each: impl FnOnce(&str)) -> Result<(), String> {
+    let wire: ReportPrivateWire =
+        serde_json::from_str(json).map_err(|e| format!("its private part: {e}"))?;
+    if let Some(description) = wire.description {
+        each(&description);
+    }
+    Ok(())
+}
+
+fn read_action_private(json: &str) -> Result<String, String> {
+    let wire: ActionPrivateWire =
+        serde_json::from_str(json).map_err(|e| format!("its private part: {e}"))?;
+    Ok(wire.note.into_owned())
+}
+
+fn corrupt(seq: Seq, what: impl std::fmt::Display) -> JournalError {
+    JournalError::Corrupt(format!("entry {seq}: {what}"))
+}
+
+fn unknown(seq: Seq, noun: &str, key: &str) -> JournalError {
+    corrupt(seq, format!("there is no {noun} {key:?}"))
+}
+
+fn status(seq: Seq, key: &str) -> Result<Status, JournalError> {
+    Status::from_key(key).ok_or_else(|| unknown(seq, "status", key))
+}
+
+fn degrees(place: LngLat) -> [f64; 2] {
+    [place.lng(), place.lat()]
+}
+
+fn place([lng, lat]: [f64; 2]) -> Option<LngLat> {
+    LngLat::new(lng, lat).ok()
+}
+
+fn private_digest(salt: &[u8], private: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(salt);
+    hash.update(private);
+    hex(&hash.finalize().into())
+}
+
+pub(super) fn hex(bytes: &Hash) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(64);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
+}
+
+fn unhex(text: &str) -> Option<Hash> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (i, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).ok()?;
+    }
+    Some(bytes)
+}
+
+/// Random salts, fetched from the system a few hundred at a time.
+struct Salts {
+    random: [u8; 4096],
+    used: usize,
+}
+
+impl Default for Salts {
+    fn default() -> Salts {
+        Salts { random: [0; 4096], used: 4096 }
+    }
+}
+
+impl Salts {
+    fn next(&mut self) -> Result<Salt, JournalError> {
+        if self.used == self.random.len() {
+            getrandom::fill(&mut self.random).map_err(|e| JournalError::Store(Box::new(e)))?;
+            self.used = 0;
+        }
+        let salt = &mut self.random[self.used..self.used + 16];
+        self.used += 16;
+        let taken = salt.try_into().expect("16 bytes were asked for");
+        salt.fill(0); // a salt in memory longer than needed would outlive its erasure
+        Ok(taken)
+    }
+}

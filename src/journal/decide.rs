@@ -1,0 +1,293 @@
+//! Decides commands against the state: accepted with an entry, a repeat, or refused.
+//!
+//! Pure but for the look-ups that a [`Store`] answers; both stores decide here, so they agree.
+//! What was decided is written before the next command is looked at, so a batch sees itself.
+
+use super::{IncidentRow, JournalError, fold};
+use crate::model::{
+    ActionFact, Command, Entry, Fact, HOUR_MS, Idempotency, ImportRow, IncidentNo, LngLat, NewAction,
+    NewReport, Opening, Outcome, Receipt, Refusal, ReportFact, ReportNo, SenderId, Seq, Status, TimeMs,
+};
+
+/// How long after its entry an idempotency key counts, by the time of entries.
+pub(super) const IDEMPOTENCY_MS: i64 = 72 * HOUR_MS;
+
+/// What deciding needs to know, and where it puts what was accepted.
+pub(super) trait Store {
+    fn incident(&mut self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError>;
+
+    /// The submission stored under an idempotency key, if any; may be older than it counts.
+    fn keyed(&mut self, key: &str) -> Result<Option<Keyed>, JournalError>;
+
+    fn imported(&mut self, row: &ImportRow) -> Result<Option<ReportNo>, JournalError>;
+
+    /// The receipt of a report that is stored.
+    fn receipt(&mut self, no: ReportNo) -> Result<Receipt, JournalError>;
+
+    fn write(&mut self, accepted: &Accepted) -> Result<(), JournalError>;
+}
+
+/// A submission under an idempotency key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keyed {
+    pub report: ReportNo,
+    pub body_digest: [u8; 32],
+    pub at: TimeMs,
+}
+
+/// The last numbers given out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Counters {
+    pub seq: Seq,
+    pub at: TimeMs,
+    pub report: u32,
+    pub incident: u32,
+}
+
+/// An accepted command: its entry, and what the state tables get.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub entry: Entry,
+    pub receipt: Receipt,
+    /// The incident touched, as it stands after the entry. New where the entry opened it.
+    pub incident: Option<IncidentRow>,
+    /// All that the chained body may say of the place.
+    pub coarse_place: Option<LngLat>,
+    pub idempotency: Option<Idempotency>,
+    pub import: Option<ImportRow>,
+}
+
+enum Decision {
+    Accept(Accepted),
+    Repeat(Receipt),
+    Refuse(Refusal),
+}
+
+/// Decides a batch, writes what is accepted, and moves the counters on. All entries are at `now`,
+/// or at the head's time where `now` is behind it.
+///
+/// # Errors
+/// Those of the store; the caller takes back what was written and the counters.
+///
+/// # Panics
+/// Where a tick is not the last command.
+pub(super) fn decide_all(
+    store: &mut impl Store,
+    counters: &mut Counters,
+    commands: Vec<Command>,
+    now: TimeMs,
+) -> Result<Vec<Outcome>, JournalError> {
+    let tick_before_last = commands.iter().rev().skip(1).any(|c| matches!(c, Command::Tick));
+    assert!(!tick_before_last, "a tick is the last command of its batch");
+
+    let mut outcomes = Vec::with_capacity(commands.len());
+    for command in commands {
+        outcomes.push(match decide(store, counters, command, now.max(counters.at))? {
+            Decision::Accept(accepted) => {
+                store.write(&accepted)?;
+                counters.advance(&accepted.entry);
+                Outcome::Accepted { entries: vec![accepted.entry], receipt: accepted.receipt }
+            }
+            Decision::Repeat(receipt) => Outcome::Repeat { receipt },
+            Decision::Refuse(refusal) => Outcome::Refused(refusal),
+        });
+    }
+    Ok(outcomes)
+}
+
+impl Counters {
+    fn advance(&mut self, entry: &Entry) {
+        self.seq = entry.seq;
+        self.at = entry.at;
+        if let Fact::Report(report) = &entry.fact {
+            self.report = report.report.0;
+            self.incident = self.incident.max(report.incident.0);
+        }
+    }
+}
+
+fn decide(
+    store: &mut impl Store,
+    last: &Counters,
+    command: Command,
+    at: TimeMs,
+) -> Result<Decision, JournalError> {
+    match command {
+        Command::Report(report) => decide_report(store, last, *report, at),
+        Command::Action(action) => decide_action(store, last, *action, at),
+        Command::Pack { key, hash } => Ok(other(last, at, Fact::Pack { key, hash })),
+        Command::Tick => Ok(other(last, at, Fact::Tick)),
+    }
+}
+
+fn other(last: &Counters, at: TimeMs, fact: Fact) -> Decision {
+    let seq = last.seq.next();
+    Decision::Accept(Accepted {
+        entry: Entry { seq, at, fact },
+        receipt: Receipt::Other { seq },
+        incident: None,
+        coarse_place: None,
+        idempotency: None,
+        import: None,
+    })
+}
+
+fn decide_report(
+    store: &mut impl Store,
+    last: &Counters,
+    mut new: NewReport,
+    at: TimeMs,
+) -> Result<Decision, JournalError> {
+    if let Some(repeat) = repeat_of(store, &new, at)? {
+        return Ok(repeat);
+    }
+    let mut joined = None;
+    if let Some(no) = new.incident {
+        let incident = store.incident(no)?;
+        match incident.ok_or(Refusal::UnknownIncident).and_then(|i| joinable(i, new.drill)) {
+            Ok(incident) => joined = Some(incident),
+            Err(refusal) => return Ok(Decision::Refuse(refusal)),
+        }
+    }
+    let (idempotency, import, coarse_place) =
+        (new.idempotency.take(), new.import.take(), new.coarse_place.take());
+    let status = import.as_ref().map(|row| row.status);
+    let seq = last.seq.next();
+    let fact = report_fact(last, new, joined.as_ref(), status, at);
+    let incident = match (joined, &fact.opens) {
+        (Some(mut incident), _) => {
+            fold::join(&mut incident, seq, at);
+            incident
+        }
+        (None, Some(opening)) => fold::opened(seq, at, &fact, opening),
+        (None, None) => unreachable!("a report opens an incident or joins one"),
+    };
+    let receipt = Receipt::Report {
+        seq,
+        report: fact.report,
+        received_at: at,
+        incident: fact.incident,
+        opened_at: incident.opened_at,
+    };
+    Ok(Decision::Accept(Accepted {
+        entry: Entry { seq, at, fact: Fact::Report(Box::new(fact)) },
+        receipt,
+        incident: Some(incident),
+        coarse_place,
+        idempotency,
+        import,
+    }))
+}
+
+/// The earlier answer, where the report was sent under the same key before.
+fn repeat_of(
+    store: &mut impl Store,
+    new: &NewReport,
+    at: TimeMs,
+) -> Result<Option<Decision>, JournalError> {
+    if let Some(submitted) = &new.idempotency {
+        let keyed = store.keyed(&submitted.key)?.filter(|keyed| at.since(keyed.at) <= IDEMPOTENCY_MS);
+        if let Some(keyed) = keyed {
+            return Ok(Some(if keyed.body_digest == submitted.body_digest {
+                Decision::Repeat(store.receipt(keyed.report)?)
+            } else {
+                Decision::Refuse(Refusal::KeyReused)
+            }));
+        }
+    }
+    if let Some(row) = &new.import
+        && let Some(no) = store.imported(row)?
+    {
+        return Ok(Some(Decision::Repeat(store.receipt(no)?)));
+    }
+    Ok(None)
+}
+
+fn joinable(incident: IncidentRow, drill: bool) -> Result<IncidentRow, Refusal> {
+    if !incident.status.is_open() {
+        return Err(Refusal::IncidentClosed { status: incident.status });
+    }
+    if incident.drill != drill {
+        return Err(Refusal::DrillMismatch);
+    }
+    Ok(incident)
+}
+
+/// `imported` is the status of the row where the report comes from an import.
+fn report_fact(
+    last: &Counters,
+    new: NewReport,
+    joined: Option<&IncidentRow>,
+    imported: Option<Status>,
+    at: TimeMs,
+) -> ReportFact {
+    let report = ReportNo(next_no(last.report));
+    let occurred_at = new.occurred_at.unwrap_or(at);
+    let opened_at = if imported.is_some() { occurred_at } else { at };
+    let due_after_ms = new.due_after_ms.filter(|_| imported.is_none());
+    let opening = Opening {
+        status: imported.unwrap_or(Status::New),
+        agency: new.agency,
+        opened_at,
+        due_at: due_after_ms.map(|ms| opened_at.plus_ms(ms)),
+    };
+    ReportFact {
+        report,
+        incident: joined.map_or_else(|| IncidentNo(next_no(last.incident)), |incident| incident.no),
+        opens: joined.is_none().then_some(opening),
+        place: new.place,
+        accuracy_m: new.accuracy_m,
+        category: new.category,
+        occurred_at,
+        area: new.area,
+        sender: new.sender.unwrap_or(SenderId::of_report(report)),
+        channel: new.channel,
+        drill: new.drill,
+        imported: imported.is_some(),
+        private: new.private,
+    }
+}
+
+fn next_no(last: u32) -> u32 {
+    last.checked_add(1).expect("four thousand million reports are beyond any city")
+}
+
+fn decide_action(
+    store: &mut impl Store,
+    last: &Counters,
+    new: NewAction,
+    at: TimeMs,
+) -> Result<Decision, JournalError> {
+    let Some(mut incident) = store.incident(new.incident)? else {
+        return Ok(Decision::Refuse(Refusal::UnknownIncident));
+    };
+    if new.version.is_some_and(|version| version != incident.version) {
+        return Ok(Decision::Refuse(Refusal::Version { current: incident.version }));
+    }
+    let from = incident.status;
+    let Some(to) = new.action.leads_to(from) else {
+        return Ok(Decision::Refuse(Refusal::Transition { action: new.action, from }));
+    };
+    let reopened = !from.is_open() && to.is_open();
+    let due_at = if reopened { new.due_after_ms.map(|ms| at.plus_ms(ms)) } else { incident.due_at };
+    let fact = ActionFact {
+        incident: incident.no,
+        action: new.action,
+        from,
+        to,
+        agency: new.agency.or(incident.agency),
+        due_at,
+        actor: new.actor,
+        note: new.note,
+    };
+    let seq = last.seq.next();
+    fold::act(&mut incident, seq, at, &fact);
+    Ok(Decision::Accept(Accepted {
+        receipt: Receipt::Action { seq, incident: incident.no },
+        entry: Entry { seq, at, fact: Fact::Action(Box::new(fact)) },
+        incident: Some(incident),
+        coarse_place: None,
+        idempotency: None,
+        import: None,
+    }))
+}

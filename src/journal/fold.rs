@@ -1,0 +1,77 @@
+//! What an entry does to the rows of the state tables. Pure; the one place that knows.
+//!
+//! Deciding, verifying and every store go through here, so rows are always the fold of the entries.
+
+use super::{IncidentRow, ReportRow};
+use crate::model::{ActionFact, Opening, ReportFact, Seq, TimeMs};
+
+/// The incident that a report opened.
+pub(super) fn opened(seq: Seq, at: TimeMs, report: &ReportFact, opening: &Opening) -> IncidentRow {
+    let closed = !opening.status.is_open();
+    IncidentRow {
+        no: report.incident,
+        opened_seq: seq,
+        changed_seq: seq,
+        category: report.category,
+        status: opening.status,
+        agency: opening.agency,
+        area: report.area,
+        place: report.place,
+        opened_at: opening.opened_at,
+        updated_at: if report.imported { opening.opened_at } else { at },
+        due_at: opening.due_at,
+        closed_at: closed.then_some(at),
+        closed_by_import: closed,
+        reports: 1,
+        version: 1,
+        drill: report.drill,
+        imported: report.imported,
+    }
+}
+
+/// One more report joined the incident.
+pub(super) fn join(incident: &mut IncidentRow, seq: Seq, at: TimeMs) {
+    incident.reports += 1;
+    touch(incident, seq, at);
+}
+
+/// Staff acted on the incident.
+pub(super) fn act(incident: &mut IncidentRow, seq: Seq, at: TimeMs, action: &ActionFact) {
+    match (action.from.is_open(), action.to.is_open()) {
+        (true, false) => incident.closed_at = Some(at),
+        (false, true) => {
+            incident.closed_at = None;
+            incident.closed_by_import = false;
+        }
+        (true, true) | (false, false) => {}
+    }
+    incident.status = action.to;
+    incident.agency = action.agency;
+    incident.due_at = action.due_at;
+    touch(incident, seq, at);
+}
+
+fn touch(incident: &mut IncidentRow, seq: Seq, at: TimeMs) {
+    incident.changed_seq = seq;
+    incident.updated_at = at;
+    incident.version += 1;
+}
+
+/// The row of a report.
+pub(super) fn report_row(seq: Seq, at: TimeMs, report: &ReportFact) -> ReportRow {
+    ReportRow {
+        no: report.report,
+        seq,
+        incident: report.incident,
+        received_at: at,
+        occurred_at: report.occurred_at,
+        category: report.category,
+        place: report.place,
+        area: report.area,
+        sender: report.sender,
+        channel: report.channel,
+        drill: report.drill,
+        imported: report.imported,
+        private: report.private.clone(),
+    }
+}

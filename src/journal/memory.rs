@@ -1,0 +1,252 @@
+//! The journal in memory: the same decisions and the same reading, nothing durable. For tests and
+//! simulations.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::decide::{Accepted, Counters, Keyed, Store, decide_all};
+use super::{
+    Derived, DerivedUpdate, ENDED_ENTRIES_MAX, EVENTS_MAX, Head, HotspotEventRow, HotspotRow, IncidentRow,
+    Journal, JournalError, Reader, ReportRow, fold,
+};
+use crate::city::City;
+use crate::model::{
+    Command, Entry, Epoch, Fact, ImportRow, IncidentNo, Outcome, Receipt, ReportNo, Secret, Seq, TimeMs,
+};
+
+/// A journal that lives as long as it and its readers do. Nothing in it is ever encoded, so it needs
+/// no city pack; it is taken so that both stores are made from the same things.
+pub struct MemoryJournal {
+    epoch: Epoch,
+    secret: Secret,
+    state: Arc<RwLock<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    last: Counters,
+    entries: Vec<Entry>,
+    /// By number, from 1.
+    reports: Vec<ReportRow>,
+    /// By number, from 1.
+    incidents: Vec<IncidentRow>,
+    keyed: HashMap<String, Keyed>,
+    imported: HashMap<(String, [u8; 16]), ReportNo>,
+    hotspots_as_of: Seq,
+    hotspots: BTreeMap<(&'static str, String), HotspotRow>,
+    events: BTreeMap<(Seq, &'static str, String, String), HotspotEventRow>,
+}
+
+impl MemoryJournal {
+    /// The epoch follows from the secret, so a simulation's run is a function of its seed.
+    pub fn new(city: Arc<City>, secret: Secret) -> MemoryJournal {
+        let digest = Sha256::new().chain_update(&city.key).chain_update(secret.0).finalize();
+        let bytes: [u8; 16] = digest[..16].try_into().expect("a digest has 32 bytes");
+        let epoch = Epoch(Uuid::from_bytes(bytes));
+        MemoryJournal { epoch, secret, state: Arc::default() }
+    }
+}
+
+impl Journal for MemoryJournal {
+    fn head(&self) -> Head {
+        let last = read(&self.state).last;
+        Head { epoch: self.epoch, seq: last.seq, at: last.at }
+    }
+
+    fn secret(&self) -> Secret {
+        self.secret
+    }
+
+    fn append(
+        &mut self,
+        commands: Vec<Command>,
+        now: TimeMs,
+        derived: Option<&DerivedUpdate>,
+    ) -> Result<Vec<Outcome>, JournalError> {
+        // Readers wait for the whole batch, so they see it or not, as with a transaction.
+        let mut state = write(&self.state);
+        let mut last = state.last;
+        let outcomes = decide_all(&mut *state, &mut last, commands, now)?;
+        state.last = last;
+        if let Some(update) = derived {
+            state.update_derived(update);
+        }
+        Ok(outcomes)
+    }
+
+    fn reader(&self) -> Arc<dyn Reader> {
+        Arc::new(MemoryReader { epoch: self.epoch, state: Arc::clone(&self.state) })
+    }
+}
+
+fn read(state: &RwLock<State>) -> RwLockReadGuard<'_, State> {
+    state.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write(state: &RwLock<State>) -> RwLockWriteGuard<'_, State> {
+    state.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    fn incident(&self, no: IncidentNo) -> Option<&IncidentRow> {
+        self.incidents.get((no.0 as usize).checked_sub(1)?)
+    }
+
+    fn report(&self, no: ReportNo) -> Option<&ReportRow> {
+        self.reports.get((no.0 as usize).checked_sub(1)?)
+    }
+
+    fn update_derived(&mut self, update: &DerivedUpdate) {
+        self.hotspots_as_of = update.as_of_seq;
+        for row in &update.hotspots {
+            self.hotspots.insert((row.projection.key(), row.id.clone()), row.clone());
+        }
+        for row in &update.events {
+            let key = (row.seq, row.projection.key(), row.id.clone(), row.kind.clone());
+            self.events.insert(key, row.clone());
+        }
+    }
+}
+
+impl Store for State {
+    fn incident(&mut self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError> {
+        Ok(State::incident(self, no).cloned())
+    }
+
+    fn keyed(&mut self, key: &str) -> Result<Option<Keyed>, JournalError> {
+        Ok(self.keyed.get(key).copied())
+    }
+
+    fn imported(&mut self, row: &ImportRow) -> Result<Option<ReportNo>, JournalError> {
+        Ok(self.imported.get(&(row.source.clone(), row.row_digest)).copied())
+    }
+
+    fn receipt(&mut self, no: ReportNo) -> Result<Receipt, JournalError> {
+        let report = State::report(self, no).expect("keys point at reports that exist");
+        let incident = State::incident(self, report.incident).expect("a report has its incident");
+        Ok(Receipt::Report {
+            seq: report.seq,
+            report: no,
+            received_at: report.received_at,
+            incident: incident.no,
+            opened_at: incident.opened_at,
+        })
+    }
+
+    fn write(&mut self, accepted: &Accepted) -> Result<(), JournalError> {
+        let Entry { seq, at, ref fact } = accepted.entry;
+        self.entries.push(accepted.entry.clone());
+        if let Some(incident) = &accepted.incident {
+            let i = incident.no.0 as usize - 1;
+            match self.incidents.get_mut(i) {
+                Some(row) => *row = incident.clone(),
+                None => self.incidents.push(incident.clone()),
+            }
+        }
+        if let Fact::Report(report) = fact {
+            self.reports.push(fold::report_row(seq, at, report));
+            if let Some(sent) = &accepted.idempotency {
+                let keyed = Keyed { report: report.report, body_digest: sent.body_digest, at };
+                self.keyed.insert(sent.key.clone(), keyed);
+            }
+            if let Some(row) = &accepted.import {
+                self.imported.insert((row.source.clone(), row.row_digest), report.report);
+            }
+        }
+        Ok(())
+    }
+}
+
+struct MemoryReader {
+    epoch: Epoch,
+    state: Arc<RwLock<State>>,
+}
+
+fn closed_after(incident: &IncidentRow, closed_after: TimeMs) -> bool {
+    incident.closed_at.is_none_or(|closed_at| closed_at > closed_after)
+}
+
+impl Reader for MemoryReader {
+    fn incidents(&self, after: TimeMs, each: &mut dyn FnMut(IncidentRow)) -> Result<Head, JournalError> {
+        let state = read(&self.state);
+        state.incidents.iter().filter(|i| closed_after(i, after)).cloned().for_each(each);
+        Ok(Head { epoch: self.epoch, seq: state.last.seq, at: state.last.at })
+    }
+
+    fn archived(
+        &self,
+        closed_at: TimeMs,
+        each: &mut dyn FnMut(IncidentRow) -> bool,
+    ) -> Result<(), JournalError> {
+        let state = read(&self.state);
+        let mut archived = state.incidents.iter().filter(|i| i.closed_at.is_some_and(|at| at <= closed_at));
+        let _all_given = archived.all(|incident| each(incident.clone()));
+        Ok(())
+    }
+
+    fn recent_reports(
+        &self,
+        occurred_after: TimeMs,
+        each: &mut dyn FnMut(ReportRow),
+    ) -> Result<(), JournalError> {
+        let state = read(&self.state);
+        state.reports.iter().filter(|r| r.occurred_at > occurred_after).cloned().for_each(each);
+        Ok(())
+    }
+
+    fn texts(
+        &self,
+        after: TimeMs,
+        each: &mut dyn FnMut(IncidentNo, Seq, &str),
+    ) -> Result<(), JournalError> {
+        let state = read(&self.state);
+        let mut reports: Vec<&ReportRow> = state.reports.iter().collect();
+        reports.sort_by_key(|r| (r.incident, r.seq));
+        for report in reports {
+            let shown = State::incident(&state, report.incident).is_some_and(|i| closed_after(i, after));
+            if let Some(description) = report.private.description.as_deref().filter(|_| shown) {
+                each(report.incident, report.seq, description);
+            }
+        }
+        Ok(())
+    }
+
+    fn entries(&self, after: Seq, limit: usize) -> Result<Vec<Entry>, JournalError> {
+        let state = read(&self.state);
+        let skipped = usize::try_from(after.0).unwrap_or(usize::MAX);
+        Ok(state.entries.iter().skip(skipped).take(limit).cloned().collect())
+    }
+
+    fn report(&self, no: ReportNo) -> Result<Option<ReportRow>, JournalError> {
+        Ok(read(&self.state).report(no).cloned())
+    }
+
+    fn incident(&self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError> {
+        Ok(read(&self.state).incident(no).cloned())
+    }
+
+    fn incident_log(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
+        let about = |entry: &&Entry| match &entry.fact {
+            Fact::Report(report) => report.incident == no,
+            Fact::Action(action) => action.incident == no,
+            Fact::Pack { .. } | Fact::Tick => false,
+        };
+        Ok(read(&self.state).entries.iter().filter(about).cloned().collect())
+    }
+
+    fn derived(&self) -> Result<Derived, JournalError> {
+        let state = read(&self.state);
+        let kept = |row: &&HotspotRow| {
+            row.ended_seq.is_none_or(|ended| ended.0 + ENDED_ENTRIES_MAX > state.last.seq.0)
+        };
+        let skipped = state.events.len().saturating_sub(EVENTS_MAX);
+        Ok(Derived {
+            as_of_seq: state.hotspots_as_of,
+            hotspots: state.hotspots.values().filter(kept).cloned().collect(),
+            events: state.events.values().skip(skipped).cloned().collect(),
+        })
+    }
+}

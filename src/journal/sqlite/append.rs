@@ -1,0 +1,343 @@
+//! Writing: one transaction a batch.
+
+use std::collections::HashMap;
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavior, params};
+
+use super::SqliteJournal;
+use super::read::{self, incident_columns};
+use crate::city::City;
+use crate::journal::codec::{Encoder, Hash, chain};
+use crate::journal::decide::{Accepted, IDEMPOTENCY_MS, Keyed, Store, decide_all};
+use crate::journal::{DerivedUpdate, IncidentRow, JournalError};
+use crate::model::{
+    ActionFact, Command, Entry, Fact, ImportRow, IncidentNo, MINUTE_MS, Outcome, Receipt, ReportFact,
+    ReportNo, Seq, TimeMs,
+};
+
+/// How often old idempotency keys are deleted, and how many at most at once.
+const PRUNE_EVERY_MS: i64 = 10 * MINUTE_MS;
+const PRUNED_KEYS_MAX: u32 = 10_000;
+
+pub(super) fn append(
+    journal: &mut SqliteJournal,
+    commands: Vec<Command>,
+    now: TimeMs,
+    derived: Option<&DerivedUpdate>,
+) -> Result<Vec<Outcome>, JournalError> {
+    if journal.broken {
+        let sentence = "writing failed earlier; start pantau again when the disk is sound";
+        return Err(JournalError::Store(sentence.into()));
+    }
+    let result = append_in_transaction(journal, commands, now, derived);
+    if let Err(JournalError::Store(error)) = &result {
+        // The kernel has dropped pages that it could not write; trying again would look like success.
+        let error = error.downcast_ref::<rusqlite::Error>();
+        journal.broken =
+            error.is_some_and(|e| e.sqlite_error_code() == Some(rusqlite::ErrorCode::SystemIoFailure));
+    }
+    result
+}
+
+/// Changes the journal's own fields only after the commit.
+fn append_in_transaction(
+    journal: &mut SqliteJournal,
+    commands: Vec<Command>,
+    now: TimeMs,
+    derived: Option<&DerivedUpdate>,
+) -> Result<Vec<Outcome>, JournalError> {
+    let SqliteJournal { conn, encoder, sources, city, .. } = journal;
+    let mut last = journal.last;
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut batch = Batch::new(&tx, city, encoder, sources, journal.head_hash)?;
+    let outcomes = decide_all(&mut batch, &mut last, commands, now)?;
+    let (head_hash, new_sources) = batch.finish();
+    if last == journal.last && derived.is_none() {
+        return Ok(outcomes); // nothing to make durable: the transaction is rolled back
+    }
+    if let Some(update) = derived {
+        update_derived(&tx, update)?;
+    }
+    let prunes = last.at >= journal.prune_at;
+    if prunes {
+        prune_idempotency(&tx, last.at)?;
+    }
+    tx.commit()?;
+    if prunes {
+        journal.prune_at = last.at.plus_ms(PRUNE_EVERY_MS);
+    }
+    journal.sources.extend(new_sources);
+    journal.last = last;
+    journal.head_hash = head_hash;
+    Ok(outcomes)
+}
+
+fn update_derived(conn: &Connection, update: &DerivedUpdate) -> Result<(), JournalError> {
+    let as_of_seq = update.as_of_seq.0.cast_signed();
+    conn.prepare_cached("INSERT OR REPLACE INTO derived (only_row, as_of_seq) VALUES (1, ?1)")?
+        .execute([as_of_seq])?;
+    let mut put = conn.prepare_cached(
+        "INSERT OR REPLACE INTO hotspot (projection, id, category, changed_seq, ended_seq, body) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    for row in &update.hotspots {
+        let changed_seq = row.changed_seq.0.cast_signed();
+        let ended_seq = row.ended_seq.map(|seq| seq.0.cast_signed());
+        put.execute(params![row.projection.key(), row.id, row.category, changed_seq, ended_seq, row.body])?;
+    }
+    let mut put = conn.prepare_cached(
+        "INSERT OR REPLACE INTO hotspot_event (seq, projection, id, kind, at, body) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    for row in &update.events {
+        let seq = row.seq.0.cast_signed();
+        put.execute(params![seq, row.projection.key(), row.id, row.kind, row.at.0, row.body])?;
+    }
+    Ok(())
+}
+
+fn prune_idempotency(conn: &Connection, at: TimeMs) -> Result<(), JournalError> {
+    conn.prepare_cached(
+        "DELETE FROM idempotency \
+         WHERE key IN (SELECT key FROM idempotency WHERE at < ?1 ORDER BY at LIMIT ?2)",
+    )?
+    .execute(params![at.plus_ms(-IDEMPOTENCY_MS).0, PRUNED_KEYS_MAX])?;
+    Ok(())
+}
+
+/// One batch inside its transaction, its statements at hand.
+struct Batch<'b> {
+    city: &'b City,
+    encoder: &'b mut Encoder,
+    sources: &'b HashMap<String, i64>,
+    new_sources: HashMap<String, i64>,
+    head_hash: Hash,
+    conn: &'b Connection,
+    select_incident: CachedStatement<'b>,
+    select_import: CachedStatement<'b>,
+    insert_entry: CachedStatement<'b>,
+    insert_report: CachedStatement<'b>,
+    put_incident: CachedStatement<'b>,
+    insert_import: CachedStatement<'b>,
+}
+
+impl<'b> Batch<'b> {
+    fn new(
+        conn: &'b Connection,
+        city: &'b City,
+        encoder: &'b mut Encoder,
+        sources: &'b HashMap<String, i64>,
+        head_hash: Hash,
+    ) -> Result<Batch<'b>, JournalError> {
+        Ok(Batch {
+            city,
+            encoder,
+            sources,
+            new_sources: HashMap::new(),
+            head_hash,
+            conn,
+            select_incident: conn.prepare_cached(concat!(
+                "SELECT ",
+                incident_columns!(),
+                " FROM incident WHERE no = ?1"
+            ))?,
+            select_import: conn.prepare_cached(
+                "SELECT report_no FROM import_key WHERE source_id = ?1 AND row_digest = ?2",
+            )?,
+            insert_entry: conn.prepare_cached(
+                "INSERT INTO entry (seq, at, kind, body, hash) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?,
+            insert_report: conn.prepare_cached(
+                "INSERT INTO report (no, seq, incident_no, received_at, occurred_at, category, lng_e7, \
+                 lat_e7, area, sender, channel, drill, imported, salt, private) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+            )?,
+            put_incident: conn.prepare_cached(concat!(
+                "INSERT OR REPLACE INTO incident (",
+                incident_columns!(),
+                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+            ))?,
+            insert_import: conn.prepare_cached(
+                "INSERT INTO import_key (source_id, row_digest, report_no) VALUES (?1, ?2, ?3)",
+            )?,
+        })
+    }
+
+    /// The new head's hash, and the sources that the transaction added.
+    fn finish(self) -> (Hash, HashMap<String, i64>) {
+        (self.head_hash, self.new_sources)
+    }
+
+    fn source_id(&mut self, name: &str) -> Result<Option<i64>, JournalError> {
+        if let Some(id) = self.sources.get(name).or_else(|| self.new_sources.get(name)) {
+            return Ok(Some(*id));
+        }
+        let sql = "SELECT id FROM import_source WHERE name = ?1";
+        let id = self.conn.prepare_cached(sql)?.query_row([name], |row| row.get(0)).optional()?;
+        if let Some(id) = id {
+            self.new_sources.insert(name.to_owned(), id);
+        }
+        Ok(id)
+    }
+
+    fn source_id_or_new(&mut self, name: &str) -> Result<i64, JournalError> {
+        if let Some(id) = self.source_id(name)? {
+            return Ok(id);
+        }
+        self.conn.execute("INSERT INTO import_source (name) VALUES (?1)", [name])?;
+        let id = self.conn.last_insert_rowid();
+        self.new_sources.insert(name.to_owned(), id);
+        Ok(id)
+    }
+
+    fn put_incident(&mut self, row: &IncidentRow) -> Result<(), JournalError> {
+        self.put_incident.execute(params![
+            row.no.0,
+            row.closed_at.map(|at| at.0),
+            row.opened_seq.0.cast_signed(),
+            row.changed_seq.0.cast_signed(),
+            self.city.category(row.category).key,
+            row.status.key(),
+            row.agency.map(|id| self.city.agency(id).key.as_str()),
+            row.area.map(|id| self.city.areas.get(id).code.as_str()),
+            row.place.lng_e7(),
+            row.place.lat_e7(),
+            row.opened_at.0,
+            row.updated_at.0,
+            row.due_at.map(|at| at.0),
+            row.closed_by_import,
+            row.reports,
+            row.version,
+            row.drill,
+            row.imported,
+        ])?;
+        Ok(())
+    }
+}
+
+impl Store for Batch<'_> {
+    fn incident(&mut self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError> {
+        let mut rows = self.select_incident.query([no.0])?;
+        rows.next()?.map(|row| read::incident_row(row, self.city)).transpose()
+    }
+
+    fn keyed(&mut self, key: &str) -> Result<Option<Keyed>, JournalError> {
+        let sql = "SELECT report_no, body_digest, at FROM idempotency WHERE key = ?1";
+        let keyed = |row: &rusqlite::Row| {
+            Ok(Keyed { report: ReportNo(row.get(0)?), body_digest: row.get(1)?, at: TimeMs(row.get(2)?) })
+        };
+        Ok(self.conn.prepare_cached(sql)?.query_row([key], keyed).optional()?)
+    }
+
+    fn imported(&mut self, row: &ImportRow) -> Result<Option<ReportNo>, JournalError> {
+        let Some(source) = self.source_id(&row.source)? else {
+            return Ok(None);
+        };
+        let no = self.select_import.query_row(params![source, row.row_digest], |row| row.get(0));
+        Ok(no.optional()?.map(ReportNo))
+    }
+
+    fn receipt(&mut self, no: ReportNo) -> Result<Receipt, JournalError> {
+        let sql = "SELECT r.seq, r.received_at, i.no, i.opened_at \
+                   FROM report r JOIN incident i ON i.no = r.incident_no WHERE r.no = ?1";
+        let receipt = |row: &rusqlite::Row| {
+            Ok(Receipt::Report {
+                seq: Seq(row.get::<_, i64>(0)?.cast_unsigned()),
+                report: no,
+                received_at: TimeMs(row.get(1)?),
+                incident: IncidentNo(row.get(2)?),
+                opened_at: TimeMs(row.get(3)?),
+            })
+        };
+        let found = self.conn.prepare_cached(sql)?.query_row([no.0], receipt).optional()?;
+        found.ok_or_else(|| super::bad_row("report", no.0, "a key points at it, but it is not there"))
+    }
+
+    fn write(&mut self, accepted: &Accepted) -> Result<(), JournalError> {
+        let Entry { seq, at, ref fact } = accepted.entry;
+        let encoded = self.encoder.encode(self.city, &accepted.entry, accepted.coarse_place)?;
+        let hash = chain(&self.head_hash, seq, at, encoded.body);
+        self.insert_entry.execute(params![seq.0.cast_signed(), at.0, encoded.kind, encoded.body, hash])?;
+        self.head_hash = hash;
+        match fact {
+            Fact::Report(report) => {
+                insert_report(&mut self.insert_report, self.city, seq, at, report, encoded.private)?;
+                self.insert_keys(accepted, report, at)?;
+            }
+            Fact::Action(action) => insert_action(self.conn, seq, action, encoded.private)?,
+            Fact::Pack { .. } | Fact::Tick => {}
+        }
+        accepted.incident.as_ref().map_or(Ok(()), |incident| self.put_incident(incident))
+    }
+}
+
+impl Batch<'_> {
+    fn insert_keys(
+        &mut self,
+        accepted: &Accepted,
+        report: &ReportFact,
+        at: TimeMs,
+    ) -> Result<(), JournalError> {
+        if let Some(row) = &accepted.import {
+            let source = self.source_id_or_new(&row.source)?;
+            self.insert_import.execute(params![source, row.row_digest, report.report.0])?;
+        }
+        if let Some(sent) = &accepted.idempotency {
+            // Replaces a key that no longer counts.
+            let sql = "INSERT OR REPLACE INTO idempotency (key, body_digest, report_no, at) \
+                       VALUES (?1, ?2, ?3, ?4)";
+            let mut put = self.conn.prepare_cached(sql)?;
+            put.execute(params![sent.key, sent.body_digest, report.report.0, at.0])?;
+        }
+        Ok(())
+    }
+}
+
+type Private<'e> = Option<([u8; 16], &'e str)>;
+
+fn insert_report(
+    insert: &mut CachedStatement,
+    city: &City,
+    seq: Seq,
+    at: TimeMs,
+    report: &ReportFact,
+    private: Private,
+) -> Result<(), JournalError> {
+    insert.execute(params![
+        report.report.0,
+        seq.0.cast_signed(),
+        report.incident.0,
+        at.0,
+        report.occurred_at.0,
+        city.category(report.category).key,
+        report.place.lng_e7(),
+        report.place.lat_e7(),
+        report.area.map(|id| city.areas.get(id).code.as_str()),
+        report.sender.0.cast_signed(),
+        report.channel.key(),
+        report.drill,
+        report.imported,
+        private.map(|(salt, _)| salt),
+        private.map(|(_, json)| json),
+    ])?;
+    Ok(())
+}
+
+fn insert_action(
+    conn: &Connection,
+    seq: Seq,
+    action: &ActionFact,
+    private: Private,
+) -> Result<(), JournalError> {
+    let sql = "INSERT INTO action (seq, incident_no, action, actor, salt, private) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    conn.prepare_cached(sql)?.execute(params![
+        seq.0.cast_signed(),
+        action.incident.0,
+        action.action.key(),
+        action.actor,
+        private.map(|(salt, _)| salt),
+        private.map(|(_, json)| json),
+    ])?;
+    Ok(())
+}

@@ -1,0 +1,233 @@
+//! Opening a data folder: its lock, its migrations, and whether it is the one that was meant.
+
+use std::collections::HashMap;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::read::SqliteReader;
+use super::{SqliteJournal, file_in};
+use crate::city::City;
+use crate::journal::JournalError;
+use crate::journal::codec::{CHAIN_START, Encoder, Hash, hex};
+use crate::journal::decide::Counters;
+use crate::model::{Epoch, Secret, Seq, TimeMs};
+
+/// What a data folder is for; marked when it is made, for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FolderMode {
+    Live,
+    /// Time comes from past reports (`--clock replay`).
+    Replay,
+}
+
+impl FolderMode {
+    fn key(self) -> &'static str {
+        match self {
+            FolderMode::Live => "live",
+            FolderMode::Replay => "replay",
+        }
+    }
+}
+
+/// In order; never edited, only added to.
+const MIGRATIONS: [(&str, &str); 1] =
+    [("0001_journal", include_str!("../../../migrations/sqlite/0001_journal.sql"))];
+
+/// "PNTU", so that `file` and others know whose database it is.
+const APPLICATION_ID: i32 = 0x504E_5455;
+
+/// Pages of the write-ahead log before it is copied into the database (4 KiB each): large enough
+/// that an import does not copy the same index pages after every batch, small enough to recover fast.
+const WAL_PAGES: u32 = 16_384;
+/// Page cache of the write connection: holds the hot part of the import index.
+const CACHE_KIB: u32 = 65_536;
+const BUSY: Duration = Duration::from_secs(10);
+
+pub(super) fn open(dir: &Path, city: Arc<City>, mode: FolderMode) -> Result<SqliteJournal, JournalError> {
+    let folder = |what: std::io::Error| {
+        JournalError::Folder(format!("the data folder {} cannot be used: {what}", dir.display()))
+    };
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(folder)?;
+    let lock = lock(dir, &folder)?;
+    let mut conn = connect(dir)?;
+    migrate(&mut conn)?;
+    let tx = conn.transaction()?;
+    mark(&tx, dir, &city, mode)?;
+    let epoch = meta::<String>(&tx, "epoch")?.and_then(|text| Uuid::parse_str(&text).ok());
+    let epoch = Epoch(epoch.ok_or_else(|| lacks("epoch"))?);
+    let secret: [u8; 32] = meta(&tx, "secret")?.ok_or_else(|| lacks("secret"))?;
+    tx.commit()?;
+    let (last, head_hash) = last(&conn)?;
+    Ok(SqliteJournal {
+        reader: Arc::new(SqliteReader::new(file_in(dir), Arc::clone(&city), epoch)),
+        city,
+        epoch,
+        secret: Secret(secret),
+        conn,
+        last,
+        head_hash,
+        encoder: Encoder::default(),
+        sources: HashMap::new(),
+        prune_at: TimeMs::MIN,
+        broken: false,
+        _lock: lock,
+    })
+}
+
+fn lock(dir: &Path, folder: &dyn Fn(std::io::Error) -> JournalError) -> Result<File, JournalError> {
+    let path = dir.join("lock");
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(folder)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            let known = file.read_to_string(&mut pid).is_ok() && !pid.trim().is_empty();
+            let pid = if known { pid.trim().to_owned() } else { "unknown".to_owned() };
+            return Err(JournalError::InUse { folder: dir.display().to_string(), pid });
+        }
+        Err(TryLockError::Error(error)) => return Err(folder(error)),
+    }
+    file.set_len(0).and_then(|()| file.rewind()).map_err(folder)?;
+    writeln!(file, "{}", std::process::id()).map_err(folder)?;
+    Ok(file)
+}
+
+fn connect(dir: &Path) -> Result<Connection, JournalError> {
+    let conn = Connection::open(file_in(dir))?;
+    conn.busy_timeout(BUSY)?;
+    conn.pragma_update(None, "application_id", APPLICATION_ID)?;
+    let wal: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if wal != "wal" {
+        return Err(JournalError::Folder(format!(
+            "the file system of {} cannot keep SQLite's write-ahead log; use a local disk",
+            dir.display()
+        )));
+    }
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
+    conn.pragma_update(None, "cache_size", -i64::from(CACHE_KIB))?;
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    // What is erased is overwritten, not only unlinked.
+    conn.pragma_update(None, "secure_delete", "ON")?;
+    conn.set_prepared_statement_cache_capacity(32);
+    Ok(conn)
+}
+
+/// A connection that can only read. `temp_store` stays on disk where much may have to be sorted.
+pub(super) fn connect_read_only(file: &Path, cache_kib: u32) -> Result<Connection, JournalError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(file, flags)?;
+    conn.busy_timeout(BUSY)?;
+    conn.pragma_update(None, "query_only", true)?;
+    conn.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
+    conn.set_prepared_statement_cache_capacity(32);
+    Ok(conn)
+}
+
+fn migrate(conn: &mut Connection) -> Result<(), JournalError> {
+    conn.execute_batch(
+        "CREATE TABLE IF NOT EXISTS migration (name TEXT NOT NULL PRIMARY KEY, sha256 TEXT NOT NULL) STRICT",
+    )?;
+    for (name, sql) in MIGRATIONS {
+        let tx = conn.transaction()?;
+        let digest = hex(&Sha256::digest(sql).into());
+        let applied: Option<String> = tx
+            .query_row("SELECT sha256 FROM migration WHERE name = ?1", [name], |row| row.get(0))
+            .optional()?;
+        match applied {
+            Some(applied) if applied == digest => continue,
+            Some(_) => {
+                return Err(JournalError::Corrupt(format!(
+                    "its tables were made by another {name}.sql than this pantau has; use the pantau that made them"
+                )));
+            }
+            None => {}
+        }
+        tx.execute_batch(sql)?;
+        tx.execute("INSERT INTO migration (name, sha256) VALUES (?1, ?2)", [name, &digest])?;
+        tx.commit()?;
+    }
+    Ok(())
+}
+
+/// Marks a new folder; of an old one, checks that it is the city's and of the mode.
+fn mark(conn: &Connection, dir: &Path, city: &City, mode: FolderMode) -> Result<(), JournalError> {
+    let Some(marked_city) = meta::<String>(conn, "city")? else {
+        return mark_new(conn, city, mode);
+    };
+    let dir = dir.display();
+    if marked_city != city.key {
+        return Err(JournalError::Folder(format!(
+            "the data folder {dir} belongs to the city {marked_city:?}, not to {:?}; start with its city pack, or name another folder with --data",
+            city.key
+        )));
+    }
+    let marked_mode: String = meta(conn, "mode")?.ok_or_else(|| lacks("mode"))?;
+    match mode {
+        _ if marked_mode == mode.key() => Ok(()),
+        FolderMode::Live => Err(JournalError::Folder(format!(
+            "the data folder {dir} holds a replay; add --clock replay, or name another folder with --data"
+        ))),
+        FolderMode::Replay => Err(JournalError::Folder(format!(
+            "the data folder {dir} holds live reports, and a replay needs a folder of its own; name one with --data"
+        ))),
+    }
+}
+
+fn mark_new(conn: &Connection, city: &City, mode: FolderMode) -> Result<(), JournalError> {
+    let mut random = [0; 42];
+    getrandom::fill(&mut random).map_err(|e| JournalError::Store(Box::new(e)))?;
+    let (secret, rest) = random.split_at(32);
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let unix_ms = since_1970.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(0));
+    let random = rest.try_into().expect("42 - 32 bytes");
+    let epoch = uuid::Builder::from_unix_timestamp_millis(unix_ms, random).into_uuid().to_string();
+    let mut put = conn.prepare("INSERT INTO meta (key, value) VALUES (?1, ?2)")?;
+    put.execute(params!["city", city.key])?;
+    put.execute(params!["mode", mode.key()])?;
+    put.execute(params!["epoch", epoch])?;
+    put.execute(params!["secret", secret])?;
+    Ok(())
+}
+
+pub(super) fn meta<T: FromSql>(conn: &Connection, key: &str) -> Result<Option<T>, JournalError> {
+    let sql = "SELECT value FROM meta WHERE key = ?1";
+    Ok(conn.query_row(sql, [key], |row| row.get(0)).optional()?)
+}
+
+fn lacks(key: &str) -> JournalError {
+    JournalError::Corrupt(format!("the table meta has no sound {key}; restore a backup"))
+}
+
+/// The last numbers given out, and the head's hash.
+pub(super) fn last(conn: &Connection) -> Result<(Counters, Hash), JournalError> {
+    let head = conn
+        .query_row("SELECT seq, at, hash FROM entry ORDER BY seq DESC LIMIT 1", [], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    let (seq, at, hash) = head.unwrap_or((0, 0, CHAIN_START));
+    let no = |sql: &str| conn.query_row(sql, [], |row| row.get(0));
+    let counters = Counters {
+        seq: Seq(seq.cast_unsigned()),
+        at: TimeMs(at),
+        report: no("SELECT coalesce(max(no), 0) FROM report")?,
+        incident: no("SELECT coalesce(max(no), 0) FROM incident")?,
+    };
+    Ok((counters, hash))
+}

@@ -1,0 +1,383 @@
+//! Reading beside the writer: a small pool of read-only connections, one snapshot a call.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::{bad_row, open};
+use crate::city::City;
+use crate::journal::codec::{self, Body, PrivatePart};
+use crate::journal::keys::Keys;
+use crate::journal::{
+    Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, Head, HotspotEventRow, HotspotRow, IncidentRow, JournalError,
+    Reader, ReportRow,
+};
+use crate::model::{
+    Channel, Entry, Epoch, Fact, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq,
+    Status, TimeMs,
+};
+
+/// Connections kept open between calls; more are opened for as long as more calls run at once.
+const POOL_MAX: usize = 4;
+const CACHE_KIB: u32 = 4_096;
+
+macro_rules! incident_columns {
+    () => {
+        "no, closed_at, opened_seq, changed_seq, category, status, agency, area, lng_e7, lat_e7, \
+         opened_at, updated_at, due_at, closed_by_import, reports, version, drill, imported"
+    };
+}
+pub(super) use incident_columns;
+
+macro_rules! report_columns {
+    () => {
+        "no, seq, incident_no, received_at, occurred_at, category, lng_e7, lat_e7, area, sender, \
+         channel, drill, imported, private"
+    };
+}
+pub(super) use report_columns;
+
+pub(super) struct SqliteReader {
+    file: PathBuf,
+    city: Arc<City>,
+    epoch: Epoch,
+    pool: Mutex<Vec<Connection>>,
+}
+
+impl SqliteReader {
+    pub fn new(file: PathBuf, city: Arc<City>, epoch: Epoch) -> SqliteReader {
+        SqliteReader { file, city, epoch, pool: Mutex::default() }
+    }
+
+    /// Runs `read` on a connection of the pool, all of it on one snapshot.
+    fn with<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
+        let pooled = self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let conn = match pooled {
+            Some(conn) => conn,
+            None => {
+                let conn = open::connect_read_only(&self.file, CACHE_KIB)?;
+                conn.pragma_update(None, "temp_store", "MEMORY")?;
+                conn
+            }
+        };
+        let tx = conn.unchecked_transaction()?;
+        let result = read(&tx);
+        tx.rollback()?;
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.len() < POOL_MAX {
+            pool.push(conn);
+        }
+        result
+    }
+}
+
+impl Reader for SqliteReader {
+    fn incidents(
+        &self,
+        closed_after: TimeMs,
+        each: &mut dyn FnMut(IncidentRow),
+    ) -> Result<Head, JournalError> {
+        self.with(|conn| {
+            let sql = if mostly_archived(conn, closed_after)? {
+                concat!(
+                    "SELECT ",
+                    incident_columns!(),
+                    " FROM incident WHERE no IN (SELECT no FROM incident WHERE closed_at IS NULL \
+                     UNION ALL SELECT no FROM incident WHERE closed_at > ?1) ORDER BY no"
+                )
+            } else {
+                concat!(
+                    "SELECT ",
+                    incident_columns!(),
+                    " FROM incident WHERE closed_at IS NULL OR +closed_at > ?1 ORDER BY no"
+                )
+            };
+            let mut statement = conn.prepare_cached(sql)?;
+            let mut rows = statement.query([closed_after.0])?;
+            while let Some(row) = rows.next()? {
+                each(incident_row(row, &*self.city)?);
+            }
+            let (last, _) = open::last(conn)?;
+            Ok(Head { epoch: self.epoch, seq: last.seq, at: last.at })
+        })
+    }
+
+    fn archived(
+        &self,
+        closed_at: TimeMs,
+        each: &mut dyn FnMut(IncidentRow) -> bool,
+    ) -> Result<(), JournalError> {
+        self.with(|conn| {
+            let sql = concat!(
+                "SELECT ",
+                incident_columns!(),
+                " FROM incident WHERE no IN (SELECT no FROM incident WHERE closed_at <= ?1) ORDER BY no"
+            );
+            let mut statement = conn.prepare_cached(sql)?;
+            let mut rows = statement.query([closed_at.0])?;
+            while let Some(row) = rows.next()? {
+                if !each(incident_row(row, &*self.city)?) {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn recent_reports(
+        &self,
+        occurred_after: TimeMs,
+        each: &mut dyn FnMut(ReportRow),
+    ) -> Result<(), JournalError> {
+        // By number is by seq. The inner query needs only the index and hands the numbers out sorted.
+        let sql = concat!(
+            "SELECT ",
+            report_columns!(),
+            " FROM report WHERE no IN (SELECT no FROM report WHERE occurred_at > ?1) ORDER BY no"
+        );
+        self.with(|conn| {
+            let mut statement = conn.prepare_cached(sql)?;
+            let mut rows = statement.query([occurred_after.0])?;
+            while let Some(row) = rows.next()? {
+                each(report_row(row, &*self.city)?);
+            }
+            Ok(())
+        })
+    }
+
+    fn texts(
+        &self,
+        closed_after: TimeMs,
+        each: &mut dyn FnMut(IncidentNo, Seq, &str),
+    ) -> Result<(), JournalError> {
+        let sql = "SELECT i.no, r.seq, r.private \
+                   FROM incident i CROSS JOIN report r INDEXED BY report_incident ON r.incident_no = i.no \
+                   WHERE (i.closed_at IS NULL OR +i.closed_at > ?1) AND r.private IS NOT NULL \
+                   ORDER BY i.no, r.no";
+        self.with(|conn| {
+            let mut statement = conn.prepare_cached(sql)?;
+            let mut rows = statement.query([closed_after.0])?;
+            while let Some(row) = rows.next()? {
+                let (no, seq) = (IncidentNo(row.get(0)?), seq(row, 1)?);
+                let read = codec::read_description(text(row, 2)?, |text| each(no, seq, text));
+                read.map_err(|e| JournalError::Corrupt(format!("entry {seq}: {e}")))?;
+            }
+            Ok(())
+        })
+    }
+
+    fn entries(&self, after: Seq, limit: usize) -> Result<Vec<Entry>, JournalError> {
+        let after = i64::try_from(after.0).unwrap_or(i64::MAX);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.with(|conn| {
+            let sql = "SELECT seq, at, body FROM entry WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+            entries(conn, sql, [after, limit], &*self.city)
+        })
+    }
+
+    fn report(&self, no: ReportNo) -> Result<Option<ReportRow>, JournalError> {
+        self.with(|conn| {
+            let sql = concat!("SELECT ", report_columns!(), " FROM report WHERE no = ?1");
+            let mut statement = conn.prepare_cached(sql)?;
+            let mut rows = statement.query([no.0])?;
+            rows.next()?.map(|row| report_row(row, &*self.city)).transpose()
+        })
+    }
+
+    fn incident(&self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError> {
+        self.with(|conn| {
+            let sql = concat!("SELECT ", incident_columns!(), " FROM incident WHERE no = ?1");
+            let mut statement = conn.prepare_cached(sql)?;
+            let mut rows = statement.query([no.0])?;
+            rows.next()?.map(|row| incident_row(row, &*self.city)).transpose()
+        })
+    }
+
+    fn incident_log(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
+        self.with(|conn| {
+            let sql = "SELECT seq, at, body FROM entry WHERE seq IN \
+                       (SELECT seq FROM report WHERE incident_no = ?1 \
+                        UNION ALL SELECT seq FROM action WHERE incident_no = ?1) ORDER BY seq";
+            entries(conn, sql, [i64::from(no.0)], &*self.city)
+        })
+    }
+
+    fn derived(&self) -> Result<Derived, JournalError> {
+        self.with(|conn| {
+            let as_of_seq = conn
+                .query_row("SELECT as_of_seq FROM derived", [], |row| row.get::<_, i64>(0))
+                .optional()?
+                .unwrap_or(0);
+            let (last, _) = open::last(conn)?;
+            Ok(Derived {
+                as_of_seq: Seq(as_of_seq.cast_unsigned()),
+                hotspots: hotspots(conn, last.seq)?,
+                events: events(conn)?,
+            })
+        })
+    }
+}
+
+/// Whether most incidents were closed at or before `closed_at`, so that picking the others out by
+/// index is cheaper than reading past the closed ones.
+fn mostly_archived(conn: &Connection, closed_at: TimeMs) -> Result<bool, JournalError> {
+    if closed_at == TimeMs::MIN {
+        return Ok(false);
+    }
+    let count = "SELECT count(*) FROM incident WHERE closed_at <= ?1";
+    let archived: i64 = conn.prepare_cached(count)?.query_row([closed_at.0], |row| row.get(0))?;
+    let all: i64 = conn.query_row("SELECT coalesce(max(no), 0) FROM incident", [], |row| row.get(0))?;
+    Ok(archived > all / 2)
+}
+
+fn entries(
+    conn: &Connection,
+    sql: &str,
+    params: impl rusqlite::Params,
+    city: &City,
+) -> Result<Vec<Entry>, JournalError> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut of_report = conn.prepare_cached("SELECT private FROM report WHERE no = ?1")?;
+    let mut of_action = conn.prepare_cached("SELECT private FROM action WHERE seq = ?1")?;
+    let mut rows = statement.query(params)?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (seq, at) = (seq(row, 0)?, TimeMs(row.get(1)?));
+        let body = Body::parse(seq, text(row, 2)?)?;
+        let private: Option<String> = match body.private_part() {
+            Some(PrivatePart::Report(no)) => {
+                of_report.query_row([no.0], |row| row.get(0)).optional()?.flatten()
+            }
+            Some(PrivatePart::Action) => {
+                of_action.query_row([seq.0.cast_signed()], |row| row.get(0)).optional()?.flatten()
+            }
+            None => None,
+        };
+        let fact: Fact = body.into_fact(city, private.as_deref())?;
+        entries.push(Entry { seq, at, fact });
+    }
+    Ok(entries)
+}
+
+fn hotspots(conn: &Connection, head: Seq) -> Result<Vec<HotspotRow>, JournalError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT projection, id, category, changed_seq, ended_seq, body FROM hotspot \
+         WHERE ended_seq IS NULL OR ended_seq > ?1 ORDER BY projection, id",
+    )?;
+    let ended_after = head.0.cast_signed() - ENDED_ENTRIES_MAX.cast_signed();
+    let mut rows = statement.query([ended_after])?;
+    let mut hotspots = Vec::new();
+    while let Some(row) = rows.next()? {
+        let ended_seq: Option<i64> = row.get(4)?;
+        hotspots.push(HotspotRow {
+            projection: projection(row, 0)?,
+            id: row.get(1)?,
+            category: row.get(2)?,
+            changed_seq: seq(row, 3)?,
+            ended_seq: ended_seq.map(|seq| Seq(seq.cast_unsigned())),
+            body: row.get(5)?,
+        });
+    }
+    Ok(hotspots)
+}
+
+fn events(conn: &Connection) -> Result<Vec<HotspotEventRow>, JournalError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT projection, seq, at, id, kind, body FROM hotspot_event \
+         ORDER BY seq DESC, projection DESC, id DESC, kind DESC LIMIT ?1",
+    )?;
+    let mut rows = statement.query([EVENTS_MAX as i64])?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next()? {
+        events.push(HotspotEventRow {
+            projection: projection(row, 0)?,
+            seq: seq(row, 1)?,
+            at: TimeMs(row.get(2)?),
+            id: row.get(3)?,
+            kind: row.get(4)?,
+            body: row.get(5)?,
+        });
+    }
+    events.reverse();
+    Ok(events)
+}
+
+fn projection(row: &Row, i: usize) -> Result<Projection, JournalError> {
+    let key = text(row, i)?;
+    let known = [Projection::Public, Projection::Staff].into_iter().find(|p| p.key() == key);
+    known.ok_or_else(|| JournalError::Corrupt(format!("there is no projection {key:?}")))
+}
+
+fn seq(row: &Row, i: usize) -> Result<Seq, JournalError> {
+    Ok(Seq(row.get::<_, i64>(i)?.cast_unsigned()))
+}
+
+pub(super) fn text<'r>(row: &'r Row, i: usize) -> Result<&'r str, JournalError> {
+    row.get_ref(i)?.as_str().map_err(|e| JournalError::Corrupt(format!("column {i} of a row: {e}")))
+}
+
+pub(super) fn text_or_null<'r>(row: &'r Row, i: usize) -> Result<Option<&'r str>, JournalError> {
+    row.get_ref(i)?.as_str_or_null().map_err(|e| JournalError::Corrupt(format!("column {i} of a row: {e}")))
+}
+
+fn place(table: &str, no: u32, lng_e7: i32, lat_e7: i32) -> Result<LngLat, JournalError> {
+    LngLat::from_e7(lng_e7, lat_e7).ok_or_else(|| bad_row(table, no, "its place is outside the world"))
+}
+
+/// Reads [`incident_columns`].
+pub(super) fn incident_row(row: &Row, keys: &impl Keys) -> Result<IncidentRow, JournalError> {
+    let no: u32 = row.get(0)?;
+    let place = place("incident", no, row.get(8)?, row.get(9)?)?;
+    let status =
+        Status::from_key(text(row, 5)?).ok_or_else(|| bad_row("incident", no, "unknown status"))?;
+    Ok(IncidentRow {
+        no: IncidentNo(no),
+        closed_at: row.get::<_, Option<i64>>(1)?.map(TimeMs),
+        opened_seq: seq(row, 2)?,
+        changed_seq: seq(row, 3)?,
+        category: keys.category(text(row, 4)?)?,
+        status,
+        agency: text_or_null(row, 6)?.map(|key| keys.agency(key)).transpose()?,
+        area: text_or_null(row, 7)?.map_or(Ok(None), |code| keys.area(code, place))?,
+        place,
+        opened_at: TimeMs(row.get(10)?),
+        updated_at: TimeMs(row.get(11)?),
+        due_at: row.get::<_, Option<i64>>(12)?.map(TimeMs),
+        closed_by_import: row.get(13)?,
+        reports: row.get(14)?,
+        version: row.get(15)?,
+        drill: row.get(16)?,
+        imported: row.get(17)?,
+    })
+}
+
+/// Reads [`report_columns`].
+pub(super) fn report_row(row: &Row, keys: &impl Keys) -> Result<ReportRow, JournalError> {
+    let no: u32 = row.get(0)?;
+    let place = place("report", no, row.get(6)?, row.get(7)?)?;
+    let private = match text_or_null(row, 13)? {
+        Some(json) => codec::read_report_private(json).map_err(|e| bad_row("report", no, e))?.0,
+        None => ReportPrivate::default(),
+    };
+    let channel =
+        Channel::from_key(text(row, 10)?).ok_or_else(|| bad_row("report", no, "unknown channel"))?;
+    Ok(ReportRow {
+        no: ReportNo(no),
+        seq: seq(row, 1)?,
+        incident: IncidentNo(row.get(2)?),
+        received_at: TimeMs(row.get(3)?),
+        occurred_at: TimeMs(row.get(4)?),
+        category: keys.category(text(row, 5)?)?,
+        place,
+        area: text_or_null(row, 8)?.map_or(Ok(None), |code| keys.area(code, place))?,
+        sender: SenderId(row.get::<_, i64>(9)?.cast_unsigned()),
+        channel,
+        drill: row.get(11)?,
+        imported: row.get(12)?,
+        private,
+    })
+}
