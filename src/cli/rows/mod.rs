@@ -148,6 +148,8 @@ pub struct RowFile {
     /// How far reading has come; for the progress bar.
     pub bytes_read: Arc<AtomicU64>,
     rows: Rows,
+    /// An error that was met behind rows that had to be handed out first.
+    failed: Option<RowsError>,
 }
 
 enum Rows {
@@ -179,7 +181,7 @@ impl RowFile {
             Kind::GeoJson => Rows::GeoJson(GeoJsonRows::new(source)?),
             Kind::Ndjson => Rows::Ndjson(NdjsonRows::new(source)),
         };
-        Ok(RowFile { bytes_total: metadata.len(), bytes_read, rows })
+        Ok(RowFile { bytes_total: metadata.len(), bytes_read, rows, failed: None })
     }
 
     /// The header of a CSV file; the other kinds have none.
@@ -192,11 +194,21 @@ impl RowFile {
 
     /// The next row, or `None` at the end.
     pub fn next_row(&mut self) -> Result<Option<RawRow>, RowsError> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         match &mut self.rows {
             Rows::Csv(rows) => rows.next_row(),
             Rows::GeoJson(rows) => rows.next_row(),
             Rows::Ndjson(rows) => rows.next_row(),
         }
+    }
+}
+
+impl RowFile {
+    /// Lets the next call of [`RowFile::next_row`] fail with an error met before.
+    pub fn fail_next(&mut self, error: RowsError) {
+        self.failed = Some(error);
     }
 }
 
