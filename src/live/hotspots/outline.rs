@@ -311,7 +311,8 @@ fn on_earth(ring: &[[f64; 2]]) -> Vec<Polygon<f64>> {
         });
         parts.extend(cut);
     }
-    parts
+    // A ring around a pole began at any meridian; its two ends meet there.
+    if turn != 0.0 { geo::unary_union(&parts).0 } else { parts }
 }
 
 /// Rounds, winds and orders, so that equal outlines are equal values.
