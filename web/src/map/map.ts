@@ -66,6 +66,8 @@ export class PantauMap {
   private hotspots: ReadonlyMap<string, Hotspot> = NOTHING;
   private bubbles: ReadonlyMap<string, Bubble> = NOTHING;
   private readonly drawn = new Map<string, Drawn>();
+  /** What was set before the style was there. */
+  private readonly early = new Map<string, Drawn>();
   private slots: ReadonlyMap<string, string> = NOTHING;
   private bubbleZoom = 0;
   private frame: number | null = null;
@@ -104,6 +106,8 @@ export class PantauMap {
     this.gl.on('style.load', () => this.marks.addGroundMarks(PALETTES[this.theme], options.note_px));
     this.gl.on('load', () => {
       this.ready = true;
+      for (const [source, next] of this.early) this.update(source, next);
+      if (this.theme !== theme) this.paint();
       this.setAreas(options.areas);
       this.clearEdges();
       this.redraw();
@@ -167,6 +171,11 @@ export class PantauMap {
     );
   }
 
+  /** Where the reader stands; null takes the mark away. */
+  setHere(at: LngLat | null): void {
+    this.update(SOURCE.here, at === null ? NOTHING : new Map([['here', pointFeature('here', at, {})]]));
+  }
+
   fit(bbox: Bbox, padding_px: number | maplibregl.PaddingOptions, zoomMax = 16): void {
     const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
     this.gl.fitBounds([...bbox] as [number, number, number, number], { padding: padding_px, maxZoom: zoomMax, animate: !still, duration: 700 });
@@ -183,17 +192,22 @@ export class PantauMap {
   setTheme(theme: Theme): void {
     if (theme === this.theme) return;
     this.theme = theme;
-    const { city, scale, note_px } = this.options;
-    for (const { layer, property, value } of paintsOf(city, { theme, scale, note_px })) {
-      if (this.gl.getLayer(layer)) this.gl.setPaintProperty(layer, property as 'fill-color', value as string);
-    }
-    this.marks.addGroundMarks(PALETTES[theme], note_px);
+    if (!this.ready) return;
+    this.paint();
     this.redraw();
   }
 
   destroy(): void {
     if (this.frame !== null) cancelAnimationFrame(this.frame);
     this.gl.remove();
+  }
+
+  private paint(): void {
+    const { city, scale, note_px } = this.options;
+    for (const { layer, property, value } of paintsOf(city, { theme: this.theme, scale, note_px })) {
+      this.gl.setPaintProperty(layer, property as 'fill-color', value as string);
+    }
+    this.marks.addGroundMarks(PALETTES[this.theme], note_px);
   }
 
   private seen(): Bbox {
@@ -322,6 +336,10 @@ export class PantauMap {
   }
 
   private update(source: string, next: Drawn): void {
+    if (!this.ready) {
+      this.early.set(source, next);
+      return;
+    }
     const diff = toSourceDiff(this.drawn.get(source) ?? NOTHING, next);
     this.drawn.set(source, next);
     if (diff !== null) this.gl.getSource<maplibregl.GeoJSONSource>(source)?.updateData(diff);

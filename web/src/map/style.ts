@@ -16,6 +16,7 @@ export const SOURCE = {
   items: 'items',
   plates: 'plates',
   chosen: 'chosen',
+  here: 'here',
 } as const;
 
 export interface StyleOptions {
@@ -250,6 +251,12 @@ function dataLayers({ theme, scale, note_px }: StyleOptions): LayerSpecification
       source: SOURCE.leaders,
       layout: { 'line-cap': 'round' },
       paint: { 'line-color': ['get', 'colour'], 'line-width': 1.6 * scale },
+    },
+    {
+      id: 'here',
+      type: 'circle',
+      source: SOURCE.here,
+      paint: { 'circle-radius': 7, 'circle-color': '#2F7DE1', 'circle-stroke-color': '#FFFFFF', 'circle-stroke-width': 3 },
     },
     {
       id: 'plates',
