@@ -1,17 +1,25 @@
 /** One incident in full, and what staff may do with it. */
 import { getJson, postJson } from '../feed/http';
-import { decodeItem, object, type Incident, type Status } from '../feed/protocol';
+import { decodeItem, list, object, oneOf, STATUSES, time, type Incident, type Status } from '../feed/protocol';
 
-export interface LogLine {
-  readonly atMs: number | null;
-  readonly action: string;
+/** One report of the incident, in the reporter's words. */
+export interface Said {
+  readonly atMs: number;
+  readonly text: string;
+}
+
+/** One step that somebody took. */
+export interface Step {
+  readonly atMs: number;
+  readonly from: Status;
+  readonly to: Status;
   readonly note: string;
 }
 
 export interface Details {
   readonly incident: Incident;
-  readonly log: readonly LogLine[];
-  readonly texts: readonly { readonly atMs: number | null; readonly text: string }[];
+  readonly said: readonly Said[];
+  readonly steps: readonly Step[];
 }
 
 export const ACTIONS = ['verify', 'start', 'resolve', 'reject'] as const;
@@ -23,9 +31,9 @@ export function actionsFor(status: Status): readonly Action[] {
     case 'new':
       return ['verify', 'reject'];
     case 'verified':
-      return ['start', 'reject'];
+      return ['start', 'resolve', 'reject'];
     case 'in_progress':
-      return ['resolve'];
+      return ['resolve', 'reject'];
     default:
       return [];
   }
@@ -52,26 +60,17 @@ function decodeDetails(value: unknown): Details {
   const item = decodeItem(value);
   if (item.kind !== 'incident') throw new Error(`${item.id} is not an incident`);
   const p = object(object(value, 'incident').properties, 'properties');
+  const log = list(p.log ?? [], 'log').map((line) => object(line, 'log line'));
   return {
     incident: item,
-    log: rows(p.log).map((row) => ({ atMs: timeOf(row), action: textOf(row, 'action', 'kind', 'status'), note: textOf(row, 'note', 'reason') })),
-    texts: rows(p.text_reports)
-      .map((row) => ({ atMs: timeOf(row), text: textOf(row, 'text', 'description') }))
-      .filter(({ text }) => text !== ''),
+    said: log.flatMap((line) => {
+      if (line.kind !== 'report' || typeof line.description !== 'string' || line.description === '') return [];
+      return [{ atMs: time(line.at, 'at'), text: line.description }];
+    }),
+    steps: log.flatMap((line) => {
+      if (line.kind !== 'action') return [];
+      const note = typeof line.note === 'string' ? line.note : '';
+      return [{ atMs: time(line.at, 'at'), from: oneOf(STATUSES, line.from, 'from'), to: oneOf(STATUSES, line.to, 'to'), note }];
+    }),
   };
-}
-
-function rows(value: unknown): Record<string, unknown>[] {
-  if (!Array.isArray(value)) return [];
-  return value.map((row) => (typeof row === 'string' ? { text: row } : object(row, 'row')));
-}
-
-function timeOf(row: Record<string, unknown>): number | null {
-  const ms = Date.parse(textOf(row, 'at', 'time', 'occurred_at'));
-  return Number.isNaN(ms) ? null : ms;
-}
-
-function textOf(row: Record<string, unknown>, ...keys: string[]): string {
-  for (const key of keys) if (typeof row[key] === 'string') return row[key];
-  return '';
 }

@@ -267,6 +267,8 @@ export class PantauMap {
     if (this.fading) this.fadeGone(next);
     this.fading = false;
     this.bubbles = next;
+    // How many incidents the map shows, for tests and whoever checks the totals.
+    this.gl.getContainer().dataset.shown = String([...next.values()].reduce((sum, { count }) => sum + count, 0));
     const features = new Map<string, DrawnFeature>();
     for (const bubble of next.values()) {
       const image = this.marks.bubble(bubble, this.theme, city.categories);
