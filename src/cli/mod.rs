@@ -3,7 +3,9 @@
 //! Thin shells: files, sockets, clocks and progress bars are here, the rules are in `intake`.
 
 pub mod chance;
+pub mod city;
 pub mod import;
+pub mod verify;
 
 mod http;
 mod mapped;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::progress::Progress;
 use crate::journal::verify;
 
 /// Prints what was read and every fault; the exit code says whether there are any.
@@ -10,9 +11,12 @@ use crate::journal::verify;
 /// # Errors
 /// Where the folder cannot be read at all.
 pub fn run(data: &Path) -> anyhow::Result<ExitCode> {
-    let progress = super::progress::Progress::start("verified", "entries");
-    let report = verify(data, &mut |done, total| progress.at(done, total))?;
-    progress.finish();
+    let mut progress: Option<Progress> = None;
+    let report = verify(data, &mut |done, total| {
+        let progress = progress.get_or_insert_with(|| Progress::new("verify", Some(total)));
+        progress.set(done, || format!("{done} of {total} entries"));
+    })?;
+    drop(progress);
     println!(
         "{} entries, {} reports, {} incidents; {} private parts were erased on request",
         report.entries, report.reports, report.incidents, report.erased
