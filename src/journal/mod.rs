@@ -22,6 +22,7 @@ mod sqlite;
 mod suite;
 #[cfg(test)]
 mod testing;
+mod wire;
 
 pub use memory::MemoryJournal;
 pub use sqlite::{FolderMode, SqliteJournal, VerifyFault, VerifyReport, verify};
