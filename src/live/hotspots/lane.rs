@@ -391,7 +391,9 @@ impl Lane {
         now: TimeMs,
     ) {
         self.expire(now);
-        self.dirty = behind && !(self.reports.is_empty() && live.is_empty());
+        let counts = |member: &HotspotMember| self.reports.contains_key(&member.seq);
+        let lost_members = live.iter().any(|hotspot| !hotspot.members.iter().all(counts));
+        self.dirty = lost_members || behind && !self.reports.is_empty();
         live.sort_by_key(|hotspot| hotspot.id);
         self.live = live;
         let announced = ended.iter().filter(|(hotspot, ..)| hotspot.announced);
