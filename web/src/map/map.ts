@@ -39,6 +39,8 @@ export interface MapOptions {
   readonly plate_px: number;
   readonly platesMax: number;
   readonly camera: Camera | Bbox;
+  /** Of a bbox: what panels cover on the left. */
+  readonly left_px?: number;
   readonly interactive: boolean;
   /** Panels over the map that plates must not hide behind, in the container's pixels. */
   readonly blocked?: () => readonly Box[];
@@ -88,7 +90,7 @@ export class PantauMap {
       style: buildStyle(city, { theme, scale, note_px: options.note_px }, location.origin),
       ...('centre' in camera
         ? { center: [...camera.centre] as [number, number], zoom: camera.zoom }
-        : { bounds: [...camera] as [number, number, number, number], fitBoundsOptions: { padding: 24 * scale } }),
+        : { bounds: [...camera] as [number, number, number, number], fitBoundsOptions: { padding: { top: 24 * scale, right: 24 * scale, bottom: 24 * scale, left: 24 * scale + (options.left_px ?? 0) } } }),
       minZoom: city.zoom.min,
       maxZoom: city.zoom.max,
       interactive: options.interactive,
@@ -136,6 +138,11 @@ export class PantauMap {
   }
 
   private fading = false;
+
+  /** Panels over the map came or went: plates look for their places anew. */
+  relayout(): void {
+    this.frame ??= requestAnimationFrame(() => this.redraw());
+  }
 
   /** Draws attention to one place, once. */
   pulse(at: LngLat): void {

@@ -233,6 +233,13 @@ function dataLayers({ theme, scale, note_px }: StyleOptions): LayerSpecification
       paint: {},
     },
     {
+      id: 'leaders',
+      type: 'line',
+      source: SOURCE.leaders,
+      layout: { 'line-cap': 'round' },
+      paint: { 'line-color': ['get', 'colour'], 'line-width': 1.6 * scale },
+    },
+    {
       id: 'items',
       type: 'symbol',
       source: SOURCE.items,
@@ -244,13 +251,6 @@ function dataLayers({ theme, scale, note_px }: StyleOptions): LayerSpecification
         'symbol-z-order': 'source',
       },
       paint: {},
-    },
-    {
-      id: 'leaders',
-      type: 'line',
-      source: SOURCE.leaders,
-      layout: { 'line-cap': 'round' },
-      paint: { 'line-color': ['get', 'colour'], 'line-width': 1.6 * scale },
     },
     {
       id: 'here',
