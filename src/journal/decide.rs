@@ -60,6 +60,7 @@ pub(super) struct Accepted {
     pub import: Option<ImportRow>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and most are the large one")]
 enum Decision {
     Accept(Accepted),
     Repeat(Receipt),

@@ -163,20 +163,20 @@ impl Naive {
                 _ => None,
             })
         };
-        let status = actions().last().map_or(opening.status, |(_, action)| action.to);
-        let closing = actions().filter(|(_, action)| action.from.is_open() != action.to.is_open()).last();
+        let status = actions().next_back().map_or(opening.status, |(_, action)| action.to);
+        let closing = actions().rfind(|(_, action)| action.from.is_open() != action.to.is_open());
         Some(IncidentRow {
             no,
             opened_seq: first.seq,
             changed_seq: newest.seq,
             category: opener.category,
             status,
-            agency: actions().last().map_or(opening.agency, |(_, action)| action.agency),
+            agency: actions().next_back().map_or(opening.agency, |(_, action)| action.agency),
             area: opener.area,
             place: opener.place,
             opened_at: opening.opened_at,
             updated_at: if log.len() == 1 { opening.opened_at } else { newest.at },
-            due_at: actions().last().map_or(opening.due_at, |(_, action)| action.due_at),
+            due_at: actions().next_back().map_or(opening.due_at, |(_, action)| action.due_at),
             closed_at: (!status.is_open()).then(|| closing.map_or(first.at, |(at, _)| at)),
             closed_by_import: !status.is_open() && closing.is_none(),
             reports: (log.len() - actions().count()) as u32,

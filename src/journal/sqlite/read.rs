@@ -176,7 +176,7 @@ impl Reader for SqliteReader {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.with(|conn| {
             let sql = "SELECT seq, at, body FROM entry WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-            entries(conn, sql, [after, limit], &*self.city)
+            entries(conn, sql, [after, limit], &self.city)
         })
     }
 
@@ -203,7 +203,7 @@ impl Reader for SqliteReader {
             let sql = "SELECT seq, at, body FROM entry WHERE seq IN \
                        (SELECT seq FROM report WHERE incident_no = ?1 \
                         UNION ALL SELECT seq FROM action WHERE incident_no = ?1) ORDER BY seq";
-            entries(conn, sql, [i64::from(no.0)], &*self.city)
+            entries(conn, sql, [i64::from(no.0)], &self.city)
         })
     }
 
