@@ -8,9 +8,11 @@ import random
 import sys
 import tomllib
 from collections import Counter
+from functools import lru_cache
 
 import mapbox_vector_tile
 import shapely
+from mapbox_vector_tile.Mapbox import vector_tile_pb2
 from pmtiles.reader import MmapSource, Reader, all_tiles
 from shapely import Point
 
@@ -24,6 +26,7 @@ LAND_COLOUR = {"dark": "#14202B", "day": "#F7F5F0"}
 CONTRAST_MIN = 3.0
 SEED_OFF_M_MAX = 500.0  # how far off its own cell a seed may lie (Tifure's lies on a rock)
 SAMPLES = 2000
+DECODE_EVERY = 20  # decoding a shape is slow; every tile is parsed, one in so many decoded whole
 
 faults: list[str] = []
 
@@ -122,27 +125,40 @@ def check_tiles(pack) -> None:
     source = MmapSource(open(path, "rb"))
     reader = Reader(source)
     layers, tiles = Counter(), Counter()
-    for (zoom, _, _), data in all_tiles(source):
-        tile = decode(data)
+    for i, ((zoom, _, _), data) in enumerate(all_tiles(source)):
         tiles[zoom] += 1
-        layers.update({name: len(layer["features"]) for name, layer in tile.items()})
-        for f in tile.get("land", {}).get("features", []):
-            expect(f["properties"]["kind"] in ("city", "near", "far"), f"{path.name}: kind of land")
+        tile = vector_tile_pb2.tile.FromString(gzip.decompress(data))
+        layers.update({layer.name: len(layer.features) for layer in tile.layers})
+        for layer in tile.layers:
+            expect(layer.extent == EXTENT, f"{path.name}: extent")
+            if layer.name == "land":
+                expect({v.string_value for v in layer.values} <= {"city", "near", "far"}, f"{path.name}: kind of land")
+        if i % DECODE_EVERY == 0:
+            check_shapes(decode(data), f"{path.name} {zoom}")
     print(f"{pack.name}/base.pmtiles:", f"{path.stat().st_size:,} bytes;", "tiles by zoom", dict(sorted(tiles.items())), "features", dict(layers))
     metadata = reader.metadata()
     expect({"name", "attribution", "vector_layers"} <= set(metadata), f"{path.name}: metadata")
     expect(set(layers) <= {layer["id"] for layer in metadata["vector_layers"]}, f"{path.name}: every layer is declared")
 
 
+def check_shapes(tile: dict, name: str) -> None:
+    for f in tile.get("land", {}).get("features", []):
+        shape = shapely.geometry.shape(f["geometry"])
+        expect(shape.is_valid and shape.area > 0, f"{name}: valid shapes")
+        # The specification of vector tiles: with y downwards, outer rings turn clockwise on the screen.
+        expect(all(p.exterior.is_ccw for p in polygons_of(shape)), f"{name}: winding")
+
+
+@lru_cache(maxsize=1024)
 def decode(data: bytes) -> dict:
     return mapbox_vector_tile.decode(gzip.decompress(data), default_options={"y_coord_down": True})
 
 
-def kind_at(reader: Reader, place: Point, zoom: int) -> str | None:
+def kind_at(tiles: dict, place: Point, zoom: int) -> str | None:
     """The kind of land that a page draws at a place; None is sea."""
     at = to_mercator(place)
     x, y = int(at.x * (1 << zoom)), int(at.y * (1 << zoom))
-    data = reader.get(zoom, x, y)
+    data = tiles.get((zoom, x, y))
     local = Point((at.x * (1 << zoom) - x) * EXTENT, (at.y * (1 << zoom) - y) * EXTENT)
     for f in decode(data).get("land", {}).get("features", []) if data else []:
         if shapely.geometry.shape(f["geometry"]).contains(local):
@@ -152,7 +168,8 @@ def kind_at(reader: Reader, place: Point, zoom: int) -> str | None:
 
 def check_land_is_drawn() -> None:
     """Random places of the city's box: tiles of zoom 11 to 14 agree with the land they came from."""
-    reader = Reader(MmapSource(open(TERNATE / "base.pmtiles", "rb")))
+    # Read once: asking the reader tile by tile unpacks its directory each time.
+    tiles = {zxy: data for zxy, data in all_tiles(MmapSource(open(TERNATE / "base.pmtiles", "rb"))) if zxy[0] >= 11}
     city = tomllib.loads((TERNATE / "city.toml").read_text(encoding="utf-8"))
     west, south, east, north = city["bounds"]
     box = shapely.box(west, south, east, north)
@@ -169,7 +186,7 @@ def check_land_is_drawn() -> None:
             continue  # too near the coast to be sure at zoom 11
         is_land = land.contains(place)
         for zoom in range(11, 15):
-            kind = kind_at(reader, place, zoom)
+            kind = kind_at(tiles, place, zoom)
             expect((kind is not None) == is_land, f"zoom {zoom}: land at {place}")
             expect((kind == "city") == own.contains(place), f"zoom {zoom}: the city's land at {place}")
             drawn[kind or "sea"] += 1

@@ -62,6 +62,11 @@ impl Session {
         self.projection
     }
 
+    /// The newest heartbeat that this socket has had.
+    pub fn heartbeat_no(&self) -> u64 {
+        self.heartbeat_no
+    }
+
     /// Whether a resume waits for a seq that this node has not reached. Two seconds after it began,
     /// the caller shall [`Session::stop_waiting`].
     pub fn is_waiting(&self) -> bool {

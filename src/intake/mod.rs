@@ -12,17 +12,23 @@ mod action;
 mod fault;
 mod json;
 mod limits;
+mod mapping;
 mod place;
 mod report;
+mod row;
 mod sender;
 #[cfg(test)]
 mod testing;
 mod text;
+mod wire;
 
 pub use action::{ActionRequest, parse_action};
 pub use fault::FieldFault;
 pub use limits::*;
+pub use mapping::{Columns, Mapping, MappingError};
 pub use report::{Submission, parse_report};
+pub use row::{Cells, ImportRecord, Row};
+pub use wire::{ImportAnswer, ImportLine, RefusedLine, parse_import};
 
 use crate::city::City;
 use crate::model::{IdKey, TimeMs};

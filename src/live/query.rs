@@ -8,6 +8,7 @@ use super::incident::Incident;
 use super::map::LiveMap;
 use super::pyramid::{CellRange, Region, Summary};
 use crate::city::Text;
+use crate::journal::IncidentRow;
 use crate::model::{Bbox, Cell, EARTH_RADIUS_M, IncidentNo, LEVEL_MAX, LngLat, Projection, TimeMs, great_circle_m};
 
 /// At most this many features an answer: where a level has more cells, a coarser one is used.
@@ -299,6 +300,46 @@ impl LiveMap {
         ranked.sort_unstable();
         let page = ranked.iter().filter_map(|rank| self.incident(rank.no.0)).cloned().collect();
         (matched, page)
+    }
+
+    /// Incidents closed up to then have left memory; `None` where all are kept.
+    pub fn archived_up_to(&self) -> Option<TimeMs> {
+        self.city.keep_closed_ms.map(|keep_ms| self.now.plus_ms(-keep_ms))
+    }
+
+    /// An incident that left memory, if it matches. Its texts are not here, so words find its title only.
+    pub fn match_archived(
+        &self,
+        row: &IncidentRow,
+        filter: &Filter,
+        place: &Where,
+        projection: Projection,
+    ) -> Option<Incident> {
+        let incident = Incident::from_row(row, &self.city);
+        let inside = place.prepared().contains(incident.spot(projection).place);
+        (inside && self.matches(&incident, filter, projection)).then_some(incident)
+    }
+
+    /// A page of incidents in memory and archived ones together. `found` holds the first `limit` in
+    /// memory after `after`, `archived` all that match.
+    pub fn merge_archived(
+        &self,
+        found: Found,
+        archived: Vec<Incident>,
+        sort: Sort,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Found {
+        let matched = found.matched + archived.len() as u64;
+        let is_later = |incident: &Incident| after.is_none_or(|after| sort.rank(incident) > after);
+        let more_in_memory = found.next.is_some();
+        let mut incidents = found.incidents;
+        incidents.extend(archived.into_iter().filter(is_later));
+        incidents.sort_by_key(|incident| sort.rank(incident));
+        let more = more_in_memory || incidents.len() > limit;
+        incidents.truncate(limit);
+        let next = incidents.last().filter(|_| more).map(|last| sort.rank(last));
+        Found { matched, incidents, next }
     }
 
     /// What an incident is called on screens: "Sampah di Gamalama".

@@ -58,6 +58,16 @@ describe('the live feed', () => {
     expect(t.opened()).toBe(opened);
   });
 
+  it('stays away after a close code that says so', () => {
+    const t = bench();
+    t.hello();
+    t.snapshot(1);
+    t.cut(4500);
+    t.wait(120_000);
+    expect(t.opened()).toBe(1);
+    expect(t.phases.at(-1)).toBe('stale');
+  });
+
   it('does not loop on a frame that it cannot read', () => {
     const t = bench();
     t.hello();
@@ -113,7 +123,7 @@ function bench() {
     hello: (build = '0.1.0') =>
       frame({ type: 'hello', protocol: 'pantau.v1', epoch: 'e1', seq: 1, projection: 'staff', frame_ms: 100, heartbeat_s: 15, now: '2026-11-24T04:00:00Z', speed: 1, build }),
     snapshot: (seq: number) => frame({ type: 'snapshot', id: 'main', view: 'v', seq, level: 15, features: [], hotspots: [], reason: 'subscribed' }),
-    cut: () => last()?.onclose?.({ code: 1006 }),
+    cut: (code = 1006) => last()?.onclose?.({ code }),
     sent: (): Record<string, unknown> => last()?.log.at(-1) ?? {},
     subscribes: () => sockets.flatMap(({ log }) => log).filter(({ type }) => type === 'subscribe').length,
     opened: () => sockets.length,

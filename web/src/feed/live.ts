@@ -126,10 +126,13 @@ export class LiveFeed {
     const socket = this.around.open(this.url);
     this.socket = socket;
     socket.onmessage = (event) => this.receive(String(event.data));
-    socket.onclose = () => {
+    socket.onclose = ({ code }) => {
       if (this.socket !== socket) return;
       this.socket = null;
-      this.lost();
+      if (comesBack(code)) return this.lost();
+      // Coming back as we are would end the same way: say so, and stay as we are.
+      this.wanted = null;
+      this.setPhase('stale');
     };
   }
 
@@ -157,7 +160,7 @@ export class LiveFeed {
     const now_ms = this.around.now_ms();
     const limit_ms = 2 * this.heartbeat_s * 1000;
     if (now_ms - this.lastFrame_ms > limit_ms) {
-      if (this.view !== null) this.setPhase('stale');
+      this.setPhase('stale');
       // A socket that was opened just now has not had its time yet.
       if (this.socket !== null && now_ms - this.opened_ms > limit_ms) this.breakOff();
     }
@@ -259,6 +262,11 @@ export class LiveFeed {
     this.clock = clock;
     this.events.clock?.(clock);
   }
+}
+
+/** Close codes from 4500 on mean that this program speaks wrongly; after all others the page returns. */
+export function comesBack(code: number): boolean {
+  return code < 4500 || code > 4999;
 }
 
 export function liveUrl(projection: 'public' | null): string {

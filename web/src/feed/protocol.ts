@@ -335,7 +335,7 @@ function optionalList(value: unknown, what: string): unknown[] {
   return value == null ? [] : list(value, what);
 }
 
-function time(value: unknown, what: string): number {
+export function time(value: unknown, what: string): number {
   const ms = Date.parse(string(value, what));
   if (Number.isNaN(ms)) throw new DecodeError(`${what} is not a time`);
   return ms;
@@ -357,7 +357,7 @@ export function point(value: unknown, what: string): LngLat {
   return [number(lng, what), number(lat, what)];
 }
 
-function oneOf<T extends string>(all: readonly T[], value: unknown, what: string): T {
+export function oneOf<T extends string>(all: readonly T[], value: unknown, what: string): T {
   const found = all.find((one) => one === value);
   if (found === undefined) throw new DecodeError(`${what} is ${String(value)}`);
   return found;

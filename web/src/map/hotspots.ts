@@ -31,6 +31,11 @@ function near(a: Hotspot, b: Hotspot): boolean {
   return Math.abs(a.centroid[0] - b.centroid[0]) < 0.003 && Math.abs(a.centroid[1] - b.centroid[1]) < 0.003;
 }
 
+/** `Muhajirin dan 2 lainnya` as `Muhajirin +2`: on a plate and a wall the place must be read at once. */
+export function shortName(name: string): string {
+  return name.replace(/ (?:dan|and) (\d+) (?:lainnya|more)$/, ' +$1');
+}
+
 export function hotspotFeatures(ranked: readonly RankedHotspot[], palette: Palette): Drawn {
   return new Map(
     ranked.map(({ hotspot, rank }): [string, DrawnFeature] => [

@@ -16,6 +16,9 @@ const temaki = import.meta.glob<string>(
 );
 
 export const ICON_BOX = 15;
+/** The name of our own sign for several categories together. */
+export const ALL_ICON = 'pantau:all';
+const FOUR_DOTS = [4, 11].flatMap((x) => [4, 11].map((y) => `M${x - 2.6} ${y}a2.6 2.6 0 1 0 5.2 0a2.6 2.6 0 1 0 -5.2 0Z`)).join('');
 const DOT = 'M7.5 3.5a4 4 0 1 1 0 8a4 4 0 0 1 0-8Z';
 
 /** The outline of an icon as SVG path data. */
@@ -23,9 +26,12 @@ export function iconPath(name: string): string {
   return PATHS.get(name) ?? DOT;
 }
 
-const PATHS: ReadonlyMap<string, string> = new Map(
-  [...Object.entries(temaki), ...Object.entries(maki)].map(([file, svg]) => [nameOf(file), pathOf(svg)]),
-);
+const PATHS: ReadonlyMap<string, string> = new Map([
+  [ALL_ICON, FOUR_DOTS],
+  ...[...Object.entries(temaki), ...Object.entries(maki)].map(
+    ([file, svg]): [string, string] => [nameOf(file), pathOf(svg)],
+  ),
+]);
 
 function nameOf(file: string): string {
   return file.slice(file.lastIndexOf('/') + 1, -'.svg'.length);

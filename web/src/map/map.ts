@@ -22,7 +22,7 @@ import { covers, widened } from './mercator';
 import { PALETTES, type Theme } from './palette';
 import { atLeast, placePlates, type Box } from './plates';
 import { risen } from './risen';
-import { buildStyle, MAP_FONT, paintsOf, SOURCE } from './style';
+import { buildStyle, MAP_FONT, NAME_LAYERS, nameFilter, paintsOf, SOURCE } from './style';
 
 maplibregl.setWorkerUrl(workerUrl);
 maplibregl.addProtocol('pmtiles', new Protocol().tile);
@@ -39,6 +39,8 @@ export interface MapOptions {
   readonly plate_px: number;
   readonly platesMax: number;
   readonly camera: Camera | Bbox;
+  /** Of a bbox: what panels cover on the left. */
+  readonly left_px?: number;
   readonly interactive: boolean;
   /** Panels over the map that plates must not hide behind, in the container's pixels. */
   readonly blocked?: () => readonly Box[];
@@ -66,6 +68,8 @@ export class PantauMap {
   private hotspots: ReadonlyMap<string, Hotspot> = NOTHING;
   private bubbles: ReadonlyMap<string, Bubble> = NOTHING;
   private readonly drawn = new Map<string, Drawn>();
+  /** What was set before the style was there. */
+  private readonly early = new Map<string, Drawn>();
   private slots: ReadonlyMap<string, string> = NOTHING;
   private bubbleZoom = 0;
   private frame: number | null = null;
@@ -86,7 +90,7 @@ export class PantauMap {
       style: buildStyle(city, { theme, scale, note_px: options.note_px }, location.origin),
       ...('centre' in camera
         ? { center: [...camera.centre] as [number, number], zoom: camera.zoom }
-        : { bounds: [...camera] as [number, number, number, number], fitBoundsOptions: { padding: 24 * scale } }),
+        : { bounds: [...camera] as [number, number, number, number], fitBoundsOptions: { padding: { top: 24 * scale, right: 24 * scale, bottom: 24 * scale, left: 24 * scale + (options.left_px ?? 0) } } }),
       minZoom: city.zoom.min,
       maxZoom: city.zoom.max,
       interactive: options.interactive,
@@ -104,7 +108,10 @@ export class PantauMap {
     this.gl.on('style.load', () => this.marks.addGroundMarks(PALETTES[this.theme], options.note_px));
     this.gl.on('load', () => {
       this.ready = true;
+      for (const [source, next] of this.early) this.update(source, next);
+      if (this.theme !== theme) this.paint();
       this.setAreas(options.areas);
+      this.clearEdges();
       this.redraw();
     });
     this.gl.on('zoom', () => {
@@ -114,6 +121,7 @@ export class PantauMap {
     this.gl.on('moveend', () => {
       if (!this.ready) return;
       this.gl.setPaintProperty('leaders', 'line-opacity', 1);
+      this.clearEdges();
       this.redraw();
     });
   }
@@ -130,6 +138,11 @@ export class PantauMap {
   }
 
   private fading = false;
+
+  /** Panels over the map came or went: plates look for their places anew. */
+  relayout(): void {
+    this.frame ??= requestAnimationFrame(() => this.redraw());
+  }
 
   /** Draws attention to one place, once. */
   pulse(at: LngLat): void {
@@ -165,6 +178,11 @@ export class PantauMap {
     );
   }
 
+  /** Where the reader stands; null takes the mark away. */
+  setHere(at: LngLat | null): void {
+    this.update(SOURCE.here, at === null ? NOTHING : new Map([['here', pointFeature('here', at, {})]]));
+  }
+
   fit(bbox: Bbox, padding_px: number | maplibregl.PaddingOptions, zoomMax = 16): void {
     const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
     this.gl.fitBounds([...bbox] as [number, number, number, number], { padding: padding_px, maxZoom: zoomMax, animate: !still, duration: 700 });
@@ -181,11 +199,8 @@ export class PantauMap {
   setTheme(theme: Theme): void {
     if (theme === this.theme) return;
     this.theme = theme;
-    const { city, scale, note_px } = this.options;
-    for (const { layer, property, value } of paintsOf(city, { theme, scale, note_px })) {
-      if (this.gl.getLayer(layer)) this.gl.setPaintProperty(layer, property as 'fill-color', value as string);
-    }
-    this.marks.addGroundMarks(PALETTES[theme], note_px);
+    if (!this.ready) return;
+    this.paint();
     this.redraw();
   }
 
@@ -194,9 +209,32 @@ export class PantauMap {
     this.gl.remove();
   }
 
+  private paint(): void {
+    const { city, scale, note_px } = this.options;
+    for (const { layer, property, value } of paintsOf(city, { theme: this.theme, scale, note_px })) {
+      this.gl.setPaintProperty(layer, property as 'fill-color', value as string);
+    }
+    this.marks.addGroundMarks(PALETTES[this.theme], note_px);
+  }
+
   private seen(): Bbox {
     const b = this.gl.getBounds();
     return [b.getWest(), Math.max(-85, b.getSouth()), b.getEast(), Math.min(85, b.getNorth())];
+  }
+
+  /** Names so near the edge that it would cut them are left out. */
+  private clearEdges(): void {
+    const { clientWidth: w, clientHeight: h } = this.gl.getContainer();
+    const x = Math.min(w / 4, this.options.note_px * 4.5);
+    const y = Math.min(h / 4, this.options.note_px * 1.6);
+    const corner = (px: number, py: number): [number, number] => this.gl.unproject([px, py]).toArray();
+    const inner: GeoJSON.Polygon = {
+      type: 'Polygon',
+      coordinates: [[corner(x, y), corner(w - x, y), corner(w - x, h - y), corner(x, h - y), corner(x, y)]],
+    };
+    for (const layer of NAME_LAYERS) {
+      if (this.gl.getLayer(layer)) this.gl.setFilter(layer, nameFilter(layer, this.options.scale, inner));
+    }
   }
 
   private pickAt(point: maplibregl.Point): Picked {
@@ -236,6 +274,8 @@ export class PantauMap {
     if (this.fading) this.fadeGone(next);
     this.fading = false;
     this.bubbles = next;
+    // How many incidents the map shows, for tests and whoever checks the totals.
+    this.gl.getContainer().dataset.shown = String([...next.values()].reduce((sum, { count }) => sum + count, 0));
     const features = new Map<string, DrawnFeature>();
     for (const bubble of next.values()) {
       const image = this.marks.bubble(bubble, this.theme, city.categories);
@@ -305,6 +345,10 @@ export class PantauMap {
   }
 
   private update(source: string, next: Drawn): void {
+    if (!this.ready) {
+      this.early.set(source, next);
+      return;
+    }
     const diff = toSourceDiff(this.drawn.get(source) ?? NOTHING, next);
     this.drawn.set(source, next);
     if (diff !== null) this.gl.getSource<maplibregl.GeoJSONSource>(source)?.updateData(diff);

@@ -4,8 +4,9 @@ import type { Category, City } from '../feed/city';
 import type { Words } from '../i18n';
 import type { Bubble } from './bubbles';
 import { drawBeacon, drawBubble, drawIncident, drawPlate, trendOf, type Mark } from './draw';
-import { NUMBERED_MAX, type RankedHotspot } from './hotspots';
+import { NUMBERED_MAX, shortName, type RankedHotspot } from './hotspots';
 import { drawGroundMark, GROUND_MARKS } from './ground';
+import { ALL_ICON } from './icons';
 import { heat, heatColour, PALETTES, type Palette, type Theme } from './palette';
 
 export interface MarkOptions {
@@ -69,10 +70,10 @@ export class MarkStore {
     const numbered = rank <= NUMBERED_MAX;
     const look = {
       rank: numbered ? rank : null,
-      name: words.pick(hotspot.name),
+      name: shortName(words.pick(hotspot.name)),
       count: words.number(hotspot.reports),
       trend: trendOf(hotspot.trend),
-      icon: city.categories.find(({ key }) => key === hotspot.category)?.icon ?? '',
+      icon: city.categories.find(({ key }) => key === hotspot.category)?.icon ?? ALL_ICON,
       colour: heatColour(palette.ramp, heat(hotspot.reports)),
     };
     const font_px = plate_px * (rank === 1 ? 1.12 : numbered ? 1 : 0.82);

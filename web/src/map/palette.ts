@@ -31,7 +31,7 @@ export interface Palette {
 
 /**
  * The hotspots' ramp is the upper end of matplotlib's magma (perceptually even, safe for colour blindness): coral to
- * cream on dark, coral to plum by day. No category has these colours.
+ * cream on dark, rose to plum by day. No category has these colours.
  */
 export const PALETTES: Readonly<Record<Theme, Palette>> = {
   dark: {
@@ -79,7 +79,7 @@ export const PALETTES: Readonly<Record<Theme, Palette>> = {
     select: '#12202B',
     status: { new: '#C8281B', verified: '#C8281B', in_progress: '#8F6A00', resolved: '#0B7A45', rejected: '#6B7A86' },
     overdue: '#C8141B',
-    ramp: ['#F1605D', '#CD4071', '#9E2F7F', '#721F81'],
+    ramp: ['#DE4968', '#B73779', '#8C2981', '#641A80'],
     onRamp: '#FFFFFF',
   },
 };

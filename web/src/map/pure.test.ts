@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Cluster, Hotspot, Incident, MapItem } from '../feed/protocol';
 import { parseBbox } from './camera';
 import { toSourceDiff, type DrawnFeature } from './diff';
-import { rankHotspots } from './hotspots';
+import { rankHotspots, shortName } from './hotspots';
 import { iconPath } from './icons';
 import { cellOf, covers, fromWorldPx, toWorldPx, widened } from './mercator';
 import { heat } from './palette';
@@ -99,6 +99,12 @@ describe('rankHotspots', () => {
   });
 
   it('an ended one is gone', () => expect(rankHotspots([{ ...hotspot('h:1-0', 'water', 12, 127), state: 'ended' }])).toEqual([]));
+});
+
+it('a long name of a hotspot becomes a short one', () => {
+  expect(shortName('Muhajirin dan 2 lainnya')).toBe('Muhajirin +2');
+  expect(shortName('Muhajirin and 2 more')).toBe('Muhajirin +2');
+  expect(shortName('Bastiong Karance')).toBe('Bastiong Karance');
 });
 
 it('heat rises with the reports and stays within the ramp', () => {

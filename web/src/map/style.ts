@@ -2,7 +2,7 @@
  * The map's style, built in code: few layers, no glyph files, no sprites, nothing from another host.
  * Sources and layers are made once; later only data and paint change.
  */
-import type { ExpressionSpecification, LayerSpecification, SourceSpecification, StyleSpecification } from 'maplibre-gl';
+import type { ExpressionSpecification, FilterSpecification, LayerSpecification, SourceSpecification, StyleSpecification } from 'maplibre-gl';
 import type { City } from '../feed/city';
 import { PALETTES, type Palette, type Theme } from './palette';
 
@@ -16,6 +16,7 @@ export const SOURCE = {
   items: 'items',
   plates: 'plates',
   chosen: 'chosen',
+  here: 'here',
 } as const;
 
 export interface StyleOptions {
@@ -51,6 +52,15 @@ export function paintsOf(city: City, options: StyleOptions): { layer: string; pr
       value: value as unknown,
     })),
   );
+}
+
+/** The layers of names; which names they show follows zoom and the frame of the map. */
+export const NAME_LAYERS = ['marks', 'area-names'] as const;
+
+export function nameFilter(layer: (typeof NAME_LAYERS)[number], scale: number, inside: GeoJSON.Polygon | null): FilterSpecification {
+  const shown: ExpressionSpecification =
+    layer === 'marks' ? ['has', 'name'] : ['any', ['==', ['get', 'level'], 'district'], ['>=', ['zoom'], 13.4 + Math.log2(scale)]];
+  return inside === null ? shown : ['all', shown, ['within', inside]];
 }
 
 function groundLayers(city: City, { theme, scale, note_px }: StyleOptions): LayerSpecification[] {
@@ -192,7 +202,7 @@ function dataLayers({ theme, scale, note_px }: StyleOptions): LayerSpecification
       type: 'symbol',
       source: SOURCE.areaNames,
       minzoom: 9,
-      filter: ['any', ['==', ['get', 'level'], 'district'], ['>=', ['zoom'], 13.4 + Math.log2(scale)]],
+      filter: nameFilter('area-names', scale, null),
       layout: {
         'text-field': ['get', 'name'],
         'text-font': [MAP_FONT],
@@ -223,6 +233,13 @@ function dataLayers({ theme, scale, note_px }: StyleOptions): LayerSpecification
       paint: {},
     },
     {
+      id: 'leaders',
+      type: 'line',
+      source: SOURCE.leaders,
+      layout: { 'line-cap': 'round' },
+      paint: { 'line-color': ['get', 'colour'], 'line-width': 1.6 * scale },
+    },
+    {
       id: 'items',
       type: 'symbol',
       source: SOURCE.items,
@@ -236,11 +253,10 @@ function dataLayers({ theme, scale, note_px }: StyleOptions): LayerSpecification
       paint: {},
     },
     {
-      id: 'leaders',
-      type: 'line',
-      source: SOURCE.leaders,
-      layout: { 'line-cap': 'round' },
-      paint: { 'line-color': ['get', 'colour'], 'line-width': 1.6 * scale },
+      id: 'here',
+      type: 'circle',
+      source: SOURCE.here,
+      paint: { 'circle-radius': 7, 'circle-color': '#2F7DE1', 'circle-stroke-color': '#FFFFFF', 'circle-stroke-width': 3 },
     },
     {
       id: 'plates',

@@ -3,8 +3,8 @@ import type { Alarm } from '../feed/protocol';
 
 const SHOWN_MS = 14_000;
 /** While others wait. */
-const SHOWN_IN_QUEUE_MS = 7_000;
-const QUEUE_MAX = 20;
+const SHOWN_IN_QUEUE_MS = 6_000;
+const QUEUE_MAX = 6;
 
 export class AlarmQueue {
   current = $state.raw<Alarm | null>(null);
@@ -14,8 +14,9 @@ export class AlarmQueue {
 
   raise(alarm: Alarm): void {
     if (alarm.id === this.current?.id || this.queue.some(({ id }) => id === alarm.id)) return;
-    // When more come than can be read, the newest matter.
-    this.queue = [...this.queue, alarm].slice(-QUEUE_MAX);
+    // A hotspot has one alarm waiting, its latest; and when more come than can be read, the newest matter.
+    const others = this.queue.filter((one) => one.hotspot === null || one.hotspot.id !== alarm.hotspot?.id);
+    this.queue = [...others, alarm].slice(-QUEUE_MAX);
     this.waiting = this.queue.length;
     if (this.current === null) this.next();
   }

@@ -9,13 +9,16 @@ import { firstHour, learn, type Known } from './hours';
 const REFRESH_MS = 2_000;
 const REREAD_MS = 10 * 60_000;
 const NEWEST_LIMIT = 50;
+const OVERDUE_LIMIT = 5;
 const PAGES_MAX = 20;
 const NOT_REJECTED = 'new,verified,in_progress,resolved';
 const OPEN = new Set(['new', 'verified', 'in_progress']);
 
 export class Lists {
   newest = $state.raw<readonly Incident[]>([]);
+  /** The longest overdue first. */
   overdue = $state.raw<readonly Incident[]>([]);
+  overdueMatched = $state(0);
   known = $state.raw<Known>(new Map());
   /** When the last report opened an incident, of any status; null: never. */
   lastOpenedMs = $state<number | null>(null);
@@ -82,8 +85,9 @@ export class Lists {
   }
 
   private async readOverdue(): Promise<void> {
-    const page = await getIncidents({ ...this.filter, overdue: 'true', limit: 200 });
-    this.overdue = [...page.incidents].sort((a, b) => (a.dueAtMs ?? 0) - (b.dueAtMs ?? 0));
+    const page = await getIncidents({ ...this.filter, overdue: 'true', sort: 'due_at', limit: OVERDUE_LIMIT });
+    this.overdue = page.incidents;
+    this.overdueMatched = page.matched;
   }
 
   private async readDrill(): Promise<void> {

@@ -18,8 +18,8 @@ const ROW = 1.15;
 
 /** `lines` that fit; how many of each there are to show. */
 export function planRail(lines: number, there: { hotspots: number; newest: number; overdue: number }): RailPlan {
-  // The three headings stand always: a section that is empty says so in one row.
-  let left = lines - 3 * HEADING;
+  // Hotspots and newest have their heading always: when empty, one row says so. Overdue has one when there is any.
+  let left = lines - (there.overdue > 0 ? 3 : 2) * HEADING;
   const take = (wanted: number, height: number, rowsLeft: number): number => {
     const n = Math.max(0, Math.min(wanted, rowsLeft, Math.floor(left / height)));
     left -= n * height;
@@ -36,7 +36,7 @@ export function planRail(lines: number, there: { hotspots: number; newest: numbe
   left += kept * ROW;
   const rows = ROWS_MAX - hotspots - emptyRows;
   const overdueFirst = Math.min(1, there.overdue);
-  const newest = Math.min(there.newest, rows - overdueFirst, Math.floor((left - overdueFirst * ROW) / ROW), 3);
+  const newest = Math.min(there.newest, rows - overdueFirst, Math.floor((left - overdueFirst * ROW) / ROW), there.hotspots === 0 ? 4 : 3);
   left -= newest * ROW;
   const overdue = take(Math.min(there.overdue, 2), ROW, rows - newest);
   const moreWhys = Math.max(0, Math.min(hotspots - firstWhy, Math.floor(left / WHY)));

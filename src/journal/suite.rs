@@ -1,0 +1,442 @@
+//! The contract, as tests that run over both stores.
+
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::testing::{self, NOW, SECRET, act, import_row, key, receipt, report, sensitive_report};
+use super::{
+    DerivedUpdate, FolderMode, HotspotEventRow, HotspotRow, IncidentRow, Journal, MemoryJournal, Reader,
+    ReportRow, SqliteJournal,
+};
+use crate::model::{
+    Action, AgencyId, Command, Entry, Fact, HOUR_MS, IncidentNo, Outcome, Projection, Receipt, Refusal,
+    ReportNo, SenderId, Seq, Status, TimeMs,
+};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Memory,
+    Sqlite,
+}
+
+/// A journal that can be closed and opened again. (In memory, closing does nothing.)
+pub struct Store {
+    kind: Kind,
+    pub dir: TempDir,
+    journal: Option<Box<dyn Journal>>,
+}
+
+impl Store {
+    pub fn new(kind: Kind) -> Store {
+        let mut store = Store { kind, dir: tempfile::tempdir().unwrap(), journal: None };
+        store.journal = Some(match kind {
+            Kind::Memory => Box::new(MemoryJournal::new(testing::city(), SECRET)),
+            Kind::Sqlite => store.opened(),
+        });
+        store
+    }
+
+    fn opened(&self) -> Box<dyn Journal> {
+        let opened = SqliteJournal::open(self.dir.path(), testing::city(), FolderMode::Live);
+        Box::new(opened.unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    pub fn reopen(&mut self) {
+        if self.kind == Kind::Sqlite {
+            self.journal = None;
+            self.journal = Some(self.opened());
+        }
+    }
+
+    pub fn journal(&mut self) -> &mut dyn Journal {
+        self.journal.as_deref_mut().unwrap()
+    }
+
+    pub fn append(&mut self, commands: Vec<Command>, now: TimeMs) -> Vec<Outcome> {
+        self.journal().append(commands, now, None).unwrap()
+    }
+
+    fn one(&mut self, command: Command, now: TimeMs) -> Outcome {
+        self.append(vec![command], now).remove(0)
+    }
+
+    pub fn reader(&mut self) -> Arc<dyn Reader> {
+        self.journal().reader()
+    }
+
+    fn incident(&mut self, no: u32) -> IncidentRow {
+        self.reader().incident(IncidentNo(no)).unwrap().unwrap()
+    }
+}
+
+pub fn incidents(reader: &dyn Reader, closed_after: TimeMs) -> Vec<IncidentRow> {
+    let mut rows = Vec::new();
+    reader.incidents(closed_after, &mut |row| rows.push(row)).unwrap();
+    rows
+}
+
+pub fn archived(reader: &dyn Reader, closed_at: TimeMs) -> Vec<IncidentRow> {
+    let mut rows = Vec::new();
+    let each = &mut |row| {
+        rows.push(row);
+        true
+    };
+    reader.archived(closed_at, each).unwrap();
+    rows
+}
+
+pub fn reports(reader: &dyn Reader, occurred_after: TimeMs) -> Vec<ReportRow> {
+    let mut rows = Vec::new();
+    reader.recent_reports(occurred_after, &mut |row| rows.push(row)).unwrap();
+    rows
+}
+
+pub fn texts(reader: &dyn Reader, closed_after: TimeMs) -> Vec<(IncidentNo, Seq, String)> {
+    let mut texts = Vec::new();
+    reader.texts(closed_after, &mut |no, seq, text| texts.push((no, seq, text.to_owned()))).unwrap();
+    texts
+}
+
+fn seqs(entries: &[Entry]) -> Vec<u64> {
+    entries.iter().map(|entry| entry.seq.0).collect()
+}
+
+fn refusal(outcome: Outcome) -> Refusal {
+    match outcome {
+        Outcome::Refused(refusal) => refusal,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+fn is_repeat_of(outcome: &Outcome, first: &Outcome) -> bool {
+    matches!(outcome, Outcome::Repeat { .. }) && receipt(outcome) == receipt(first)
+}
+
+macro_rules! over_both_stores {
+    ($($name:ident)+) => {
+        mod memory { $(#[test] fn $name() { super::$name(super::Store::new(super::Kind::Memory)); })+ }
+        mod sqlite { $(#[test] fn $name() { super::$name(super::Store::new(super::Kind::Sqlite)); })+ }
+    };
+}
+
+over_both_stores! {
+    a_report_opens_an_incident_with_the_next_number_and_a_deadline
+    a_report_joins_an_open_incident_and_raises_its_version
+    a_report_cannot_join_what_is_unknown_closed_or_of_the_other_kind_of_drill
+    one_refusal_never_stops_its_neighbours
+    the_same_key_is_answered_alike_and_another_body_under_it_is_refused
+    a_key_counts_for_72_hours
+    an_import_row_is_stored_once_with_its_own_time_and_status_and_without_a_deadline
+    actions_follow_the_table_of_transitions
+    an_action_on_another_version_is_refused
+    reopening_sets_a_new_deadline_and_takes_back_the_closing
+    time_never_falls
+    a_reopened_journal_goes_on_counting
+    a_sensitive_report_keeps_its_exact_place_for_staff
+    readers_get_what_is_closed_lately_and_the_archive_apart
+    the_log_of_an_incident_is_its_reports_and_actions
+    hotspots_are_kept_with_the_next_commit_also_without_commands
+    an_empty_batch_changes_nothing
+}
+
+fn a_report_opens_an_incident_with_the_next_number_and_a_deadline(mut store: Store) {
+    let outcome = store.one(report(|_| {}), NOW);
+    let expected = Receipt::Report {
+        seq: Seq(1),
+        report: ReportNo(1),
+        received_at: NOW,
+        incident: IncidentNo(1),
+        opened_at: NOW,
+    };
+    assert_eq!(receipt(&outcome), expected);
+    let second = store.one(report(|r| r.due_after_ms = None), NOW);
+    assert!(matches!(
+        receipt(&second),
+        Receipt::Report { report: ReportNo(2), incident: IncidentNo(2), .. }
+    ));
+
+    let incident = store.incident(1);
+    assert_eq!((incident.status, incident.version, incident.reports), (Status::New, 1, 1));
+    assert_eq!(incident.due_at, Some(NOW.plus_ms(HOUR_MS)));
+    assert_eq!(incident.agency, Some(AgencyId(0)));
+    assert_eq!(store.incident(2).due_at, None);
+    let row = store.reader().report(ReportNo(2)).unwrap().unwrap();
+    assert_eq!((row.sender, row.occurred_at), (SenderId::of_report(ReportNo(2)), NOW));
+    assert_eq!(store.reader().report(ReportNo(3)).unwrap(), None);
+    assert_eq!(store.reader().incident(IncidentNo(0)).unwrap(), None);
+}
+
+fn a_report_joins_an_open_incident_and_raises_its_version(mut store: Store) {
+    store.append(vec![report(|_| {}), report(|r| r.incident = Some(IncidentNo(1)))], NOW);
+    let later = NOW.plus_ms(5);
+    store.one(report(|r| r.incident = Some(IncidentNo(1))), later);
+    let incident = store.incident(1);
+    assert_eq!((incident.reports, incident.version), (3, 3));
+    assert_eq!((incident.opened_seq, incident.changed_seq), (Seq(1), Seq(3)));
+    assert_eq!((incident.opened_at, incident.updated_at), (NOW, later));
+    assert_eq!(incidents(&*store.reader(), TimeMs::MIN).len(), 1);
+}
+
+fn a_report_cannot_join_what_is_unknown_closed_or_of_the_other_kind_of_drill(mut store: Store) {
+    store.append(vec![report(|_| {}), report(|r| r.drill = true), act(1, Action::Reject)], NOW);
+    let mut join = |no, drill| {
+        refusal(store.one(
+            report(|r| {
+                r.incident = Some(IncidentNo(no));
+                r.drill = drill;
+            }),
+            NOW,
+        ))
+    };
+    assert_eq!(join(9, false), Refusal::UnknownIncident);
+    assert_eq!(join(1, false), Refusal::IncidentClosed { status: Status::Rejected });
+    assert_eq!(join(2, false), Refusal::DrillMismatch);
+    assert_eq!(store.journal().head().seq, Seq(3));
+}
+
+fn one_refusal_never_stops_its_neighbours(mut store: Store) {
+    let batch = vec![
+        report(|_| {}),
+        report(|r| r.incident = Some(IncidentNo(5))),
+        act(1, Action::Verify),
+        act(1, Action::Verify),
+        report(|_| {}),
+        Command::Tick,
+    ];
+    let outcomes = store.append(batch, NOW);
+    let accepted: Vec<bool> = outcomes.iter().map(|o| matches!(o, Outcome::Accepted { .. })).collect();
+    assert_eq!(accepted, [true, false, true, false, true, true]);
+    let entries = store.reader().entries(Seq(0), 100).unwrap();
+    assert_eq!(seqs(&entries), [1, 2, 3, 4]);
+    let returned: Vec<Entry> = outcomes
+        .into_iter()
+        .flat_map(|o| match o {
+            Outcome::Accepted { entries, .. } => entries,
+            _ => vec![],
+        })
+        .collect();
+    assert_eq!(returned, entries, "what is returned is what is read back");
+    assert_eq!(seqs(&store.reader().entries(Seq(1), 2).unwrap()), [2, 3]);
+}
+
+fn the_same_key_is_answered_alike_and_another_body_under_it_is_refused(mut store: Store) {
+    let keyed = |body| report(move |r| r.idempotency = key("k", body));
+    let batch = store.append(vec![keyed(1), keyed(1), keyed(2)], NOW);
+    assert!(is_repeat_of(&batch[1], &batch[0]));
+    assert_eq!(batch[2], Outcome::Refused(Refusal::KeyReused));
+    store.reopen();
+    let again = store.one(keyed(1), NOW.plus_ms(HOUR_MS));
+    assert!(is_repeat_of(&again, &batch[0]));
+    assert_eq!(store.journal().head().seq, Seq(1));
+}
+
+fn a_key_counts_for_72_hours(mut store: Store) {
+    let keyed = || report(|r| r.idempotency = key("k", 1));
+    let first = store.one(keyed(), NOW);
+    assert!(is_repeat_of(&store.one(keyed(), NOW.plus_ms(72 * HOUR_MS)), &first));
+    let late = NOW.plus_ms(72 * HOUR_MS + 1);
+    let second = store.one(keyed(), late);
+    assert!(matches!(second, Outcome::Accepted { .. }));
+    assert!(is_repeat_of(&store.one(keyed(), late), &second));
+}
+
+fn an_import_row_is_stored_once_with_its_own_time_and_status_and_without_a_deadline(mut store: Store) {
+    let long_ago = NOW.plus_ms(-1_000 * HOUR_MS);
+    let row = |source: &'static str, row, status| {
+        report(move |r| {
+            r.import = import_row(source, row, status);
+            r.occurred_at = Some(long_ago);
+        })
+    };
+    let batch = vec![
+        row("a.csv", 1, Status::Resolved),
+        row("a.csv", 1, Status::Resolved),
+        row("b.csv", 1, Status::New),
+        row("a.csv", 2, Status::InProgress),
+    ];
+    let outcomes = store.append(batch, NOW);
+    assert!(is_repeat_of(&outcomes[1], &outcomes[0]));
+    let incident = store.incident(1);
+    assert_eq!((incident.opened_at, incident.updated_at), (long_ago, long_ago));
+    assert_eq!((incident.status, incident.due_at), (Status::Resolved, None));
+    assert_eq!((incident.closed_at, incident.closed_by_import), (Some(NOW), true));
+    assert_eq!(store.incident(3).status, Status::InProgress);
+    store.reopen();
+    assert!(is_repeat_of(&store.one(row("a.csv", 1, Status::New), NOW), &outcomes[0]));
+    assert_eq!(store.journal().head().seq, Seq(3));
+}
+
+fn actions_follow_the_table_of_transitions(mut store: Store) {
+    store.one(report(|_| {}), NOW);
+    for (action, status) in [
+        (Action::Verify, Status::Verified),
+        (Action::Assign, Status::Verified),
+        (Action::Start, Status::InProgress),
+        (Action::Resolve, Status::Resolved),
+        (Action::Note, Status::Resolved),
+        (Action::Reopen, Status::Verified),
+    ] {
+        store.one(act(1, action), NOW);
+        assert_eq!(store.incident(1).status, status);
+    }
+    assert_eq!(store.incident(1).version, 7);
+    let refused = refusal(store.one(act(1, Action::Verify), NOW));
+    assert_eq!(refused, Refusal::Transition { action: Action::Verify, from: Status::Verified });
+    assert_eq!(refusal(store.one(act(2, Action::Note), NOW)), Refusal::UnknownIncident);
+
+    let mut assign = act(1, Action::Assign);
+    if let Command::Action(new) = &mut assign {
+        new.agency = Some(AgencyId(1));
+    }
+    store.one(assign, NOW);
+    assert_eq!(store.incident(1).agency, Some(AgencyId(1)));
+}
+
+fn an_action_on_another_version_is_refused(mut store: Store) {
+    store.one(report(|_| {}), NOW);
+    let at_version = |version| match act(1, Action::Note) {
+        Command::Action(mut new) => {
+            new.version = Some(version);
+            Command::Action(new)
+        }
+        other => other,
+    };
+    let outcomes = store.append(vec![at_version(1), at_version(1)], NOW);
+    assert_eq!(receipt(&outcomes[0]), Receipt::Action { seq: Seq(2), incident: IncidentNo(1) });
+    assert_eq!(outcomes[1], Outcome::Refused(Refusal::Version { current: 2 }));
+}
+
+fn reopening_sets_a_new_deadline_and_takes_back_the_closing(mut store: Store) {
+    let at = |ms| NOW.plus_ms(ms);
+    store.one(report(|_| {}), at(0));
+    store.one(act(1, Action::Reject), at(10));
+    let closed = store.incident(1);
+    assert_eq!((closed.closed_at, closed.closed_by_import), (Some(at(10)), false));
+    assert_eq!(closed.due_at, Some(at(HOUR_MS)));
+    store.one(act(1, Action::Note), at(15));
+    assert_eq!(store.incident(1).closed_at, Some(at(10)), "a note closes nothing");
+    store.one(act(1, Action::Reopen), at(20));
+    let open = store.incident(1);
+    assert_eq!((open.closed_at, open.status), (None, Status::New));
+    assert_eq!(open.due_at, Some(at(20 + 2 * HOUR_MS)));
+    assert_eq!((open.updated_at, open.changed_seq), (at(20), Seq(4)));
+}
+
+fn time_never_falls(mut store: Store) {
+    store.one(Command::Tick, NOW);
+    store.one(Command::Tick, NOW.plus_ms(-5_000));
+    store.one(report(|_| {}), NOW.plus_ms(-9_000));
+    assert_eq!(store.journal().head().at, NOW);
+    assert_eq!(store.incident(1).opened_at, NOW);
+}
+
+fn a_reopened_journal_goes_on_counting(mut store: Store) {
+    let pack = || Command::Pack { key: "testville".to_owned(), hash: [9; 32] };
+    store.append(vec![pack(), report(|_| {}), report(|_| {})], NOW);
+    let (head, secret) = (store.journal().head(), store.journal().secret());
+    store.reopen();
+    assert_eq!((store.journal().head(), store.journal().secret()), (head, secret));
+    let outcome = store.one(report(|_| {}), NOW);
+    assert!(matches!(
+        receipt(&outcome),
+        Receipt::Report { seq: Seq(4), report: ReportNo(3), incident: IncidentNo(3), .. }
+    ));
+    let entries = store.reader().entries(Seq(0), 10).unwrap();
+    assert_eq!(entries[0].fact, Fact::Pack { key: "testville".to_owned(), hash: [9; 32] });
+    assert_eq!(seqs(&entries), [1, 2, 3, 4]);
+}
+
+fn a_sensitive_report_keeps_its_exact_place_for_staff(mut store: Store) {
+    let new = sensitive_report();
+    let (exact, coarse) = (new.place, new.coarse_place.unwrap());
+    assert_ne!(exact, coarse);
+    store.one(Command::Report(Box::new(new)), NOW);
+    assert_eq!(store.incident(1).place, exact);
+    assert_eq!(reports(&*store.reader(), TimeMs::MIN)[0].place, exact);
+    let entries = store.reader().entries(Seq(0), 1).unwrap();
+    assert!(matches!(&entries[0].fact, Fact::Report(report) if report.place == exact));
+}
+
+fn readers_get_what_is_closed_lately_and_the_archive_apart(mut store: Store) {
+    let at = |ms| NOW.plus_ms(ms);
+    for no in 1..=6 {
+        store.one(report(|r| r.occurred_at = Some(at(-no))), at(0));
+    }
+    for no in 1..=4 {
+        store.one(act(no, Action::Reject), at(i64::from(no)));
+    }
+    let reader = store.reader();
+    let numbers = |rows: Vec<IncidentRow>| rows.iter().map(|row| row.no.0).collect::<Vec<_>>();
+    assert_eq!(numbers(incidents(&*reader, at(2))), [3, 4, 5, 6]);
+    assert_eq!(numbers(incidents(&*reader, at(4))), [5, 6], "most are archived: read by index");
+    assert_eq!(numbers(incidents(&*reader, TimeMs::MIN)), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(numbers(archived(&*reader, at(2))), [1, 2]);
+    let mut first = Vec::new();
+    let each = &mut |row: IncidentRow| {
+        first.push(row.no.0);
+        false
+    };
+    reader.archived(at(4), each).unwrap();
+    assert_eq!(first, [1], "it stops where it is told to");
+    let recent: Vec<u32> = reports(&*reader, at(-3)).iter().map(|row| row.no.0).collect();
+    assert_eq!(recent, [1, 2]);
+    assert_eq!(texts(&*reader, at(2)).iter().map(|text| text.0.0).collect::<Vec<_>>(), [3, 4, 5, 6]);
+}
+
+fn the_log_of_an_incident_is_its_reports_and_actions(mut store: Store) {
+    let join = || report(|r| r.incident = Some(IncidentNo(1)));
+    store.append(
+        vec![report(|_| {}), report(|_| {}), act(1, Action::Verify), act(2, Action::Verify), join()],
+        NOW,
+    );
+    let log = store.reader().incident_log(IncidentNo(1)).unwrap();
+    assert_eq!(seqs(&log), [1, 3, 5]);
+    assert!(matches!(&log[1].fact, Fact::Action(action) if action.note.as_deref() == Some("catatan")));
+    assert_eq!(store.reader().incident_log(IncidentNo(7)).unwrap(), []);
+}
+
+fn hotspots_are_kept_with_the_next_commit_also_without_commands(mut store: Store) {
+    let hotspot = |id: &str, body: &str, ended_seq| HotspotRow {
+        projection: Projection::Staff,
+        id: id.to_owned(),
+        category: "garbage".to_owned(),
+        changed_seq: Seq(1),
+        ended_seq,
+        body: body.to_owned(),
+    };
+    let event = |projection, kind: &str| HotspotEventRow {
+        projection,
+        seq: Seq(1),
+        at: NOW,
+        id: "1-0".to_owned(),
+        kind: kind.to_owned(),
+        body: "{}".to_owned(),
+    };
+    assert_eq!(store.reader().derived().unwrap(), Default::default());
+    store.one(Command::Tick, NOW);
+    let born = DerivedUpdate {
+        as_of_seq: Seq(1),
+        hotspots: vec![hotspot("1-0", "born", None), hotspot("1-1", "born", None)],
+        events: vec![event(Projection::Staff, "born"), event(Projection::Public, "born")],
+    };
+    store.journal().append(vec![], NOW, Some(&born)).unwrap();
+    let ended = DerivedUpdate {
+        as_of_seq: Seq(2),
+        hotspots: vec![hotspot("1-0", "ended", Some(Seq(2)))],
+        events: vec![event(Projection::Staff, "ended")],
+    };
+    store.journal().append(vec![Command::Tick], NOW, Some(&ended)).unwrap();
+    store.reopen();
+    let derived = store.reader().derived().unwrap();
+    assert_eq!(derived.as_of_seq, Seq(2));
+    assert_eq!(derived.hotspots, [hotspot("1-0", "ended", Some(Seq(2))), hotspot("1-1", "born", None)]);
+    let kinds: Vec<&str> = derived.events.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(kinds, ["born", "born", "ended"]);
+}
+
+fn an_empty_batch_changes_nothing(mut store: Store) {
+    assert_eq!(store.append(vec![], NOW), []);
+    assert_eq!(store.journal().head().seq, Seq(0));
+    assert_eq!(store.journal().head().at, TimeMs(0));
+}
