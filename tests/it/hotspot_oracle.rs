@@ -24,7 +24,8 @@ struct Fixture {
 }
 
 fn fixture(name: &str) -> Fixture {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/hotspots/{name}.json"));
+    let path =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/hotspots/{name}.json"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     serde_json::from_str(&text).unwrap()
 }
@@ -36,7 +37,8 @@ fn real(name: &str) -> Option<String> {
     let text = std::fs::read_to_string(folder.join(name)).ok();
     if text.is_none() {
         // Not `println!`: the test runner would keep that to itself.
-        let skipped = format!("skipped: {name} is not in {}, so its hotspots are not compared\n", folder.display());
+        let skipped =
+            format!("skipped: {name} is not in {}, so its hotspots are not compared\n", folder.display());
         std::io::stderr().write_all(skipped.as_bytes()).unwrap();
     }
     text

@@ -74,7 +74,8 @@ impl Regrouped {
     /// Smallest core seq of each group that is born, in the order of the groups.
     pub fn births(&self) -> impl Iterator<Item = Seq> {
         let born = self.matching.origins.iter().zip(&self.members);
-        born.filter(|(origin, _)| matches!(origin, Origin::Born { .. })).map(|(_, members)| smallest_core(members))
+        born.filter(|(origin, _)| matches!(origin, Origin::Born { .. }))
+            .map(|(_, members)| smallest_core(members))
     }
 
     fn reports_of(&self, group: usize) -> Vec<&HotspotReport> {
@@ -111,15 +112,6 @@ impl Lane {
 
     pub fn window_ms(&self) -> i64 {
         self.parameters.window_ms
-    }
-
-    /// Whether a report is of this layer.
-    pub fn takes(&self, report: &HotspotReport) -> bool {
-        let of_layer = match self.layer {
-            Layer::Category(category) => category == report.category,
-            Layer::All => true,
-        };
-        of_layer && self.drill == report.drill
     }
 
     fn leaves_at(&self, occurred_at: TimeMs) -> TimeMs {
@@ -188,6 +180,7 @@ impl Lane {
         context: &Context<'_>,
         changes: &mut TickChanges,
     ) {
+        let has_births = !numbers.is_empty();
         let mut numbers = numbers.iter();
         let ids: Vec<HotspotId> = found
             .matching
@@ -200,12 +193,14 @@ impl Lane {
                 }
             })
             .collect();
-        let announced = self.announced_reports();
+        let announced = if has_births { self.announced_reports() } else { HashSet::new() };
         let old = std::mem::take(&mut self.live);
-        let before = |id: HotspotId| old.binary_search_by_key(&id, |hotspot| hotspot.id).ok().map(|i| &old[i]);
+        let before =
+            |id: HotspotId| old.binary_search_by_key(&id, |hotspot| hotspot.id).ok().map(|i| &old[i]);
         for end in &found.matching.ends {
             let hotspot = before(end.id).expect("only a hotspot that lived ends");
-            let kind = end.merged_into.map_or(EventKind::Ended, |group| EventKind::Merged { into: ids[group] });
+            let kind =
+                end.merged_into.map_or(EventKind::Ended, |group| EventKind::Merged { into: ids[group] });
             changes.event(kind, false, hotspot, context.city);
             changes.ended.push(Arc::clone(hotspot));
             if hotspot.announced {
@@ -246,7 +241,10 @@ impl Lane {
             return;
         }
         let live = std::mem::take(&mut self.live);
-        self.live = live.iter().map(|hotspot| self.settle((**hotspot).clone(), hotspot, context, changes)).collect();
+        self.live = live
+            .iter()
+            .map(|hotspot| self.settle((**hotspot).clone(), hotspot, context, changes))
+            .collect();
         self.set_state_due();
     }
 
@@ -425,15 +423,20 @@ fn distinct<T: Ord>(values: impl Iterator<Item = T>) -> u32 {
 
 /// The mean place on the sphere, so that the antimeridian is no seam.
 fn centroid(places: &[LngLat]) -> LngLat {
-    let sum = places.iter().map(|place| outline::unit(*place)).fold([0.0; 3], |sum, unit| {
-        [sum[0] + unit[0], sum[1] + unit[1], sum[2] + unit[2]]
-    });
+    let sum = places
+        .iter()
+        .map(|place| outline::unit(*place))
+        .fold([0.0; 3], |sum, unit| [sum[0] + unit[0], sum[1] + unit[1], sum[2] + unit[2]]);
     let (lng, lat) = (sum[1].atan2(sum[0]).to_degrees(), sum[2].atan2(sum[0].hypot(sum[1])).to_degrees());
     LngLat::new(lng.clamp(-180.0, 180.0), lat.clamp(-90.0, 90.0)).unwrap_or(places[0])
 }
 
 /// The finest areas that members lie in or the outline touches, with their members; most first.
-fn areas(reports: &[&HotspotReport], outline: &MultiPolygon<f64>, context: &Context<'_>) -> Vec<(AreaId, u32)> {
+fn areas(
+    reports: &[&HotspotReport],
+    outline: &MultiPolygon<f64>,
+    context: &Context<'_>,
+) -> Vec<(AreaId, u32)> {
     let mut members: HashMap<AreaId, u32> = HashMap::new();
     reports.iter().filter_map(|report| report.area).for_each(|area| *members.entry(area).or_default() += 1);
     if let Some(bounds) = outline.bounding_rect() {

@@ -140,7 +140,8 @@ mod tests {
 
     #[test]
     fn growing_needs_more_to_begin_than_to_go_on() {
-        let at = |before, trend| state(before, &Vitals { doubled: true, trend, ..vitals() }, TimeMs(HOUR_MS));
+        let at =
+            |before, trend| state(before, &Vitals { doubled: true, trend, ..vitals() }, TimeMs(HOUR_MS));
         assert_eq!(at(State::Steady, 1.4), State::Steady);
         assert_eq!(at(State::Steady, 1.5), State::Growing);
         assert_eq!(at(State::Growing, 1.2), State::Growing);

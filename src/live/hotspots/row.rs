@@ -19,9 +19,18 @@ use crate::model::{AreaId, LngLat, Projection, ReportNo, Seq, TimeMs};
 #[non_exhaustive]
 pub enum LoadError {
     #[error("the stored hotspot {id} cannot be read")]
-    Hotspot { id: String, #[source] source: Option<serde_json::Error> },
+    Hotspot {
+        id: String,
+        #[source]
+        source: Option<serde_json::Error>,
+    },
     #[error("the stored event {kind} of hotspot {id} cannot be read")]
-    Event { id: String, kind: String, #[source] source: Option<serde_json::Error> },
+    Event {
+        id: String,
+        kind: String,
+        #[source]
+        source: Option<serde_json::Error>,
+    },
 }
 
 /// What the rows of one projection say.
@@ -64,7 +73,9 @@ fn row(hotspot: &Hotspot, ended: Option<(Seq, TimeMs)>, projection: Projection, 
 fn event_row(event: &HotspotEvent, projection: Projection, city: &City) -> HotspotEventRow {
     let hotspot = Body { members: Columns::default(), ..Body::new(&event.hotspot, city) };
     let (other, level) = match event.kind {
-        EventKind::Merged { into: other } | EventKind::Split { from: other } => (Some(other.to_string()), None),
+        EventKind::Merged { into: other } | EventKind::Split { from: other } => {
+            (Some(other.to_string()), None)
+        }
         EventKind::Doubled { level } => (None, Some(level)),
         EventKind::Born | EventKind::Ended => (None, None),
     };

@@ -25,7 +25,8 @@ pub fn naive_dbscan(points: &[Point], parameters: &HotspotParameters) -> NaiveGr
     let near = |a: usize, b: usize| great_circle_m(points[a].place, points[b].place) <= parameters.eps_m;
     let all = 0..points.len();
     let units = |weight: f64| (weight * 1e6).round() as u64;
-    let weight = |a: usize| all.clone().filter(|b| near(a, *b)).map(|b| units(points[b].weight)).sum::<u64>();
+    let weight =
+        |a: usize| all.clone().filter(|b| near(a, *b)).map(|b| units(points[b].weight)).sum::<u64>();
     let core: Vec<bool> = all.clone().map(|a| weight(a) >= units(parameters.min_reports)).collect();
     let mut label: Vec<Option<usize>> = vec![None; points.len()];
     for start in all.clone() {

@@ -105,7 +105,11 @@ impl World {
             Step::Counts { incident, counts } => {
                 self.seq = self.seq.next();
                 let incident = IncidentNo(*incident);
-                if *counts { self.rejected.remove(&incident) } else { self.rejected.insert(incident) };
+                if *counts {
+                    self.rejected.remove(&incident)
+                } else {
+                    self.rejected.insert(incident)
+                };
                 self.engine.set_counts(incident, *counts);
             }
             Step::Pass { minutes } => self.now = self.now.plus_ms(minutes * MINUTE_MS),
@@ -143,7 +147,10 @@ impl World {
             let Some(old) = old else { continue };
             prop_assert_ne!(&Hotspot { changed_seq: self.seq, ..old.clone() }, &**hotspot);
             if seqs(&old) == seqs(hotspot) {
-                prop_assert_eq!((&old.why, old.trend, &old.name), (&hotspot.why, hotspot.trend, &hotspot.name));
+                prop_assert_eq!(
+                    (&old.why, old.trend, &old.name),
+                    (&hotspot.why, hotspot.trend, &hotspot.name)
+                );
             }
         }
         let board: BTreeMap<HotspotId, Hotspot> =
@@ -325,7 +332,8 @@ fn told(world: &mut World, count: u64, east: i32, imported: bool) {
             let report = world.reports.last_mut().unwrap();
             world.engine.set_counts(report.incident, false);
             world.rejected.insert(report.incident);
-            let again = HotspotReport { imported, incident: IncidentNo(9_000 + report.incident.0), ..*report };
+            let again =
+                HotspotReport { imported, incident: IncidentNo(9_000 + report.incident.0), ..*report };
             world.seq = world.seq.next();
             let again = HotspotReport { seq: world.seq, ..again };
             world.reports.push(again);
@@ -416,7 +424,13 @@ fn a_report_too_old_for_every_window_is_neither_kept_nor_makes_work() {
     let mut world = World::new(OutlineStyle::Exact);
     world.tick().unwrap();
     let old = Step::Report {
-        east: 0, north: 0, garbage: false, sender: 1, joins: false, age_min: 24 * 60, drill: false,
+        east: 0,
+        north: 0,
+        garbage: false,
+        sender: 1,
+        joins: false,
+        age_min: 24 * 60,
+        drill: false,
     };
     world.step(&old).unwrap();
     assert!(!world.engine.is_dirty());

@@ -3,8 +3,8 @@
 //! Invariant: the words are a function of the members (and, for the name, of the area that led
 //! before): they carry times of day, never ages, so no sentence changes because a minute passed.
 
-use jiff::tz::TimeZone;
 use jiff::civil;
+use jiff::tz::TimeZone;
 
 use super::hotspot::{EventKind, Hotspot, Layer};
 use crate::city::{Areas, City, Text};
@@ -113,7 +113,9 @@ pub(super) fn name(areas: &Areas, with_members: u32, lead: Option<AreaId>, centr
     let name = &areas.get(lead).name;
     match with_members.saturating_sub(1) {
         0 => Text { id: name.clone(), en: name.clone() },
-        others => Text { id: format!("{name} dan {others} lainnya"), en: format!("{name} and {others} more") },
+        others => {
+            Text { id: format!("{name} dan {others} lainnya"), en: format!("{name} and {others} more") }
+        }
     }
 }
 
@@ -167,7 +169,15 @@ mod tests {
         let (a, b) = ("2026-02-21T14:05:59+09:00", "2026-02-21T05:45:00Z");
         let id = "62 laporan dari 41 pelapor antara 14.05 dan 14.45";
         check_why(62, 41, a, b, 3, id, "62 reports from 41 reporters between 14:05 and 14:45");
-        check_why(1, 1, a, a, 3, "1 laporan dari 1 pelapor pukul 14.05", "1 report from 1 reporter at 14:05");
+        check_why(
+            1,
+            1,
+            a,
+            a,
+            3,
+            "1 laporan dari 1 pelapor pukul 14.05",
+            "1 report from 1 reporter at 14:05",
+        );
         let id = "4 laporan dari 3 pelapor antara 21 Feb 14.05 dan 21 Feb 14.45";
         check_why(4, 3, a, b, 336, id, "4 reports from 3 reporters between 21 Feb 14:05 and 21 Feb 14:45");
     }
