@@ -3,6 +3,7 @@
 //! Thin shells: files, sockets, clocks and progress bars are here, the rules are in `intake`.
 
 pub mod chance;
+pub mod drill;
 pub mod import;
 
 mod http;

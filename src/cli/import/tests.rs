@@ -88,7 +88,7 @@ fn reports(name: &str, bytes: &[u8], map: &str) -> Vec<Result<NewReport, String>
     let mut mapped = MappedFile::open(&file, read_mapping(&map, &keys).unwrap()).unwrap();
     let mut found = Vec::new();
     loop {
-        let batch = mapped.next_batch().unwrap();
+        let batch = mapped.next_batch(50).unwrap();
         if batch.is_empty() {
             return found;
         }
