@@ -5,11 +5,14 @@
 pub mod chance;
 pub mod drill;
 pub mod import;
+pub mod replay;
 
 mod http;
 mod mapped;
 mod progress;
 mod rows;
+#[cfg(test)]
+mod stub;
 mod time;
 
 pub use http::{Client, HttpError};

@@ -246,3 +246,42 @@ fn body_of(told: &Told, incident: Option<&str>) -> Value {
         "drill": true,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::stub::{Asked, Stub, city, problem};
+
+    /// `act` answers the center's actions.
+    fn server(act: fn(&Asked) -> (u16, Value)) -> Stub {
+        Stub::start(move |asked, before| match asked.what.as_str() {
+            "GET /api/v1/city" => (200, city("live")),
+            "GET /api/v1/areas" => (200, json!({"type": "FeatureCollection", "features": [], "seq": 0})),
+            "POST /api/v1/reports" => (201, json!({"incident": format!("uuid-{before}"), "seq": before})),
+            _ => act(asked),
+        })
+    }
+
+    #[test]
+    fn reports_are_marked_as_a_drill_and_the_center_acts_on_what_they_opened() {
+        let stub = server(|_| (200, json!({})));
+        let tally = play(&stub.client, 1, 1_000.0, Some(0.15), &Stop::default()).unwrap();
+        let reports = stub.asked_for("POST /api/v1/reports");
+        assert_eq!(tally.reports, reports.len() as u64);
+        assert!(reports.iter().all(|asked| asked.json()["drill"] == true && asked.key.is_some()));
+        let joined = reports.iter().filter_map(|asked| Some(asked.json()["incident"].as_str()?.to_owned()));
+        let acted = stub.asked_for("POST /api/v1/incidents/");
+        assert!(!acted.is_empty() && tally.refused == 0, "{tally}");
+        let is_known = |uuid: &str| uuid.strip_prefix("uuid-").is_some_and(|no| no.parse::<u32>().is_ok());
+        assert!(joined.into_iter().all(|uuid| is_known(&uuid)));
+        assert!(acted.iter().any(|asked| asked.what.ends_with("/verify")));
+    }
+
+    #[test]
+    fn without_the_rights_of_staff_the_drill_goes_on_with_reports_alone() {
+        let stub = server(|_| problem(403, "staff only"));
+        let tally = play(&stub.client, 1, 1_000.0, Some(0.15), &Stop::default()).unwrap();
+        assert!(tally.reports > 100 && tally.actions == 0, "{tally}");
+        assert_eq!(stub.asked_for("POST /api/v1/incidents/").len(), 1);
+    }
+}
