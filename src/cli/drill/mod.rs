@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn reports_are_marked_as_a_drill_and_the_center_acts_on_what_they_opened() {
         let stub = server(|_| (200, json!({})));
-        let tally = play(&stub.client, 1, 1_000.0, Some(0.15), &Stop::default()).unwrap();
+        let tally = play(&stub.client, 1, 1_000.0, Some(0.02), &Stop::default()).unwrap();
         let reports = stub.asked_for("POST /api/v1/reports");
         assert_eq!(tally.reports, reports.len() as u64);
         assert!(reports.iter().all(|asked| asked.json()["drill"] == true && asked.key.is_some()));
@@ -280,8 +280,8 @@ mod tests {
     #[test]
     fn without_the_rights_of_staff_the_drill_goes_on_with_reports_alone() {
         let stub = server(|_| problem(403, "staff only"));
-        let tally = play(&stub.client, 1, 1_000.0, Some(0.15), &Stop::default()).unwrap();
-        assert!(tally.reports > 100 && tally.actions == 0, "{tally}");
+        let tally = play(&stub.client, 1, 1_000.0, Some(0.02), &Stop::default()).unwrap();
+        assert!(tally.reports > 20 && tally.actions == 0, "{tally}");
         assert_eq!(stub.asked_for("POST /api/v1/incidents/").len(), 1);
     }
 }

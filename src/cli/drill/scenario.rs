@@ -186,6 +186,12 @@ impl Scenario {
         self.waiting.push(Reverse(Waiting { at_ms: (at_s * 1_000.0) as u64, order: self.planned, what }));
     }
 
+    /// A delay of the center: as in life at the usual rate and below it, shorter in a busier drill, so
+    /// that open incidents do not pile up.
+    fn delay_s(&mut self, low_s: f64, high_s: f64) -> f64 {
+        self.chance.between(low_s, high_s) * self.stretch.min(1.0)
+    }
+
     /// A span of time after which something of its own accord happens again.
     fn pause_s(&mut self, mean_s: f64) -> f64 {
         -(1.0 - self.chance.unit()).ln() * mean_s * self.stretch
@@ -257,7 +263,7 @@ impl Scenario {
             self.deed(at_s, Deed::Report(told));
             let reject =
                 Act { on, action: Action::Reject, agency: None, note: Some(texts::FALSE), is_last: true };
-            let decides_s = at_s + self.chance.between(8.0, 30.0);
+            let decides_s = at_s + self.delay_s(8.0, 30.0);
             self.deed(decides_s, Deed::Act(reject));
         }
     }
@@ -317,31 +323,35 @@ impl Scenario {
         let act = |scenario: &mut Scenario, at_s, action, note, is_last| {
             scenario.deed(at_s, Deed::Act(Act { on, action, agency: None, note, is_last }));
         };
-        let verified_s = at_s + self.chance.between(3.0, 15.0);
+        let verified_s = at_s + self.delay_s(3.0, 15.0);
         act(self, verified_s, Action::Verify, None, false);
         if self.chance.happens(0.15) && !self.ground.agencies().is_empty() {
             let agency = Some(self.chance.pick(self.ground.agencies()).clone());
             let assign = Act { on, action: Action::Assign, agency, note: None, is_last: false };
-            self.deed(verified_s + 1.0, Deed::Act(assign));
+            let assigned_s = verified_s + self.delay_s(0.5, 2.0);
+            self.deed(assigned_s, Deed::Act(assign));
         }
-        let started_s = verified_s + self.chance.between(6.0, 30.0);
+        let started_s = verified_s + self.delay_s(6.0, 30.0);
         act(self, started_s, Action::Start, None, false);
         if self.chance.happens(0.2) {
             let note = *self.chance.pick(texts::NOTES);
-            act(self, started_s + 2.0, Action::Note, Some(note), false);
+            let noted_s = started_s + self.delay_s(1.0, 5.0);
+            act(self, noted_s, Action::Note, Some(note), false);
         }
         let takes_s = if self.chance.happens(0.85) {
-            self.chance.between(25.0, 150.0)
+            self.delay_s(25.0, 150.0)
         } else {
-            self.chance.between(400.0, 1_200.0)
+            self.delay_s(400.0, 1_200.0)
         };
         let resolved_s = started_s.max(open_until_s) + takes_s;
         let returns = self.chance.happens(0.03);
         let done = *self.chance.pick(texts::DONE);
         act(self, resolved_s, Action::Resolve, Some(done), !returns);
         if returns {
-            act(self, resolved_s + 20.0, Action::Reopen, Some("pelapor: belum selesai"), false);
-            act(self, resolved_s + 120.0, Action::Resolve, Some(done), true);
+            let reopened_s = resolved_s + self.delay_s(10.0, 30.0);
+            act(self, reopened_s, Action::Reopen, Some("pelapor: belum selesai"), false);
+            let settled_s = reopened_s + self.delay_s(60.0, 120.0);
+            act(self, settled_s, Action::Resolve, Some(done), true);
         }
     }
 
@@ -368,7 +378,7 @@ impl Scenario {
         if self.chance.happens(0.5) {
             Sender { name, phone: Some(self.phone()), device: None }
         } else {
-            Sender { name, phone: None, device: Some(format!("latihan-{:016x}", self.chance.next())) }
+            Sender { name, phone: None, device: Some(format!("latihan-{:016x}", self.chance.draw())) }
         }
     }
 
