@@ -9,5 +9,16 @@ pub mod model;
 
 pub mod intake;
 pub mod journal;
+pub mod live;
 
+pub mod clock;
+pub mod engine;
+pub mod feed;
+
+pub mod api;
 pub mod cli;
+pub mod config;
+pub mod server;
+
+/// Version and commit: pages reload themselves when it changes.
+pub const BUILD: &str = env!("PANTAU_BUILD");

@@ -1,1 +1,166 @@
-fn main() {}
+//! `pantau`: a match over its subcommands.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand, ValueEnum};
+use pantau::config::{self, FileSettings, ServeFlags, ServeSettings};
+use pantau::server::Server;
+
+/// Pantau ("watch over"): a real-time incident map server.
+///
+/// Reports come in, are kept durably, become incidents, clusters and hotspots, and every change is on
+/// the wall a moment later. Settings come from flags, then PANTAU_* variables, then pantau.toml in the
+/// working directory.
+#[derive(Parser)]
+#[command(version = pantau::BUILD, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Serve(ServeArgs),
+    Verify(VerifyArgs),
+    /// Look after city packs
+    #[command(subcommand)]
+    City(CityCommand),
+}
+
+/// Run the server
+///
+/// Opens the data folder (made if it is not there), loads the city pack, and serves pages, API and
+/// live sockets until it is stopped with Ctrl-C or SIGTERM. One process a folder.
+///
+/// Try it:  pantau serve --trust-loopback      then open http://127.0.0.1:8080/wall
+#[derive(clap::Args)]
+struct ServeArgs {
+    /// Address and port to listen on [default: 127.0.0.1:8080]
+    #[arg(long, env = "PANTAU_LISTEN", value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Folder that holds everything the server must not lose [default: var]
+    #[arg(long, env = "PANTAU_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// City pack: names, areas, categories, base map [default: geodata/ternate]
+    #[arg(long, env = "PANTAU_CITY", value_name = "DIR")]
+    city: Option<PathBuf>,
+    /// Treat everybody who comes straight from this machine as staff: for trying and developing.
+    /// Refused together with an address that others can reach
+    #[arg(long, env = "PANTAU_TRUST_LOOPBACK")]
+    trust_loopback: bool,
+    /// Where the time comes from. A replay server takes it from the reports that `pantau replay` sends;
+    /// its folder is marked so and serves nothing else
+    #[arg(long, value_enum, default_value_t = ClockChoice::System)]
+    clock: ClockChoice,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ClockChoice {
+    System,
+    Replay,
+}
+
+/// Prove that a data folder is whole
+///
+/// Reads the journal from its first entry to its last: the chain of hashes, the numbers, the personal
+/// data against its digests, and every row of the tables against the log. Changes nothing; may run
+/// beside the server. Exit code 0 means that nobody edited history.
+#[derive(clap::Args)]
+struct VerifyArgs {
+    /// The data folder [default: var]
+    #[arg(long, env = "PANTAU_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum CityCommand {
+    /// Check a city pack and name every fault with its file and line
+    Check {
+        /// The pack's folder, for instance geodata/ternate
+        dir: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("PANTAU_LOG")
+                .unwrap_or_else(|_| "pantau=info,warn".into()),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("pantau: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let file = FileSettings::load(Path::new(config::FILE))?;
+    match cli.command {
+        Command::Serve(args) => serve(args, file).map(|()| ExitCode::SUCCESS),
+        Command::Verify(args) => {
+            let data = args.data.or(file.data).unwrap_or_else(|| config::DATA_DEFAULT.into());
+            pantau::cli::verify::run(&data)
+        }
+        Command::City(CityCommand::Check { dir }) => pantau::cli::city::check(&dir),
+    }
+}
+
+fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
+    let flags = ServeFlags {
+        listen: args.listen,
+        data: args.data,
+        city: args.city,
+        trust_loopback: args.trust_loopback,
+        replay: args.clock == ClockChoice::Replay,
+    };
+    let settings = ServeSettings::resolve(flags, file)?;
+    let runtime = tokio::runtime::Runtime::new().context("the runtime could not be started")?;
+    runtime.block_on(async {
+        let server = Server::start(&settings)?;
+        let listener = tokio::net::TcpListener::bind(settings.listen).await.with_context(|| {
+            format!(
+                "cannot listen on {}; is another server there? choose another with --listen",
+                settings.listen
+            )
+        })?;
+        let address = listener.local_addr().context("the listener has no address")?;
+        let live = server.app().live();
+        println!("Pantau {}: {} on http://{address}/", pantau::BUILD, live.city().name.en);
+        println!(
+            "  wall http://{address}/wall · field http://{address}/field · embed http://{address}/embed"
+        );
+        println!(
+            "  data {} · {} incidents at seq {}",
+            settings.data.display(),
+            live.incident_count(),
+            live.seq()
+        );
+        drop(live);
+        server.serve(listener, until_stopped()).await?;
+        println!("Stopped; everything is durable.");
+        Ok(())
+    })
+}
+
+/// Ends with Ctrl-C or SIGTERM.
+async fn until_stopped() {
+    let interrupted = tokio::signal::ctrl_c();
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminated) => {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+        }
+        Err(_) => {
+            let _ = interrupted.await;
+        }
+    }
+}

@@ -1,10 +1,10 @@
 """Derives everything under geodata/ternate and geodata/blank that is not typed by hand.
 
     python build.py all        every step, in this order
-    python build.py STEP...    coast, areas, holidays, basemap, blank
+    python build.py STEP...    areas, holidays, basemap, blank
 
 Input is what requirements.txt and package.json pin, and geodata/ternate/sources. Two runs give the same
-bytes. Later steps read what `coast` left in build/. geodata/SOURCES.md says what came from where.
+bytes. geodata/SOURCES.md says what came from where.
 """
 
 import json
@@ -12,45 +12,33 @@ import sys
 import time
 
 import cells
-import coast
 import land
 import marks
 import registry
-from geo import BLANK, BUILD, TERNATE, feature, read_features, write_features
-from landmask import Landmask
-from tiles import Layer, Window, write_pmtiles
+from geo import BLANK, TERNATE, Window, polygons_of, read_features, write_features
+from tiles import Layer, write_pmtiles
 
-COAST = BUILD / "coast.geojson"
 AREAS = TERNATE / "areas.geojson"
-
-OSM_ATTRIBUTION = "© OpenStreetMap contributors · idn-area-data (ODbL) · Natural Earth"
 
 LAND_FIELDS = {"kind": "String"}
 MARK_FIELDS = {"kind": "String", "name": "String", "rank": "Number"}
 
-# Where the city's base map has tiles. Outside, and where there is none, a page draws sea.
-ASIA_SOUTH_EAST = Window(88.0, -16.0, 146.0, 22.0)
+# Where the base maps have tiles. Outside, and where there is none, a page draws sea.
+SOUTH_EAST_ASIA = Window(88.0, -16.0, 146.0, 22.0)
+INDONESIA = Window(94.0, -11.6, 141.1, 7.0)
 EAST_INDONESIA = Window(116.0, -9.0, 139.0, 8.0)
+NORTH_MALUKU = Window(124.2, -1.2, 129.2, 2.8)
 TERNATE_WINDOWS = (
     {z: land.WORLD for z in range(4, 7)}
-    | {7: ASIA_SOUTH_EAST}
+    | {7: SOUTH_EAST_ASIA}
     | {z: EAST_INDONESIA for z in range(8, 11)}
-    | {z: coast.MIDDLE for z in range(11, 15)}
+    | {z: NORTH_MALUKU for z in range(11, 15)}
 )
 BLANK_WINDOWS = {z: land.WORLD for z in range(0, 8)}
 
 
-def step_coast() -> None:
-    kinds = zip(("city", "near", "middle"), coast.trace(Landmask()))
-    write_features(COAST, [feature({"kind": kind}, p) for kind, pieces in kinds for p in pieces])
-
-
-def traced(kind: str) -> list:
-    return [geometry for properties, geometry in read_features(COAST) if properties["kind"] == kind]
-
-
 def step_areas() -> None:
-    write_features(AREAS, cells.area_features(traced("city")))
+    write_features(AREAS, cells.area_features(land.all_land().city))
 
 
 def step_holidays() -> None:
@@ -62,26 +50,30 @@ def step_holidays() -> None:
 
 
 def step_basemap() -> None:
+    sorted_land = land.all_land()
     # The city's land is taken back from its areas, so that map and areas share one coast to the vertex.
-    city = [p for props, g in read_features(AREAS) if props["level"] == "city" for p in land.polygons_of(g)]
-    rows = land.city_land(city, traced("near"), traced("middle"))
+    city = [p for props, g in read_features(AREAS) if props["level"] == "city" for p in polygons_of(g)]
     layers = [
-        Layer("land", LAND_FIELDS, rows),
-        Layer("marks", MARK_FIELDS, marks.all_marks(city + traced("near")), lambda a: marks.ZOOM_MIN_OF_RANK[a["rank"]]),
+        Layer("land", LAND_FIELDS, land_rows(sorted_land._replace(city=city))),
+        Layer("marks", MARK_FIELDS, marks.all_marks(city + sorted_land.near), lambda a: marks.ZOOM_MIN_OF_RANK[a["rank"]]),
     ]
-    metadata = {"name": "Ternate", "type": "baselayer", "attribution": OSM_ATTRIBUTION}
+    metadata = {"name": "Ternate", "type": "baselayer", "attribution": "© OpenStreetMap contributors · idn-area-data (ODbL)"}
     write_pmtiles(TERNATE / "base.pmtiles", layers, TERNATE_WINDOWS, (127.34, 0.80, 12), metadata)
 
 
 def step_blank() -> None:
+    pieces = land.Land(city=[], near=[], far=registry.world_land())
     # The layer of marks is empty here, but named: one style serves every pack.
-    layers = [Layer("land", LAND_FIELDS, land.blank_land()), Layer("marks", MARK_FIELDS, [])]
-    metadata = {"name": "World", "type": "baselayer", "attribution": "Natural Earth"}
+    layers = [Layer("land", LAND_FIELDS, land_rows(pieces)), Layer("marks", MARK_FIELDS, [])]
+    metadata = {"name": "World", "type": "baselayer", "attribution": "© OpenStreetMap contributors"}
     write_pmtiles(BLANK / "base.pmtiles", layers, BLANK_WINDOWS, (118.0, -2.5, 4), metadata)
 
 
+def land_rows(pieces: land.Land) -> list:
+    return [({"kind": kind}, p) for kind, of_kind in zip(land.Land._fields, pieces) for p in of_kind]
+
+
 STEPS = {
-    "coast": step_coast,
     "areas": step_areas,
     "holidays": step_holidays,
     "basemap": step_basemap,

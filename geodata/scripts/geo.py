@@ -17,7 +17,6 @@ SCRIPTS = Path(__file__).resolve().parent
 GEODATA = SCRIPTS.parent
 TERNATE = GEODATA / "ternate"
 BLANK = GEODATA / "blank"
-BUILD = SCRIPTS / "build"  # steps leave their results here for the next ones; not committed
 NODE_MODULES = SCRIPTS / "node_modules"
 
 DECIMALS = 6

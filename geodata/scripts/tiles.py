@@ -3,7 +3,7 @@
 Invariants
 - Every tile inside the window of its zoom that holds land is there, also where land fills it; a tile that
   is not there is sea.
-- Shapes are simplified whole, once a zoom, and cut afterwards: neighbours meet exactly.
+- Shapes are simplified once a zoom, and cut into tiles afterwards: neighbours meet exactly.
 - Polygons reach BUFFER units over the edge of their tile, so no outline shows along it.
 """
 
@@ -22,8 +22,9 @@ from geo import Window, polygons_of
 
 EXTENT = 4096
 BUFFER = 128
-SIMPLIFY_UNITS = 4.0  # half a pixel of a 512-pixel tile
-SPECK_UNITS2_MIN = 256.0  # 2 by 2 pixels; the city's own islands stay however small
+SIMPLIFY_UNITS = 6.0  # three quarters of a pixel of a 512-pixel tile
+SIMPLIFY_UNITS_DEEPEST = 4.0  # pages enlarge the last zoom, so it is a little finer
+SPECK_UNITS2_MIN = 24.0**2  # 3 by 3 pixels; the city's own islands stay however small
 
 Row = tuple[dict, object]
 
@@ -40,7 +41,8 @@ def write_pmtiles(path: Path, layers: list[Layer], windows: dict[int, Window], c
     layers = [layer._replace(rows=[(a, to_mercator(g)) for a, g in layer.rows]) for layer in layers]
     tiles = {}
     for zoom, window in sorted(windows.items()):
-        for (x, y), content in tiles_of_zoom(layers, zoom, window):
+        simplify_units = SIMPLIFY_UNITS_DEEPEST if zoom == max(windows) else SIMPLIFY_UNITS
+        for (x, y), content in tiles_of_zoom(layers, zoom, window, simplify_units):
             tiles[zxy_to_tileid(zoom, x, y)] = content
 
     with open(path, "wb") as file:
@@ -86,27 +88,26 @@ def to_mercator(geometry):
     return shapely.transform(geometry, project)
 
 
-def tiles_of_zoom(layers: list[Layer], zoom: int, window: Window) -> Iterator[tuple[tuple[int, int], bytes]]:
+def tiles_of_zoom(layers: list[Layer], zoom: int, window: Window, simplify_units: float) -> Iterator:
+    """((x, y), gzipped tile) of each tile that shows anything."""
     unit = 1.0 / (EXTENT << zoom)
     area = to_mercator(window.box())
-    shapes = [[row for row in prepared(layer, zoom, unit)] for layer in layers]
+    shapes = [prepared(layer, zoom, unit, area, simplify_units * unit) for layer in layers]
     for (x, y), content in split(shapes, 0, 0, 0, zoom, unit, area):
         encoded = encode(layers, content, x, y, zoom)
         if encoded:
             yield (x, y), encoded
 
 
-def prepared(layer: Layer, zoom: int, unit: float) -> Iterator[Row]:
-    """What a layer shows at this zoom, simplified for it."""
-    for attributes, geometry in layer.rows:
-        if zoom < layer.zoom_min_of(attributes):
-            continue
-        if geometry.geom_type == "Point":
-            yield attributes, geometry
-            continue
-        speck = geometry.area < SPECK_UNITS2_MIN * unit * unit
-        if not speck or attributes.get("kind") == "city":
-            yield attributes, shapely.simplify(geometry, SIMPLIFY_UNITS * unit, preserve_topology=True)
+def prepared(layer: Layer, zoom: int, unit: float, area, tolerance: float) -> list[Row]:
+    """What a layer shows at this zoom, cut to a little more than the window and simplified."""
+    rows = [row for row in layer.rows if zoom >= layer.zoom_min_of(row[0])]
+    speck = SPECK_UNITS2_MIN * unit * unit
+    rows = [(a, g) for a, g in rows if g.geom_type == "Point" or a.get("kind") == "city" or g.area >= speck]
+    margin = EXTENT * unit
+    west, north, east, south = area.bounds
+    rows = rows_within(rows, (west - margin, north - margin, east + margin, south + margin))
+    return [(a, shapely.simplify(g, tolerance, preserve_topology=True)) for a, g in rows]
 
 
 def split(shapes: list[list[Row]], z: int, x: int, y: int, zoom: int, unit: float, area) -> Iterator:
@@ -117,7 +118,7 @@ def split(shapes: list[list[Row]], z: int, x: int, y: int, zoom: int, unit: floa
         return
     margin = BUFFER * unit
     bounds = (west - margin, north - margin, west + size + margin, north + size + margin)
-    shapes = [[row for row in rows_within(rows, bounds)] for rows in shapes]
+    shapes = [list(rows_within(rows, bounds)) for rows in shapes]
     if not any(shapes):
         return
     if z == zoom:

@@ -19,6 +19,8 @@ CREATE TABLE entry (
   hash BLOB NOT NULL             -- SHA-256(hash before, seq, at, body): numbers as 8 bytes, big-endian; zeros before the first
 ) STRICT;
 
+CREATE INDEX entry_pack ON entry (seq) WHERE kind = 'pack';
+
 -- What reporters said. One row a report entry, in the same order.
 CREATE TABLE report (
   no          INTEGER PRIMARY KEY, -- dense, from 1
@@ -39,7 +41,8 @@ CREATE TABLE report (
 ) STRICT;
 
 CREATE INDEX report_incident ON report (incident_no);
-CREATE INDEX report_occurred ON report (occurred_at);
+-- By the week in which it occurred: an import in any order then writes to a few pages of this index, not to all.
+CREATE INDEX report_week ON report (occurred_at / 604800000);
 
 -- The cases that the center works on, as of the newest entry.
 CREATE TABLE incident (
@@ -89,6 +92,13 @@ CREATE TABLE import_key (
   report_no  INTEGER NOT NULL,
   PRIMARY KEY (source_id, row_digest)
 ) STRICT, WITHOUT ROWID;
+
+-- The newest of them, in the order of their arrival, until they are merged into import_key.
+CREATE TABLE import_key_new (
+  report_no  INTEGER PRIMARY KEY,
+  source_id  INTEGER NOT NULL,
+  row_digest BLOB NOT NULL
+) STRICT;
 
 -- Idempotency keys of submissions, for 72 hours.
 CREATE TABLE idempotency (

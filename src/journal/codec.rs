@@ -9,11 +9,14 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::JournalError;
 use super::keys::Keys;
+use super::wire::{
+    ActionPrivateWire, ActionWire, OpeningWire, PackWire, ReportPrivateWire, ReportWire, TickWire, Wire,
+};
 use crate::city::City;
 use crate::model::{
     Action, ActionFact, Channel, Entry, Fact, IncidentNo, LngLat, Opening, ReportFact, ReportNo,
@@ -37,126 +40,6 @@ pub(super) fn chain(before: &Hash, seq: Seq, at: TimeMs, body: &str) -> Hash {
     hash.update(at.0.to_be_bytes());
     hash.update(body.as_bytes());
     hash.finalize().into()
-}
-
-/// A body: exactly one of the four facts is there.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wire<'a> {
-    v: u8,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    report: Option<ReportWire<'a>>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    action: Option<ActionWire<'a>>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pack: Option<PackWire<'a>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    tick: Option<TickWire>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TickWire {}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PackWire<'a> {
-    #[serde(borrow)]
-    key: Cow<'a, str>,
-    #[serde(borrow)]
-    hash: Cow<'a, str>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ReportWire<'a> {
-    no: u32,
-    incident: u32,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    opens: Option<OpeningWire<'a>>,
-    /// Longitude, latitude.
-    place: [f64; 2],
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    accuracy_m: Option<u32>,
-    #[serde(borrow)]
-    category: Cow<'a, str>,
-    occurred_at: i64,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    area: Option<Cow<'a, str>>,
-    /// 16 hex digits; absent where the report counts for itself.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    sender: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    channel: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "is_false")]
-    drill: bool,
-    #[serde(default, skip_serializing_if = "is_false")]
-    imported: bool,
-    /// Digest of the private part, where there is one.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    private: Option<Cow<'a, str>>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OpeningWire<'a> {
-    #[serde(borrow)]
-    status: Cow<'a, str>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    agency: Option<Cow<'a, str>>,
-    at: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    due_at: Option<i64>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ActionWire<'a> {
-    incident: u32,
-    #[serde(borrow)]
-    action: Cow<'a, str>,
-    #[serde(borrow)]
-    from: Cow<'a, str>,
-    #[serde(borrow)]
-    to: Cow<'a, str>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    agency: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    due_at: Option<i64>,
-    #[serde(borrow)]
-    actor: Cow<'a, str>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    private: Option<Cow<'a, str>>,
-}
-
-/// The private part of a report.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ReportPrivateWire<'a> {
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    description: Option<Cow<'a, str>>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    name: Option<Cow<'a, str>>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    phone: Option<Cow<'a, str>>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    email: Option<Cow<'a, str>>,
-    /// The exact place, where the body has only a coarse one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    place: Option<[f64; 2]>,
-}
-
-/// The private part of an action.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ActionPrivateWire<'a> {
-    #[serde(borrow)]
-    note: Cow<'a, str>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 /// Writes entries; keeps its buffers, so a batch of thousands allocates little.

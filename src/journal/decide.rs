@@ -25,6 +25,9 @@ pub(super) trait Store {
     fn receipt(&mut self, no: ReportNo) -> Result<Receipt, JournalError>;
 
     fn write(&mut self, accepted: &Accepted) -> Result<(), JournalError>;
+
+    /// How long after its closing an incident may still be acted on; `None` for ever.
+    fn keep_closed_ms(&self) -> Option<i64>;
 }
 
 /// A submission under an idempotency key.
@@ -57,6 +60,7 @@ pub(super) struct Accepted {
     pub import: Option<ImportRow>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and most are the large one")]
 enum Decision {
     Accept(Accepted),
     Repeat(Receipt),
@@ -263,6 +267,12 @@ fn decide_action(
     };
     if new.version.is_some_and(|version| version != incident.version) {
         return Ok(Decision::Refuse(Refusal::Version { current: incident.version }));
+    }
+    // It has left the live map by now, which could not show the change.
+    let is_archived =
+        |closed_at: TimeMs| store.keep_closed_ms().is_some_and(|ms| closed_at.plus_ms(ms) <= at);
+    if incident.closed_at.is_some_and(is_archived) {
+        return Ok(Decision::Refuse(Refusal::Archived));
     }
     let from = incident.status;
     let Some(to) = new.action.leads_to(from) else {

@@ -17,8 +17,7 @@ use crate::model::{
     Command, Entry, Epoch, Fact, ImportRow, IncidentNo, Outcome, Receipt, ReportNo, Secret, Seq, TimeMs,
 };
 
-/// A journal that lives as long as it and its readers do. Nothing in it is ever encoded, so it needs
-/// no city pack; it is taken so that both stores are made from the same things.
+/// A journal that lives as long as it and its readers do. Nothing in it is ever encoded.
 pub struct MemoryJournal {
     epoch: Epoch,
     secret: Secret,
@@ -27,6 +26,7 @@ pub struct MemoryJournal {
 
 #[derive(Default)]
 struct State {
+    keep_closed_ms: Option<i64>,
     last: Counters,
     entries: Vec<Entry>,
     /// By number, from 1.
@@ -46,7 +46,8 @@ impl MemoryJournal {
         let digest = Sha256::new().chain_update(&city.key).chain_update(secret.0).finalize();
         let bytes: [u8; 16] = digest[..16].try_into().expect("a digest has 32 bytes");
         let epoch = Epoch(Uuid::from_bytes(bytes));
-        MemoryJournal { epoch, secret, state: Arc::default() }
+        let state = State { keep_closed_ms: city.keep_closed_ms, ..State::default() };
+        MemoryJournal { epoch, secret, state: Arc::new(RwLock::new(state)) }
     }
 }
 
@@ -112,6 +113,10 @@ impl State {
 }
 
 impl Store for State {
+    fn keep_closed_ms(&self) -> Option<i64> {
+        self.keep_closed_ms
+    }
+
     fn incident(&mut self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError> {
         Ok(State::incident(self, no).cloned())
     }
@@ -248,5 +253,13 @@ impl Reader for MemoryReader {
             hotspots: state.hotspots.values().filter(kept).cloned().collect(),
             events: state.events.values().skip(skipped).cloned().collect(),
         })
+    }
+
+    fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError> {
+        let hash = |entry: &Entry| match entry.fact {
+            Fact::Pack { hash, .. } => Some(hash),
+            _ => None,
+        };
+        Ok(read(&self.state).entries.iter().rev().find_map(hash))
     }
 }

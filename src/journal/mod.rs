@@ -15,11 +15,14 @@ mod decide;
 mod fold;
 mod keys;
 mod memory;
+#[cfg(test)]
+mod naive;
 mod sqlite;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]
 mod testing;
+mod wire;
 
 pub use memory::MemoryJournal;
 pub use sqlite::{FolderMode, SqliteJournal, VerifyFault, VerifyReport, verify};
@@ -132,6 +135,9 @@ pub trait Reader: Send + Sync {
     fn incident_log(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError>;
 
     fn derived(&self) -> Result<Derived, JournalError>;
+
+    /// Hash of the city pack that the newest `pack` entry put in force.
+    fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError>;
 }
 
 /// An incident as the state tables hold it.

@@ -124,6 +124,8 @@ pub enum Refusal {
     DrillMismatch,
     #[error("{} is not possible while the incident is {from}", .action.key())]
     Transition { action: Action, from: Status },
+    #[error("the incident was closed too long ago and is archived; open a new one")]
+    Archived,
     #[error("the incident has version {current} by now; read it again and decide anew")]
     Version { current: u32 },
     #[error("this Idempotency-Key was used before with another body; use a new key")]

@@ -196,8 +196,8 @@ impl Cell {
         (level <= LEVEL_MAX && x < 1 << level && y < 1 << level).then_some(Cell { level, x, y })
     }
 
-    /// The cell that holds a place. Places beyond ±85.0511° lie in the outermost row; 180° east is
-    /// the westmost column, where -180° is.
+    /// The cell that holds a place. Places beyond ±85.0511° lie in the outermost row, 180° east in
+    /// the eastmost column.
     pub fn at(place: LngLat, level: u8) -> Cell {
         let deepest = Cell { level: LEVEL_MAX, x: column(place.lng_e7), y: row(place.lat()) };
         deepest.ancestor(level)
@@ -233,8 +233,8 @@ impl Cell {
 
 /// Column at the deepest level; exact integer arithmetic.
 fn column(lng_e7: i32) -> u32 {
-    let from_west = (i64::from(lng_e7) + 1_800_000_000) % 3_600_000_000;
-    ((from_west << LEVEL_MAX) / 3_600_000_000) as u32
+    let from_west = i64::from(lng_e7) + 1_800_000_000;
+    (((from_west << LEVEL_MAX) / 3_600_000_000) as u32).min((1 << LEVEL_MAX) - 1)
 }
 
 fn row(lat: f64) -> u32 {
@@ -281,8 +281,9 @@ mod tests {
     }
 
     #[test]
-    fn east_180_and_west_180_are_the_same_column_and_the_poles_are_the_outer_rows() {
-        assert_eq!(Cell::at(place(180.0, 10.0), 5), Cell::at(place(-180.0, 10.0), 5));
+    fn the_ends_of_the_map_are_the_outer_columns_and_rows() {
+        assert_eq!(Cell::at(place(180.0, 10.0), 5).x, 31);
+        assert_eq!(Cell::at(place(-180.0, 10.0), 5).x, 0);
         assert_eq!(Cell::at(place(0.0, 90.0), 5).y, 0);
         assert_eq!(Cell::at(place(0.0, -90.0), 5).y, 31);
     }

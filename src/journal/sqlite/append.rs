@@ -1,10 +1,9 @@
 //! Writing: one transaction a batch.
 
-use std::collections::HashMap;
-
 use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::SqliteJournal;
+use super::import_keys::{ImportKeys, Staged};
 use super::read::{self, incident_columns};
 use crate::city::City;
 use crate::journal::codec::{Encoder, Hash, chain};
@@ -46,12 +45,12 @@ fn append_in_transaction(
     now: TimeMs,
     derived: Option<&DerivedUpdate>,
 ) -> Result<Vec<Outcome>, JournalError> {
-    let SqliteJournal { conn, encoder, sources, city, .. } = journal;
+    let SqliteJournal { conn, encoder, import_keys, city, .. } = journal;
     let mut last = journal.last;
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut batch = Batch::new(&tx, city, encoder, sources, journal.head_hash)?;
+    let mut batch = Batch::new(&tx, city, encoder, import_keys, journal.head_hash)?;
     let outcomes = decide_all(&mut batch, &mut last, commands, now)?;
-    let (head_hash, new_sources) = batch.finish();
+    let (head_hash, mut staged_keys) = batch.finish();
     if last == journal.last && derived.is_none() {
         return Ok(outcomes); // nothing to make durable: the transaction is rolled back
     }
@@ -62,11 +61,12 @@ fn append_in_transaction(
     if prunes {
         prune_idempotency(&tx, last.at)?;
     }
+    import_keys.merge(&mut staged_keys, &tx)?;
     tx.commit()?;
     if prunes {
         journal.prune_at = last.at.plus_ms(PRUNE_EVERY_MS);
     }
-    journal.sources.extend(new_sources);
+    journal.import_keys.commit(staged_keys);
     journal.last = last;
     journal.head_hash = head_hash;
     Ok(outcomes)
@@ -109,16 +109,14 @@ fn prune_idempotency(conn: &Connection, at: TimeMs) -> Result<(), JournalError> 
 struct Batch<'b> {
     city: &'b City,
     encoder: &'b mut Encoder,
-    sources: &'b HashMap<String, i64>,
-    new_sources: HashMap<String, i64>,
+    import_keys: &'b ImportKeys,
+    staged_keys: Staged,
     head_hash: Hash,
     conn: &'b Connection,
     select_incident: CachedStatement<'b>,
-    select_import: CachedStatement<'b>,
     insert_entry: CachedStatement<'b>,
     insert_report: CachedStatement<'b>,
     put_incident: CachedStatement<'b>,
-    insert_import: CachedStatement<'b>,
 }
 
 impl<'b> Batch<'b> {
@@ -126,14 +124,14 @@ impl<'b> Batch<'b> {
         conn: &'b Connection,
         city: &'b City,
         encoder: &'b mut Encoder,
-        sources: &'b HashMap<String, i64>,
+        import_keys: &'b ImportKeys,
         head_hash: Hash,
     ) -> Result<Batch<'b>, JournalError> {
         Ok(Batch {
             city,
             encoder,
-            sources,
-            new_sources: HashMap::new(),
+            import_keys,
+            staged_keys: Staged::default(),
             head_hash,
             conn,
             select_incident: conn.prepare_cached(concat!(
@@ -141,9 +139,6 @@ impl<'b> Batch<'b> {
                 incident_columns!(),
                 " FROM incident WHERE no = ?1"
             ))?,
-            select_import: conn.prepare_cached(
-                "SELECT report_no FROM import_key WHERE source_id = ?1 AND row_digest = ?2",
-            )?,
             insert_entry: conn.prepare_cached(
                 "INSERT INTO entry (seq, at, kind, body, hash) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?,
@@ -157,37 +152,12 @@ impl<'b> Batch<'b> {
                 incident_columns!(),
                 ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
             ))?,
-            insert_import: conn.prepare_cached(
-                "INSERT INTO import_key (source_id, row_digest, report_no) VALUES (?1, ?2, ?3)",
-            )?,
         })
     }
 
-    /// The new head's hash, and the sources that the transaction added.
-    fn finish(self) -> (Hash, HashMap<String, i64>) {
-        (self.head_hash, self.new_sources)
-    }
-
-    fn source_id(&mut self, name: &str) -> Result<Option<i64>, JournalError> {
-        if let Some(id) = self.sources.get(name).or_else(|| self.new_sources.get(name)) {
-            return Ok(Some(*id));
-        }
-        let sql = "SELECT id FROM import_source WHERE name = ?1";
-        let id = self.conn.prepare_cached(sql)?.query_row([name], |row| row.get(0)).optional()?;
-        if let Some(id) = id {
-            self.new_sources.insert(name.to_owned(), id);
-        }
-        Ok(id)
-    }
-
-    fn source_id_or_new(&mut self, name: &str) -> Result<i64, JournalError> {
-        if let Some(id) = self.source_id(name)? {
-            return Ok(id);
-        }
-        self.conn.execute("INSERT INTO import_source (name) VALUES (?1)", [name])?;
-        let id = self.conn.last_insert_rowid();
-        self.new_sources.insert(name.to_owned(), id);
-        Ok(id)
+    /// The new head's hash, and the import keys that the transaction added.
+    fn finish(self) -> (Hash, Staged) {
+        (self.head_hash, self.staged_keys)
     }
 
     fn put_incident(&mut self, row: &IncidentRow) -> Result<(), JournalError> {
@@ -216,6 +186,10 @@ impl<'b> Batch<'b> {
 }
 
 impl Store for Batch<'_> {
+    fn keep_closed_ms(&self) -> Option<i64> {
+        self.city.keep_closed_ms
+    }
+
     fn incident(&mut self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError> {
         let mut rows = self.select_incident.query([no.0])?;
         rows.next()?.map(|row| read::incident_row(row, self.city)).transpose()
@@ -230,11 +204,7 @@ impl Store for Batch<'_> {
     }
 
     fn imported(&mut self, row: &ImportRow) -> Result<Option<ReportNo>, JournalError> {
-        let Some(source) = self.source_id(&row.source)? else {
-            return Ok(None);
-        };
-        let no = self.select_import.query_row(params![source, row.row_digest], |row| row.get(0));
-        Ok(no.optional()?.map(ReportNo))
+        self.import_keys.find(&mut self.staged_keys, self.conn, row)
     }
 
     fn receipt(&mut self, no: ReportNo) -> Result<Receipt, JournalError> {
@@ -279,8 +249,7 @@ impl Batch<'_> {
         at: TimeMs,
     ) -> Result<(), JournalError> {
         if let Some(row) = &accepted.import {
-            let source = self.source_id_or_new(&row.source)?;
-            self.insert_import.execute(params![source, row.row_digest, report.report.0])?;
+            self.import_keys.insert(&mut self.staged_keys, self.conn, row, report.report)?;
         }
         if let Some(sent) = &accepted.idempotency {
             // Replaces a key that no longer counts.

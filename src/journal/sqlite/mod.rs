@@ -8,20 +8,23 @@
 //!   cache serves plain reads nearly as fast.
 
 mod append;
+mod import_keys;
 mod open;
 mod read;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use open::FolderMode;
 pub use verify::{VerifyFault, VerifyReport, verify};
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::Connection;
 
+use self::import_keys::ImportKeys;
 use self::read::SqliteReader;
 use super::codec::{Encoder, Hash};
 use super::decide::Counters;
@@ -40,8 +43,7 @@ pub struct SqliteJournal {
     last: Counters,
     head_hash: Hash,
     encoder: Encoder,
-    /// Row keys of import sources, by name. Only what is committed.
-    sources: HashMap<String, i64>,
+    import_keys: ImportKeys,
     /// When idempotency keys are looked through again for old ones.
     prune_at: TimeMs,
     /// After an I/O error nobody knows what the disk holds: no more writing until opened anew.

@@ -1,6 +1,5 @@
 //! Opening a data folder: its lock, its migrations, and whether it is the one that was meant.
 
-use std::collections::HashMap;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::DirBuilderExt;
@@ -13,6 +12,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::import_keys::ImportKeys;
 use super::read::SqliteReader;
 use super::{SqliteJournal, file_in};
 use crate::city::City;
@@ -45,9 +45,11 @@ const MIGRATIONS: [(&str, &str); 1] =
 /// "PNTU", so that `file` and others know whose database it is.
 const APPLICATION_ID: i32 = 0x504E_5455;
 
-/// Pages of the write-ahead log before it is copied into the database (4 KiB each): large enough
-/// that an import does not copy the same index pages after every batch, small enough to recover fast.
-const WAL_PAGES: u32 = 16_384;
+/// Pages (4 KiB) of the write-ahead log before it is copied into the database. A copy holds up one
+/// commit: at 16,384 pages for 100 to 170 ms; at SQLite's 1,000 an import copies after every batch.
+const WAL_PAGES: u32 = 4_096;
+/// The log's file is cut back to this after a larger batch.
+const WAL_BYTES_MAX: u32 = 32 << 20;
 /// Page cache of the write connection: holds the hot part of the import index.
 const CACHE_KIB: u32 = 65_536;
 const BUSY: Duration = Duration::from_secs(10);
@@ -67,6 +69,7 @@ pub(super) fn open(dir: &Path, city: Arc<City>, mode: FolderMode) -> Result<Sqli
     let secret: [u8; 32] = meta(&tx, "secret")?.ok_or_else(|| lacks("secret"))?;
     tx.commit()?;
     let (last, head_hash) = last(&conn)?;
+    let import_keys = ImportKeys::load(&conn)?;
     Ok(SqliteJournal {
         reader: Arc::new(SqliteReader::new(file_in(dir), Arc::clone(&city), epoch)),
         city,
@@ -76,7 +79,7 @@ pub(super) fn open(dir: &Path, city: Arc<City>, mode: FolderMode) -> Result<Sqli
         last,
         head_hash,
         encoder: Encoder::default(),
-        sources: HashMap::new(),
+        import_keys,
         prune_at: TimeMs::MIN,
         broken: false,
         _lock: lock,
@@ -120,6 +123,7 @@ fn connect(dir: &Path) -> Result<Connection, JournalError> {
     }
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
+    conn.pragma_update(None, "journal_size_limit", WAL_BYTES_MAX)?;
     conn.pragma_update(None, "cache_size", -i64::from(CACHE_KIB))?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     // What is erased is overwritten, not only unlinked.

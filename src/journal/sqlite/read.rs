@@ -137,7 +137,8 @@ impl Reader for SqliteReader {
         let sql = concat!(
             "SELECT ",
             report_columns!(),
-            " FROM report WHERE no IN (SELECT no FROM report WHERE occurred_at > ?1) ORDER BY no"
+            " FROM report WHERE no IN (SELECT no FROM report WHERE occurred_at / 604800000 >= ?1 / 604800000) \
+             AND occurred_at > ?1 ORDER BY no"
         );
         self.with(|conn| {
             let mut statement = conn.prepare_cached(sql)?;
@@ -175,7 +176,7 @@ impl Reader for SqliteReader {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.with(|conn| {
             let sql = "SELECT seq, at, body FROM entry WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-            entries(conn, sql, [after, limit], &*self.city)
+            entries(conn, sql, [after, limit], &self.city)
         })
     }
 
@@ -202,7 +203,7 @@ impl Reader for SqliteReader {
             let sql = "SELECT seq, at, body FROM entry WHERE seq IN \
                        (SELECT seq FROM report WHERE incident_no = ?1 \
                         UNION ALL SELECT seq FROM action WHERE incident_no = ?1) ORDER BY seq";
-            entries(conn, sql, [i64::from(no.0)], &*self.city)
+            entries(conn, sql, [i64::from(no.0)], &self.city)
         })
     }
 
@@ -218,6 +219,17 @@ impl Reader for SqliteReader {
                 hotspots: hotspots(conn, last.seq)?,
                 events: events(conn)?,
             })
+        })
+    }
+
+    fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError> {
+        self.with(|conn| {
+            let sql = "SELECT seq, at, body FROM entry WHERE kind = 'pack' ORDER BY seq DESC LIMIT 1";
+            let newest = entries(conn, sql, [], &*self.city)?;
+            Ok(newest.iter().find_map(|entry| match entry.fact {
+                Fact::Pack { hash, .. } => Some(hash),
+                _ => None,
+            }))
         })
     }
 }

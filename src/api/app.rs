@@ -1,0 +1,54 @@
+//! What every handler may use.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::city::City;
+use crate::clock::{Clock, ReplayClock};
+use crate::engine::Engine;
+use crate::feed::{Beat, Views};
+use crate::live::LiveMap;
+use crate::model::IdKey;
+
+/// Whether the server lives in the present or plays back the past.
+#[derive(Clone)]
+pub enum Mode {
+    Live,
+    Replay(Arc<ReplayClock>),
+}
+
+impl Mode {
+    pub fn key(&self) -> &'static str {
+        match self {
+            Mode::Live => "live",
+            Mode::Replay(_) => "replay",
+        }
+    }
+}
+
+pub struct App {
+    pub engine: Engine,
+    pub city: Arc<City>,
+    pub ids: IdKey,
+    pub clock: Arc<dyn Clock>,
+    pub mode: Mode,
+    /// Readers on this machine are staff: for trying and developing.
+    pub trust_loopback: bool,
+    pub views: Arc<Views>,
+    pub beats: watch::Receiver<Arc<Beat>>,
+    pub frame_ms: u64,
+    pub heartbeat_s: u64,
+    pub metrics: metrics_exporter_prometheus::PrometheusHandle,
+    /// Turns true when the server is to stop: sockets say goodbye.
+    pub stopping: watch::Receiver<bool>,
+}
+
+pub type AppState = Arc<App>;
+
+impl App {
+    /// One consistent moment; no lock is held.
+    pub fn live(&self) -> Arc<LiveMap> {
+        self.engine.live()
+    }
+}

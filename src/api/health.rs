@@ -1,0 +1,31 @@
+//! For operations: is it alive, are its answers complete, what are its figures.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::app::AppState;
+
+#[utoipa::path(get, path = "/healthz", tag = "operation", description = "The process is alive.", responses((status = 200)))]
+pub async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+#[utoipa::path(get, path = "/readyz", tag = "operation",
+    description = "Answers are complete. The server listens only once they are.", responses((status = 200)))]
+pub async fn readyz(State(app): State<AppState>) -> Response {
+    let live = app.live();
+    Json(json!({"ready": true, "seq": live.seq().0, "epoch": live.epoch().to_string(), "build": crate::BUILD}))
+        .into_response()
+}
+
+#[utoipa::path(get, path = "/metrics", tag = "operation", description = "Figures for Prometheus.", responses((status = 200)))]
+pub async fn metrics(State(app): State<AppState>) -> Response {
+    let live = app.live();
+    metrics::gauge!("pantau_seq").set(live.seq().0 as f64);
+    metrics::gauge!("pantau_incidents").set(live.incident_count() as f64);
+    metrics::gauge!("pantau_views").set(app.views.view_count() as f64);
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render()).into_response()
+}

@@ -1,0 +1,257 @@
+//! Incidents: lists, one of them with its history, and what staff do to it.
+
+use std::cmp::Reverse;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::access::{Access, Staff, check_origin};
+use super::app::{App, AppState};
+use super::params::Params;
+use super::problem::Problem;
+use super::reports::body_problem;
+use crate::feed::parse_bbox;
+use crate::feed::wire::{self, Feature, time};
+use crate::intake::parse_action;
+use crate::live::{Circle, Cursor, Filter, Incident, LiveMap, Sort, Where};
+use crate::model::{
+    Action, Command, Entry, Fact, IncidentNo, LngLat, Outcome, Projection, Refusal, TimeMs,
+};
+
+const LIMIT_DEFAULT: u32 = 100;
+const LIMIT_MAX: u32 = 1_000;
+/// Half the way round the earth: farther is everything.
+const RADIUS_M_MAX: f64 = 20_037_509.0;
+
+#[utoipa::path(get, path = "/api/v1/incidents", tag = "map",
+    description = "Incidents as a GeoJSON FeatureCollection, newest first; pages by `cursor`.",
+    params(
+        ("bbox" = Option<String>, Query, description = "west,south,east,north; west above east crosses the antimeridian"),
+        ("near" = Option<String>, Query, description = "lng,lat; with radius_m"),
+        ("radius_m" = Option<f64>, Query), ("within" = Option<String>, Query, description = "Polygon as WKT or GeoJSON"),
+        ("cell" = Option<String>, Query, description = "c:level/x/y: the members of one cluster"),
+        ("area" = Option<String>, Query), ("category" = Option<String>, Query), ("status" = Option<String>, Query),
+        ("agency" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query),
+        ("q" = Option<String>, Query), ("overdue" = Option<bool>, Query), ("drill" = Option<bool>, Query),
+        ("include" = Option<String>, Query, description = "archive: those that left memory too"),
+        ("sort" = Option<String>, Query), ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200), (status = 400)))]
+pub async fn list(
+    State(app): State<AppState>,
+    access: Access,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    let projection = access.projection;
+    let filter = params.filter(&app.city, projection);
+    let place = place(&mut params);
+    let archive = params.read("include", |text| match text {
+        "archive" => Ok(()),
+        other => Err(format!("{other:?} cannot be included; known is archive")),
+    });
+    let limit = params.whole("limit", 1, LIMIT_MAX).unwrap_or(LIMIT_DEFAULT) as usize;
+    let sort = params.read("sort", |text| {
+        let known: Vec<&str> = Sort::ALL.iter().map(|sort| sort.key()).collect();
+        Sort::from_key(text)
+            .ok_or_else(|| format!("{text:?} is not a known sort; known are {}", known.join(", ")))
+    });
+    let sort = sort.unwrap_or_default();
+    let after = params.read("cursor", |text| read_cursor(text, sort));
+    params.finish()?;
+    let filter = filter.ok_or_else(Problem::internal)?;
+
+    let live = app.live();
+    let mut found = live.incidents(projection, &filter, &place, sort, after, limit);
+    if archive.is_some() {
+        let archived = archived(&app, &live, projection, &filter, &place).await?;
+        found = live.merge_archived(found, archived, sort, after, limit);
+    }
+    let features: Vec<Feature> =
+        found.incidents.iter().map(|incident| Feature::incident(&live, incident, projection)).collect();
+    Ok(Json(json!({
+        "type": "FeatureCollection",
+        "seq": live.seq().0,
+        "numberMatched": found.matched,
+        "numberReturned": features.len(),
+        "next": found.next.map(|cursor| write_cursor(cursor, sort)),
+        "features": features,
+    }))
+    .into_response())
+}
+
+fn place(params: &mut Params) -> Where {
+    let centre = params.read("near", |text| {
+        let numbers: Option<Vec<f64>> = text.split(',').map(|n| n.trim().parse().ok()).collect();
+        match numbers.as_deref() {
+            Some([lng, lat]) => LngLat::new(*lng, *lat).map_err(|e| format!("{e}; near is lng,lat")),
+            _ => Err(format!("{text:?} is not lng,lat")),
+        }
+    });
+    let radius_m = params.number("radius_m", 0.0, RADIUS_M_MAX);
+    match (centre, radius_m) {
+        (Some(_), None) => params.fault("radius_m", "near needs a radius_m beside it"),
+        (None, Some(_)) => params.fault("near", "radius_m needs near=lng,lat beside it"),
+        _ => {}
+    }
+    Where {
+        bbox: params.read("bbox", parse_bbox),
+        circle: centre.zip(radius_m).map(|(centre, radius_m)| Circle { centre, radius_m }),
+        cell: params.read("cell", |text| {
+            wire::parse_cell_id(text).ok_or_else(|| format!("{text:?} is not a cell like c:16/55956/32624"))
+        }),
+    }
+}
+
+/// `value.no.sort`: a cursor is only good for the order it was made in.
+fn write_cursor(cursor: Cursor, sort: Sort) -> String {
+    format!("{}.{}.{}", cursor.value, cursor.no.0.0, sort.key())
+}
+
+fn read_cursor(text: &str, sort: Sort) -> Result<Cursor, String> {
+    let mut parts = text.splitn(3, '.');
+    let mut cursor = || {
+        let value = parts.next()?.parse().ok()?;
+        let no = parts.next()?.parse().ok()?;
+        (parts.next()? == sort.key()).then_some(Cursor { value, no: Reverse(IncidentNo(no)) })
+    };
+    cursor().ok_or_else(|| "is not a cursor of this list in this order; begin again without it".to_owned())
+}
+
+/// Incidents that left memory and match. Read past as a stream; only the hits are held.
+async fn archived(
+    app: &App,
+    live: &std::sync::Arc<LiveMap>,
+    projection: Projection,
+    filter: &Filter,
+    place: &Where,
+) -> Result<Vec<Incident>, Problem> {
+    let Some(closed_by) = live.archived_up_to() else { return Ok(Vec::new()) };
+    let (reader, live, filter, place) = (app.engine.reader().clone(), live.clone(), filter.clone(), *place);
+    super::blocking(move || {
+        let mut hits = Vec::new();
+        reader.archived(closed_by, &mut |row| {
+            hits.extend(live.match_archived(&row, &filter, &place, projection));
+            true
+        })?;
+        Ok(hits)
+    })
+    .await
+}
+
+#[utoipa::path(get, path = "/api/v1/incidents/{id}", tag = "center",
+    description = "One incident, with its reports and what was done. Staff.",
+    params(("id" = String, Path, description = "UUID, with or without `i:`")),
+    responses((status = 200), (status = 401), (status = 404)))]
+pub async fn incident(
+    State(app): State<AppState>,
+    _: Staff,
+    params: Params,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    params.finish()?;
+    let (no, opened_at) = find(&app, &id)?;
+    answer(&app, no, opened_at).await
+}
+
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/{action}", tag = "center",
+    description = "Acts on an incident: verify, reject, assign, start, resolve, reopen, note. Staff.",
+    params(("id" = String, Path), ("action" = String, Path)),
+    request_body(content = Object, description = "{note?, reason?, agency?, version?}"),
+    responses((status = 200), (status = 401), (status = 404), (status = 409), (status = 422)))]
+pub async fn act(
+    State(app): State<AppState>,
+    Staff { actor }: Staff,
+    params: Params,
+    Path((id, action)): Path<(String, String)>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    check_origin(&parts)?;
+    params.finish()?;
+    let action = Action::from_key(&action).ok_or_else(|| {
+        let known: Vec<&str> = Action::ALL.iter().map(|a| a.key()).collect();
+        Problem::not_found(format!("there is no action {action:?}; known are {}", known.join(", ")))
+    })?;
+    let (no, opened_at) = find(&app, &id)?;
+    let request = Request::from_parts(parts, body);
+    let body = <Bytes as axum::extract::FromRequest<()>>::from_request(request, &())
+        .await
+        .map_err(|e| Problem::of_status(e.status()))?;
+    let ask = parse_action(action, &body, &app.city).map_err(body_problem)?;
+    let category = app.live().incident(no).map(|incident| incident.category);
+    let due_after_ms = category.and_then(|category| app.city.category(category).deadline_ms);
+    let command = ask.for_incident(no, actor, due_after_ms);
+    let outcomes = app.engine.submit(vec![Command::Action(Box::new(command))]).await?;
+    match outcomes.into_iter().next() {
+        Some(Outcome::Accepted { .. } | Outcome::Repeat { .. }) => answer(&app, no, opened_at).await,
+        Some(Outcome::Refused(Refusal::UnknownIncident)) => Err(no_such_incident()),
+        Some(Outcome::Refused(refusal)) => Err(refusal.into()),
+        None => Err(Problem::internal()),
+    }
+}
+
+fn no_such_incident() -> Problem {
+    Problem::not_found("there is no such incident")
+}
+
+/// The incident that a UUID names, if all of the UUID is right.
+fn find(app: &App, id: &str) -> Result<(IncidentNo, TimeMs), Problem> {
+    let uuid: Uuid = id.strip_prefix("i:").unwrap_or(id).parse().map_err(|_| no_such_incident())?;
+    let no = app.ids.incident_of_uuid(uuid).ok_or_else(no_such_incident)?;
+    let opened_at = match app.live().incident(no) {
+        Some(incident) => incident.opened_at,
+        None => app.engine.reader().incident(no)?.ok_or_else(no_such_incident)?.opened_at,
+    };
+    if app.ids.incident_uuid(no, opened_at) == uuid { Ok((no, opened_at)) } else { Err(no_such_incident()) }
+}
+
+/// The incident's feature for staff, with its reports and its log.
+async fn answer(app: &App, no: IncidentNo, opened_at: TimeMs) -> Result<Response, Problem> {
+    let live = app.live();
+    let reader = app.engine.reader().clone();
+    let (row, log) = super::blocking(move || Ok((reader.incident(no)?, reader.incident_log(no)?))).await?;
+    let incident = match live.incident(no) {
+        Some(incident) => incident.clone(),
+        None => Incident::from_row(&row.ok_or_else(no_such_incident)?, &app.city),
+    };
+    let mut feature = json!(Feature::incident(&live, &incident, Projection::Staff));
+    feature["seq"] = live.seq().0.into();
+    feature["incident"] = app.ids.incident_uuid(no, opened_at).to_string().into();
+    feature["properties"]["log"] = log.iter().filter_map(|entry| log_line(app, entry)).collect();
+    Ok(Json(feature).into_response())
+}
+
+/// One entry of an incident's history. Contact data stays in the journal until looking at it is an entry.
+fn log_line(app: &App, entry: &Entry) -> Option<Value> {
+    let at = time(entry.at);
+    match &entry.fact {
+        Fact::Report(fact) => Some(json!({
+            "kind": "report",
+            "seq": entry.seq.0,
+            "at": at,
+            "report": app.ids.report_uuid(fact.report, entry.at).to_string(),
+            "code": app.ids.report_code(fact.report),
+            "category": app.city.category(fact.category).key,
+            "occurred_at": time(fact.occurred_at),
+            "lng": fact.place.lng(),
+            "lat": fact.place.lat(),
+            "channel": fact.channel.key(),
+            "description": fact.private.description,
+        })),
+        Fact::Action(fact) => Some(json!({
+            "kind": "action",
+            "seq": entry.seq.0,
+            "at": at,
+            "action": fact.action.key(),
+            "from": fact.from.key(),
+            "to": fact.to.key(),
+            "agency": fact.agency.map(|agency| app.city.agency(agency).key.clone()),
+            "actor": fact.actor,
+            "note": fact.note,
+        })),
+        Fact::Pack { .. } | Fact::Tick => None,
+    }
+}

@@ -1,0 +1,224 @@
+//! The live socket: a [`Session`] between a WebSocket and the common pulse.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::access::{Access, check_origin};
+use super::app::{App, AppState};
+use super::params::Params;
+use super::problem::Problem;
+use crate::feed::wire::{ServerMessage, time};
+use crate::feed::{Beat, Session, encode};
+use crate::model::Projection;
+
+const PROTOCOL: &str = "pantau.v1";
+/// A larger message closes the socket.
+const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Read buffer of a socket: clients send little.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
+/// A client that takes no frame for this long is let go; it comes back and resumes.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a resume from a seq ahead of this node waits for the node to catch up.
+const AHEAD_TIMEOUT: Duration = Duration::from_secs(2);
+/// A client that answers no ping for this many heartbeats is gone.
+const SILENT_HEARTBEATS_MAX: u32 = 4;
+/// A client may send this many messages at once …
+const MESSAGES_BURST: f64 = 200.0;
+/// … and this many a second for long.
+const MESSAGES_PER_S: f64 = 20.0;
+
+/// Why the server ends a socket. `docs/live-protocol.md` has the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CloseReason {
+    /// The server stops or restarts: come back.
+    GoingAway,
+    /// Frames were not taken in time: come back and resume.
+    Slow,
+    /// No pong came: come back and resume.
+    Silent,
+    /// Too many messages: come back later.
+    Flood,
+    /// A binary message: do not come back without changing the program.
+    Binary,
+}
+
+impl CloseReason {
+    fn frame(self) -> CloseFrame {
+        let (code, reason) = match self {
+            CloseReason::GoingAway => (1001, "the server is stopping; come back"),
+            CloseReason::Slow => (4000, "frames were not taken in time; come back and resume"),
+            CloseReason::Silent => (4001, "no answer to pings; come back and resume"),
+            CloseReason::Flood => (4002, "too many messages; come back later"),
+            CloseReason::Binary => (4500, "this protocol has text messages only"),
+        };
+        CloseFrame { code, reason: Utf8Bytes::from_static(reason) }
+    }
+}
+
+#[utoipa::path(get, path = "/api/v1/live", tag = "map",
+    description = "The live socket (WebSocket, subprotocol pantau.v1): docs/live-protocol.md.",
+    responses((status = 101), (status = 401), (status = 403), (status = 426)))]
+pub async fn live(
+    State(app): State<AppState>,
+    access: Access,
+    params: Params,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (mut parts, _) = request.into_parts();
+    check_origin(&parts)?;
+    params.finish()?;
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &app)
+        .await
+        .map_err(|_| Problem::of_status(axum::http::StatusCode::UPGRADE_REQUIRED))?;
+    let upgrade = upgrade
+        .protocols([PROTOCOL])
+        .max_message_size(MESSAGE_BYTES_MAX)
+        .max_frame_size(MESSAGE_BYTES_MAX)
+        .read_buffer_size(READ_BUFFER_BYTES);
+    Ok(upgrade.on_upgrade(move |socket| serve(socket, app, access.projection)))
+}
+
+async fn serve(socket: WebSocket, app: Arc<App>, projection: Projection) {
+    let open = metrics::gauge!("pantau_sockets");
+    open.increment(1.0);
+    let (mut sink, mut stream) = socket.split();
+    if let Err(reason) = talk(&mut sink, &mut stream, &app, projection).await {
+        // The peer may be gone already; then there is nobody to tell.
+        let _ = timeout(SEND_TIMEOUT, sink.send(Message::Close(Some(reason.frame())))).await;
+    }
+    open.decrement(1.0);
+}
+
+/// Runs until the client is gone (`Ok`) or is to be sent away.
+async fn talk<S, R, E>(
+    sink: &mut S,
+    stream: &mut R,
+    app: &App,
+    projection: Projection,
+) -> Result<(), CloseReason>
+where
+    S: Sink<Message> + Unpin,
+    R: Stream<Item = Result<Message, E>> + Unpin,
+{
+    let mut beats = app.beats.clone();
+    let mut stopping = app.stopping.clone();
+    let mut session = Session::new(projection, app.views.clone(), &beats.borrow_and_update());
+    let mut allowance = Allowance::full(Instant::now());
+    let mut unanswered = 0;
+    let mut wait_until: Option<Instant> = None;
+    send(sink, vec![hello(app, projection)]).await?;
+    loop {
+        let give_up = wait_until.unwrap_or_else(|| Instant::now() + AHEAD_TIMEOUT);
+        let frames = tokio::select! {
+            message = stream.next() => match message {
+                Some(Ok(Message::Text(text))) => {
+                    if !allowance.take(Instant::now()) {
+                        return Err(CloseReason::Flood);
+                    }
+                    session.receive(&text, &newest(app))
+                }
+                Some(Ok(Message::Binary(_))) => return Err(CloseReason::Binary),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
+                    unanswered = 0;
+                    continue;
+                }
+                // The library answers a close by itself while the stream is polled to its end.
+                Some(Ok(Message::Close(_))) => continue,
+                Some(Err(_)) | None => return Ok(()),
+            },
+            changed = beats.changed() => {
+                if changed.is_err() {
+                    return Err(CloseReason::GoingAway);
+                }
+                let beat = beats.borrow_and_update().clone();
+                let had = session.heartbeat_no();
+                let frames = session.beat(&beat);
+                if session.heartbeat_no() != had {
+                    unanswered += 1;
+                    if unanswered > SILENT_HEARTBEATS_MAX {
+                        return Err(CloseReason::Silent);
+                    }
+                    put(sink, Message::Ping(Bytes::new())).await?;
+                }
+                frames
+            },
+            () = sleep_until(give_up), if wait_until.is_some() => session.stop_waiting(&newest(app)),
+            _ = stopping.changed() => return Err(CloseReason::GoingAway),
+        };
+        wait_until = if session.is_waiting() {
+            Some(wait_until.unwrap_or(Instant::now() + AHEAD_TIMEOUT))
+        } else {
+            None
+        };
+        send(sink, frames).await?;
+    }
+}
+
+/// The common beat, or one of the newest moment where that is newer: what was acknowledged before a
+/// question is in its answer.
+fn newest(app: &App) -> Arc<Beat> {
+    let beat = app.beats.borrow().clone();
+    let live = app.live();
+    if live.seq() == beat.map.seq() {
+        return beat;
+    }
+    Arc::new(Beat::new((*live).clone(), app.clock.now(), beat.heartbeat_no))
+}
+
+fn hello(app: &App, projection: Projection) -> Bytes {
+    let live = app.live();
+    encode(&ServerMessage::Hello {
+        protocol: PROTOCOL,
+        epoch: live.epoch().to_string(),
+        seq: live.seq().0,
+        projection: projection.key(),
+        frame_ms: app.frame_ms,
+        heartbeat_s: app.heartbeat_s,
+        now: time(app.clock.now()),
+        speed: app.clock.speed(),
+        build: crate::BUILD,
+    })
+}
+
+async fn send<S: Sink<Message> + Unpin>(sink: &mut S, frames: Vec<Bytes>) -> Result<(), CloseReason> {
+    for frame in frames {
+        // Our own JSON is UTF-8.
+        let Ok(text) = Utf8Bytes::try_from(frame) else { continue };
+        put(sink, Message::Text(text)).await?;
+    }
+    Ok(())
+}
+
+async fn put<S: Sink<Message> + Unpin>(sink: &mut S, message: Message) -> Result<(), CloseReason> {
+    match timeout(SEND_TIMEOUT, sink.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        // Closed by the peer or too slow: alike for us, and a resume heals both.
+        Ok(Err(_)) | Err(_) => Err(CloseReason::Slow),
+    }
+}
+
+/// A token bucket for messages.
+struct Allowance {
+    left: f64,
+    at: Instant,
+}
+
+impl Allowance {
+    fn full(at: Instant) -> Allowance {
+        Allowance { left: MESSAGES_BURST, at }
+    }
+
+    fn take(&mut self, now: Instant) -> bool {
+        let earned = now.duration_since(self.at).as_secs_f64() * MESSAGES_PER_S;
+        self.left = (self.left + earned).min(MESSAGES_BURST) - 1.0;
+        self.at = now;
+        self.left >= 0.0
+    }
+}

@@ -1,0 +1,117 @@
+//! The map's answers: clusters, hotspots, figures.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use super::access::Access;
+use super::app::AppState;
+use super::params::Params;
+use super::problem::Problem;
+use crate::city::HotspotParameters;
+use crate::feed::wire::StatsBody;
+use crate::feed::{features, hotspot_features, parse_bbox};
+use crate::live::CellRange;
+use crate::model::{Projection, SECOND_MS};
+
+#[utoipa::path(get, path = "/api/v1/clusters", tag = "map",
+    description = "What the map draws at an integer zoom: clusters, and incidents that stand alone in their cell.",
+    params(("bbox" = String, Query, description = "west,south,east,north, widened to whole cells"),
+        ("zoom" = u32, Query, description = "0 to 20"), ("category" = Option<String>, Query), ("status" = Option<String>, Query),
+        ("agency" = Option<String>, Query), ("area" = Option<String>, Query), ("within" = Option<String>, Query),
+        ("since" = Option<String>, Query), ("until" = Option<String>, Query), ("q" = Option<String>, Query),
+        ("overdue" = Option<bool>, Query), ("drill" = Option<bool>, Query)),
+    responses((status = 200), (status = 400)))]
+pub async fn clusters(
+    State(app): State<AppState>,
+    access: Access,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    let bbox = params.read("bbox", parse_bbox);
+    let zoom = params.whole("zoom", 0, 20);
+    let filter = params.filter(&app.city, access.projection);
+    for (key, missing) in [("bbox", bbox.is_none()), ("zoom", zoom.is_none())] {
+        if missing {
+            params.require(key);
+        }
+    }
+    params.finish()?;
+    let (Some(bbox), Some(zoom), Some(filter)) = (bbox, zoom, filter) else {
+        return Err(Problem::internal());
+    };
+
+    let live = app.live();
+    let level = live.level_in_force(access.projection, &filter, &bbox, zoom as u8);
+    let features = features(&live, access.projection, &filter, &CellRange::of(&bbox, level));
+    Ok(Json(json!({
+        "type": "FeatureCollection",
+        "seq": live.seq().0,
+        "level": level,
+        "features": features,
+    }))
+    .into_response())
+}
+
+#[utoipa::path(get, path = "/api/v1/hotspots", tag = "map",
+    description = "The hotspots that live now, with the parameters that found them.",
+    params(("bbox" = Option<String>, Query), ("category" = Option<String>, Query), ("area" = Option<String>, Query),
+        ("within" = Option<String>, Query), ("drill" = Option<bool>, Query),
+        ("members" = Option<bool>, Query, description = "With the reports of each. Staff.")),
+    responses((status = 200), (status = 400), (status = 401)))]
+pub async fn hotspots(
+    State(app): State<AppState>,
+    access: Access,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    let bbox = params.read("bbox", parse_bbox);
+    let filter = params.hotspot_filter(&app.city, access.projection);
+    let members = params.flag("members").unwrap_or(false);
+    params.finish()?;
+    let filter = filter.ok_or_else(Problem::internal)?;
+    if members && access.projection != Projection::Staff {
+        return Err(Problem::unauthorized("members are for staff; sign in first, or leave members out"));
+    }
+    let live = app.live();
+    let features = hotspot_features(&live, access.projection, &filter, bbox.as_ref(), members);
+    let categories = app.city.categories.iter().map(|c| (c.key.clone(), parameters(&c.hotspot)));
+    let all = [("all".to_owned(), parameters(&app.city.all_categories))];
+    Ok(Json(json!({
+        "type": "FeatureCollection",
+        "seq": live.seq().0,
+        "parameters": categories.chain(all).collect::<Map<String, Value>>(),
+        "features": features,
+    }))
+    .into_response())
+}
+
+fn parameters(p: &HotspotParameters) -> Value {
+    json!({
+        "eps_m": p.eps_m,
+        "min_reports": p.min_reports,
+        "min_reporters": p.min_reporters,
+        "window_s": p.window_ms / SECOND_MS,
+    })
+}
+
+#[utoipa::path(get, path = "/api/v1/stats", tag = "map",
+    description = "The figures of a filter; `by_status` and the day's figures ignore its statuses.",
+    params(("category" = Option<String>, Query), ("status" = Option<String>, Query), ("agency" = Option<String>, Query),
+        ("area" = Option<String>, Query), ("within" = Option<String>, Query), ("since" = Option<String>, Query),
+        ("until" = Option<String>, Query), ("q" = Option<String>, Query), ("overdue" = Option<bool>, Query),
+        ("drill" = Option<bool>, Query)),
+    responses((status = 200), (status = 400)))]
+pub async fn stats(
+    State(app): State<AppState>,
+    access: Access,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    let filter = params.filter(&app.city, access.projection);
+    params.finish()?;
+    let filter = filter.ok_or_else(Problem::internal)?;
+    let live = app.live();
+    let stats = StatsBody::of(&live.stats(access.projection, &filter), &app.city);
+    let mut body = json!(stats);
+    body["seq"] = live.seq().0.into();
+    Ok(Json(body).into_response())
+}

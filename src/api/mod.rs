@@ -1,0 +1,81 @@
+//! HTTP and sockets: the only place that knows them.
+//!
+//! Handlers are thin: extract, convert, call, convert. What a reader may see is decided once, by
+//! [`access::Access`], and applied where the live map's layers are built, never here.
+
+mod access;
+mod app;
+mod city;
+mod clock;
+mod health;
+mod import;
+mod incidents;
+mod live;
+mod map;
+mod middleware;
+mod openapi;
+mod pages;
+mod params;
+mod problem;
+mod reports;
+
+pub use app::{App, AppState, Mode};
+pub use problem::Problem;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+
+use crate::intake::IMPORT_BODY_BYTES_MAX;
+
+/// A larger body is refused before it is read; a report may bring photos one day.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// All routes of the server.
+pub fn build_router(app: AppState) -> Router {
+    let import = post(import::import).layer(DefaultBodyLimit::max(IMPORT_BODY_BYTES_MAX));
+    let api = Router::new()
+        .route("/city", get(city::city))
+        .route("/areas", get(city::areas))
+        .route("/areas/{code}", get(city::area))
+        .route("/reports", post(reports::post_report))
+        .route("/reports/{code}", get(reports::report))
+        .route("/incidents", get(incidents::list))
+        .route("/incidents/{id}", get(incidents::incident))
+        .route("/incidents/{id}/{action}", post(incidents::act))
+        .route("/clusters", get(map::clusters))
+        .route("/hotspots", get(map::hotspots))
+        .route("/stats", get(map::stats))
+        .route("/live", get(live::live))
+        .route("/clock", post(clock::set_clock))
+        .route("/import", import);
+    let router = Router::new()
+        .nest("/api/v1", api)
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(openapi::openapi))
+        .route("/tiles/base.pmtiles", get(pages::base_map))
+        .route("/tiles/overlays/{file}", get(pages::overlay))
+        .route("/", get(pages::home))
+        .route("/wall", get(pages::wall))
+        .route("/field", get(pages::field))
+        .route("/embed", get(pages::embed))
+        .route("/assets/{*path}", get(pages::asset))
+        .route("/favicon.svg", get(pages::favicon))
+        .fallback(pages::nothing_here)
+        .method_not_allowed_fallback(pages::wrong_method)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(app);
+    middleware::around(router)
+}
+
+/// Runs a read of the journal where blocking is allowed.
+async fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, crate::journal::JournalError> + Send + 'static,
+) -> Result<T, Problem> {
+    match tokio::task::spawn_blocking(read).await {
+        Ok(read) => Ok(read?),
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}

@@ -1,0 +1,32 @@
+//! The API's own description.
+
+use axum::Json;
+use utoipa::OpenApi;
+
+use super::{city, clock, health, import, incidents, live, map, reports};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Pantau", description = "Real-time incident map server. Errors are RFC 9457 problems. \
+        Coordinates are WGS 84; arrays are [lng, lat]. `?projection=public` on any GET lowers what is shown."),
+    paths(
+        city::city, city::areas, city::area,
+        reports::post_report, reports::report,
+        incidents::list, incidents::incident, incidents::act,
+        map::clusters, map::hotspots, map::stats,
+        live::live, clock::set_clock, import::import,
+        health::healthz, health::readyz, health::metrics,
+    ),
+    tags(
+        (name = "reports", description = "Reports in, and what became of them"),
+        (name = "map", description = "What the map shows"),
+        (name = "center", description = "The center's work; staff"),
+        (name = "city", description = "The city pack"),
+        (name = "operation", description = "For operators and programs"),
+    )
+)]
+struct Description;
+
+pub async fn openapi() -> Json<utoipa::openapi::OpenApi> {
+    Json(Description::openapi())
+}

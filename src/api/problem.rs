@@ -1,0 +1,202 @@
+//! RFC 9457 problems: the only file that maps errors to status codes.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::engine::EngineError;
+use crate::intake::FieldFault;
+use crate::journal::JournalError;
+use crate::model::Refusal;
+
+/// What went wrong, in words that say what to change. Rendered by the middleware, which adds the
+/// request id.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    pub status: StatusCode,
+    /// Stable name: the end of `type`.
+    pub kind: &'static str,
+    pub title: &'static str,
+    pub detail: String,
+    pub errors: Vec<FieldFault>,
+    pub retry_after_s: Option<u32>,
+}
+
+impl Problem {
+    pub fn new(
+        status: StatusCode,
+        kind: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Problem {
+        Problem { status, kind, title, detail: detail.into(), errors: Vec::new(), retry_after_s: None }
+    }
+
+    /// The body is not what it must be.
+    pub fn invalid_body(errors: Vec<FieldFault>) -> Problem {
+        let detail = "some fields are missing or wrong; see \"errors\"";
+        Problem {
+            errors,
+            ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", "Invalid body", detail)
+        }
+    }
+
+    /// The body is not even JSON.
+    pub fn unreadable_body(errors: Vec<FieldFault>) -> Problem {
+        let detail = "the body is not a JSON object; see \"errors\"";
+        Problem {
+            errors,
+            ..Problem::new(StatusCode::BAD_REQUEST, "unreadable-body", "Unreadable body", detail)
+        }
+    }
+
+    /// The query parameters are not what they must be.
+    pub fn invalid_query(errors: Vec<FieldFault>) -> Problem {
+        let detail = "some query parameters are unknown, missing or wrong; see \"errors\"";
+        Problem {
+            errors,
+            ..Problem::new(StatusCode::BAD_REQUEST, "invalid-query", "Invalid query", detail)
+        }
+    }
+
+    pub fn not_found(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
+    }
+
+    pub fn unauthorized(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "Sign-in needed", detail)
+    }
+
+    pub fn forbidden(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail)
+    }
+
+    pub fn conflict(kind: &'static str, detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::CONFLICT, kind, "Conflict", detail)
+    }
+
+    pub fn bad_request(kind: &'static str, detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, kind, "Bad request", detail)
+    }
+
+    /// Something of ours failed. The cause is for the log.
+    pub fn internal() -> Problem {
+        let detail = "the server made a mistake; it is in its log under the request id";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
+    }
+
+    /// For answers that a library gave without words of ours.
+    pub fn of_status(status: StatusCode) -> Problem {
+        let (kind, title, detail) = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                ("too-large", "Too large", "the body is larger than this address takes; send less at once")
+            }
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => (
+                "media-type",
+                "Unsupported media type",
+                "send Content-Type: application/json or multipart/form-data",
+            ),
+            StatusCode::URI_TOO_LONG => ("uri-too-long", "Address too long", "the address is too long"),
+            StatusCode::UPGRADE_REQUIRED => {
+                ("upgrade-required", "WebSocket needed", "this address speaks WebSocket; connect with one")
+            }
+            StatusCode::RANGE_NOT_SATISFIABLE => {
+                ("range", "Range not satisfiable", "the range asked for is outside the file")
+            }
+            status if status.is_client_error() => {
+                ("bad-request", "Bad request", "the request cannot be understood")
+            }
+            _ => return Problem { status, ..Problem::internal() },
+        };
+        Problem::new(status, kind, title, detail)
+    }
+
+    /// The answer as it goes out.
+    pub(super) fn render(&self, request_id: &str) -> Response {
+        let errors = self.errors.iter().map(|e| json!({"pointer": e.pointer, "detail": e.detail}));
+        let mut body = json!({
+            "type": format!("/problems/{}", self.kind),
+            "title": self.title,
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+            "request_id": request_id,
+        });
+        if !self.errors.is_empty() {
+            body["errors"] = errors.collect();
+        }
+        let mut response = (self.status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Problem {
+        match error {
+            EngineError::Full => Problem {
+                retry_after_s: Some(60),
+                ..Problem::new(
+                    StatusCode::INSUFFICIENT_STORAGE,
+                    "disk-full",
+                    "Disk full",
+                    "the disk of the server is full; nothing was stored, send it again later",
+                )
+            },
+            EngineError::Journal | EngineError::Stopped => Problem {
+                retry_after_s: Some(5),
+                ..Problem::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "unavailable",
+                    "Unavailable",
+                    format!("{error}; nothing was stored, send it again later"),
+                )
+            },
+        }
+    }
+}
+
+impl From<JournalError> for Problem {
+    fn from(error: JournalError) -> Problem {
+        tracing::error!(error = &error as &dyn std::error::Error, "reading the journal failed");
+        Problem::internal()
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        let detail = refusal.to_string();
+        match refusal {
+            Refusal::UnknownIncident => {
+                Problem::invalid_body(vec![FieldFault { pointer: "/incident".to_owned(), detail }])
+            }
+            Refusal::IncidentClosed { .. } => Problem::conflict("incident-closed", detail),
+            Refusal::DrillMismatch => Problem::conflict("drill-mismatch", detail),
+            Refusal::Transition { .. } => Problem::conflict("transition", detail),
+            Refusal::Archived => Problem::conflict("archived", detail),
+            Refusal::Version { .. } => Problem::conflict("version", detail),
+            Refusal::KeyReused => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "key-reused",
+                "Idempotency-Key used before",
+                detail,
+            ),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Reports in, and what became of them.
+
+use axum::Json;
+use axum::extract::{FromRequest, Multipart, Path, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::access::{Access, check_origin, media_type};
+use super::app::{App, AppState, Mode};
+use super::params::Params;
+use super::problem::Problem;
+use crate::feed::wire::time;
+use crate::intake::{Ahead, Context, FieldFault, Submission, parse_report};
+use crate::model::{Command, Idempotency, NewReport, Outcome, Receipt, Refusal};
+
+/// Longer keys are refused.
+const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+
+/// The answer to an accepted report.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ReportReceipt {
+    /// What the reporter keeps to ask what became of it.
+    code: String,
+    /// UUID of the report.
+    report: String,
+    /// UUID of the incident that it opened or joined.
+    incident: String,
+    /// Its entry's number: any later answer has one at least as high.
+    seq: u64,
+}
+
+/// What became of a report, in public words.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ReportStatus {
+    code: String,
+    category: String,
+    status: &'static str,
+    received_at: String,
+    updated_at: String,
+    drill: bool,
+}
+
+#[utoipa::path(post, path = "/api/v1/reports", tag = "reports",
+    description = "Takes a report: JSON, or multipart with a part `report` that holds the JSON. Answered when it is durable.",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Sent twice, stored once and answered alike; kept at least 72 h")),
+    request_body(content = Object, description = "{category, lng, lat, accuracy_m?, description?, occurred_at?, incident?, reporter?: {name?, phone?, email?, device?}, channel?, drill?}"),
+    responses((status = 201, body = ReportReceipt), (status = 400), (status = 409), (status = 422), (status = 507)))]
+pub async fn post_report(State(app): State<AppState>, request: Request) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
+    check_origin(&parts)?;
+    let params =
+        <Params as axum::extract::FromRequestParts<AppState>>::from_request_parts(&mut parts, &app).await?;
+    params.finish()?;
+    let key = idempotency_key(&parts.headers)?;
+    let body = report_json(Request::from_parts(parts, body)).await?;
+
+    let now = app.clock.now();
+    let ahead = match app.mode {
+        Mode::Live => Ahead::Refuse,
+        Mode::Replay(_) => Ahead::Take,
+    };
+    let ctx = Context { city: &app.city, ids: &app.ids, now, ahead };
+    let Submission { mut report, incident } = parse_report(&body, &ctx).map_err(body_problem)?;
+    if let Some(uuid) = incident {
+        check_incident(&app, &report, uuid)?;
+    }
+    if let (Mode::Replay(clock), Some(occurred_at)) = (&app.mode, report.occurred_at) {
+        clock.advance_to(occurred_at);
+    }
+    report.idempotency = key.map(|key| Idempotency { key, body_digest: Sha256::digest(&body).into() });
+
+    let outcomes = app.engine.submit(vec![Command::Report(Box::new(report))]).await?;
+    let outcome = outcomes.into_iter().next().ok_or_else(Problem::internal)?;
+    match outcome {
+        Outcome::Accepted { receipt, .. } => {
+            metrics::counter!("pantau_reports_total").increment(1);
+            created(&app, receipt)
+        }
+        Outcome::Repeat { receipt } => created(&app, receipt),
+        Outcome::Refused(refusal) => Err(refusal.into()),
+    }
+}
+
+/// The JSON of the report: the body, or the multipart's part `report`.
+async fn report_json(request: Request) -> Result<Vec<u8>, Problem> {
+    if media_type(request.headers()) != "multipart/form-data" {
+        let body = axum::body::Bytes::from_request(request, &()).await;
+        return body.map(|b| b.to_vec()).map_err(|e| Problem::of_status(e.status()));
+    }
+    let unreadable = |detail: String| Problem::bad_request("unreadable-body", detail);
+    let mut multipart =
+        Multipart::from_request(request, &()).await.map_err(|e| unreadable(e.body_text()))?;
+    let mut report = None;
+    while let Some(field) = multipart.next_field().await.map_err(|e| multipart_problem(&e))? {
+        match field.name() {
+            Some("report") if report.is_none() => {
+                report = Some(field.bytes().await.map_err(|e| multipart_problem(&e))?.to_vec());
+            }
+            Some("photo") => {
+                return Err(unreadable(
+                    "photos are not taken yet; send the report without them".to_owned(),
+                ));
+            }
+            other => {
+                let name = other.unwrap_or_default();
+                return Err(unreadable(format!(
+                    "the part {name:?} is unknown or given twice; send one part \"report\" that holds the JSON"
+                )));
+            }
+        }
+    }
+    report.ok_or_else(|| {
+        unreadable("the part \"report\" is missing; it holds the JSON of the report".to_owned())
+    })
+}
+
+fn multipart_problem(error: &axum::extract::multipart::MultipartError) -> Problem {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return Problem::of_status(error.status());
+    }
+    Problem::bad_request("unreadable-body", error.body_text())
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = value.to_str().ok().filter(|key| (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&key.len()));
+    key.map(|key| Some(key.to_owned())).ok_or_else(|| {
+        let detail =
+            format!("Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters");
+        Problem::bad_request("idempotency-key", detail)
+    })
+}
+
+/// Bodies that are no JSON object are 400, faulty fields 422.
+pub fn body_problem(faults: Vec<FieldFault>) -> Problem {
+    let whole_body = faults.len() == 1 && faults[0].pointer.is_empty();
+    if whole_body { Problem::unreadable_body(faults) } else { Problem::invalid_body(faults) }
+}
+
+/// A UUID names an incident only if all of it is right, the time in it too.
+fn check_incident(app: &App, report: &NewReport, uuid: uuid::Uuid) -> Result<(), Problem> {
+    let live = app.live();
+    let no = report.incident.ok_or(Refusal::UnknownIncident)?;
+    let opened_at = match live.incident(no) {
+        Some(incident) => Some(incident.opened_at),
+        None => app.engine.reader().incident(no)?.map(|row| row.opened_at),
+    };
+    if opened_at.is_some_and(|at| app.ids.incident_uuid(no, at) == uuid) {
+        return Ok(());
+    }
+    Err(Refusal::UnknownIncident.into())
+}
+
+fn created(app: &App, receipt: Receipt) -> Result<Response, Problem> {
+    let Receipt::Report { seq, report, received_at, incident, opened_at } = receipt else {
+        return Err(Problem::internal());
+    };
+    let code = app.ids.report_code(report);
+    let location = format!("/api/v1/reports/{code}");
+    let body = ReportReceipt {
+        code,
+        report: app.ids.report_uuid(report, received_at).to_string(),
+        incident: app.ids.incident_uuid(incident, opened_at).to_string(),
+        seq: seq.0,
+    };
+    let mut response = (StatusCode::CREATED, Json(body)).into_response();
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+#[utoipa::path(get, path = "/api/v1/reports/{code}", tag = "reports",
+    description = "What became of a report, for whoever holds its code.",
+    params(("code" = String, Path, description = "The code, however it was written down")),
+    responses((status = 200, body = ReportStatus), (status = 404)))]
+pub async fn report(
+    State(app): State<AppState>,
+    _: Access,
+    params: Params,
+    Path(code): Path<String>,
+) -> Result<Response, Problem> {
+    params.finish()?;
+    let unknown = || Problem::not_found("no report has this code; check it sign by sign");
+    let no = app.ids.report_of_code(&code).ok_or_else(unknown)?;
+    let reader = app.engine.reader().clone();
+    let found = super::blocking(move || {
+        let Some(report) = reader.report(no)? else { return Ok(None) };
+        Ok(reader.incident(report.incident)?.map(|incident| (report, incident)))
+    })
+    .await?;
+    let (report, incident) = found.ok_or_else(unknown)?;
+    let status = ReportStatus {
+        code: app.ids.report_code(no),
+        category: app.city.category(report.category).key.clone(),
+        status: incident.status.key(),
+        received_at: time(report.received_at),
+        updated_at: time(incident.updated_at),
+        drill: report.drill,
+    };
+    let mut body = json!(status);
+    body["seq"] = app.live().seq().0.into();
+    Ok(Json(body).into_response())
+}

@@ -1,0 +1,112 @@
+//! Settings: flags first, then `PANTAU_*`, then `pantau.toml`, then defaults.
+//!
+//! `clap` merges flags and environment; what they leave open is filled from the file here.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+
+/// Read from the working directory where it is there.
+pub const FILE: &str = "pantau.toml";
+
+pub const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
+pub const DATA_DEFAULT: &str = "var";
+pub const CITY_DEFAULT: &str = "geodata/ternate";
+
+/// The keys of `pantau.toml`; all optional.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileSettings {
+    pub listen: Option<String>,
+    pub data: Option<PathBuf>,
+    pub city: Option<PathBuf>,
+    pub url: Option<String>,
+    pub trust_loopback: Option<bool>,
+}
+
+impl FileSettings {
+    /// # Errors
+    /// A file that cannot be read, is not TOML, or has an unknown key: with its line and the fix.
+    pub fn load(path: &Path) -> anyhow::Result<FileSettings> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(FileSettings::default()),
+            Err(e) => return Err(e).with_context(|| format!("{} cannot be read", path.display())),
+        };
+        toml::from_str(&text).with_context(|| format!("{} has a wrong setting", path.display()))
+    }
+}
+
+/// What `serve` was told: flags and environment merged, nothing checked yet.
+#[derive(Debug, Default)]
+pub struct ServeFlags {
+    pub listen: Option<String>,
+    pub data: Option<PathBuf>,
+    pub city: Option<PathBuf>,
+    pub trust_loopback: bool,
+    pub replay: bool,
+}
+
+/// Checked settings of `serve`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServeSettings {
+    pub listen: SocketAddr,
+    pub data: PathBuf,
+    pub city: PathBuf,
+    pub trust_loopback: bool,
+    pub replay: bool,
+}
+
+impl ServeSettings {
+    /// # Errors
+    /// Names the key that is wrong, where it may come from, and the fix.
+    pub fn resolve(flags: ServeFlags, file: FileSettings) -> anyhow::Result<ServeSettings> {
+        let listen = flags.listen.or(file.listen).unwrap_or_else(|| LISTEN_DEFAULT.to_owned());
+        let listen: SocketAddr = listen.parse().with_context(|| {
+            format!("listen (--listen, PANTAU_LISTEN, {FILE}) is {listen:?}; write an address and a port, for instance {LISTEN_DEFAULT}")
+        })?;
+        let trust_loopback = flags.trust_loopback || file.trust_loopback.unwrap_or(false);
+        if trust_loopback && !listen.ip().is_loopback() {
+            bail!(
+                "trust_loopback (--trust-loopback, PANTAU_TRUST_LOOPBACK, {FILE}) is for trying on one machine and does not go with \
+                 listen = {listen}, which others can reach; listen on 127.0.0.1, or leave trust_loopback out"
+            );
+        }
+        Ok(ServeSettings {
+            listen,
+            data: flags.data.or(file.data).unwrap_or_else(|| DATA_DEFAULT.into()),
+            city: flags.city.or(file.city).unwrap_or_else(|| CITY_DEFAULT.into()),
+            trust_loopback,
+            replay: flags.replay,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_come_before_the_file_and_the_file_before_defaults() {
+        let file: FileSettings = toml::from_str("listen = \"127.0.0.1:1\"\ndata = \"there\"").unwrap();
+        let flags = ServeFlags { listen: Some("127.0.0.1:2".into()), ..ServeFlags::default() };
+        let settings = ServeSettings::resolve(flags, file).unwrap();
+        assert_eq!(settings.listen.port(), 2);
+        assert_eq!(settings.data, Path::new("there"));
+        assert_eq!(settings.city, Path::new(CITY_DEFAULT));
+    }
+
+    #[test]
+    fn a_wrong_value_names_the_key_and_the_fix() {
+        let resolve =
+            |flags| format!("{:#}", ServeSettings::resolve(flags, FileSettings::default()).unwrap_err());
+        let wrong = resolve(ServeFlags { listen: Some("8080".into()), ..ServeFlags::default() });
+        assert!(wrong.contains("PANTAU_LISTEN") && wrong.contains(LISTEN_DEFAULT), "{wrong}");
+        let flags =
+            ServeFlags { listen: Some("0.0.0.0:80".into()), trust_loopback: true, ..ServeFlags::default() };
+        assert!(resolve(flags).contains("--trust-loopback"));
+        assert!(toml::from_str::<FileSettings>("lisen = \"x\"").is_err());
+    }
+}

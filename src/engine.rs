@@ -1,0 +1,342 @@
+//! The whole product in one loop: what arrived together is one batch; batch → journal → live map → feed.
+//!
+//! One thread owns journal and live map. A sender is answered when its entries are durable *and*
+//! applied and published, so any later answer of this node has a seq at least as high.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::city::City;
+use crate::clock::Clock;
+use crate::journal::{Head, Journal, JournalError, Reader};
+use crate::live::{LiveMap, LiveWriter, Restorer};
+use crate::model::{Command, IdKey, MINUTE_MS, Outcome, Seq, TimeMs};
+
+/// At most this many requests are committed together.
+const JOBS_PER_BATCH_MAX: usize = 512;
+/// Requests that wait for the engine; when it is full, senders wait in turn.
+const INBOX_MAX: usize = 4_096;
+/// Ticks are at least this far apart in real time.
+const TICK_EVERY: Duration = Duration::from_secs(1);
+/// The ring of changes is rebuilt from this much of the journal's tail.
+const RING_TAIL_ENTRIES_MAX: u64 = 100_000;
+const RING_TAIL_MS: i64 = 10 * MINUTE_MS;
+
+/// Why the engine could not take a batch.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum EngineError {
+    #[error("the disk is full")]
+    Full,
+    #[error("the journal failed; the server takes no more reports until it is started again")]
+    Journal,
+    #[error("the server is stopping")]
+    Stopped,
+}
+
+struct Job {
+    commands: Vec<Command>,
+    reply: oneshot::Sender<Result<Vec<Outcome>, EngineError>>,
+}
+
+/// The newest moment, and word of newer ones. Ends with the engine.
+#[derive(Clone)]
+pub struct Moments {
+    current: Arc<ArcSwap<LiveMap>>,
+    published: watch::Receiver<Seq>,
+}
+
+impl Moments {
+    pub fn live(&self) -> Arc<LiveMap> {
+        self.current.load_full()
+    }
+
+    /// Changes whenever a newer moment is there.
+    pub fn published(&self) -> watch::Receiver<Seq> {
+        self.published.clone()
+    }
+}
+
+/// The engine as everybody else sees it. Clones are cheap.
+#[derive(Clone)]
+pub struct Engine {
+    inbox: mpsc::Sender<Job>,
+    current: Arc<ArcSwap<LiveMap>>,
+    published: watch::Receiver<Seq>,
+    reader: Arc<dyn Reader>,
+}
+
+impl Engine {
+    /// Stands the live map up from the journal and starts the loop on a thread of its own. The thread
+    /// ends, with everything accepted durable, when the last `Engine` is dropped.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub fn start(
+        mut journal: Box<dyn Journal>,
+        city: Arc<City>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Engine, std::thread::JoinHandle<()>), JournalError> {
+        let ids = IdKey::new(journal.secret(), &city.code_prefix);
+        let reader = journal.reader();
+        let mut writer = open(&*reader, journal.head(), city.clone(), ids)?;
+        put_pack_in_force(&mut *journal, &mut writer, &city, clock.now())?;
+
+        let (inbox, jobs) = mpsc::channel(INBOX_MAX);
+        let current = Arc::new(ArcSwap::from_pointee(writer.map().clone()));
+        let (publish, published) = watch::channel(writer.map().seq());
+        let engine = Engine { inbox, current: current.clone(), published, reader };
+        let worker = Worker { journal, writer, clock, current, publish, jobs, ticked: None, failed: false };
+        let thread = std::thread::Builder::new()
+            .name("engine".to_owned())
+            .spawn(move || worker.run())
+            .map_err(|e| JournalError::Store(Box::new(e)))?;
+        Ok((engine, thread))
+    }
+
+    /// The newest moment.
+    pub fn live(&self) -> Arc<LiveMap> {
+        self.current.load_full()
+    }
+
+    /// The moments as they come, without keeping the engine running.
+    pub fn moments(&self) -> Moments {
+        Moments { current: self.current.clone(), published: self.published.clone() }
+    }
+
+    pub fn reader(&self) -> &Arc<dyn Reader> {
+        &self.reader
+    }
+
+    /// Waits until the commands are decided, durable, applied and published. One outcome a command.
+    ///
+    /// # Errors
+    /// Nothing of the batch was accepted.
+    pub async fn submit(&self, commands: Vec<Command>) -> Result<Vec<Outcome>, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.send(Job { commands, reply }).await.map_err(|_| EngineError::Stopped)?;
+        answer.await.map_err(|_| EngineError::Stopped)?
+    }
+}
+
+/// Reads rows, texts and the tail side by side; the live map stands at the journal's head.
+pub fn open(
+    reader: &dyn Reader,
+    head: Head,
+    city: Arc<City>,
+    ids: IdKey,
+) -> Result<LiveWriter, JournalError> {
+    // Incidents that left memory within the tail are still needed for the ring.
+    let closed_after =
+        city.keep_closed_ms.map_or(TimeMs::MIN, |keep_ms| head.at.plus_ms(-keep_ms - RING_TAIL_MS));
+    let mut restorer = Restorer::new(city.clone(), ids, head);
+    let (texts, tail) = std::thread::scope(|scope| {
+        let texts = scope.spawn(|| {
+            let mut texts = imbl::OrdMap::new();
+            reader.texts(closed_after, &mut |no, seq, text| {
+                texts.insert((no, seq), Arc::from(text.to_lowercase()));
+            })?;
+            let after = Seq(head.seq.0.saturating_sub(RING_TAIL_ENTRIES_MAX));
+            let mut tail = reader.entries(after, RING_TAIL_ENTRIES_MAX as usize)?;
+            // The head is always kept: it says whether it is a tick that is not in the derived tables.
+            let old = tail.partition_point(|entry| entry.at < head.at.plus_ms(-RING_TAIL_MS));
+            tail.drain(..old);
+            Ok::<_, JournalError>((texts, tail))
+        });
+        reader.incidents(closed_after, &mut |row| restorer.incident(&row))?;
+        texts.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })?;
+    restorer.texts(texts);
+
+    let derived = reader.derived()?;
+    let ticked_at = reader.entries(Seq(derived.as_of_seq.0.saturating_sub(1)), 1)?.first().map(|e| e.at);
+    let window_from = ticked_at.unwrap_or(head.at).plus_ms(-city.window_ms_max());
+    let mut unplaced = Ok(());
+    reader.recent_reports(window_from, &mut |row| {
+        let status = restorer.status_of(row.incident);
+        let status = status
+            .map_or_else(|| reader.incident(row.incident).map(|i| i.map(|i| i.status)), |s| Ok(Some(s)));
+        match status {
+            Ok(Some(status)) => restorer.report(&row, status),
+            Ok(None) => {}
+            Err(e) => unplaced = Err(e),
+        }
+    })?;
+    unplaced?;
+    restorer.finish(&derived, &tail).map_err(|e| JournalError::Corrupt(e.to_string()))
+}
+
+/// The pack in force is part of the history: another one than the last is an entry.
+fn put_pack_in_force(
+    journal: &mut dyn Journal,
+    writer: &mut LiveWriter,
+    city: &City,
+    now: TimeMs,
+) -> Result<(), JournalError> {
+    if journal.reader().pack_in_force()?.is_some_and(|hash| hash == city.hash) {
+        return Ok(());
+    }
+    let pack = Command::Pack { key: city.key.clone(), hash: city.hash };
+    let derived = writer.take_derived();
+    for outcome in journal.append(vec![pack], now, derived.as_ref())? {
+        if let Outcome::Accepted { entries, .. } = outcome {
+            writer.apply(&entries);
+        }
+    }
+    Ok(())
+}
+
+/// The loop's state.
+struct Worker {
+    journal: Box<dyn Journal>,
+    writer: LiveWriter,
+    clock: Arc<dyn Clock>,
+    current: Arc<ArcSwap<LiveMap>>,
+    publish: watch::Sender<Seq>,
+    jobs: mpsc::Receiver<Job>,
+    /// Monotonic time of the last tick.
+    ticked: Option<Duration>,
+    /// The journal failed: nothing may be acknowledged any more, only read.
+    failed: bool,
+}
+
+impl Worker {
+    fn run(mut self) {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+            Ok(runtime) => runtime,
+            Err(e) => return tracing::error!(error = %e, "the engine could not start"),
+        };
+        let mut batch = Vec::with_capacity(JOBS_PER_BATCH_MAX);
+        loop {
+            let wait = self.until_tick();
+            let received = runtime.block_on(async {
+                let receive = self.jobs.recv_many(&mut batch, JOBS_PER_BATCH_MAX);
+                match wait {
+                    Some(wait) => tokio::time::timeout(wait, receive).await.ok(),
+                    None => Some(receive.await),
+                }
+            });
+            if received == Some(0) {
+                break;
+            }
+            self.commit(&mut batch);
+            self.tick_if_due();
+        }
+        self.flush();
+    }
+
+    /// How long to wait for commands before a tick may be due; `None`: until one comes.
+    fn until_tick(&self) -> Option<Duration> {
+        if self.failed {
+            return None;
+        }
+        let now = self.clock.now();
+        let due = if self.writer.tick_is_due(now) {
+            Duration::ZERO
+        } else {
+            let due_at = self.writer.tick_due_at()?;
+            let speed = self.clock.speed();
+            if speed <= 0.0 {
+                return None;
+            }
+            let real_ms = (due_at.since(now) as f64 / speed).clamp(0.0, 3_600_000.0);
+            Duration::from_millis(real_ms.ceil() as u64)
+        };
+        Some(due.max(self.until_tick_allowed()))
+    }
+
+    fn until_tick_allowed(&self) -> Duration {
+        let since_tick = self.ticked.map(|ticked| self.clock.monotonic().saturating_sub(ticked));
+        since_tick.map_or(Duration::ZERO, |since| TICK_EVERY.saturating_sub(since))
+    }
+
+    fn commit(&mut self, batch: &mut Vec<Job>) {
+        if batch.is_empty() {
+            return;
+        }
+        let jobs: Vec<Job> = std::mem::take(batch);
+        let sizes: Vec<usize> = jobs.iter().map(|job| job.commands.len()).collect();
+        let (commands, replies): (Vec<_>, Vec<_>) =
+            jobs.into_iter().map(|job| (job.commands, job.reply)).unzip();
+        match self.append(commands.into_iter().flatten().collect()) {
+            Ok(outcomes) => {
+                let mut outcomes = outcomes.into_iter();
+                for (size, reply) in sizes.into_iter().zip(replies) {
+                    // A sender that went away meanwhile has its report stored all the same.
+                    let _ = reply.send(Ok(outcomes.by_ref().take(size).collect()));
+                }
+            }
+            Err(error) => {
+                for reply in replies {
+                    let _ = reply.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    /// Journal, live map, feed: in this order, always.
+    fn append(&mut self, commands: Vec<Command>) -> Result<Vec<Outcome>, EngineError> {
+        if self.failed {
+            return Err(EngineError::Journal);
+        }
+        let started = self.clock.monotonic();
+        let derived = self.writer.take_derived();
+        let appended = self.journal.append(commands, self.clock.now(), derived.as_ref());
+        let outcomes = match appended {
+            Ok(outcomes) => outcomes,
+            Err(JournalError::Full) => {
+                self.writer.give_back_derived(derived);
+                return Err(EngineError::Full);
+            }
+            Err(e) => {
+                self.failed = true;
+                tracing::error!(
+                    error = &e as &dyn std::error::Error,
+                    "the journal failed; only reading goes on"
+                );
+                return Err(EngineError::Journal);
+            }
+        };
+        metrics::histogram!("pantau_commit_seconds")
+            .record((self.clock.monotonic().saturating_sub(started)).as_secs_f64());
+        let mut n_entries = 0;
+        for outcome in &outcomes {
+            if let Outcome::Accepted { entries, .. } = outcome {
+                self.writer.apply(entries);
+                n_entries += entries.len();
+            }
+        }
+        if n_entries > 0 {
+            metrics::counter!("pantau_entries_total").increment(n_entries as u64);
+            self.current.store(Arc::new(self.writer.map().clone()));
+            self.publish.send_replace(self.writer.map().seq());
+        }
+        Ok(outcomes)
+    }
+
+    fn tick_if_due(&mut self) {
+        let due = !self.failed
+            && self.until_tick_allowed().is_zero()
+            && self.writer.tick_is_due(self.clock.now());
+        if !due {
+            return;
+        }
+        self.ticked = Some(self.clock.monotonic());
+        if let Err(e) = self.append(vec![Command::Tick]) {
+            tracing::warn!(error = %e, "a tick could not be written");
+        }
+    }
+
+    /// What the last tick changed goes into the journal, so that the next start need not compute it.
+    fn flush(&mut self) {
+        let Some(derived) = self.writer.take_derived().filter(|_| !self.failed) else { return };
+        if let Err(e) = self.journal.append(Vec::new(), self.clock.now(), Some(&derived)) {
+            tracing::warn!(
+                error = &e as &dyn std::error::Error,
+                "hotspots were not saved; the next start computes them"
+            );
+        }
+    }
+}

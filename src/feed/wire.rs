@@ -1,0 +1,377 @@
+//! The JSON of the live socket and of the GeoJSON answers (design: "The live socket").
+//!
+//! These shapes are a published contract: `docs/live-protocol.md` says the same in words, and the
+//! snapshots under `tests/wire/` pin it for both sides.
+
+use geo_types::{Coord, LineString, MultiPolygon};
+use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
+
+use super::spec::FilterSpec;
+use crate::city::{City, Text};
+use crate::live::hotspots::{Hotspot, Layer};
+use crate::live::{Incident, LiveMap, Stats, Summary};
+use crate::model::{CategoryId, Cell, LngLat, Projection, Status, TimeMs};
+
+/// What a client may send.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ClientMessage {
+    Subscribe(Box<Subscribe>),
+    Unsubscribe { id: String },
+    Ping { t: Option<serde_json::Value> },
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subscribe {
+    pub id: String,
+    pub bbox: Vec<f64>,
+    pub zoom: f64,
+    #[serde(default)]
+    pub filter: FilterSpec,
+    pub layers: Option<Vec<String>>,
+    pub resume: Option<Resume>,
+}
+
+/// Where a client left off.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resume {
+    pub epoch: String,
+    pub seq: u64,
+    pub view: String,
+}
+
+/// What the server sends.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerMessage<'a> {
+    Hello {
+        protocol: &'a str,
+        epoch: String,
+        seq: u64,
+        projection: &'a str,
+        frame_ms: u64,
+        heartbeat_s: u64,
+        now: String,
+        speed: f64,
+        build: &'a str,
+    },
+    Snapshot {
+        id: &'a str,
+        view: &'a str,
+        seq: u64,
+        level: u8,
+        features: &'a [Feature],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hotspots: Option<&'a [Feature]>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        stats: Option<StatsBody>,
+        reason: Reason,
+    },
+    Delta {
+        id: &'a str,
+        view: &'a str,
+        from: u64,
+        seq: u64,
+        #[serde(skip_serializing_if = "<[Feature]>::is_empty")]
+        upsert: &'a [Feature],
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        remove: &'a [String],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hotspots: Option<HotspotsDelta<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        stats: Option<StatsBody>,
+    },
+    Alarm {
+        id: String,
+        sub: &'a str,
+        kind: &'a str,
+        seq: u64,
+        title: Text,
+        feature: Feature,
+    },
+    Heartbeat {
+        seq: u64,
+        time: String,
+    },
+    Pong {
+        t: Option<serde_json::Value>,
+    },
+    Error {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
+        problem: serde_json::Value,
+    },
+}
+
+#[derive(Debug, Serialize)]
+pub struct HotspotsDelta<'a> {
+    #[serde(skip_serializing_if = "<[Feature]>::is_empty")]
+    pub upsert: &'a [Feature],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub remove: &'a [String],
+}
+
+/// Why a snapshot came instead of a delta.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    Subscribed,
+    Replaced,
+    ViewChanged,
+    TooOld,
+    Ahead,
+    EpochChanged,
+}
+
+/// A GeoJSON feature with a stable id.
+#[derive(Debug, Clone, Serialize)]
+pub struct Feature {
+    #[serde(rename = "type")]
+    kind: FeatureType,
+    pub id: String,
+    pub geometry: Geometry,
+    pub properties: Properties,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+enum FeatureType {
+    Feature,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "type", content = "coordinates")]
+pub enum Geometry {
+    Point([f64; 2]),
+    Polygon(Vec<Vec<[f64; 2]>>),
+    MultiPolygon(Vec<Vec<Vec<[f64; 2]>>>),
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Properties {
+    Cluster(ClusterProperties),
+    Incident(Box<IncidentProperties>),
+    Hotspot(Box<HotspotProperties>),
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct ClusterProperties {
+    pub count: u32,
+    pub reports: u32,
+    pub by_category: Counts,
+    pub overdue: u32,
+    pub expand_zoom: Option<u8>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct IncidentProperties {
+    pub category: String,
+    pub status: &'static str,
+    pub reports: u32,
+    pub title: Text,
+    pub area: Option<String>,
+    pub agency: Option<String>,
+    pub opened_at: String,
+    pub updated_at: String,
+    pub due_at: Option<String>,
+    pub overdue: bool,
+    pub drill: bool,
+    /// For staff: what an action must name to be sure of what it acts on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct HotspotProperties {
+    pub category: String,
+    pub state: &'static str,
+    pub trend: f64,
+    pub reports: u32,
+    pub reporters: u32,
+    pub centroid: [f64; 2],
+    /// Getis-Ord Gi*; null until it is computed.
+    pub gi_z: Option<f64>,
+    /// EARS; null until it is computed.
+    pub surge: Option<f64>,
+    pub areas: Vec<String>,
+    pub name: Text,
+    pub first_at: String,
+    pub last_at: String,
+    pub why: Text,
+    pub drill: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<Vec<HotspotMember>>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct HotspotMember {
+    pub report: String,
+    pub core: bool,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct StatsBody {
+    pub total: u32,
+    pub by_category: Counts,
+    pub by_status: Counts,
+    pub overdue: u32,
+    pub opened_today: u32,
+    pub resolved_today: u32,
+}
+
+/// Counts by key, in the order of the pack or of the statuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counts(Vec<(String, u32)>);
+
+impl Serialize for Counts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (key, count) in &self.0 {
+            map.serialize_entry(key, count)?;
+        }
+        map.end()
+    }
+}
+
+impl Counts {
+    /// Of the categories that occur.
+    fn of_categories(counts: &[(CategoryId, u32)], city: &City) -> Counts {
+        Counts(counts.iter().map(|(id, count)| (city.category(*id).key.clone(), *count)).collect())
+    }
+
+    /// Of every category, those that do not occur too.
+    fn of_all_categories(counts: &[(CategoryId, u32)], city: &City) -> Counts {
+        let count = |id| counts.iter().find(|(c, _)| *c == id).map_or(0, |(_, count)| *count);
+        Counts(city.category_ids().map(|id| (city.category(id).key.clone(), count(id))).collect())
+    }
+
+    fn of_statuses(counts: &[u32; 5]) -> Counts {
+        Counts(Status::ALL.iter().map(|s| (s.key().to_owned(), counts[*s as usize])).collect())
+    }
+}
+
+pub fn cell_id(cell: Cell) -> String {
+    format!("c:{}/{}/{}", cell.level, cell.x, cell.y)
+}
+
+/// The other way round; `None` for what is no cell.
+pub fn parse_cell_id(text: &str) -> Option<Cell> {
+    let mut parts = text.strip_prefix("c:")?.split('/');
+    let (level, x, y) = (parts.next()?, parts.next()?, parts.next()?);
+    let none_left = parts.next().is_none();
+    let cell = Cell::new_checked(level.parse().ok()?, x.parse().ok()?, y.parse().ok()?)?;
+    none_left.then_some(cell)
+}
+
+pub fn time(at: TimeMs) -> String {
+    at.to_rfc3339()
+}
+
+fn point(place: LngLat) -> [f64; 2] {
+    [place.lng(), place.lat()]
+}
+
+impl Feature {
+    fn new(id: String, geometry: Geometry, properties: Properties) -> Feature {
+        Feature { kind: FeatureType::Feature, id, geometry, properties }
+    }
+
+    /// # Panics
+    /// For a cell in which nothing matches.
+    pub fn cluster(cell: Cell, sum: &Summary, expand_zoom: Option<u8>, city: &City) -> Feature {
+        let mean = sum.mean().expect("a cluster has members");
+        let properties = ClusterProperties {
+            count: sum.total.count,
+            reports: sum.total.reports,
+            by_category: Counts::of_categories(&sum.by_category, city),
+            overdue: sum.overdue,
+            expand_zoom,
+        };
+        Feature::new(cell_id(cell), Geometry::Point(point(mean)), Properties::Cluster(properties))
+    }
+
+    pub fn incident(map: &LiveMap, incident: &Incident, projection: Projection) -> Feature {
+        let city = map.city();
+        let spot = incident.spot(projection);
+        let properties = IncidentProperties {
+            category: city.category(incident.category).key.clone(),
+            status: incident.status.key(),
+            reports: incident.reports,
+            title: map.title(incident, projection),
+            area: spot.area.map(|area| city.areas.get(area).code.clone()),
+            agency: incident.agency.map(|agency| city.agency(agency).key.clone()),
+            opened_at: time(incident.opened_at),
+            updated_at: time(incident.updated_at),
+            due_at: incident.due_at.map(time),
+            overdue: incident.overdue,
+            drill: incident.drill,
+            version: (projection == Projection::Staff).then_some(incident.version),
+        };
+        let id = map.ids().incident_uuid(incident.no, incident.opened_at);
+        let geometry = Geometry::Point(point(spot.place));
+        Feature::new(format!("i:{id}"), geometry, Properties::Incident(Box::new(properties)))
+    }
+
+    /// `members` where staff asked for them.
+    pub fn hotspot(hotspot: &Hotspot, members: Option<Vec<HotspotMember>>, city: &City) -> Feature {
+        let properties = HotspotProperties {
+            category: hotspot_category(hotspot.layer, city),
+            state: hotspot.state.key(),
+            trend: hotspot.trend,
+            reports: hotspot.reports,
+            reporters: hotspot.reporters,
+            centroid: point(hotspot.centroid),
+            gi_z: None,
+            surge: None,
+            areas: hotspot.areas.iter().map(|area| city.areas.get(*area).code.clone()).collect(),
+            name: hotspot.name.clone(),
+            first_at: time(hotspot.first_at),
+            last_at: time(hotspot.last_at),
+            why: hotspot.why.clone(),
+            drill: hotspot.drill,
+            members,
+        };
+        let id = format!("h:{}", hotspot.id);
+        Feature::new(id, Geometry::of(&hotspot.outline), Properties::Hotspot(Box::new(properties)))
+    }
+}
+
+/// The category's key, or `all`.
+pub fn hotspot_category(layer: Layer, city: &City) -> String {
+    match layer {
+        Layer::Category(id) => city.category(id).key.clone(),
+        Layer::All => "all".to_owned(),
+    }
+}
+
+impl Geometry {
+    fn of(polygons: &MultiPolygon<f64>) -> Geometry {
+        let coord = |c: &Coord<f64>| [round_e7(c.x), round_e7(c.y)];
+        let ring = |line: &LineString<f64>| line.0.iter().map(coord).collect::<Vec<_>>();
+        let mut parts: Vec<Vec<_>> = polygons
+            .iter()
+            .map(|p| std::iter::once(p.exterior()).chain(p.interiors()).map(ring).collect())
+            .collect();
+        if parts.len() == 1 { Geometry::Polygon(parts.remove(0)) } else { Geometry::MultiPolygon(parts) }
+    }
+}
+
+fn round_e7(degrees: f64) -> f64 {
+    (degrees * 1e7).round() / 1e7
+}
+
+impl StatsBody {
+    pub fn of(stats: &Stats, city: &City) -> StatsBody {
+        StatsBody {
+            total: stats.matched.total.count,
+            by_category: Counts::of_all_categories(&stats.matched.by_category, city),
+            by_status: Counts::of_statuses(&stats.by_status),
+            overdue: stats.matched.overdue,
+            opened_today: stats.opened_today,
+            resolved_today: stats.resolved_today,
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! Random batches against a model that knows nothing but the list of entries and rereads it for
+//! every question. Both stores must answer as it does, also after they were opened again.
+
+use proptest::prelude::*;
+
+use super::suite::{Kind, Store, archived, incidents, reports, texts};
+use super::testing::{NOW, SECRET, act, import_row, key, new_report, sensitive_report};
+use super::{IncidentRow, Reader, ReportRow, verify};
+use crate::model::{
+    Action, ActionFact, AgencyId, Command, Entry, Fact, HOUR_MS, IdKey, IncidentNo, NewAction, NewReport,
+    Opening, Outcome, Receipt, Refusal, ReportFact, ReportNo, SenderId, Seq, Status, TimeMs,
+};
+
+#[derive(Default)]
+struct Naive {
+    entries: Vec<Entry>,
+    /// Every accepted report as it was sent, with its receipt.
+    sent: Vec<(NewReport, Receipt, TimeMs)>,
+}
+
+impl Naive {
+    fn now(&self, now: TimeMs) -> TimeMs {
+        self.entries.iter().map(|entry| entry.at).chain([now]).max().unwrap()
+    }
+
+    fn submit(&mut self, command: Command, now: TimeMs) -> Outcome {
+        let at = self.now(now);
+        match command {
+            Command::Report(new) => self.report(*new, at),
+            Command::Action(new) => self.action(*new, at),
+            Command::Pack { key, hash } => {
+                self.push(at, Fact::Pack { key, hash }, |seq| Receipt::Other { seq })
+            }
+            Command::Tick => self.push(at, Fact::Tick, |seq| Receipt::Other { seq }),
+        }
+    }
+
+    fn push(&mut self, at: TimeMs, fact: Fact, receipt: impl FnOnce(Seq) -> Receipt) -> Outcome {
+        let seq = Seq(self.entries.len() as u64 + 1);
+        let entry = Entry { seq, at, fact };
+        self.entries.push(entry.clone());
+        Outcome::Accepted { entries: vec![entry], receipt: receipt(seq) }
+    }
+
+    fn repeat(&self, new: &NewReport, at: TimeMs) -> Option<Outcome> {
+        for (sent, receipt, sent_at) in self.sent.iter().rev() {
+            if let (Some(a), Some(b)) = (&sent.idempotency, &new.idempotency)
+                && a.key == b.key
+                && at.since(*sent_at) <= 72 * HOUR_MS
+            {
+                return Some(if a.body_digest == b.body_digest {
+                    Outcome::Repeat { receipt: *receipt }
+                } else {
+                    Outcome::Refused(Refusal::KeyReused)
+                });
+            }
+        }
+        let row = new.import.as_ref().map(|row| (&row.source, row.row_digest));
+        let same = |sent: &NewReport| sent.import.as_ref().map(|row| (&row.source, row.row_digest)) == row;
+        let (_, receipt, _) = self.sent.iter().find(|(sent, ..)| row.is_some() && same(sent))?;
+        Some(Outcome::Repeat { receipt: *receipt })
+    }
+
+    fn report(&mut self, new: NewReport, at: TimeMs) -> Outcome {
+        if let Some(outcome) = self.repeat(&new, at) {
+            return outcome;
+        }
+        let joined = match new.incident {
+            None => None,
+            Some(no) => match self.incident(no) {
+                None => return Outcome::Refused(Refusal::UnknownIncident),
+                Some(row) if !row.status.is_open() => {
+                    return Outcome::Refused(Refusal::IncidentClosed { status: row.status });
+                }
+                Some(row) if row.drill != new.drill => return Outcome::Refused(Refusal::DrillMismatch),
+                Some(row) => Some(row),
+            },
+        };
+        let report = ReportNo(self.sent.len() as u32 + 1);
+        let imported = new.import.is_some();
+        let occurred_at = new.occurred_at.unwrap_or(at);
+        let opened_at = if imported { occurred_at } else { at };
+        let incident = joined.as_ref().map_or(IncidentNo(self.incidents().len() as u32 + 1), |row| row.no);
+        let fact = ReportFact {
+            report,
+            incident,
+            opens: joined.is_none().then_some(Opening {
+                status: new.import.as_ref().map_or(Status::New, |row| row.status),
+                agency: new.agency,
+                opened_at,
+                due_at: if imported { None } else { new.due_after_ms.map(|ms| at.plus_ms(ms)) },
+            }),
+            place: new.place,
+            accuracy_m: new.accuracy_m,
+            category: new.category,
+            occurred_at,
+            area: new.area,
+            sender: new.sender.unwrap_or(SenderId(u64::from(report.0))),
+            channel: new.channel,
+            drill: new.drill,
+            imported,
+            private: new.private.clone(),
+        };
+        let opened_at = joined.map_or(opened_at, |row| row.opened_at);
+        let outcome = self.push(at, Fact::Report(Box::new(fact)), |seq| Receipt::Report {
+            seq,
+            report,
+            received_at: at,
+            incident,
+            opened_at,
+        });
+        if let Outcome::Accepted { receipt, .. } = &outcome {
+            self.sent.push((new, *receipt, at));
+        }
+        outcome
+    }
+
+    fn action(&mut self, new: NewAction, at: TimeMs) -> Outcome {
+        let Some(row) = self.incident(new.incident) else {
+            return Outcome::Refused(Refusal::UnknownIncident);
+        };
+        if new.version.is_some_and(|version| version != row.version) {
+            return Outcome::Refused(Refusal::Version { current: row.version });
+        }
+        let Some(to) = new.action.leads_to(row.status) else {
+            return Outcome::Refused(Refusal::Transition { action: new.action, from: row.status });
+        };
+        let due_at = match new.action {
+            Action::Reopen => new.due_after_ms.map(|ms| at.plus_ms(ms)),
+            _ => row.due_at,
+        };
+        let fact = ActionFact {
+            incident: new.incident,
+            action: new.action,
+            from: row.status,
+            to,
+            agency: new.agency.or(row.agency),
+            due_at,
+            actor: new.actor,
+            note: new.note,
+        };
+        self.push(at, Fact::Action(Box::new(fact)), |seq| Receipt::Action { seq, incident: new.incident })
+    }
+
+    fn log(&self, no: IncidentNo) -> Vec<&Entry> {
+        let about = |entry: &&Entry| match &entry.fact {
+            Fact::Report(fact) => fact.incident == no,
+            Fact::Action(fact) => fact.incident == no,
+            _ => false,
+        };
+        self.entries.iter().filter(about).collect()
+    }
+
+    /// The incident, every column worked out from its log by itself.
+    fn incident(&self, no: IncidentNo) -> Option<IncidentRow> {
+        let log = self.log(no);
+        let (first, newest) = (log.first()?, log.last()?);
+        let Fact::Report(opener) = &first.fact else { panic!("an incident begins with a report") };
+        let opening = opener.opens.unwrap();
+        let actions = || {
+            log.iter().filter_map(|entry| match &entry.fact {
+                Fact::Action(action) => Some((entry.at, action)),
+                _ => None,
+            })
+        };
+        let status = actions().next_back().map_or(opening.status, |(_, action)| action.to);
+        let closing = actions().rfind(|(_, action)| action.from.is_open() != action.to.is_open());
+        Some(IncidentRow {
+            no,
+            opened_seq: first.seq,
+            changed_seq: newest.seq,
+            category: opener.category,
+            status,
+            agency: actions().next_back().map_or(opening.agency, |(_, action)| action.agency),
+            area: opener.area,
+            place: opener.place,
+            opened_at: opening.opened_at,
+            updated_at: if log.len() == 1 { opening.opened_at } else { newest.at },
+            due_at: actions().next_back().map_or(opening.due_at, |(_, action)| action.due_at),
+            closed_at: (!status.is_open()).then(|| closing.map_or(first.at, |(at, _)| at)),
+            closed_by_import: !status.is_open() && closing.is_none(),
+            reports: (log.len() - actions().count()) as u32,
+            version: log.len() as u32,
+            drill: opener.drill,
+            imported: opener.imported,
+        })
+    }
+
+    fn incidents(&self) -> Vec<IncidentRow> {
+        (1..).map_while(|no| self.incident(IncidentNo(no))).collect()
+    }
+
+    fn reports(&self) -> Vec<ReportRow> {
+        let row = |entry: &Entry| match &entry.fact {
+            Fact::Report(fact) => Some(ReportRow {
+                no: fact.report,
+                seq: entry.seq,
+                incident: fact.incident,
+                received_at: entry.at,
+                occurred_at: fact.occurred_at,
+                category: fact.category,
+                place: fact.place,
+                area: fact.area,
+                sender: fact.sender,
+                channel: fact.channel,
+                drill: fact.drill,
+                imported: fact.imported,
+                private: fact.private.clone(),
+            }),
+            _ => None,
+        };
+        self.entries.iter().filter_map(row).collect()
+    }
+}
+
+/// Everything a reader says equals what the entries say.
+fn check_reading(naive: &Naive, reader: &dyn Reader, now: TimeMs) {
+    assert_eq!(reader.entries(Seq(0), 10_000).unwrap(), naive.entries);
+    let all = naive.incidents();
+    assert_eq!(incidents(reader, TimeMs::MIN), all);
+    let then = now.plus_ms(-20 * HOUR_MS);
+    let (old, live): (Vec<_>, Vec<_>) =
+        all.iter().cloned().partition(|row| row.closed_at.is_some_and(|at| at <= then));
+    assert_eq!(incidents(reader, then), live);
+    assert_eq!(archived(reader, then), old);
+    let mut recent = naive.reports();
+    let mut said: Vec<_> = recent
+        .iter()
+        .filter(|report| live.iter().any(|row| row.no == report.incident))
+        .filter_map(|report| Some((report.incident, report.seq, report.private.description.clone()?)))
+        .collect();
+    said.sort_by_key(|(no, seq, _)| (*no, *seq));
+    assert_eq!(texts(reader, then), said);
+    recent.retain(|report| report.occurred_at > then);
+    assert_eq!(reports(reader, then), recent);
+    for no in (0..=all.len() as u32 + 1).map(IncidentNo) {
+        assert_eq!(reader.incident(no).unwrap(), naive.incident(no));
+        let log: Vec<Entry> = naive.log(no).into_iter().cloned().collect();
+        assert_eq!(reader.incident_log(no).unwrap(), log);
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Batch { commands: Vec<Command>, tick: bool, after_ms: i64 },
+    Reopen,
+}
+
+fn any_report() -> impl Strategy<Value = Command> {
+    let keyed = prop::option::weighted(0.3, (0..3_u8, 0..2_u8));
+    let imported = prop::option::weighted(0.3, (0..2_u8, 0..5_u8, prop::sample::select(&Status::ALL[..])));
+    let joined = prop::option::weighted(0.4, 1..8_u32);
+    let mark = prop::option::of(0..3_u8);
+    let ago_h = prop::option::of(0..60_i64);
+    let text = prop::option::of("[a-z\"\\\\ \u{e9}\u{1F30B}\n]{0,12}");
+    (keyed, imported, joined, mark, ago_h, text, any::<(bool, bool, bool)>()).prop_map(
+        |(keyed, imported, joined, mark, ago_h, text, (sensitive, drill, deadline))| {
+            let mut new = if sensitive { sensitive_report() } else { new_report() };
+            new.idempotency = keyed.and_then(|(name, body)| key(&format!("key-{name}"), body));
+            new.import = imported
+                .and_then(|(source, row, status)| import_row(&format!("{source}.csv"), row, status));
+            new.incident = joined.map(IncidentNo);
+            new.sender = mark.map(|mark| IdKey::new(SECRET, "TST").sender(&mark.to_string()));
+            new.occurred_at = ago_h.map(|hours| NOW.plus_ms(-hours * HOUR_MS));
+            new.private.description = text;
+            new.drill = drill && sensitive;
+            new.due_after_ms = deadline.then_some(HOUR_MS);
+            Command::Report(Box::new(new))
+        },
+    )
+}
+
+fn any_action() -> impl Strategy<Value = Command> {
+    let action = prop::sample::select(&Action::ALL[..]);
+    let version = prop::option::weighted(0.3, 1..4_u32);
+    (1..8_u32, action, version, prop::option::of(0..2_u8), any::<(bool, bool)>()).prop_map(
+        |(no, action, version, agency, (note, deadline))| {
+            let Command::Action(mut new) = act(no, action) else { panic!("not an action") };
+            new.version = version;
+            new.agency = agency.map(AgencyId);
+            new.note = new.note.filter(|_| note);
+            new.due_after_ms = new.due_after_ms.filter(|_| deadline);
+            Command::Action(new)
+        },
+    )
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let pack = any::<[u8; 32]>().prop_map(|hash| Command::Pack { key: "testville".to_owned(), hash });
+    let command = prop_oneof![5 => any_report(), 5 => any_action(), 1 => pack];
+    let after_ms = prop_oneof![Just(0), -HOUR_MS..HOUR_MS, Just(30 * HOUR_MS), Just(80 * HOUR_MS)];
+    let batch = (prop::collection::vec(command, 0..10), any::<bool>(), after_ms)
+        .prop_map(|(commands, tick, after_ms)| Step::Batch { commands, tick, after_ms });
+    prop_oneof![6 => batch, 1 => Just(Step::Reopen)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn both_stores_decide_and_read_as_the_naive_model_does(steps in prop::collection::vec(any_step(), 1..10)) {
+        let mut naive = Naive::default();
+        let mut stores = [Store::new(Kind::Memory), Store::new(Kind::Sqlite)];
+        let mut now = NOW;
+        for step in steps {
+            match step {
+                Step::Reopen => stores.iter_mut().for_each(Store::reopen),
+                Step::Batch { mut commands, tick, after_ms } => {
+                    now = now.plus_ms(after_ms);
+                    commands.extend(tick.then_some(Command::Tick));
+                    let expected: Vec<Outcome> =
+                        commands.iter().map(|command| naive.submit(command.clone(), now)).collect();
+                    for store in &mut stores {
+                        prop_assert_eq!(&store.append(commands.clone(), now), &expected);
+                    }
+                }
+            }
+        }
+        for mut store in stores {
+            let head = store.journal().head();
+            prop_assert_eq!(head.seq, Seq(naive.entries.len() as u64));
+            check_reading(&naive, &*store.reader(), now);
+            store.reopen();
+            prop_assert_eq!(store.journal().head(), head);
+            check_reading(&naive, &*store.reader(), now);
+            if store.dir.path().join("pantau.db").exists() {
+                let found = verify(store.dir.path(), &mut |_, _| {}).unwrap();
+                prop_assert_eq!(found.faults, vec![]);
+                prop_assert_eq!(found.incidents, naive.incidents().len() as u64);
+            }
+        }
+    }
+}

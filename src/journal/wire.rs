@@ -1,0 +1,125 @@
+//! The shapes in which entries are stored. They are a promise: only added to.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+/// A body: exactly one of the four facts is there.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wire<'a> {
+    pub v: u8,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<ReportWire<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<ActionWire<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub pack: Option<PackWire<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tick: Option<TickWire>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TickWire {}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PackWire<'a> {
+    #[serde(borrow)]
+    pub key: Cow<'a, str>,
+    #[serde(borrow)]
+    pub hash: Cow<'a, str>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReportWire<'a> {
+    pub no: u32,
+    pub incident: u32,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub opens: Option<OpeningWire<'a>>,
+    /// Longitude, latitude.
+    pub place: [f64; 2],
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy_m: Option<u32>,
+    #[serde(borrow)]
+    pub category: Cow<'a, str>,
+    pub occurred_at: i64,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub area: Option<Cow<'a, str>>,
+    /// 16 hex digits; absent where the report counts for itself.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub channel: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub drill: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub imported: bool,
+    /// Digest of the private part, where there is one.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub private: Option<Cow<'a, str>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OpeningWire<'a> {
+    #[serde(borrow)]
+    pub status: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub agency: Option<Cow<'a, str>>,
+    pub at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ActionWire<'a> {
+    pub incident: u32,
+    #[serde(borrow)]
+    pub action: Cow<'a, str>,
+    #[serde(borrow)]
+    pub from: Cow<'a, str>,
+    #[serde(borrow)]
+    pub to: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub agency: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<i64>,
+    #[serde(borrow)]
+    pub actor: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub private: Option<Cow<'a, str>>,
+}
+
+/// The private part of a report.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReportPrivateWire<'a> {
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<Cow<'a, str>>,
+    /// The exact place, where the body has only a coarse one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<[f64; 2]>,
+}
+
+/// The private part of an action.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ActionPrivateWire<'a> {
+    #[serde(borrow)]
+    pub note: Cow<'a, str>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}

@@ -1,0 +1,151 @@
+//! What a reader asks to see, the same on REST and on the socket.
+
+use std::sync::Arc;
+
+use geo::{BoundingRect, Intersects};
+use geo_types::{MultiPolygon, Rect};
+
+use super::incident::Incident;
+use super::pyramid::Key;
+use crate::city::AreaSet;
+use crate::model::{AgencyId, CategoryId, LngLat, Projection, Status, TimeMs};
+
+/// A set of category or agency ids as bits: both have at most 64 members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct IdSet(u64);
+
+impl IdSet {
+    pub fn of_categories(ids: impl IntoIterator<Item = CategoryId>) -> IdSet {
+        IdSet(ids.into_iter().fold(0, |bits, id| bits | 1 << id.0))
+    }
+
+    pub fn of_agencies(ids: impl IntoIterator<Item = AgencyId>) -> IdSet {
+        IdSet(ids.into_iter().fold(0, |bits, id| bits | 1 << id.0))
+    }
+
+    pub fn has(self, id: u8) -> bool {
+        self.0 >> id & 1 == 1
+    }
+}
+
+/// A set of statuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StatusSet(u8);
+
+impl StatusSet {
+    pub const OPEN: StatusSet = StatusSet(0b00111);
+    pub const ALL: StatusSet = StatusSet(0b11111);
+
+    pub fn of(statuses: impl IntoIterator<Item = Status>) -> StatusSet {
+        StatusSet(statuses.into_iter().fold(0, |bits, s| bits | 1 << s as u8))
+    }
+
+    pub fn has(self, status: Status) -> bool {
+        self.0 >> status as u8 & 1 == 1
+    }
+}
+
+/// A polygon that a reader drew.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Within {
+    polygons: MultiPolygon<f64>,
+    bounds: Rect<f64>,
+}
+
+impl Within {
+    /// `None` for a polygon without any point. Validity is checked where it is parsed.
+    pub fn new(polygons: MultiPolygon<f64>) -> Option<Within> {
+        let bounds = polygons.bounding_rect()?;
+        Some(Within { polygons, bounds })
+    }
+
+    /// Borders count as inside.
+    pub fn contains(&self, place: LngLat) -> bool {
+        let point = place.to_geo();
+        self.bounds.intersects(&point) && self.polygons.intersects(&point)
+    }
+
+    pub fn bounds(&self) -> Rect<f64> {
+        self.bounds
+    }
+
+    pub fn polygons(&self) -> &MultiPolygon<f64> {
+        &self.polygons
+    }
+}
+
+/// Lists are *or*, keys are *and*; what is absent does not filter, but for `statuses`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Filter {
+    pub categories: Option<IdSet>,
+    /// The open ones unless a reader names others.
+    pub statuses: StatusSet,
+    pub agencies: Option<IdSet>,
+    /// Closed downwards: an area stands for what lies below it too.
+    pub areas: Option<AreaSet>,
+    pub within: Option<Arc<Within>>,
+    /// Opened at or after.
+    pub since: Option<TimeMs>,
+    /// Opened before.
+    pub until: Option<TimeMs>,
+    pub overdue: Option<bool>,
+    pub drill: Option<bool>,
+    /// Lower case. Each word must stand in the title or, for staff, in a report's text.
+    pub words: Vec<String>,
+}
+
+impl Default for Filter {
+    fn default() -> Filter {
+        Filter {
+            categories: None,
+            statuses: StatusSet::OPEN,
+            agencies: None,
+            areas: None,
+            within: None,
+            since: None,
+            until: None,
+            overdue: None,
+            drill: None,
+            words: Vec::new(),
+        }
+    }
+}
+
+impl Filter {
+    /// Everything, closed and rejected included.
+    pub fn everything() -> Filter {
+        Filter { statuses: StatusSet::ALL, ..Filter::default() }
+    }
+
+    /// The part of the filter that a cell's tallies can answer.
+    pub(super) fn matches_key(&self, key: Key) -> bool {
+        self.statuses.has(key.status())
+            && self.categories.is_none_or(|set| set.has(key.category().0))
+            && self.agencies.is_none_or(|set| key.agency().is_some_and(|a| set.has(a.0)))
+            && self.overdue.is_none_or(|overdue| overdue == key.overdue())
+            && self.drill.is_none_or(|drill| drill == key.drill())
+    }
+
+    /// Whether [`Filter::matches_key`] is the whole answer.
+    pub(super) fn is_by_key(&self) -> bool {
+        self.areas.is_none()
+            && self.within.is_none()
+            && self.since.is_none()
+            && self.until.is_none()
+            && self.words.is_empty()
+    }
+
+    /// Everything but the key and the words.
+    pub(super) fn matches_columns(&self, incident: &Incident, projection: Projection) -> bool {
+        let spot = incident.spot(projection);
+        self.since.is_none_or(|since| incident.opened_at >= since)
+            && self.until.is_none_or(|until| incident.opened_at < until)
+            && self.areas.as_ref().is_none_or(|set| spot.area.is_some_and(|area| set.contains(area)))
+            && self.within.as_ref().is_none_or(|within| within.contains(spot.place))
+    }
+
+    /// The same filter without its statuses: what `by_status` counts.
+    pub fn of_any_status(&self) -> Filter {
+        Filter { statuses: StatusSet::ALL, ..self.clone() }
+    }
+}

@@ -1,0 +1,436 @@
+//! Batch DBSCAN on great-circle distance, exact and fast.
+//!
+//! The algorithm is that of Ester, Kriegel, Sander and Xu, "A density-based algorithm for
+//! discovering clusters in large spatial databases with noise" (KDD 1996), with weights: a point is
+//! core where the weights of its neighbours, itself included, sum to `min_reports` or more. The grid
+//! shortcut, that all points of a cell whose diagonal is within the radius are neighbours, is that of
+//! Gunawan, "A faster algorithm for DBSCAN" (2013).
+//!
+//! What is decided here beyond the paper: a border point goes to the group of its nearest core, ties
+//! to the core with the smallest report seq; then a group needs `min_reporters` distinct senders.
+//!
+//! Invariant: the answer is a function of the set of points alone. Weights are summed as whole
+//! millionths, so that no order of summing shows; distances near the radius are decided by
+//! [`great_circle_m`] itself.
+
+use super::grid::{Columns, Grid, GridCell};
+use crate::city::HotspotParameters;
+use crate::model::{EARTH_RADIUS_M, LngLat, SenderId, Seq, great_circle_m};
+
+/// A report as DBSCAN sees it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    pub seq: Seq,
+    pub place: LngLat,
+    pub sender: SenderId,
+    pub weight: f64,
+}
+
+/// A dense group. Its members are in the order of their seqs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    pub members: Vec<Member>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// Index into the points.
+    pub point: u32,
+    pub core: bool,
+}
+
+const WEIGHT_UNITS: f64 = 1e6;
+/// Above this many pairs of places, two cells are first narrowed to what can be near the other.
+const PAIRS_MAX: usize = 256;
+
+/// The groups of `points`, in the order of their smallest core seq; what is in none is noise.
+///
+/// Takes time in proportion to the points and, for those in thin places, to their neighbours: equal
+/// places count as one, and cells that are dense or already joined are not looked into again.
+/// It would be a logic error to give points that are not in ascending order of their seqs.
+///
+/// ```
+/// use pantau::city::HotspotParameters;
+/// use pantau::live::hotspots::{Point, dbscan};
+/// use pantau::model::{LngLat, SenderId, Seq};
+/// let at = |seq, lng| Point {
+///     seq: Seq(seq), place: LngLat::new(lng, 0.79).unwrap(), sender: SenderId(seq), weight: 1.0,
+/// };
+/// let points = [at(1, 127.3800), at(2, 127.3801), at(3, 127.3802), at(4, 127.5)];
+/// let parameters = HotspotParameters { eps_m: 200.0, min_reports: 3.0, min_reporters: 3, window_ms: 1 };
+/// let groups = dbscan(&points, &parameters);
+/// assert_eq!(groups.len(), 1);
+/// assert_eq!(groups[0].members.len(), 3);
+/// ```
+pub fn dbscan(points: &[Point], parameters: &HotspotParameters) -> Vec<Group> {
+    debug_assert!(points.windows(2).all(|pair| pair[0].seq < pair[1].seq));
+    let mut scan = Scan::new(points, parameters);
+    scan.mark_cores(weight_units(parameters.min_reports));
+    scan.join_cells();
+    let labels = scan.label_sites();
+    scan.groups(points, &labels, parameters.min_reporters)
+}
+
+fn weight_units(weight: f64) -> u64 {
+    (weight.max(0.0) * WEIGHT_UNITS).round() as u64
+}
+
+/// All points at one place.
+struct Site {
+    place: LngLat,
+    /// On the unit sphere: the straight line between two of these tells near from far without
+    /// trigonometry.
+    unit: [f64; 3],
+    weight: u64,
+    /// The smallest index of its points.
+    first: u32,
+    core: bool,
+}
+
+/// A grid cell that holds sites.
+struct Cell {
+    at: GridCell,
+    sites: std::ops::Range<u32>,
+    weight: u64,
+}
+
+/// Tells whether two sites are within the radius.
+#[derive(Clone, Copy)]
+struct Radius {
+    eps_m: f64,
+    chord: f64,
+    /// Squares of chords: up to the first surely near, from the second surely far.
+    near2: f64,
+    far2: f64,
+}
+
+impl Radius {
+    fn new(eps_m: f64) -> Radius {
+        let half = (eps_m / EARTH_RADIUS_M / 2.0).min(std::f64::consts::FRAC_PI_2);
+        let chord = 2.0 * half.sin();
+        // Units are good to some 1e-16; what lies in this margin the exact distance decides.
+        let margin = chord * chord * 1e-9 + chord * 1e-14 + 1e-30;
+        Radius { eps_m, chord, near2: chord * chord - margin, far2: chord * chord + margin }
+    }
+
+    fn holds(&self, a: &Site, b: &Site) -> bool {
+        let d2 = distance2(&a.unit, &b.unit);
+        d2 < self.near2 || (d2 <= self.far2 && great_circle_m(a.place, b.place) <= self.eps_m)
+    }
+}
+
+struct Scan {
+    grid: Grid,
+    radius: Radius,
+    /// By cell, then place.
+    sites: Vec<Site>,
+    /// Site of each point.
+    site_of: Vec<u32>,
+    /// By row, then column.
+    cells: Vec<Cell>,
+    joined: Joined,
+}
+
+impl Scan {
+    fn new(points: &[Point], parameters: &HotspotParameters) -> Scan {
+        let grid = Grid::new(parameters.eps_m);
+        let mut order: Vec<(GridCell, LngLat, u32)> =
+            points.iter().zip(0..).map(|(p, i)| (grid.cell(p.place), p.place, i)).collect();
+        order.sort_unstable();
+        let (mut sites, mut cells) = (Vec::<Site>::new(), Vec::<Cell>::new());
+        let mut site_of = vec![0; points.len()];
+        for (at, place, point) in order {
+            let new_cell = cells.last().is_none_or(|cell| cell.at != at);
+            if new_cell {
+                let start = sites.len() as u32;
+                cells.push(Cell { at, sites: start..start, weight: 0 });
+            }
+            if new_cell || sites.last().is_none_or(|site| site.place != place) {
+                sites.push(Site { place, unit: unit(place), weight: 0, first: point, core: false });
+            }
+            let weight = weight_units(points[point as usize].weight);
+            site_of[point as usize] = sites.len() as u32 - 1;
+            if let (Some(site), Some(cell)) = (sites.last_mut(), cells.last_mut()) {
+                site.weight = site.weight.saturating_add(weight);
+                cell.weight = cell.weight.saturating_add(weight);
+                cell.sites.end = site_of[point as usize] + 1;
+            }
+        }
+        let joined = Joined::new(cells.len());
+        Scan { grid, radius: Radius::new(parameters.eps_m), sites, site_of, cells, joined }
+    }
+
+    fn mark_cores(&mut self, weight_min: u64) {
+        let mut near = Vec::new();
+        for i in 0..self.cells.len() {
+            let range = self.cells[i].sites.clone();
+            if self.cells[i].weight >= weight_min {
+                range.for_each(|s| self.sites[s as usize].core = true);
+                continue;
+            }
+            self.neighbours(i, &mut near);
+            for s in range {
+                self.sites[s as usize].core = self.reaches(i, s, &near, weight_min);
+            }
+        }
+    }
+
+    /// Whether the weight within the radius of a site is enough; stops as soon as it is.
+    fn reaches(&self, own: usize, site: u32, near: &[usize], weight_min: u64) -> bool {
+        let here = &self.sites[site as usize];
+        let mut weight = self.cells[own].weight;
+        for cell in near.iter().filter(|cell| **cell != own) {
+            for other in self.sites_of(*cell).filter(|other| self.radius.holds(here, other)) {
+                weight = weight.saturating_add(other.weight);
+                if weight >= weight_min {
+                    return true;
+                }
+            }
+        }
+        weight >= weight_min
+    }
+
+    /// Joins the cells whose cores are within reach; all cores of one cell are.
+    fn join_cells(&mut self) {
+        let mut near = Vec::new();
+        for i in 0..self.cells.len() {
+            if !self.sites_of(i).any(|site| site.core) {
+                continue;
+            }
+            self.neighbours(i, &mut near);
+            for &j in near.iter().filter(|j| **j > i) {
+                if self.joined.root(i) != self.joined.root(j) && self.cores_meet(i, j) {
+                    self.joined.join(i, j);
+                }
+            }
+        }
+    }
+
+    fn cores_meet(&self, i: usize, j: usize) -> bool {
+        let mut a: Vec<&Site> = self.sites_of(i).filter(|site| site.core).collect();
+        let mut b: Vec<&Site> = self.sites_of(j).filter(|site| site.core).collect();
+        if a.len() * b.len() > PAIRS_MAX {
+            self.keep_near(&mut a, &b);
+            self.keep_near(&mut b, &a);
+        }
+        a.iter().any(|here| b.iter().any(|there| self.radius.holds(here, there)))
+    }
+
+    /// Keeps of `sites` those that can be near one of `others`, by the ball around these; the
+    /// closest to its middle come first, since they are the likeliest to meet one.
+    fn keep_near(&self, sites: &mut Vec<&Site>, others: &[&Site]) {
+        let n = others.len() as f64;
+        let middle = [0, 1, 2].map(|axis| others.iter().map(|site| site.unit[axis]).sum::<f64>() / n);
+        let ball2 = others.iter().map(|site| distance2(&site.unit, &middle)).fold(0.0, f64::max);
+        let reach = (self.radius.chord + ball2.sqrt()) * (1.0 + 1e-9) + 1e-14;
+        sites.retain(|site| distance2(&site.unit, &middle) <= reach * reach);
+        sites.sort_by(|a, b| distance2(&a.unit, &middle).total_cmp(&distance2(&b.unit, &middle)));
+    }
+
+    /// The cell whose group each site belongs to; `None` is noise.
+    fn label_sites(&mut self) -> Vec<Option<u32>> {
+        let mut labels = vec![None; self.sites.len()];
+        let mut near = Vec::new();
+        for i in 0..self.cells.len() {
+            let root = self.joined.root(i) as u32;
+            let range = self.cells[i].sites.clone();
+            let mut looked_up = false;
+            for s in range {
+                if self.sites[s as usize].core {
+                    labels[s as usize] = Some(root);
+                    continue;
+                }
+                if !std::mem::replace(&mut looked_up, true) {
+                    self.neighbours(i, &mut near);
+                }
+                let nearest = self.nearest_core(s, &near);
+                labels[s as usize] = nearest.map(|cell| self.joined.root(cell) as u32);
+            }
+        }
+        labels
+    }
+
+    /// The cell of the nearest core within the radius; ties go to the smallest report seq.
+    fn nearest_core(&self, site: u32, near: &[usize]) -> Option<usize> {
+        let here = &self.sites[site as usize];
+        let cores = near.iter().flat_map(|cell| self.sites_of(*cell).map(|other| (*cell, other)));
+        cores
+            .filter(|(_, other)| other.core && self.radius.holds(here, other))
+            .map(|(cell, other)| (great_circle_m(here.place, other.place), other.first, cell))
+            .min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)))
+            .map(|(_, _, cell)| cell)
+    }
+
+    fn groups(&self, points: &[Point], labels: &[Option<u32>], min_reporters: usize) -> Vec<Group> {
+        let site = |point: usize| self.site_of[point] as usize;
+        let mut group_of_label = vec![None; self.cells.len()];
+        let mut groups: Vec<Group> = Vec::new();
+        for point in 0..points.len() {
+            let label = labels[site(point)].filter(|_| self.sites[site(point)].core);
+            if let Some(group) = label.map(|label| &mut group_of_label[label as usize])
+                && group.is_none()
+            {
+                *group = Some(groups.len());
+                groups.push(Group { members: Vec::new() });
+            }
+        }
+        for point in 0..points.len() {
+            let group = labels[site(point)].and_then(|label| group_of_label[label as usize]);
+            if let Some(group) = group {
+                let core = self.sites[site(point)].core;
+                groups[group].members.push(Member { point: point as u32, core });
+            }
+        }
+        groups.retain(|group| reporters(points, group) >= min_reporters);
+        groups
+    }
+
+    fn sites_of(&self, cell: usize) -> impl Iterator<Item = &Site> {
+        let range = &self.cells[cell].sites;
+        self.sites[range.start as usize..range.end as usize].iter()
+    }
+
+    /// The occupied cells that can hold neighbours of those in cell `i`, itself included.
+    fn neighbours(&self, i: usize, near: &mut Vec<usize>) {
+        near.clear();
+        self.grid.neighbours(self.cells[i].at, &mut |Columns { row, from, to }| {
+            let first = self.cells.partition_point(|cell| cell.at < GridCell { row, column: from });
+            let run = self.cells[first..].iter().take_while(|cell| cell.at <= GridCell { row, column: to });
+            near.extend(first..first + run.count());
+        });
+    }
+}
+
+/// Distinct senders in a group.
+fn reporters(points: &[Point], group: &Group) -> usize {
+    let mut senders: Vec<SenderId> =
+        group.members.iter().map(|m| points[m.point as usize].sender).collect();
+    senders.sort_unstable();
+    senders.dedup();
+    senders.len()
+}
+
+fn unit(place: LngLat) -> [f64; 3] {
+    let (sin_lat, cos_lat) = place.lat().to_radians().sin_cos();
+    let (sin_lng, cos_lng) = place.lng().to_radians().sin_cos();
+    [cos_lat * cos_lng, cos_lat * sin_lng, sin_lat]
+}
+
+fn distance2(a: &[f64; 3], b: &[f64; 3]) -> f64 {
+    let (x, y, z) = (a[0] - b[0], a[1] - b[1], a[2] - b[2]);
+    x * x + y * y + z * z
+}
+
+/// Disjoint sets of cells (Galler and Fischer, 1964), with path halving.
+struct Joined(Vec<u32>);
+
+impl Joined {
+    fn new(n: usize) -> Joined {
+        Joined((0..n as u32).collect())
+    }
+
+    fn root(&mut self, mut i: usize) -> usize {
+        while self.0[i] as usize != i {
+            self.0[i] = self.0[self.0[i] as usize];
+            i = self.0[i] as usize;
+        }
+        i
+    }
+
+    fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.root(a), self.root(b));
+        self.0[a.max(b)] = a.min(b) as u32;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{cases, naive_dbscan, place};
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Places with as little spread as makes chains, duplicates and near ties likely.
+    fn places(centre: LngLat, step_deg: f64) -> impl Strategy<Value = Vec<(LngLat, u64, u8)>> {
+        let at = move |east: i32, north: i32| {
+            let lng = centre.lng() + f64::from(east) * step_deg;
+            let lng = if lng > 180.0 { lng - 360.0 } else { lng };
+            place(lng, (centre.lat() + f64::from(north) * step_deg).clamp(-90.0, 90.0))
+        };
+        let one = ((-30..30), (-9..9), 0..6_u64, 0..11_u8);
+        let free = one.prop_map(move |(e, n, sender, weight)| (at(e, n), sender, weight));
+        // A chain: each link hardly reaches the next.
+        let chain = (0..25).prop_map(move |link| (at(link * 2 - 25, 0), 7, 10));
+        proptest::collection::vec(prop_oneof![3 => free, 1 => chain], 0..70)
+    }
+
+    fn points(places: &[(LngLat, u64, u8)]) -> Vec<Point> {
+        let point = |(i, (place, sender, weight)): (usize, &(LngLat, u64, u8))| Point {
+            seq: Seq(i as u64 * 2 + 1),
+            place: *place,
+            sender: SenderId(*sender),
+            weight: f64::from(*weight) / 10.0,
+        };
+        places.iter().enumerate().map(point).collect()
+    }
+
+    fn check(points: &[Point], parameters: &HotspotParameters) -> Result<(), TestCaseError> {
+        let groups = dbscan(points, parameters);
+        let plain = |g: &Group| g.members.iter().map(|m| (m.point as usize, m.core)).collect::<Vec<_>>();
+        let found: Vec<_> = groups.iter().map(plain).collect();
+        let mut expected = naive_dbscan(points, parameters);
+        expected.sort_by_key(|group| group.iter().find(|(_, core)| *core).map(|(point, _)| *point));
+        prop_assert_eq!(found, expected);
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(cases(600))]
+        #[test]
+        fn it_equals_the_naive_oracle_anywhere_on_earth(
+            (places, step_deg) in prop_oneof![
+                Just(place(127.38, 0.79)), Just(place(180.0, -16.5)), Just(place(20.0, 90.0)),
+                Just(place(-70.0, -90.0)), Just(place(179.9995, 71.0)),
+            ].prop_flat_map(|centre| prop_oneof![Just(0.001), Just(0.01), Just(0.13)]
+                .prop_flat_map(move |step| (places(centre, step), Just(step)))),
+            eps_steps in prop_oneof![Just(1.0), Just(2.0), 0.5..5.0],
+            min_reports in 1.0..5.0,
+            min_reporters in 1..4_usize,
+        ) {
+            // Multiples of the step put pairs right at the radius.
+            let eps_m = great_circle_m(place(0.0, 0.0), place(step_deg, 0.0)) * eps_steps;
+            let parameters = HotspotParameters { eps_m, min_reports, min_reporters, window_ms: 1 };
+            check(&points(&places), &parameters)?;
+        }
+    }
+
+    #[test]
+    fn a_point_exactly_at_the_radius_is_a_neighbour() {
+        let (a, b) = (place(127.38, 0.79), place(127.3815, 0.7907));
+        let eps_m = great_circle_m(a, b);
+        let both = points(&[(a, 1, 10), (b, 2, 10)]);
+        let groups = |eps_m| {
+            dbscan(&both, &HotspotParameters { eps_m, min_reports: 2.0, min_reporters: 2, window_ms: 1 })
+                .len()
+        };
+        assert_eq!((groups(eps_m), groups(eps_m.next_down())), (1, 0));
+    }
+
+    #[test]
+    fn one_angry_phone_is_no_hotspot() {
+        let here = place(127.38, 0.79);
+        let parameters =
+            HotspotParameters { eps_m: 200.0, min_reports: 4.0, min_reporters: 3, window_ms: 1 };
+        let of_senders = |senders: [u64; 20]| dbscan(&points(&senders.map(|s| (here, s, 10))), &parameters);
+        assert!(of_senders([1; 20]).is_empty());
+        assert_eq!(of_senders(std::array::from_fn(|i| i as u64 % 3)).len(), 1);
+    }
+
+    #[test]
+    fn ten_weights_of_a_tenth_make_exactly_one() {
+        let here = place(127.38, 0.79);
+        let parameters =
+            HotspotParameters { eps_m: 200.0, min_reports: 1.0, min_reporters: 1, window_ms: 1 };
+        assert_eq!(dbscan(&points(&[(here, 1, 1); 10]), &parameters).len(), 1);
+        assert_eq!(dbscan(&points(&[(here, 1, 1); 9]), &parameters).len(), 0);
+    }
+}

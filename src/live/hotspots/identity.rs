@@ -1,0 +1,184 @@
+//! Which new group is which old hotspot.
+//!
+//! A group found at a tick keeps the id of the hotspot that has more than half of its living members
+//! in it. Where several claim one group, the one with most members there keeps its id, ties to the
+//! older; the others end as merged into it. What no hotspot claims is born, and if at least half of
+//! it was one hotspot before, it is a split from that one.
+//!
+//! Invariants: each hotspot either keeps exactly one group or ends; each group is kept by at most one
+//! hotspot; the answer is a function of the two sets alone.
+
+use super::HotspotId;
+use crate::model::Seq;
+
+/// A hotspot as the tick before left it.
+pub(super) struct Old {
+    pub id: HotspotId,
+    /// Seqs of its reports.
+    pub members: Vec<Seq>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    Kept(HotspotId),
+    Born { split_from: Option<HotspotId> },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct End {
+    pub id: HotspotId,
+    /// The group that took its members.
+    pub merged_into: Option<usize>,
+}
+
+/// Origins by group, and the hotspots that end, in the order given.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Matching {
+    pub origins: Vec<Origin>,
+    pub ends: Vec<End>,
+}
+
+/// Matches `groups` (the seqs of their reports) with the hotspots of the tick before.
+/// `lives` says whether a report still counts.
+pub(super) fn match_groups(old: &[Old], groups: &[Vec<Seq>], lives: impl Fn(Seq) -> bool) -> Matching {
+    let shares: Vec<Vec<(usize, usize)>> = {
+        let group_of = group_index(groups);
+        old.iter().map(|hotspot| shares(hotspot, &group_of)).collect()
+    };
+    let claims: Vec<Option<usize>> = old
+        .iter()
+        .zip(&shares)
+        .map(|(hotspot, shares)| {
+            let living = hotspot.members.iter().filter(|seq| lives(**seq)).count();
+            shares.iter().find(|(_, n)| n * 2 > living).map(|(group, _)| *group)
+        })
+        .collect();
+    let n_in = |hotspot: usize, group: usize| {
+        shares[hotspot].iter().find(|(g, _)| *g == group).map_or(0, |(_, n)| *n)
+    };
+    // Most members first, then the older.
+    let most_in = |group: usize, of: &dyn Fn(usize) -> bool| {
+        let candidates = (0..old.len()).filter(|h| of(*h) && n_in(*h, group) > 0);
+        candidates.max_by(|a, b| n_in(*a, group).cmp(&n_in(*b, group)).then(old[*b].id.cmp(&old[*a].id)))
+    };
+    // Only the groups that share members with a hotspot are looked at, so this stays short.
+    let origin = |group: usize| match most_in(group, &|h| claims[h] == Some(group)) {
+        Some(winner) => Origin::Kept(old[winner].id),
+        None => {
+            let from = most_in(group, &|_| true).filter(|h| n_in(*h, group) * 2 >= groups[group].len());
+            Origin::Born { split_from: from.map(|h| old[h].id) }
+        }
+    };
+    let origins: Vec<Origin> = (0..groups.len()).map(origin).collect();
+    let end = |(hotspot, claim): (&Old, &Option<usize>)| match claim {
+        Some(group) if origins[*group] == Origin::Kept(hotspot.id) => None,
+        merged_into => Some(End { id: hotspot.id, merged_into: *merged_into }),
+    };
+    let ends = old.iter().zip(&claims).filter_map(end).collect();
+    Matching { origins, ends }
+}
+
+/// Every grouped report with its group, by seq.
+fn group_index(groups: &[Vec<Seq>]) -> Vec<(Seq, usize)> {
+    let members = groups.iter().enumerate().flat_map(|(i, group)| group.iter().map(move |seq| (*seq, i)));
+    let mut index: Vec<(Seq, usize)> = members.collect();
+    index.sort_unstable();
+    index
+}
+
+/// How many members of the hotspot each group holds.
+fn shares(hotspot: &Old, group_of: &[(Seq, usize)]) -> Vec<(usize, usize)> {
+    let mut groups: Vec<usize> = hotspot
+        .members
+        .iter()
+        .filter_map(|seq| group_of.binary_search_by_key(seq, |(seq, _)| *seq).ok())
+        .map(|i| group_of[i].1)
+        .collect();
+    groups.sort_unstable();
+    groups.chunk_by(|a, b| a == b).map(|run| (run[0], run.len())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::hotspots::testing::cases;
+    use proptest::prelude::*;
+
+    fn id(born: u64) -> HotspotId {
+        HotspotId { born: Seq(born), n: 0 }
+    }
+
+    fn members(seqs: &[u64]) -> Vec<Seq> {
+        seqs.iter().map(|seq| Seq(*seq)).collect()
+    }
+
+    fn matching(old: &[(u64, &[u64])], groups: &[&[u64]], dead: &[u64]) -> Matching {
+        let old: Vec<_> =
+            old.iter().map(|(born, seqs)| Old { id: id(*born), members: members(seqs) }).collect();
+        let groups: Vec<_> = groups.iter().map(|seqs| members(seqs)).collect();
+        match_groups(&old, &groups, |seq| !dead.contains(&seq.0))
+    }
+
+    fn check(
+        old: &[(u64, &[u64])],
+        groups: &[&[u64]],
+        dead: &[u64],
+        origins: &[Origin],
+        ends: &[(u64, Option<usize>)],
+    ) {
+        let ends = ends.iter().map(|(born, into)| End { id: id(*born), merged_into: *into }).collect();
+        assert_eq!(matching(old, groups, dead), Matching { origins: origins.to_vec(), ends });
+    }
+
+    #[test]
+    fn the_group_with_more_than_half_of_the_living_keeps_the_id() {
+        let born = Origin::Born { split_from: None };
+        let split = Origin::Born { split_from: Some(id(9)) };
+        check(&[], &[&[1, 2]], &[], &[born], &[]);
+        check(&[(9, &[1, 2, 3])], &[&[1, 2, 3, 4]], &[], &[Origin::Kept(id(9))], &[]);
+        check(&[(9, &[1, 2, 3, 4, 5])], &[&[1, 2], &[3, 4, 5]], &[], &[split, Origin::Kept(id(9))], &[]);
+        // Exactly half is not more than half, so both halves are new.
+        check(&[(9, &[1, 2, 3, 4])], &[&[1, 2], &[3, 4]], &[], &[split, split], &[(9, None)]);
+        // Those that left the window have no voice; those that are noise now have.
+        check(&[(9, &[1, 2, 3, 4])], &[&[3, 4]], &[1, 2], &[Origin::Kept(id(9))], &[]);
+        check(&[(9, &[1, 2, 3, 4])], &[&[3, 4]], &[], &[split], &[(9, None)]);
+        check(&[(9, &[1, 2])], &[], &[], &[], &[(9, None)]);
+        // One old member does not make a new group a split.
+        check(&[(9, &[1, 2, 3, 4])], &[&[4, 5, 6, 7]], &[], &[born], &[(9, None)]);
+    }
+
+    #[test]
+    fn the_largest_of_those_that_merge_keeps_its_id_and_ties_go_to_the_older() {
+        let kept = |born| [Origin::Kept(id(born))];
+        check(&[(8, &[1, 2]), (9, &[3, 4, 5])], &[&[1, 2, 3, 4, 5]], &[], &kept(9), &[(8, Some(0))]);
+        check(&[(8, &[1, 2]), (9, &[3, 4])], &[&[1, 2, 3, 4]], &[], &kept(8), &[(9, Some(0))]);
+    }
+
+    proptest! {
+        #![proptest_config(cases(500))]
+        #[test]
+        fn every_hotspot_keeps_one_group_or_ends(
+            before in proptest::collection::vec(0..5_u64, 30),
+            after in proptest::collection::vec(0..6_u64, 40),
+        ) {
+            let groups_of = |labels: &[u64]| -> Vec<Vec<u64>> {
+                let group = |g: u64| (0..labels.len() as u64).filter(|i| labels[*i as usize] == g).collect();
+                (1..6).map(group).filter(|g: &Vec<u64>| !g.is_empty()).collect()
+            };
+            let (old, new) = (groups_of(&before), groups_of(&after));
+            let old: Vec<(u64, &[u64])> = old.iter().enumerate().map(|(i, g)| (i as u64, &g[..])).collect();
+            let new: Vec<&[u64]> = new.iter().map(|g| &g[..]).collect();
+            let found = matching(&old, &new, &[]);
+            for (born, seqs) in &old {
+                let kept: Vec<usize> =
+                    (0..new.len()).filter(|g| found.origins[*g] == Origin::Kept(id(*born))).collect();
+                let ended = found.ends.iter().filter(|end| end.id == id(*born)).count();
+                prop_assert_eq!(kept.len() + ended, 1);
+                for group in kept {
+                    let there = seqs.iter().filter(|seq| new[group].contains(seq)).count();
+                    prop_assert!(there * 2 > seqs.len());
+                }
+            }
+        }
+    }
+}

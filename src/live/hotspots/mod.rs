@@ -1,0 +1,256 @@
+//! Hotspots: dense groups of recent reports, with an identity that lasts while they live.
+//!
+//! What is there, and which reports belong to it, is exactly batch DBSCAN ([`dbscan`]) over the
+//! reports that count at a tick; [`identity`] says which hotspot is which from tick to tick,
+//! [`life`] how each stands and when it raises an alarm, [`outline`] and [`words`] what readers see.
+//!
+//! Invariants:
+//! - No I/O, no clock, no chance: the hotspots are a function of the calls made, so the same
+//!   history gives the same hotspots and ids on every node.
+//! - Hotspots change in [`HotspotEngine::tick`] only. Between two ticks nothing would change before
+//!   [`HotspotEngine::due_at`] unless [`HotspotEngine::is_dirty`].
+//! - `changed_seq` moves only where a reader sees a difference.
+//! - Words, trend and outline change only with the reports in the group.
+
+mod board;
+mod dbscan;
+mod grid;
+mod hotspot;
+mod identity;
+mod lane;
+mod life;
+mod outline;
+mod row;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub use board::HotspotBoard;
+pub use dbscan::{Group, Member, Point, dbscan};
+pub use hotspot::{EventKind, Hotspot, HotspotEvent, HotspotId, HotspotMember, Layer, TickChanges};
+pub use life::State;
+pub use row::LoadError;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::city::City;
+use crate::journal::Derived;
+use crate::model::{AreaId, CategoryId, IncidentNo, LngLat, Projection, ReportNo, SenderId, Seq, TimeMs};
+use lane::{Context, Lane, Regrouped};
+
+/// A report as the hotspots see it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HotspotReport {
+    /// Of its entry.
+    pub seq: Seq,
+    pub report: ReportNo,
+    /// Time of its entry.
+    pub received_at: TimeMs,
+    pub incident: IncidentNo,
+    /// As the readers of this engine may know it: the public's may be coarsened.
+    pub place: LngLat,
+    /// The finest area that holds the place.
+    pub area: Option<AreaId>,
+    pub category: CategoryId,
+    pub occurred_at: TimeMs,
+    pub sender: SenderId,
+    pub drill: bool,
+    /// Raises no alarm.
+    pub imported: bool,
+    /// Its credibility; 1 until there is a rule.
+    pub weight: f64,
+}
+
+/// How outlines are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutlineStyle {
+    /// Around the members' places: for staff.
+    Exact,
+    /// Whole H3 cells: for the public.
+    H3(h3o::Resolution),
+}
+
+/// Finds the hotspots of one projection: the writer's. Readers clone its [`HotspotBoard`].
+///
+/// A tick costs one [`dbscan`] over each layer whose input changed (100,000 reports: some tens of
+/// milliseconds), and words and an outline for each hotspot whose members changed.
+#[derive(Debug)]
+pub struct HotspotEngine {
+    city: Arc<City>,
+    style: OutlineStyle,
+    /// Areas without areas below them, with their boxes.
+    finest_areas: Vec<lane::AreaBox>,
+    /// Each category, then all; of each the real ones, then the drill.
+    lanes: Vec<Lane>,
+    incidents: HashMap<IncidentNo, IncidentReports>,
+    /// When each report is too old for every layer, and can be forgotten.
+    old_at: BTreeSet<(TimeMs, Seq, IncidentNo)>,
+    /// Time of the newest tick.
+    now: TimeMs,
+    board: HotspotBoard,
+}
+
+/// The reports of one incident that are young enough, and whether they count.
+#[derive(Debug, Default)]
+struct IncidentReports {
+    counts: bool,
+    reports: Vec<HotspotReport>,
+}
+
+impl HotspotEngine {
+    pub fn new(city: Arc<City>, style: OutlineStyle) -> HotspotEngine {
+        let layers = city.category_ids().map(Layer::Category).chain([Layer::All]);
+        let lanes = layers.flat_map(|layer| [false, true].map(|drill| Lane::new(layer, drill, &city)));
+        HotspotEngine {
+            lanes: lanes.collect(),
+            finest_areas: lane::finest_areas(&city.areas),
+            city,
+            style,
+            incidents: HashMap::new(),
+            old_at: BTreeSet::new(),
+            now: TimeMs::MIN,
+            board: HotspotBoard::default(),
+        }
+    }
+
+    /// Takes in a report. `counts` is unset while its incident is rejected or not visible to the
+    /// readers of this engine; the report is kept, since it may count later.
+    pub fn add_report(&mut self, report: HotspotReport, counts: bool) {
+        self.set_counts(report.incident, counts);
+        let windows = self.lanes.iter().filter(|lane| lane.takes(&report)).map(|lane| lane.window_ms());
+        let old_at = report.occurred_at.plus_ms(windows.max().unwrap_or(0));
+        if old_at <= self.now {
+            return;
+        }
+        self.old_at.insert((old_at, report.seq, report.incident));
+        let incident = self.incidents.entry(report.incident).or_default();
+        incident.counts = counts;
+        incident.reports.push(report);
+        if counts {
+            self.count(&report, true);
+        }
+    }
+
+    /// Says whether the reports of an incident count from here on.
+    pub fn set_counts(&mut self, incident: IncidentNo, counts: bool) {
+        let Some(known) = self.incidents.get_mut(&incident).filter(|known| known.counts != counts) else {
+            return;
+        };
+        known.counts = counts;
+        let reports = known.reports.clone();
+        reports.iter().for_each(|report| self.count(report, counts));
+    }
+
+    fn count(&mut self, report: &HotspotReport, counts: bool) {
+        for lane in self.lanes.iter_mut().filter(|lane| lane.takes(report)) {
+            if counts { lane.insert(report, self.now) } else { lane.remove(report) }
+        }
+    }
+
+    /// Whether what was told since the last tick can change a hotspot.
+    pub fn is_dirty(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.dirty)
+    }
+
+    /// Makes the next tick compute everything anew, for instance under another city pack.
+    pub fn mark_dirty(&mut self) {
+        self.lanes.iter_mut().for_each(|lane| lane.dirty = true);
+    }
+
+    /// The earliest time at which something changes by time alone: a report leaves its window, or a
+    /// hotspot settles or cools.
+    pub fn due_at(&self) -> Option<TimeMs> {
+        self.lanes.iter().filter_map(Lane::due_at).min()
+    }
+
+    /// Computes the hotspots as of `now`, the time of the tick entry `seq`.
+    /// It would be a logic error to let seq stand still or time fall from one tick to the next.
+    pub fn tick(&mut self, seq: Seq, now: TimeMs) -> TickChanges {
+        debug_assert!(now >= self.now);
+        self.now = now;
+        self.forget_old();
+        self.board.forget_ended(seq);
+        let regrouped: Vec<(usize, Regrouped)> = self
+            .lanes
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(i, lane)| lane.regroup(seq, now).map(|regrouped| (i, regrouped)))
+            .collect();
+        let numbers = number_births(&regrouped);
+        let context =
+            Context { city: &self.city, style: self.style, finest_areas: &self.finest_areas, seq, now };
+        let mut changes = TickChanges::new(seq, now);
+        let mut regrouped = regrouped.into_iter().zip(numbers).peekable();
+        for (i, lane) in self.lanes.iter_mut().enumerate() {
+            match regrouped.next_if(|((of, _), _)| *of == i) {
+                Some(((_, groups), numbers)) => lane.renew(groups, &numbers, &context, &mut changes),
+                None => lane.age(&context, &mut changes),
+            }
+        }
+        self.board.apply(&changes);
+        changes
+    }
+
+    fn forget_old(&mut self) {
+        while let Some((_, seq, no)) = self.old_at.first().copied().filter(|(at, ..)| *at <= self.now) {
+            self.old_at.pop_first();
+            if let Some(incident) = self.incidents.get_mut(&no) {
+                incident.reports.retain(|report| report.seq != seq);
+                if incident.reports.is_empty() {
+                    self.incidents.remove(&no);
+                }
+            }
+        }
+    }
+
+    /// What readers see. Cheap to clone.
+    pub fn board(&self) -> &HotspotBoard {
+        &self.board
+    }
+
+    /// Takes up where the derived tables stand, so that it goes on as if it had never stopped.
+    ///
+    /// First [`HotspotEngine::add_report`] every report as it stands at the entry `head`, whose time is
+    /// `now`, then this. Where the tables stand at an earlier tick, the engine is dirty after it.
+    ///
+    /// # Errors
+    /// A row that cannot be read is named.
+    pub fn load(
+        &mut self,
+        projection: Projection,
+        derived: &Derived,
+        head: Seq,
+        now: TimeMs,
+    ) -> Result<(), LoadError> {
+        let loaded = row::read(projection, derived, &self.city)?;
+        self.now = now;
+        self.forget_old();
+        for lane in &mut self.lanes {
+            let mine = |hotspot: &Hotspot| (hotspot.layer, hotspot.drill) == (lane.layer, lane.drill);
+            let live = loaded.live.iter().filter(|hotspot| mine(hotspot)).cloned().collect();
+            let ended = loaded.ended.iter().filter(|(hotspot, ..)| mine(hotspot)).collect::<Vec<_>>();
+            lane.load(live, &ended, head > derived.as_of_seq, now);
+        }
+        self.board = HotspotBoard::load(loaded, derived.as_of_seq, head);
+        Ok(())
+    }
+}
+
+/// Numbers the groups that are born in this tick, over all layers, by their smallest core seq; the
+/// layers' order decides ties. For each regrouped lane, the numbers of its births in their order.
+fn number_births(regrouped: &[(usize, Regrouped)]) -> Vec<Vec<u32>> {
+    let births = |(i, (_, lane)): (usize, &(usize, Regrouped))| {
+        lane.births().enumerate().map(move |(birth, core)| (core, i, birth)).collect::<Vec<_>>()
+    };
+    let mut all: Vec<(Seq, usize, usize)> = regrouped.iter().enumerate().flat_map(births).collect();
+    all.sort_unstable();
+    let mut numbers: Vec<Vec<u32>> =
+        regrouped.iter().map(|(_, lane)| vec![0; lane.births().count()]).collect();
+    for (n, (_, lane, birth)) in (0..).zip(all) {
+        numbers[lane][birth] = n;
+    }
+    numbers
+}

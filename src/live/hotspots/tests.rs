@@ -1,0 +1,438 @@
+//! The engine against its laws: whole histories, compared with the naive oracle and with themselves.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::dbscan::Point;
+use super::testing::{cases, city, naive_dbscan, place};
+use super::*;
+use crate::journal::{Derived, DerivedUpdate};
+use crate::model::{HOUR_MS, MINUTE_MS, Projection};
+
+const START: TimeMs = TimeMs(1_764_000_000_000);
+
+#[derive(Debug, Clone)]
+enum Step {
+    Report { east: i32, north: i32, garbage: bool, sender: u64, joins: bool, age_min: i64, drill: bool },
+    Counts { incident: u32, counts: bool },
+    Pass { minutes: i64 },
+    Tick,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let report = (0..9, 0..4, any::<bool>(), 0..5_u64, any::<bool>(), 0..20_i64, 0..8).prop_map(
+        |(east, north, garbage, sender, joins, age, drill)| {
+            // Most just now, some long ago.
+            let age_min = if age < 15 { age / 5 } else { (age - 14) * 40 };
+            Step::Report { east, north, garbage, sender, joins, age_min, drill: drill == 0 }
+        },
+    );
+    prop_oneof![
+        10 => report,
+        2 => (0..40_u32, any::<bool>()).prop_map(|(incident, counts)| Step::Counts { incident, counts }),
+        3 => (1..50_i64).prop_map(|minutes| Step::Pass { minutes }),
+        4 => Just(Step::Tick),
+    ]
+}
+
+fn history(max: usize) -> impl Strategy<Value = Vec<Step>> {
+    proptest::collection::vec(step(), 0..max)
+}
+
+/// An engine, and beside it everything that was told to it.
+struct World {
+    city: Arc<City>,
+    style: OutlineStyle,
+    engine: HotspotEngine,
+    seq: Seq,
+    now: TimeMs,
+    /// Time of the newest entry.
+    head_at: TimeMs,
+    reports: Vec<HotspotReport>,
+    rejected: BTreeSet<IncidentNo>,
+    derived: Derived,
+    ticks: Vec<TickChanges>,
+}
+
+impl World {
+    fn new(style: OutlineStyle) -> World {
+        let city = city(200.0, 3.0, 2);
+        World {
+            engine: HotspotEngine::new(city.clone(), style),
+            style,
+            city,
+            seq: Seq(0),
+            now: START,
+            head_at: START,
+            reports: Vec::new(),
+            rejected: BTreeSet::new(),
+            derived: Derived::default(),
+            ticks: Vec::new(),
+        }
+    }
+
+    fn run(&mut self, steps: &[Step]) -> Result<(), TestCaseError> {
+        steps.iter().try_for_each(|step| self.step(step))
+    }
+
+    fn step(&mut self, step: &Step) -> Result<(), TestCaseError> {
+        if !matches!(step, Step::Pass { .. }) {
+            self.head_at = self.now;
+        }
+        match step {
+            Step::Report { east, north, garbage, sender, joins, age_min, drill } => {
+                self.seq = self.seq.next();
+                let no = self.reports.len() as u32 + 1;
+                let report = HotspotReport {
+                    seq: self.seq,
+                    report: ReportNo(no),
+                    received_at: self.now,
+                    incident: IncidentNo(if *joins { no.saturating_sub(1).max(1) } else { no }),
+                    place: place(127.38 + f64::from(*east) * 0.001, 0.79 + f64::from(*north) * 0.001),
+                    area: None,
+                    category: CategoryId(u8::from(*garbage)),
+                    occurred_at: self.now.plus_ms(-age_min * MINUTE_MS),
+                    sender: SenderId(*sender),
+                    drill: *drill,
+                    imported: false,
+                    weight: 1.0,
+                };
+                self.reports.push(report);
+                self.engine.add_report(report, !self.rejected.contains(&report.incident));
+            }
+            Step::Counts { incident, counts } => {
+                self.seq = self.seq.next();
+                let incident = IncidentNo(*incident);
+                if *counts {
+                    self.rejected.remove(&incident)
+                } else {
+                    self.rejected.insert(incident)
+                };
+                self.engine.set_counts(incident, *counts);
+            }
+            Step::Pass { minutes } => self.now = self.now.plus_ms(minutes * MINUTE_MS),
+            Step::Tick => self.tick()?,
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self) -> Result<(), TestCaseError> {
+        self.head_at = self.now;
+        let due = self.engine.is_dirty() || self.engine.due_at().is_some_and(|at| at <= self.now);
+        self.seq = self.seq.next();
+        let before = self.engine.board().clone();
+        let changes = self.engine.tick(self.seq, self.now);
+        prop_assert!(due || changes.is_empty(), "nothing was due, but {:?}", changes);
+        prop_assert!(!self.engine.is_dirty());
+        prop_assert!(self.engine.due_at().is_none_or(|at| at > self.now), "what was due is still due");
+        self.check_changes(&before, &changes)?;
+        self.check_groups()?;
+        self.store(&changes);
+        self.ticks.push(changes);
+        Ok(())
+    }
+
+    /// A reader who folds the changes holds what the board holds, and none of them is noise.
+    fn check_changes(&self, before: &HotspotBoard, changes: &TickChanges) -> Result<(), TestCaseError> {
+        let mut folded: BTreeMap<HotspotId, Hotspot> = before.live().map(|h| (h.id, h.clone())).collect();
+        for hotspot in &changes.ended {
+            prop_assert!(folded.remove(&hotspot.id).is_some());
+        }
+        for hotspot in &changes.changed {
+            prop_assert_eq!(hotspot.changed_seq, self.seq);
+            let old = folded.insert(hotspot.id, (**hotspot).clone());
+            prop_assert!(old.is_some() || hotspot.id.born == self.seq, "an id is never used again");
+            let Some(old) = old else { continue };
+            prop_assert_ne!(&Hotspot { changed_seq: self.seq, ..old.clone() }, &**hotspot);
+            if seqs(&old) == seqs(hotspot) {
+                prop_assert_eq!(
+                    (&old.why, old.trend, &old.name),
+                    (&hotspot.why, hotspot.trend, &hotspot.name)
+                );
+            }
+        }
+        let board: BTreeMap<HotspotId, Hotspot> =
+            self.engine.board().live().map(|h| (h.id, h.clone())).collect();
+        prop_assert_eq!(folded, board);
+        Ok(())
+    }
+
+    /// Groups are those of the naive oracle over the reports that count.
+    fn check_groups(&self) -> Result<(), TestCaseError> {
+        let layers = self.city.category_ids().map(Layer::Category).chain([Layer::All]);
+        let lanes = layers.flat_map(|layer| [(layer, false), (layer, true)]);
+        for (layer, drill) in lanes {
+            let parameters = match layer {
+                Layer::Category(id) => self.city.category(id).hotspot,
+                Layer::All => self.city.all_categories,
+            };
+            let points: Vec<Point> = self
+                .reports
+                .iter()
+                .filter(|r| layer == Layer::All || layer == Layer::Category(r.category))
+                .filter(|r| r.drill == drill && !self.rejected.contains(&r.incident))
+                .filter(|r| self.now.since(r.occurred_at) < parameters.window_ms)
+                .map(|r| Point { seq: r.seq, place: r.place, sender: r.sender, weight: r.weight })
+                .collect();
+            let expected: BTreeSet<Vec<(Seq, bool)>> = naive_dbscan(&points, &parameters)
+                .into_iter()
+                .map(|group| group.into_iter().map(|(i, core)| (points[i].seq, core)).collect())
+                .collect();
+            let found = self.engine.board().live().filter(|h| (h.layer, h.drill) == (layer, drill));
+            let found: BTreeSet<Vec<(Seq, bool)>> =
+                found.map(|h| h.members.iter().map(|m| (m.seq, m.core)).collect()).collect();
+            prop_assert_eq!(found, expected, "{:?} drill {}", layer, drill);
+        }
+        Ok(())
+    }
+
+    /// Keeps rows as the journal does.
+    fn store(&mut self, changes: &TickChanges) {
+        let mut update = DerivedUpdate::default();
+        changes.append_rows(Projection::Staff, &self.city, &mut update);
+        self.derived.as_of_seq = update.as_of_seq;
+        for row in update.hotspots {
+            self.derived.hotspots.retain(|kept| kept.id != row.id);
+            self.derived.hotspots.push(row);
+        }
+        self.derived.events.extend(update.events);
+    }
+
+    /// Another engine, stood up from the rows and the reports as they stand now.
+    fn reopened(&self) -> HotspotEngine {
+        let mut engine = HotspotEngine::new(self.city.clone(), self.style);
+        for report in &self.reports {
+            engine.add_report(*report, !self.rejected.contains(&report.incident));
+        }
+        engine.load(Projection::Staff, &self.derived, self.seq, self.head_at).unwrap();
+        engine
+    }
+}
+
+fn seqs(hotspot: &Hotspot) -> Vec<Seq> {
+    hotspot.members.iter().map(|member| member.seq).collect()
+}
+
+fn live(engine: &HotspotEngine) -> Vec<Hotspot> {
+    engine.board().live().cloned().collect()
+}
+
+fn alarms(engine: &HotspotEngine) -> Vec<(Seq, EventKind, HotspotId, crate::city::Text)> {
+    engine.board().alarms_since(Seq(0)).map(|a| (a.seq, a.kind, a.hotspot.id, a.title.clone())).collect()
+}
+
+proptest! {
+    #![proptest_config(cases(250))]
+
+    #[test]
+    fn groups_are_batch_dbscan_at_every_tick_and_changes_add_up(steps in history(160)) {
+        World::new(OutlineStyle::Exact).run(&steps)?;
+    }
+
+    #[test]
+    fn the_same_history_gives_the_same_hotspots(steps in history(100)) {
+        let mut worlds = [0, 1].map(|_| World::new(OutlineStyle::H3(h3o::Resolution::Nine)));
+        for world in &mut worlds {
+            world.run(&steps)?;
+        }
+        prop_assert_eq!(&worlds[0].ticks, &worlds[1].ticks);
+    }
+
+    /// What happened before the first tick after a stop may have come before the stop or after it.
+    #[test]
+    fn an_engine_that_was_stopped_goes_on_as_if_it_never_was(
+        steps in history(120), stop in 0.0..1.0,
+    ) {
+        let stop = (steps.len() as f64 * stop) as usize;
+        let mut world = World::new(OutlineStyle::Exact);
+        world.run(&steps[..stop])?;
+        let mut reopened = world.reopened();
+        prop_assert_eq!(live(&reopened), live(&world.engine));
+        prop_assert_eq!(alarms(&reopened), alarms(&world.engine));
+        std::mem::swap(&mut world.engine, &mut reopened);
+        world.run(&steps[stop..])?;
+        world.tick()?;
+
+        let mut whole = World::new(OutlineStyle::Exact);
+        whole.run(&steps)?;
+        whole.tick()?;
+        prop_assert_eq!(live(&world.engine), live(&whole.engine));
+        prop_assert_eq!(alarms(&world.engine), alarms(&whole.engine));
+        prop_assert_eq!(world.derived.events, whole.derived.events);
+    }
+
+    #[test]
+    fn nothing_changes_before_it_is_due_and_something_is_due_when_it_changes(steps in history(80)) {
+        let mut world = World::new(OutlineStyle::Exact);
+        world.run(&steps)?;
+        world.tick()?;
+        while let Some(due_at) = world.engine.due_at() {
+            world.now = due_at.plus_ms(-1);
+            world.tick()?;
+            prop_assert!(world.ticks.last().is_some_and(TickChanges::is_empty));
+            world.now = due_at;
+            world.tick()?;
+        }
+        prop_assert!(live(&world.engine).is_empty(), "time alone ends every hotspot");
+    }
+
+    #[test]
+    fn identities_hold(steps in history(160)) {
+        let mut world = World::new(OutlineStyle::Exact);
+        world.run(&steps)?;
+        let mut known: HashMap<HotspotId, Vec<Seq>> = HashMap::new();
+        for tick in &world.ticks {
+            let born: Vec<u32> = tick
+                .events
+                .iter()
+                .filter(|event| event.kind == EventKind::Born)
+                .map(|event| event.hotspot.id.n)
+                .collect();
+            prop_assert_eq!(born.iter().copied().collect::<BTreeSet<_>>(), (0..born.len() as u32).collect());
+            for hotspot in tick.ended.iter() {
+                prop_assert!(known.remove(&hotspot.id).is_some(), "only what lived ends, and once");
+            }
+            for hotspot in &tick.changed {
+                let new = seqs(hotspot);
+                if let Some(old) = known.insert(hotspot.id, new.clone()) {
+                    let kept = old.iter().filter(|seq| new.contains(seq)).count();
+                    prop_assert!(kept > 0, "a hotspot that goes on shares members with itself");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_hotspot_alarms_once_a_level(steps in history(160)) {
+        let mut world = World::new(OutlineStyle::Exact);
+        world.run(&steps)?;
+        let mut levels: HashMap<HotspotId, Vec<u32>> = HashMap::new();
+        for event in world.ticks.iter().flat_map(|tick| &tick.events) {
+            match event.kind {
+                EventKind::Born => levels.entry(event.hotspot.id).or_default().push(0),
+                EventKind::Doubled { level } => levels.entry(event.hotspot.id).or_default().push(level),
+                _ => prop_assert!(!event.alarm),
+            }
+        }
+        for levels in levels.values() {
+            prop_assert!(levels[0] == 0 && levels.is_sorted_by(|a, b| a < b), "{levels:?}");
+        }
+    }
+}
+
+/// A world that is told reports by hand.
+fn told(world: &mut World, count: u64, east: i32, imported: bool) {
+    for sender in 0..count {
+        let step =
+            Step::Report { east, north: 0, garbage: false, sender, joins: false, age_min: 0, drill: false };
+        world.step(&step).unwrap();
+        if imported {
+            let report = world.reports.last_mut().unwrap();
+            world.engine.set_counts(report.incident, false);
+            world.rejected.insert(report.incident);
+            let again =
+                HotspotReport { imported, incident: IncidentNo(9_000 + report.incident.0), ..*report };
+            world.seq = world.seq.next();
+            let again = HotspotReport { seq: world.seq, ..again };
+            world.reports.push(again);
+            world.engine.add_report(again, true);
+        }
+    }
+}
+
+fn of_water(changes: &TickChanges) -> Vec<(EventKind, bool)> {
+    let water = changes.events.iter().filter(|e| e.hotspot.layer == Layer::Category(CategoryId(0)));
+    water.map(|event| (event.kind, event.alarm)).collect()
+}
+
+fn tick(world: &mut World) -> Vec<(EventKind, bool)> {
+    world.tick().unwrap();
+    of_water(world.ticks.last().unwrap())
+}
+
+#[test]
+fn a_birth_and_each_doubling_alarm_and_shrinking_does_not_make_them_alarm_again() {
+    let mut world = World::new(OutlineStyle::Exact);
+    told(&mut world, 4, 0, false);
+    assert_eq!(tick(&mut world), [(EventKind::Born, true)]);
+    told(&mut world, 3, 0, false);
+    assert_eq!(tick(&mut world), []);
+    told(&mut world, 1, 0, false);
+    assert_eq!(tick(&mut world), [(EventKind::Doubled { level: 1 }, true)]);
+    for incident in 5..=8 {
+        world.step(&Step::Counts { incident, counts: false }).unwrap();
+    }
+    assert_eq!(tick(&mut world), []);
+    told(&mut world, 4, 0, false);
+    assert_eq!(tick(&mut world), []);
+    told(&mut world, 8, 0, false);
+    assert_eq!(tick(&mut world), [(EventKind::Doubled { level: 2 }, true)]);
+    let alarm = world.engine.board().alarms_since(Seq(0)).next().unwrap();
+    assert_eq!(alarm.title.en, "New hotspot: water, 0.79° N 127.38° E");
+    assert_eq!(alarm.title.id, "Titik panas baru: water, 0,79° LU 127,38° BT");
+}
+
+#[test]
+fn imported_reports_alone_raise_no_alarm() {
+    let mut world = World::new(OutlineStyle::Exact);
+    told(&mut world, 4, 0, true);
+    assert_eq!(tick(&mut world), [(EventKind::Born, false)]);
+    told(&mut world, 4, 0, false);
+    assert_eq!(tick(&mut world), [(EventKind::Doubled { level: 1 }, true)]);
+}
+
+#[test]
+fn a_hotspot_at_the_threshold_does_not_cry_each_time_it_comes_back() {
+    let mut world = World::new(OutlineStyle::Exact);
+    told(&mut world, 3, 0, false);
+    assert_eq!(tick(&mut world), [(EventKind::Born, true)]);
+    world.step(&Step::Counts { incident: 3, counts: false }).unwrap();
+    assert_eq!(tick(&mut world), [(EventKind::Ended, false)]);
+    let mut world = World { engine: world.reopened(), ..world };
+    world.step(&Step::Counts { incident: 3, counts: true }).unwrap();
+    assert_eq!(tick(&mut world), [(EventKind::Born, false)]);
+    world.now = world.now.plus_ms(2 * HOUR_MS);
+    assert_eq!(tick(&mut world), [(EventKind::Ended, false)]);
+    told(&mut world, 3, 0, false);
+    assert_eq!(tick(&mut world), [(EventKind::Born, true)]);
+}
+
+#[test]
+fn merges_and_splits_are_recorded_and_a_part_is_no_new_alarm() {
+    let mut world = World::new(OutlineStyle::Exact);
+    told(&mut world, 4, 0, false);
+    told(&mut world, 5, 3, false);
+    assert_eq!(tick(&mut world), [(EventKind::Born, true), (EventKind::Born, true)]);
+    let first = world.seq;
+    let (small, large) = (HotspotId { born: first, n: 0 }, HotspotId { born: first, n: 2 });
+    told(&mut world, 3, 1, false);
+    told(&mut world, 3, 2, false);
+    let merged = tick(&mut world);
+    assert_eq!(merged[0], (EventKind::Merged { into: large }, false));
+    assert!(world.engine.board().get(small).is_none() && world.engine.board().get(large).is_some());
+    for incident in 10..=15 {
+        world.step(&Step::Counts { incident, counts: false }).unwrap();
+    }
+    let split = tick(&mut world);
+    assert_eq!(split, [(EventKind::Born, false), (EventKind::Split { from: large }, false)]);
+}
+
+#[test]
+fn a_report_too_old_for_every_window_is_neither_kept_nor_makes_work() {
+    let mut world = World::new(OutlineStyle::Exact);
+    world.tick().unwrap();
+    let old = Step::Report {
+        east: 0,
+        north: 0,
+        garbage: false,
+        sender: 1,
+        joins: false,
+        age_min: 24 * 60,
+        drill: false,
+    };
+    world.step(&old).unwrap();
+    assert!(!world.engine.is_dirty());
+    assert!(world.engine.incidents.is_empty());
+}

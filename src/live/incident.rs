@@ -1,0 +1,153 @@
+//! One incident as the live map holds it: columns of fixed size, no text.
+
+use crate::city::City;
+use crate::journal::IncidentRow;
+use crate::model::{
+    ActionFact, AgencyId, AreaId, CategoryId, IncidentNo, LngLat, Projection, ReportFact, Status, TimeMs,
+};
+
+/// Where an incident is, as one projection sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spot {
+    pub place: LngLat,
+    /// The finest area that holds the place.
+    pub area: Option<AreaId>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incident {
+    pub no: IncidentNo,
+    /// The exact spot. Never shown to the public where the category is sensitive.
+    pub exact: Spot,
+    /// What the public may see: coarsened where the category is sensitive.
+    pub public: Spot,
+    pub category: CategoryId,
+    pub status: Status,
+    pub agency: Option<AgencyId>,
+    pub reports: u32,
+    /// Counts every change, from 1.
+    pub version: u32,
+    pub opened_at: TimeMs,
+    pub updated_at: TimeMs,
+    pub due_at: Option<TimeMs>,
+    /// Time of the closing entry while the incident is closed.
+    pub closed_at: Option<TimeMs>,
+    pub closed_by_import: bool,
+    /// Open, and its deadline is not later than the live map's now.
+    pub overdue: bool,
+    pub drill: bool,
+    pub imported: bool,
+}
+
+impl Incident {
+    /// The incident that a report opens.
+    ///
+    /// # Panics
+    /// Where the report joined an incident instead.
+    pub fn opened_by(fact: &ReportFact, at: TimeMs, city: &City) -> Incident {
+        let opening = fact.opens.expect("the report opens an incident");
+        let exact = Spot { place: fact.place, area: fact.area };
+        Incident {
+            no: fact.incident,
+            exact,
+            public: public_spot(exact, fact.category, city),
+            category: fact.category,
+            status: opening.status,
+            agency: opening.agency,
+            reports: 1,
+            version: 1,
+            opened_at: opening.opened_at,
+            updated_at: if fact.imported { opening.opened_at } else { at },
+            due_at: opening.due_at,
+            closed_at: (!opening.status.is_open()).then_some(at),
+            closed_by_import: !opening.status.is_open(),
+            overdue: false,
+            drill: fact.drill,
+            imported: fact.imported,
+        }
+    }
+
+    pub fn from_row(row: &IncidentRow, city: &City) -> Incident {
+        let exact = Spot { place: row.place, area: row.area };
+        Incident {
+            no: row.no,
+            exact,
+            public: public_spot(exact, row.category, city),
+            category: row.category,
+            status: row.status,
+            agency: row.agency,
+            reports: row.reports,
+            version: row.version,
+            opened_at: row.opened_at,
+            updated_at: row.updated_at,
+            due_at: row.due_at,
+            closed_at: row.closed_at,
+            closed_by_import: row.closed_by_import,
+            overdue: false,
+            drill: row.drill,
+            imported: row.imported,
+        }
+    }
+
+    pub fn joined_by_report(&mut self, at: TimeMs) {
+        self.reports += 1;
+        self.touch(at);
+    }
+
+    pub fn acted_on(&mut self, fact: &ActionFact, at: TimeMs) {
+        self.status = fact.to;
+        self.agency = fact.agency;
+        self.due_at = fact.due_at;
+        if fact.from.is_open() != fact.to.is_open() {
+            self.closed_at = (!fact.to.is_open()).then_some(at);
+            self.closed_by_import = false;
+        }
+        self.touch(at);
+    }
+
+    fn touch(&mut self, at: TimeMs) {
+        self.version += 1;
+        self.updated_at = at;
+    }
+
+    /// Whether the deadline has passed at `now`.
+    pub fn is_overdue_at(&self, now: TimeMs) -> bool {
+        self.status.is_open() && self.due_at.is_some_and(|due_at| due_at <= now)
+    }
+
+    /// When it was resolved, if it is: for the counters of a day. Imports carry their own times.
+    pub fn resolved_at(&self) -> Option<TimeMs> {
+        let resolved = self.status == Status::Resolved;
+        let at = if self.closed_by_import { Some(self.opened_at) } else { self.closed_at };
+        at.filter(|_| resolved)
+    }
+
+    pub fn spot(&self, projection: Projection) -> Spot {
+        match projection {
+            Projection::Public => self.public,
+            Projection::Staff => self.exact,
+        }
+    }
+
+    /// Whether readers of the projection may know of it at all.
+    pub fn is_visible(&self, projection: Projection) -> bool {
+        match projection {
+            Projection::Public => is_public(self.status),
+            Projection::Staff => true,
+        }
+    }
+}
+
+/// The public sees what the center has confirmed.
+pub fn is_public(status: Status) -> bool {
+    matches!(status, Status::Verified | Status::InProgress | Status::Resolved)
+}
+
+/// The spot that the public may see of a report or an incident of this category.
+pub fn public_spot(exact: Spot, category: CategoryId, city: &City) -> Spot {
+    if !city.category(category).sensitive {
+        return exact;
+    }
+    let place = exact.place.coarsened(city.coarse_res);
+    Spot { place, area: city.areas.locate(place) }
+}

@@ -1,0 +1,22 @@
+//! The live map: what the journal's entries add up to, in memory.
+//!
+//! Pure: [`LiveWriter::apply`] turns entries into changes, with no I/O, no clock and no chance; time is
+//! in the entries. The writer owns a [`LiveMap`] and publishes clones of it: a clone is cheap, never
+//! changes, and is one consistent moment for as many readers as like.
+
+mod filter;
+pub mod hotspots;
+mod incident;
+mod map;
+mod pyramid;
+mod query;
+mod restore;
+mod writer;
+
+pub use filter::{Filter, IdSet, StatusSet, Within};
+pub use incident::{Incident, Spot, is_public, public_spot};
+pub use map::{Alarm, Change, LiveMap, RING_CHANGES_MAX};
+pub use pyramid::{CellRange, Summary};
+pub use query::{Circle, Cursor, FEATURES_MAX, Found, Sort, Stats, Where};
+pub use restore::Restorer;
+pub use writer::LiveWriter;

@@ -1,0 +1,383 @@
+//! What readers ask of one moment: clusters, figures, lists.
+
+use std::cmp::Reverse;
+use std::ops::Bound;
+
+use super::filter::Filter;
+use super::incident::Incident;
+use super::map::LiveMap;
+use super::pyramid::{CellRange, Region, Summary};
+use crate::city::Text;
+use crate::journal::IncidentRow;
+use crate::model::{
+    Bbox, Cell, EARTH_RADIUS_M, IncidentNo, LEVEL_MAX, LngLat, Projection, TimeMs, great_circle_m,
+};
+
+/// At most this many features an answer: where a level has more cells, a coarser one is used.
+pub const FEATURES_MAX: usize = 10_000;
+
+/// All within `radius_m` of a place, on the great circle, the rim included.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Circle {
+    pub centre: LngLat,
+    pub radius_m: f64,
+}
+
+impl Circle {
+    /// A box that holds the circle; across the antimeridian and over the poles too.
+    fn bounds(&self) -> Bbox {
+        let reach_lat = (self.radius_m / EARTH_RADIUS_M).to_degrees() + 1e-6;
+        let (south, north) = (self.centre.lat() - reach_lat, self.centre.lat() + reach_lat);
+        let furthest_lat = south.abs().max(north.abs());
+        let reach_lng = reach_lat / furthest_lat.to_radians().cos().max(1e-9);
+        let (south, north) = (south.max(-90.0), north.min(90.0));
+        let whole_turn = furthest_lat >= 90.0 || reach_lng >= 180.0;
+        let (west, east) = if whole_turn {
+            (-180.0, 180.0)
+        } else {
+            let wrap = |lng: f64| {
+                if lng < -180.0 {
+                    lng + 360.0
+                } else if lng > 180.0 {
+                    lng - 360.0
+                } else {
+                    lng
+                }
+            };
+            (wrap(self.centre.lng() - reach_lng), wrap(self.centre.lng() + reach_lng))
+        };
+        Bbox::new(west, south, east, north).unwrap_or(Bbox::WORLD)
+    }
+}
+
+/// Where to look: what is given must all hold.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Where {
+    pub bbox: Option<Bbox>,
+    pub circle: Option<Circle>,
+    pub cell: Option<Cell>,
+}
+
+impl Where {
+    fn is_anywhere(&self) -> bool {
+        *self == Where::default()
+    }
+
+    /// The same, ready to be tested against many cells.
+    fn prepared(&self) -> PreparedWhere<'_> {
+        let boxes = self.bbox.into_iter().chain(self.circle.map(|circle| circle.bounds()));
+        PreparedWhere { place: self, boxes: boxes.map(|bbox| CellRange::of(&bbox, LEVEL_MAX)).collect() }
+    }
+}
+
+struct PreparedWhere<'a> {
+    place: &'a Where,
+    /// Boxes that must all meet a cell, as the deepest cells they touch.
+    boxes: Vec<CellRange>,
+}
+
+impl Region for PreparedWhere<'_> {
+    fn may_meet(&self, cell: Cell) -> bool {
+        let in_boxes = self.boxes.iter().all(|range| range.meets(cell));
+        in_boxes
+            && self.place.cell.is_none_or(|wanted| {
+                let level = wanted.level.min(cell.level);
+                wanted.ancestor(level) == cell.ancestor(level)
+            })
+    }
+
+    fn contains(&self, place: LngLat) -> bool {
+        let w = self.place;
+        w.bbox.is_none_or(|bbox| bbox.contains(place))
+            && w.circle.is_none_or(|c| great_circle_m(c.centre, place) <= c.radius_m)
+            && w.cell.is_none_or(|cell| Cell::at(place, cell.level) == cell)
+    }
+}
+
+/// The order of a list. Equal values stand by number, newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sort {
+    #[default]
+    NewestFirst,
+    OldestFirst,
+    LatestChangeFirst,
+    MostReportsFirst,
+    /// The nearest deadline first, those without one last.
+    DueFirst,
+}
+
+impl Sort {
+    pub const ALL: [Sort; 5] = [
+        Sort::NewestFirst,
+        Sort::OldestFirst,
+        Sort::LatestChangeFirst,
+        Sort::MostReportsFirst,
+        Sort::DueFirst,
+    ];
+
+    pub fn key(self) -> &'static str {
+        match self {
+            Sort::NewestFirst => "-opened_at",
+            Sort::OldestFirst => "opened_at",
+            Sort::LatestChangeFirst => "-updated_at",
+            Sort::MostReportsFirst => "-reports",
+            Sort::DueFirst => "due_at",
+        }
+    }
+
+    pub fn from_key(key: &str) -> Option<Sort> {
+        Sort::ALL.into_iter().find(|sort| sort.key() == key)
+    }
+
+    /// Where an incident stands in this order: smaller comes first.
+    pub fn rank(self, incident: &Incident) -> Cursor {
+        let value = match self {
+            Sort::NewestFirst => -incident.opened_at.0,
+            Sort::OldestFirst => incident.opened_at.0,
+            Sort::LatestChangeFirst => -incident.updated_at.0,
+            Sort::MostReportsFirst => -i64::from(incident.reports),
+            Sort::DueFirst => incident.due_at.map_or(i64::MAX, |at| at.0),
+        };
+        Cursor { value, no: Reverse(incident.no) }
+    }
+}
+
+/// A position in a sorted list: the next page begins after it, whatever came or went meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    pub value: i64,
+    pub no: Reverse<IncidentNo>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// How many match on all pages.
+    pub matched: u64,
+    pub incidents: Vec<Incident>,
+    /// Unset on the last page.
+    pub next: Option<Cursor>,
+}
+
+/// The figures of a filter. Days are the city's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stats {
+    /// Matching, open or not as the filter says; likewise `overdue` and `by_category`.
+    pub matched: Summary,
+    /// Counts in the order of `Status::ALL`; the filter's statuses ignored, as in the next two.
+    pub by_status: [u32; 5],
+    pub opened_today: u32,
+    pub resolved_today: u32,
+}
+
+impl LiveMap {
+    /// The finest level, not deeper than that of `zoom`, whose cells fit an answer.
+    pub fn level_in_force(&self, projection: Projection, filter: &Filter, bbox: &Bbox, zoom: u8) -> u8 {
+        let finest = zoom + 3;
+        let layer = self.layer(projection);
+        let matcher = self.matcher(filter, projection);
+        let fits = |level: u8| {
+            let range = CellRange::of(bbox, level);
+            if range.len() <= FEATURES_MAX as u64 || self.incidents.len() <= FEATURES_MAX {
+                return true;
+            }
+            let mut n_cells = 0;
+            layer.pyramid.cells(&range, &matcher, |_, _| {
+                n_cells += 1;
+                n_cells <= FEATURES_MAX
+            });
+            n_cells <= FEATURES_MAX
+        };
+        (0..=finest).rev().find(|level| fits(*level)).unwrap_or(0)
+    }
+
+    /// Every cell of the range in which anything matches, with its sums, in the order of cells.
+    pub fn cells(
+        &self,
+        projection: Projection,
+        filter: &Filter,
+        range: &CellRange,
+    ) -> Vec<(Cell, Summary)> {
+        let mut cells = Vec::new();
+        self.layer(projection).pyramid.cells(range, &self.matcher(filter, projection), |cell, sum| {
+            cells.push((cell, sum));
+            true
+        });
+        cells.sort_unstable_by_key(|(cell, _)| *cell);
+        cells
+    }
+
+    /// The sums of one cell.
+    pub fn cell(&self, projection: Projection, filter: &Filter, cell: Cell) -> Summary {
+        self.layer(projection).pyramid.cell(cell, &self.matcher(filter, projection))
+    }
+
+    /// The first zoom at which a cell falls apart; `None`: not by zoom 20.
+    pub fn expand_zoom(&self, projection: Projection, filter: &Filter, cell: Cell) -> Option<u8> {
+        let matcher = self.matcher(filter, projection);
+        let level = self.layer(projection).pyramid.level_of_split(cell, &matcher)?;
+        Some(level.saturating_sub(3))
+    }
+
+    /// At most `limit` matching incidents of a cell, by number.
+    pub fn members_of_cell(
+        &self,
+        projection: Projection,
+        filter: &Filter,
+        cell: Cell,
+        limit: usize,
+    ) -> Vec<IncidentNo> {
+        let mut members = Vec::new();
+        let matcher = self.matcher(filter, projection);
+        self.layer(projection).pyramid.members_of_cell(cell, &matcher, |member| {
+            members.push(member.no);
+            members.len() < limit
+        });
+        members.sort_unstable();
+        members
+    }
+
+    pub fn stats(&self, projection: Projection, filter: &Filter) -> Stats {
+        let pyramid = &self.layer(projection).pyramid;
+        let any_status = filter.of_any_status();
+        let day_start = self.city.day_start(self.now);
+        let today = |set: &imbl::OrdSet<(TimeMs, IncidentNo)>| {
+            let since = (Bound::Included((day_start, IncidentNo(0))), Bound::Unbounded);
+            let incidents = set.range(since).filter_map(|(_, no)| self.incident(*no));
+            incidents.filter(|incident| self.matches(incident, &any_status, projection)).count() as u32
+        };
+        Stats {
+            matched: pyramid.summary(&self.matcher(filter, projection)),
+            by_status: pyramid.summary(&self.matcher(&any_status, projection)).by_status,
+            opened_today: today(&self.by_opened),
+            resolved_today: today(&self.by_resolved),
+        }
+    }
+
+    /// One page of what matches, after `after` in the order of `sort`.
+    pub fn incidents(
+        &self,
+        projection: Projection,
+        filter: &Filter,
+        place: &Where,
+        sort: Sort,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Found {
+        let (matched, mut page) = if place.is_anywhere() && sort == Sort::NewestFirst {
+            let matched =
+                self.layer(projection).pyramid.summary(&self.matcher(filter, projection)).total.count;
+            (u64::from(matched), self.newest(projection, filter, after, limit + 1))
+        } else {
+            self.collected(projection, filter, place, sort, after, limit + 1)
+        };
+        let more = page.len() > limit;
+        page.truncate(limit);
+        let next = page.last().filter(|_| more).map(|last| sort.rank(last));
+        Found { matched, incidents: page, next }
+    }
+
+    /// The newest that match, read off the order of opening: touches no more than it must.
+    fn newest(
+        &self,
+        projection: Projection,
+        filter: &Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Vec<Incident> {
+        let end = match after {
+            Some(cursor) => Bound::Excluded((TimeMs(-cursor.value), cursor.no.0)),
+            None => Bound::Unbounded,
+        };
+        let order = self.by_opened.range((Bound::Unbounded, end)).rev();
+        order
+            .filter_map(|(_, no)| self.incident(*no))
+            .filter(|incident| self.matches(incident, filter, projection))
+            .take(limit)
+            .cloned()
+            .collect()
+    }
+
+    /// Collects all hits, counts them, and sorts out one page.
+    fn collected(
+        &self,
+        projection: Projection,
+        filter: &Filter,
+        place: &Where,
+        sort: Sort,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> (u64, Vec<Incident>) {
+        let mut matched = 0;
+        let mut ranked = Vec::new();
+        let matcher = self.matcher(filter, projection);
+        self.layer(projection).pyramid.members(&place.prepared(), &matcher, |member| {
+            matched += 1;
+            if let Some(incident) = self.incident(member.no) {
+                let rank = sort.rank(incident);
+                if after.is_none_or(|after| rank > after) {
+                    ranked.push(rank);
+                }
+            }
+        });
+        if ranked.len() > limit {
+            ranked.select_nth_unstable(limit);
+            ranked.truncate(limit);
+        }
+        ranked.sort_unstable();
+        let page = ranked.iter().filter_map(|rank| self.incident(rank.no.0)).cloned().collect();
+        (matched, page)
+    }
+
+    /// Incidents closed up to then have left memory; `None` where all are kept.
+    pub fn archived_up_to(&self) -> Option<TimeMs> {
+        self.city.keep_closed_ms.map(|keep_ms| self.now.plus_ms(-keep_ms))
+    }
+
+    /// An incident that left memory, if it matches. Its texts are not here, so words find its title only.
+    pub fn match_archived(
+        &self,
+        row: &IncidentRow,
+        filter: &Filter,
+        place: &Where,
+        projection: Projection,
+    ) -> Option<Incident> {
+        let incident = Incident::from_row(row, &self.city);
+        let inside = place.prepared().contains(incident.spot(projection).place);
+        (inside && self.matches(&incident, filter, projection)).then_some(incident)
+    }
+
+    /// A page of incidents in memory and archived ones together. `found` holds the first `limit` in
+    /// memory after `after`, `archived` all that match.
+    pub fn merge_archived(
+        &self,
+        found: Found,
+        archived: Vec<Incident>,
+        sort: Sort,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Found {
+        let matched = found.matched + archived.len() as u64;
+        let is_later = |incident: &Incident| after.is_none_or(|after| sort.rank(incident) > after);
+        let more_in_memory = found.next.is_some();
+        let mut incidents = found.incidents;
+        incidents.extend(archived.into_iter().filter(is_later));
+        incidents.sort_by_key(|incident| sort.rank(incident));
+        let more = more_in_memory || incidents.len() > limit;
+        incidents.truncate(limit);
+        let next = incidents.last().filter(|_| more).map(|last| sort.rank(last));
+        Found { matched, incidents, next }
+    }
+
+    /// What an incident is called on screens: "Sampah di Gamalama".
+    pub fn title(&self, incident: &Incident, projection: Projection) -> Text {
+        let name = &self.city.category(incident.category).name;
+        match incident.spot(projection).area {
+            Some(area) => {
+                let area = &self.city.areas.get(area).name;
+                Text { id: format!("{} di {area}", name.id), en: format!("{} in {area}", name.en) }
+            }
+            None => name.clone(),
+        }
+    }
+}

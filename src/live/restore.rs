@@ -1,0 +1,149 @@
+//! Stands the live map up from the state tables, without replaying history.
+//!
+//! Rows are as of the head, so incidents need no replay. Hotspots are as of a tick that is the head or
+//! has no later tick but the head itself (the journal's invariant), so at most one tick is computed.
+//! The ring of changes is rebuilt from the journal's tail, so that readers resume across a restart.
+
+use std::sync::Arc;
+
+use super::hotspots::{HotspotReport, LoadError};
+use super::incident::{Incident, Spot, is_public};
+use super::map::Change;
+use super::writer::{LiveWriter, REPORT_WEIGHT};
+use crate::city::City;
+use crate::journal::{Derived, Head, IncidentRow, ReportRow};
+use crate::model::{Entry, Fact, IdKey, IncidentNo, Projection, Seq, Status, TimeMs};
+
+/// Takes rows in any number, then [`Restorer::finish`]es. Bounded by the map it builds.
+pub struct Restorer {
+    writer: LiveWriter,
+}
+
+impl Restorer {
+    pub fn new(city: Arc<City>, ids: IdKey, head: Head) -> Restorer {
+        let mut writer = LiveWriter::new(city, ids, head.epoch);
+        writer.map.seq = head.seq;
+        writer.map.now = head.at;
+        Restorer { writer }
+    }
+
+    pub fn incident(&mut self, row: &IncidentRow) {
+        let mut incident = Incident::from_row(row, &self.writer.map.city);
+        incident.overdue = incident.is_overdue_at(self.writer.map.now);
+        self.writer.index(&incident);
+        self.writer.map.incidents.insert(incident.no, incident);
+    }
+
+    /// The status of an incident given before.
+    pub fn status_of(&self, no: IncidentNo) -> Option<Status> {
+        self.writer.map.incident(no).map(|incident| incident.status)
+    }
+
+    pub fn texts(&mut self, texts: imbl::OrdMap<(IncidentNo, Seq), Arc<str>>) {
+        self.writer.map.texts = texts;
+    }
+
+    /// A report that may still be in a hotspot's window.
+    pub fn report(&mut self, row: &ReportRow, status: Status) {
+        let report = HotspotReport {
+            seq: row.seq,
+            report: row.no,
+            received_at: row.received_at,
+            incident: row.incident,
+            place: row.place,
+            area: row.area,
+            category: row.category,
+            occurred_at: row.occurred_at,
+            sender: row.sender,
+            drill: row.drill,
+            imported: row.imported,
+            weight: REPORT_WEIGHT,
+        };
+        self.writer.count_report(report, Spot { place: row.place, area: row.area }, status);
+    }
+
+    /// `tail` are the newest entries up to the head, without a gap.
+    ///
+    /// # Errors
+    /// A stored hotspot cannot be read.
+    pub fn finish(mut self, derived: &Derived, tail: &[Entry]) -> Result<LiveWriter, LoadError> {
+        self.ring(tail);
+        let (head, now) = (self.writer.map.seq, self.writer.map.now);
+        for (projection, engine, layer) in [
+            (Projection::Staff, &mut self.writer.staff_hotspots, &mut self.writer.map.staff),
+            (Projection::Public, &mut self.writer.public_hotspots, &mut self.writer.map.public),
+        ] {
+            engine.load(projection, derived, head, now)?;
+            layer.hotspots = engine.board().clone();
+        }
+        let head_is_tick = tail.last().is_some_and(|entry| entry.fact == Fact::Tick);
+        if head_is_tick && derived.as_of_seq < head {
+            self.writer.tick();
+        }
+        Ok(self.writer)
+    }
+
+    fn ring(&mut self, tail: &[Entry]) {
+        let Some(first) = tail.first() else {
+            self.writer.map.changes_from = self.writer.map.seq;
+            self.writer.map.day_seq = self.writer.map.seq;
+            return;
+        };
+        let mut changed = self.changed_by_time(tail);
+        for entry in tail {
+            match &entry.fact {
+                // As public as the incident is now: had it been so only then, the action that changed
+                // it is in the tail too, and says so.
+                Fact::Report(fact) => changed.push((entry.seq, fact.incident, false)),
+                Fact::Action(fact) => {
+                    changed.push((entry.seq, fact.incident, is_public(fact.from) || is_public(fact.to)));
+                }
+                Fact::Pack { .. } | Fact::Tick => {}
+            }
+        }
+        changed.sort_unstable();
+        let map = &mut self.writer.map;
+        map.changes_from = Seq(first.seq.0 - 1);
+        let change = |(seq, no, was_public): &(Seq, IncidentNo, bool)| {
+            let incident = map.incidents.get(no)?;
+            Some(Change::of(*seq, incident, *was_public || is_public(incident.status)))
+        };
+        map.changes = changed.iter().filter_map(change).collect();
+        let today = map.city.day_of(map.now);
+        map.day_seq = tail.iter().find(|e| map.city.day_of(e.at) == today).map_or(map.seq, |e| e.seq);
+        self.forget_what_left(tail);
+    }
+
+    /// Incidents whose deadline passed within the tail, with the seq at which it showed.
+    fn changed_by_time(&self, tail: &[Entry]) -> Vec<(Seq, IncidentNo, bool)> {
+        let overdue = self.writer.map.incidents.values().filter(|incident| incident.overdue);
+        let at_seq = |incident: &Incident| {
+            let due_at = incident.due_at?;
+            Some((seq_of_time(tail, due_at)?, incident.no, false))
+        };
+        overdue.filter_map(at_seq).collect()
+    }
+
+    /// Closed incidents that left memory by the head's time; those that left before the tail were
+    /// never given.
+    fn forget_what_left(&mut self, tail: &[Entry]) {
+        let Some(keep_ms) = self.writer.map.city.keep_closed_ms else { return };
+        let now = self.writer.map.now;
+        while let Some((closed_at, no)) = self.writer.map.by_closed.get_min().copied()
+            && closed_at.plus_ms(keep_ms) <= now
+        {
+            let seq = seq_of_time(tail, closed_at.plus_ms(keep_ms)).unwrap_or(self.writer.map.changes_from);
+            self.writer.forget(no, seq);
+        }
+        let mut changes: Vec<Change> = self.writer.map.changes.iter().copied().collect();
+        changes.sort_by_key(|change| change.seq);
+        self.writer.map.changes = changes.into_iter().collect();
+    }
+}
+
+/// The first entry of the tail at or after `at`; `None` where that was before the tail.
+fn seq_of_time(tail: &[Entry], at: TimeMs) -> Option<Seq> {
+    let i = tail.partition_point(|entry| entry.at < at);
+    let reached_within = i > 0 || tail.first().is_some_and(|first| first.at == at);
+    tail.get(i).filter(|_| reached_within).map(|entry| entry.seq)
+}

@@ -1,0 +1,276 @@
+//! The one hand that changes the live map: entries in, a newer map out.
+//!
+//! What an entry changes, and what falls due by its time, shows at its seq. Hotspots change at ticks
+//! alone. `restore.rs` stands the map up from rows, exactly as replaying all entries would.
+
+use std::sync::Arc;
+
+use imbl::{OrdMap, OrdSet, Vector};
+
+use super::hotspots::{HotspotEngine, HotspotReport, OutlineStyle};
+use super::incident::{Incident, Spot, is_public, public_spot};
+use super::map::{Change, Layer, LiveMap, RING_CHANGES_MAX};
+use crate::city::City;
+use crate::journal::DerivedUpdate;
+use crate::model::{
+    ActionFact, Entry, Epoch, Fact, IdKey, IncidentNo, Projection, ReportFact, Seq, Status, TimeMs,
+};
+
+/// A credibility rule may weigh reports differently one day; until then each counts once.
+pub(super) const REPORT_WEIGHT: f64 = 1.0;
+
+/// Owns the live map and what is only needed to change it.
+pub struct LiveWriter {
+    pub(super) map: LiveMap,
+    pub(super) staff_hotspots: HotspotEngine,
+    pub(super) public_hotspots: HotspotEngine,
+    /// What ticks changed since the journal was last handed it.
+    derived: Option<DerivedUpdate>,
+}
+
+impl LiveWriter {
+    /// The map before the first entry.
+    pub fn new(city: Arc<City>, ids: IdKey, epoch: Epoch) -> LiveWriter {
+        let public_outline = OutlineStyle::H3(city.coarse_res);
+        LiveWriter {
+            staff_hotspots: HotspotEngine::new(city.clone(), OutlineStyle::Exact),
+            public_hotspots: HotspotEngine::new(city.clone(), public_outline),
+            derived: None,
+            map: LiveMap {
+                city,
+                ids: Arc::new(ids),
+                epoch,
+                seq: Seq(0),
+                now: TimeMs(0),
+                incidents: OrdMap::new(),
+                staff: Layer::default(),
+                public: Layer::default(),
+                by_opened: OrdSet::new(),
+                by_due: OrdSet::new(),
+                by_closed: OrdSet::new(),
+                by_resolved: OrdSet::new(),
+                texts: OrdMap::new(),
+                changes: Vector::new(),
+                changes_from: Seq(0),
+                day_seq: Seq(0),
+            },
+        }
+    }
+
+    pub fn map(&self) -> &LiveMap {
+        &self.map
+    }
+
+    /// Applies entries in order. They must follow the map's seq without a gap.
+    pub fn apply(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            assert_eq!(entry.seq, self.map.seq.next(), "entries are dense");
+            self.pass_time(entry.seq, entry.at);
+            match &entry.fact {
+                Fact::Pack { .. } => {}
+                Fact::Report(fact) => self.report(fact, entry.seq, entry.at),
+                Fact::Action(fact) => self.action(fact, entry.seq, entry.at),
+                Fact::Tick => self.tick(),
+            }
+        }
+    }
+
+    /// What ticks changed since this was last called: goes into the journal's next commit.
+    pub fn take_derived(&mut self) -> Option<DerivedUpdate> {
+        self.derived.take()
+    }
+
+    /// Takes back what [`LiveWriter::take_derived`] gave, where the commit did not happen.
+    pub fn give_back_derived(&mut self, derived: Option<DerivedUpdate>) {
+        self.derived = derived;
+    }
+
+    /// Whether a tick at `now` would change anything.
+    pub fn tick_is_due(&self, now: TimeMs) -> bool {
+        let engines = [&self.staff_hotspots, &self.public_hotspots];
+        engines.iter().any(|engine| engine.is_dirty()) || self.tick_due_at().is_some_and(|at| at <= now)
+    }
+
+    /// When time alone next changes anything: a report leaves its window, a deadline passes, a hotspot
+    /// cools, a closed incident leaves memory, a day with figures ends.
+    pub fn tick_due_at(&self) -> Option<TimeMs> {
+        let map = &self.map;
+        let deadline = map.by_due.get_min().map(|(at, _)| *at);
+        let leaves = map
+            .city
+            .keep_closed_ms
+            .and_then(|keep_ms| map.by_closed.get_min().map(|(at, _)| at.plus_ms(keep_ms)));
+        let day_end = self.day_has_figures().then(|| map.city.day_end(map.now));
+        [self.staff_hotspots.due_at(), self.public_hotspots.due_at(), deadline, leaves, day_end]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn day_has_figures(&self) -> bool {
+        let start = self.map.city.day_start(self.map.now);
+        let newest = |set: &OrdSet<(TimeMs, IncidentNo)>| set.get_max().is_some_and(|(at, _)| *at >= start);
+        newest(&self.map.by_opened) || newest(&self.map.by_resolved)
+    }
+
+    /// Moves the map's now to `at` and does what falls due by it.
+    fn pass_time(&mut self, seq: Seq, at: TimeMs) {
+        let before = self.map.now;
+        assert!(at >= before, "time never falls");
+        self.map.seq = seq;
+        self.map.now = at;
+        if before == TimeMs(0) || self.map.city.day_of(before) != self.map.city.day_of(at) {
+            self.map.day_seq = seq;
+        }
+        while let Some((due_at, no)) = self.map.by_due.get_min().copied()
+            && due_at <= at
+        {
+            self.map.by_due.remove(&(due_at, no));
+            self.change(no, seq, |incident| incident.overdue = true);
+        }
+        let Some(keep_ms) = self.map.city.keep_closed_ms else { return };
+        while let Some((closed_at, no)) = self.map.by_closed.get_min().copied()
+            && closed_at.plus_ms(keep_ms) <= at
+        {
+            self.forget(no, seq);
+        }
+    }
+
+    fn report(&mut self, fact: &ReportFact, seq: Seq, at: TimeMs) {
+        if fact.opens.is_some() {
+            let incident = Incident::opened_by(fact, at, &self.map.city);
+            self.add(incident, seq);
+        } else {
+            self.change(fact.incident, seq, |incident| incident.joined_by_report(at));
+        }
+        if let Some(text) = &fact.private.description {
+            self.map.texts.insert((fact.incident, seq), text.to_lowercase().into());
+        }
+        let status = self.map.incident(fact.incident).map(|incident| incident.status);
+        let exact = Spot { place: fact.place, area: fact.area };
+        let hotspot_report = HotspotReport {
+            seq,
+            report: fact.report,
+            received_at: at,
+            incident: fact.incident,
+            place: fact.place,
+            area: fact.area,
+            category: fact.category,
+            occurred_at: fact.occurred_at,
+            sender: fact.sender,
+            drill: fact.drill,
+            imported: fact.imported,
+            weight: REPORT_WEIGHT,
+        };
+        let is_young = at.since(fact.occurred_at) < self.map.city.window_ms_max();
+        if let Some(status) = status.filter(|_| is_young) {
+            self.count_report(hotspot_report, exact, status);
+        }
+    }
+
+    /// Hands a report to both hotspot engines.
+    pub(super) fn count_report(&mut self, report: HotspotReport, exact: Spot, status: Status) {
+        let Spot { place, area } = public_spot(exact, report.category, &self.map.city);
+        let public = HotspotReport { place, area, ..report };
+        self.staff_hotspots.add_report(report, status != Status::Rejected);
+        self.public_hotspots.add_report(public, is_public(status));
+    }
+
+    fn action(&mut self, fact: &ActionFact, seq: Seq, at: TimeMs) {
+        self.change(fact.incident, seq, |incident| incident.acted_on(fact, at));
+        if fact.from != fact.to {
+            self.staff_hotspots.set_counts(fact.incident, fact.to != Status::Rejected);
+            self.public_hotspots.set_counts(fact.incident, is_public(fact.to));
+        }
+    }
+
+    pub(super) fn tick(&mut self) {
+        let (seq, now) = (self.map.seq, self.map.now);
+        let derived = self.derived.get_or_insert_default();
+        derived.as_of_seq = seq;
+        let engines = [
+            (Projection::Staff, &mut self.staff_hotspots, &mut self.map.staff),
+            (Projection::Public, &mut self.public_hotspots, &mut self.map.public),
+        ];
+        for (projection, engine, layer) in engines {
+            engine.tick(seq, now).append_rows(projection, &self.map.city, derived);
+            layer.hotspots = engine.board().clone();
+        }
+    }
+
+    fn add(&mut self, mut incident: Incident, seq: Seq) {
+        incident.overdue = incident.is_overdue_at(self.map.now);
+        self.remember(Change::of(seq, &incident, is_public(incident.status)));
+        self.index(&incident);
+        self.map.incidents.insert(incident.no, incident);
+    }
+
+    /// Changes one incident and everything that counts it.
+    fn change(&mut self, no: IncidentNo, seq: Seq, edit: impl FnOnce(&mut Incident)) {
+        // The journal refuses what would change an incident that has left memory.
+        let mut incident = self.map.incidents.get(&no).cloned().expect("a changed incident is in memory");
+        self.unindex(&incident);
+        let was_public = is_public(incident.status);
+        edit(&mut incident);
+        incident.overdue = incident.is_overdue_at(self.map.now);
+        self.index(&incident);
+        self.remember(Change::of(seq, &incident, was_public || is_public(incident.status)));
+        self.map.incidents.insert(no, incident);
+    }
+
+    pub(super) fn forget(&mut self, no: IncidentNo, seq: Seq) {
+        let Some(incident) = self.map.incidents.remove(&no) else { return };
+        self.unindex(&incident);
+        let texts = (no, Seq(0))..=(no, Seq(u64::MAX));
+        let keys: Vec<_> = self.map.texts.range(texts).map(|(key, _)| *key).collect();
+        for key in keys {
+            self.map.texts.remove(&key);
+        }
+        self.remember(Change::of(seq, &incident, is_public(incident.status)));
+    }
+
+    fn remember(&mut self, change: Change) {
+        self.map.changes.push_back(change);
+        while self.map.changes.len() > RING_CHANGES_MAX {
+            if let Some(oldest) = self.map.changes.pop_front() {
+                self.map.changes_from = oldest.seq;
+            }
+        }
+    }
+
+    pub(super) fn index(&mut self, incident: &Incident) {
+        let map = &mut self.map;
+        map.staff.pyramid.insert(LiveMap::member(incident, Projection::Staff));
+        if incident.is_visible(Projection::Public) {
+            map.public.pyramid.insert(LiveMap::member(incident, Projection::Public));
+        }
+        map.by_opened.insert((incident.opened_at, incident.no));
+        if let Some(due_at) = incident.due_at.filter(|_| incident.status.is_open() && !incident.overdue) {
+            map.by_due.insert((due_at, incident.no));
+        }
+        if let Some(closed_at) = incident.closed_at {
+            map.by_closed.insert((closed_at, incident.no));
+        }
+        if let Some(resolved_at) = incident.resolved_at() {
+            map.by_resolved.insert((resolved_at, incident.no));
+        }
+    }
+
+    fn unindex(&mut self, incident: &Incident) {
+        let map = &mut self.map;
+        map.staff.pyramid.remove(&LiveMap::member(incident, Projection::Staff));
+        if incident.is_visible(Projection::Public) {
+            map.public.pyramid.remove(&LiveMap::member(incident, Projection::Public));
+        }
+        map.by_opened.remove(&(incident.opened_at, incident.no));
+        if let Some(due_at) = incident.due_at {
+            map.by_due.remove(&(due_at, incident.no));
+        }
+        if let Some(closed_at) = incident.closed_at {
+            map.by_closed.remove(&(closed_at, incident.no));
+        }
+        if let Some(resolved_at) = incident.resolved_at() {
+            map.by_resolved.remove(&(resolved_at, incident.no));
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Puts the parts together: journal, engine, pulse, router; listens; stops cleanly.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::api::{App, AppState, Mode, build_router};
+use crate::city::City;
+use crate::clock::{Clock, ReplayClock, SystemClock};
+use crate::config::ServeSettings;
+use crate::engine::{Engine, Moments};
+use crate::feed::{Beat, Views};
+use crate::journal::{FolderMode, Journal, SqliteJournal};
+use crate::model::IdKey;
+
+/// At most one frame in this long a subscription.
+const FRAME: Duration = Duration::from_millis(100);
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long open requests may take to end once the server is to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A server with its parts running, not yet listening.
+pub struct Server {
+    app: AppState,
+    engine: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+}
+
+impl Server {
+    /// Opens the data folder and stands the live map up. Must be called within a runtime.
+    ///
+    /// # Errors
+    /// In words for whoever starts it: what is wrong with the pack or the folder, and what to do.
+    pub fn start(settings: &ServeSettings) -> anyhow::Result<Server> {
+        let city = Arc::new(City::load(&settings.city)?);
+        let folder_mode = if settings.replay { FolderMode::Replay } else { FolderMode::Live };
+        let journal = SqliteJournal::open(&settings.data, city.clone(), folder_mode)?;
+        let mode = if settings.replay {
+            Mode::Replay(Arc::new(ReplayClock::standing_at(journal.head().at)))
+        } else {
+            Mode::Live
+        };
+        let clock: Arc<dyn Clock> = match &mode {
+            Mode::Live => Arc::new(SystemClock::new()),
+            Mode::Replay(clock) => clock.clone(),
+        };
+        Server::of_parts(Box::new(journal), city, clock, mode, settings.trust_loopback)
+    }
+
+    /// The server over a journal and a clock of the caller's choice: what tests start.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub fn of_parts(
+        journal: Box<dyn Journal>,
+        city: Arc<City>,
+        clock: Arc<dyn Clock>,
+        mode: Mode,
+        trust_loopback: bool,
+    ) -> anyhow::Result<Server> {
+        let ids = IdKey::new(journal.secret(), &city.code_prefix);
+        let (engine, thread) = Engine::start(journal, city.clone(), clock.clone())?;
+        let beats = start_beats(engine.moments(), clock.clone());
+        let (stop, stopping) = watch::channel(false);
+        let app = Arc::new(App {
+            engine,
+            city,
+            ids,
+            clock,
+            mode,
+            trust_loopback,
+            views: Arc::new(Views::default()),
+            beats,
+            frame_ms: FRAME.as_millis() as u64,
+            heartbeat_s: HEARTBEAT.as_secs(),
+            metrics: metrics_handle(),
+            stopping,
+        });
+        Ok(Server { app, engine: thread, stop })
+    }
+
+    pub fn app(&self) -> &AppState {
+        &self.app
+    }
+
+    /// Serves until `until` ends, then says goodbye to the sockets and makes everything durable.
+    ///
+    /// # Errors
+    /// Where the listener fails, or the engine ended by a fault of its own.
+    pub async fn serve(self, listener: TcpListener, until: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let Server { app, engine, stop } = self;
+        let router = build_router(app.clone());
+        // Frames are small and must not wait for each other.
+        let listener = listener.tap_io(|tcp| {
+            if let Err(e) = tcp.set_nodelay(true) {
+                tracing::debug!(error = %e, "TCP_NODELAY could not be set");
+            }
+        });
+        let mut stopped = stop.subscribe();
+        let shutdown = async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        };
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let serving =
+            tokio::spawn(axum::serve(listener, service).with_graceful_shutdown(shutdown).into_future());
+        let mut engine = tokio::task::spawn_blocking(move || engine.join());
+        let ended_early = tokio::select! {
+            () = until => false,
+            _ = &mut engine => true,
+        };
+        stop.send_replace(true);
+        drop(app);
+        let serving_ended = tokio::time::timeout(STOP_TIMEOUT, serving).await;
+        anyhow::ensure!(
+            !ended_early,
+            "the engine stopped by a fault of its own; the log says why; start the server again"
+        );
+        if let Ok(ended) = serving_ended {
+            ended.context("the server task failed")?.context("the listener failed")?;
+            // Every sender is gone now, so the engine ends once all is durable.
+            let joined = tokio::time::timeout(STOP_TIMEOUT, engine).await;
+            anyhow::ensure!(
+                joined.is_ok(),
+                "the engine did not stop in time; all that was acknowledged is durable"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Starts the common pulse: a beat at once when something changed after a pause, else every
+/// [`FRAME`]; and one for each heartbeat. Ends with the engine.
+fn start_beats(moments: Moments, clock: Arc<dyn Clock>) -> watch::Receiver<Arc<Beat>> {
+    let first = Arc::new(Beat::new((*moments.live()).clone(), clock.now(), 0));
+    let (send, receive) = watch::channel(first);
+    tokio::spawn(async move {
+        let mut published = moments.published();
+        let mut heartbeat = interval(HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        heartbeat.tick().await;
+        let mut heartbeat_no = 0;
+        loop {
+            tokio::select! {
+                changed = published.changed() => if changed.is_err() { return },
+                _ = heartbeat.tick() => heartbeat_no += 1,
+            }
+            published.mark_unchanged();
+            let beat = Beat::new((*moments.live()).clone(), clock.now(), heartbeat_no);
+            if send.send(Arc::new(beat)).is_err() {
+                return;
+            }
+            sleep(FRAME).await;
+        }
+    });
+    receive
+}
+
+/// One recorder a process: tests start many servers in one.
+fn metrics_handle() -> metrics_exporter_prometheus::PrometheusHandle {
+    static HANDLE: std::sync::OnceLock<metrics_exporter_prometheus::PrometheusHandle> =
+        std::sync::OnceLock::new();
+    HANDLE
+        .get_or_init(|| {
+            let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+            let handle = recorder.handle();
+            // Where another recorder is set already, ours stays empty and harms nobody.
+            let _ = metrics::set_global_recorder(recorder);
+            handle
+        })
+        .clone()
+}

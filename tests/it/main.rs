@@ -1,0 +1,3 @@
+//! The tests that look at Pantau from outside: one binary.
+
+mod hotspot_oracle;

@@ -1,0 +1,136 @@
+/**
+ * The public map for an iframe: a map, three filters, a legend, the source. No framework, no text of anybody, no
+ * cookies, no storage; everything is asked for with the public projection.
+ */
+import { serverNow, type ServerClock } from '../feed/clock';
+import type { City } from '../feed/city';
+import type { View } from '../feed/fold';
+import { LiveFeed, liveUrl, type FeedFilter, type Phase } from '../feed/live';
+import type { Words } from '../i18n';
+import { boundsOf, startCamera } from '../map/camera';
+import { PantauMap, type Viewport } from '../map/map';
+import '../style/fonts.css';
+import '../style/tokens.css';
+import { startPage, themeOf, wordsWithoutCity } from '../ui/start';
+import './embed.css';
+import { fullAddress, readEmbedChoice, type EmbedChoice } from './choice';
+import { el } from './el';
+import { makeFilters } from './filters';
+import { makeLegend } from './legend';
+
+const PUBLIC = { projection: 'public' } as const;
+const RELOAD_SPREAD_MS = 60_000;
+
+async function main(app: HTMLElement): Promise<void> {
+  const query = new URLSearchParams(location.search);
+  const theme = themeOf(query, 'day');
+  const early = wordsWithoutCity();
+  const { city, areas, words } = await startPage(PUBLIC, () => {
+    app.replaceChildren(el('p', { class: 'trouble', role: 'alert' }, el('b', {}, early.t('error.load')), early.t('error.load.safe')));
+  });
+  let choice = readEmbedChoice(query, city, areas);
+
+  const stage = el('div', { class: 'map', role: 'region', 'aria-label': words.t('map') });
+  const legend = makeLegend(city, words, theme);
+  const badge = el('span', { class: 'state', role: 'status' });
+  const empty = el('p', { class: 'empty', role: 'status', hidden: '' }, words.t('embed.empty'));
+  const full = el('a', { href: fullAddress(query, choice), target: '_blank', rel: 'noopener' }, words.t('embed.full'));
+  const filters = makeFilters(city, areas, words, choice, (next) => choose(next));
+  app.replaceChildren(
+    filters,
+    el('main', {}, stage, empty, el('p', { class: 'source' }, city.attribution)),
+    legend.element,
+    el('footer', {}, badge, el('span', { class: 'note' }, words.t('embed.note')), full),
+  );
+
+  const shapes = (of: EmbedChoice): GeoJSON.Geometry[] => areas.filter(({ code }) => of.areas.includes(code)).map(({ geometry }) => geometry);
+  const map = await PantauMap.create({
+    container: stage,
+    city,
+    areas,
+    words,
+    theme,
+    scale: 1,
+    note_px: 12,
+    plate_px: 14,
+    platesMax: 3,
+    camera: boundsOf(shapes(choice)) ?? startCamera(city, stage.clientWidth, stage.clientHeight),
+    interactive: true,
+  });
+  map.gl.cooperativeGestures.enable();
+  map.choose(shapes(choice));
+  map.onPick((picked) => {
+    if (picked.kind === 'bubble') map.fitMembers(picked.bubble);
+    if (picked.kind === 'hotspot') map.fit(boundsOf([picked.hotspot.outline]) ?? [0, 0, 0, 0], 60);
+  });
+
+  let clock: ServerClock | null = null;
+  let lastFrameMs: number | null = null;
+  let phase: Phase = 'connecting';
+  const say = (): void => {
+    badge.dataset.phase = phase;
+    badge.textContent = stateText(words, city, phase, clock, lastFrameMs);
+  };
+  const feed = new LiveFeed(liveUrl('public'), {
+    view: (view: View, cause) => {
+      map.show(view, cause);
+      legend.count(view.stats);
+      empty.hidden = view.stats === null || view.stats.total > 0;
+    },
+    phase: (next) => {
+      phase = next;
+      say();
+    },
+    clock: (next) => (clock = next),
+    frame: () => {
+      if (clock !== null) lastFrameMs = serverNow(clock, performance.now());
+    },
+    newBuild: () => setTimeout(() => location.reload(), Math.random() * RELOAD_SPREAD_MS),
+  });
+  let asked: Viewport = map.viewport();
+  feed.start({ ...asked, filter: toFilter(choice) });
+  map.onViewport(
+    () => asked,
+    (viewport) => {
+      asked = viewport;
+      feed.subscribe({ ...asked, filter: toFilter(choice) });
+    },
+  );
+  setInterval(say, 1000);
+
+  function choose(next: EmbedChoice): void {
+    const moved = next.areas.join() !== choice.areas.join();
+    choice = next;
+    full.href = fullAddress(query, choice);
+    feed.subscribe({ ...asked, filter: toFilter(choice) });
+    if (!moved) return;
+    map.choose(shapes(choice));
+    const bbox = boundsOf(shapes(choice));
+    if (bbox !== null) map.fit(bbox, 32);
+    else {
+      const home = startCamera(city, stage.clientWidth, stage.clientHeight);
+      map.gl.easeTo({ center: [home.centre[0], home.centre[1]], zoom: home.zoom });
+    }
+  }
+}
+
+/** Nothing unverified is ever asked for, and the server would not tell. */
+function toFilter(choice: EmbedChoice): FeedFilter {
+  return {
+    ...(choice.areas.length > 0 && { area: choice.areas }),
+    ...(choice.categories.length > 0 && { category: choice.categories }),
+    status: choice.resolved ? ['verified', 'in_progress', 'resolved'] : ['verified', 'in_progress'],
+  };
+}
+
+function stateText(words: Words, city: City, phase: Phase, clock: ServerClock | null, lastFrameMs: number | null): string {
+  if (phase === 'live' && clock !== null) {
+    return `${words.t('phase.live')} ${words.time(serverNow(clock, performance.now()))} ${city.timeZoneLabel}`;
+  }
+  if (phase === 'connecting' || lastFrameMs === null) return words.t('phase.connecting');
+  return words.t('phase.stale', { time: words.time(lastFrameMs) });
+}
+
+const app = document.getElementById('app');
+if (app === null) throw new Error('the page has no #app');
+void main(app);

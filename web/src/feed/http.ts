@@ -1,0 +1,62 @@
+/** The few GET and POST calls of the pages. Same host only; an answer is decoded where it arrives. */
+import { decodeItem, decodeProblem, decodeStats, list, number, object, type Incident, type Problem, type Stats } from './protocol';
+
+export class ProblemError extends Error {
+  constructor(readonly problem: Problem) {
+    super(problem.detail || problem.title || `status ${problem.status}`);
+  }
+}
+
+export type Query = Readonly<Record<string, string | number | undefined>>;
+
+export function address(path: string, query: Query = {}): string {
+  const params = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) if (value !== undefined && value !== '') params.set(key, String(value));
+  const text = params.toString();
+  return text === '' ? path : `${path}?${text}`;
+}
+
+export async function getJson(path: string, query: Query = {}): Promise<unknown> {
+  return answered(await fetch(address(path, query), { headers: { accept: 'application/json' } }));
+}
+
+export async function postJson(path: string, body: unknown): Promise<unknown> {
+  return answered(
+    await fetch(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+  );
+}
+
+async function answered(response: Response): Promise<unknown> {
+  const json: unknown = await response.json().catch(() => null);
+  if (!response.ok) throw new ProblemError({ ...decodeProblem(json), status: response.status });
+  return json;
+}
+
+export interface IncidentPage {
+  readonly incidents: readonly Incident[];
+  readonly matched: number;
+  readonly seq: number;
+  readonly next: string | null;
+}
+
+export async function getIncidents(query: Query): Promise<IncidentPage> {
+  const o = object(await getJson('/api/v1/incidents', query), 'incidents');
+  const incidents = list(o.features, 'features')
+    .map(decodeItem)
+    .filter((item): item is Incident => item.kind === 'incident');
+  return {
+    incidents,
+    matched: number(o.numberMatched ?? incidents.length, 'numberMatched'),
+    seq: number(o.seq ?? 0, 'seq'),
+    next: typeof o.next === 'string' ? cursorOf(o.next) : null,
+  };
+}
+
+/** `next` is a cursor, or an address that has one. */
+function cursorOf(next: string): string | null {
+  return /^(https?:|\/|\?)/.test(next) ? new URL(next, 'http://localhost').searchParams.get('cursor') : next;
+}
+
+export async function getStats(query: Query): Promise<Stats> {
+  return decodeStats(await getJson('/api/v1/stats', query));
+}

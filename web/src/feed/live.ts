@@ -1,0 +1,287 @@
+/**
+ * One subscription over one socket, for ever: connects, resumes, notices silence, comes back.
+ *
+ * The socket, the timer, the clock and chance come in through `Surroundings`, so a test drives all of it.
+ */
+import { retryDelay_ms } from './backoff';
+import { correctClock, startClock, type ServerClock } from './clock';
+import { applyDelta, applyHeartbeat, fromSnapshot, type View } from './fold';
+import { decodeFrame, type Alarm, type Bbox, type Frame, type Hello, type Problem } from './protocol';
+
+export const SUBPROTOCOL = 'pantau.v1';
+const SUBSCRIPTION_ID = 'main';
+/** Until `hello` names the beat. */
+const HEARTBEAT_S_DEFAULT = 15;
+const CHECK_MS = 500;
+
+export interface FeedFilter {
+  category?: readonly string[];
+  status?: readonly string[];
+  area?: readonly string[];
+  within?: GeoJSON.Polygon;
+  drill?: boolean;
+}
+
+export interface Subscription {
+  readonly bbox: Bbox;
+  readonly zoom: number;
+  readonly filter: FeedFilter;
+}
+
+/**
+ * `connecting`: nothing was ever shown. `live`: frames come. `reconnecting`: the socket is gone, what is shown is
+ * moments old. `stale`: no frame for two heartbeats.
+ */
+export type Phase = 'connecting' | 'live' | 'reconnecting' | 'stale';
+
+export interface Surroundings {
+  open(url: string): SocketLike;
+  now_ms(): number;
+  random(): number;
+  setTimer(run: () => void, ms: number): number;
+  clearTimer(timer: number): void;
+}
+
+export interface SocketLike {
+  onopen: (() => void) | null;
+  onmessage: ((event: { data: unknown }) => void) | null;
+  onclose: ((event: { code: number }) => void) | null;
+  send(text: string): void;
+  close(code?: number): void;
+}
+
+export interface FeedEvents {
+  view(view: View, cause: 'snapshot' | 'delta'): void;
+  alarm(alarm: Alarm): void;
+  phase(phase: Phase): void;
+  clock(clock: ServerClock): void;
+  hello(hello: Hello): void;
+  /** The server runs another build than the one this page came with. */
+  newBuild(build: string): void;
+  problem(problem: Problem): void;
+  /** A frame of any kind arrived: the pulse of the live badge. */
+  frame(): void;
+}
+
+export class LiveFeed {
+  private socket: SocketLike | null = null;
+  private view: View | null = null;
+  private epoch = '';
+  private build: string | null = null;
+  private clock: ServerClock | null = null;
+  private wanted: Subscription | null = null;
+  private phase: Phase = 'connecting';
+  private heartbeat_s = HEARTBEAT_S_DEFAULT;
+  private lastFrame_ms: number;
+  private opened_ms: number;
+  /** False until this socket said hello: nothing may be sent before it. */
+  private greeted = false;
+  /** Whether the held view may be resumed: not after a frame that could not be read. */
+  private whole = true;
+  private attempt = 0;
+  private retry: number | null = null;
+  private check: number | null = null;
+
+  constructor(
+    private readonly url: string,
+    private readonly events: Partial<FeedEvents>,
+    private readonly around: Surroundings = browser(),
+  ) {
+    this.lastFrame_ms = around.now_ms();
+    this.opened_ms = this.lastFrame_ms;
+  }
+
+  start(wanted: Subscription): void {
+    this.wanted = wanted;
+    this.connect();
+    this.watch();
+  }
+
+  /** Another bbox, zoom or filter. What is shown stays until the answer is here. */
+  subscribe(wanted: Subscription): void {
+    this.wanted = wanted;
+    this.sendSubscribe(false);
+  }
+
+  /** The page knows that the network changed: try at once. */
+  nudge(): void {
+    if (this.socket === null && this.wanted !== null) {
+      this.attempt = 0;
+      this.connect();
+    }
+  }
+
+  stop(): void {
+    if (this.retry !== null) this.around.clearTimer(this.retry);
+    if (this.check !== null) this.around.clearTimer(this.check);
+    this.wanted = null;
+    this.drop();
+  }
+
+  private connect(): void {
+    if (this.retry !== null) this.around.clearTimer(this.retry);
+    this.retry = null;
+    this.drop();
+    this.opened_ms = this.around.now_ms();
+    const socket = this.around.open(this.url);
+    this.socket = socket;
+    socket.onmessage = (event) => this.receive(String(event.data));
+    socket.onclose = ({ code }) => {
+      if (this.socket !== socket) return;
+      this.socket = null;
+      if (comesBack(code)) return this.lost();
+      // Coming back as we are would end the same way: say so, and stay as we are.
+      this.wanted = null;
+      this.setPhase('stale');
+    };
+  }
+
+  private drop(): void {
+    const socket = this.socket;
+    this.socket = null;
+    this.greeted = false;
+    if (socket === null) return;
+    socket.onmessage = null;
+    socket.onclose = null;
+    socket.close();
+  }
+
+  private lost(): void {
+    this.greeted = false;
+    if (this.phase === 'live') this.setPhase('reconnecting');
+    if (this.retry !== null || this.wanted === null) return;
+    const delay_ms = retryDelay_ms(this.attempt, this.around.random());
+    this.attempt += 1;
+    this.retry = this.around.setTimer(() => this.connect(), delay_ms);
+  }
+
+  /** Silence for two heartbeats is a dead line, whatever the socket says. */
+  private watch(): void {
+    const now_ms = this.around.now_ms();
+    const limit_ms = 2 * this.heartbeat_s * 1000;
+    if (now_ms - this.lastFrame_ms > limit_ms) {
+      this.setPhase('stale');
+      // A socket that was opened just now has not had its time yet.
+      if (this.socket !== null && now_ms - this.opened_ms > limit_ms) this.breakOff();
+    }
+    this.check = this.around.setTimer(() => this.watch(), CHECK_MS);
+  }
+
+  private breakOff(): void {
+    this.drop();
+    this.lost();
+  }
+
+  private receive(text: string): void {
+    let frame: Frame | null;
+    try {
+      frame = decodeFrame(text);
+    } catch (error) {
+      // A frame that cannot be read is a hole. Start again from a snapshot, by way of the back-off:
+      // asking at once would loop at the speed of the network if the snapshot is what cannot be read.
+      console.error('pantau: unreadable frame', error);
+      this.whole = false;
+      this.breakOff();
+      return;
+    }
+    this.lastFrame_ms = this.around.now_ms();
+    this.events.frame?.();
+    if (frame !== null) this.handle(frame);
+  }
+
+  private handle(frame: Frame): void {
+    switch (frame.type) {
+      case 'hello':
+        return this.greet(frame);
+      case 'snapshot':
+        if (frame.id !== SUBSCRIPTION_ID) return;
+        return this.show(fromSnapshot(this.epoch, frame), 'snapshot');
+      case 'delta': {
+        if (frame.id !== SUBSCRIPTION_ID) return;
+        const folded = this.view === null ? { kind: 'hole' as const } : applyDelta(this.view, frame);
+        if (folded.kind === 'hole') return this.sendSubscribe(false);
+        return this.show(folded.view, 'delta');
+      }
+      case 'heartbeat':
+        if (this.view !== null) this.view = applyHeartbeat(this.view, frame.seq);
+        if (this.clock !== null) this.setClock(correctClock(this.clock, frame.timeMs, this.around.now_ms()));
+        return;
+      case 'alarm':
+        return this.events.alarm?.(frame);
+      case 'error':
+        return this.events.problem?.(frame.problem);
+      case 'pong':
+        return;
+    }
+  }
+
+  private greet(hello: Hello): void {
+    this.epoch = hello.epoch;
+    this.greeted = true;
+    this.heartbeat_s = hello.heartbeatS;
+    this.setClock(startClock(hello.nowMs, hello.speed, this.around.now_ms()));
+    this.events.hello?.(hello);
+    if (this.build !== null && this.build !== hello.build) this.events.newBuild?.(hello.build);
+    this.build ??= hello.build;
+    this.sendSubscribe(true);
+  }
+
+  private show(view: View, cause: 'snapshot' | 'delta'): void {
+    this.view = view;
+    if (cause === 'snapshot') this.whole = true;
+    this.attempt = 0;
+    this.setPhase('live');
+    this.events.view?.(view, cause);
+  }
+
+  private sendSubscribe(mayResume: boolean): void {
+    if (this.socket === null || !this.greeted || this.wanted === null) return;
+    const held = this.view;
+    const resume = mayResume && this.whole && held !== null ? { epoch: held.epoch, seq: held.seq, view: held.view } : undefined;
+    this.socket.send(
+      JSON.stringify({
+        type: 'subscribe',
+        id: SUBSCRIPTION_ID,
+        bbox: this.wanted.bbox,
+        zoom: this.wanted.zoom,
+        filter: this.wanted.filter,
+        layers: ['incidents', 'hotspots', 'stats'],
+        resume,
+      }),
+    );
+  }
+
+  private setPhase(phase: Phase): void {
+    if (phase === this.phase) return;
+    this.phase = phase;
+    this.events.phase?.(phase);
+  }
+
+  private setClock(clock: ServerClock): void {
+    if (clock === this.clock) return;
+    this.clock = clock;
+    this.events.clock?.(clock);
+  }
+}
+
+/** Close codes from 4500 on mean that this program speaks wrongly; after all others the page returns. */
+export function comesBack(code: number): boolean {
+  return code < 4500 || code > 4999;
+}
+
+export function liveUrl(projection: 'public' | null): string {
+  const url = new URL('/api/v1/live', location.href);
+  url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
+  if (projection !== null) url.searchParams.set('projection', projection);
+  return url.href;
+}
+
+function browser(): Surroundings {
+  return {
+    open: (url) => new WebSocket(url, SUBPROTOCOL) as unknown as SocketLike,
+    now_ms: () => performance.now(),
+    random: () => Math.random(),
+    setTimer: (run, ms) => window.setTimeout(run, ms),
+    clearTimer: (timer) => window.clearTimeout(timer),
+  };
+}

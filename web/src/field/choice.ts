@@ -1,0 +1,68 @@
+/** What a responder chose, as the page's address keeps it. Pure. */
+import type { FeedFilter } from '../feed/live';
+import type { Query } from '../feed/http';
+import { STATUSES, type Bbox, type Status } from '../feed/protocol';
+import { parseBbox } from '../map/camera';
+
+export interface Choice {
+  /** Codes of districts and villages. Empty: the whole city. */
+  readonly areas: readonly string[];
+  /** Instead of areas. */
+  readonly box: Bbox | null;
+  /** Empty: all. */
+  readonly categories: readonly string[];
+  /** Empty: those that are open. */
+  readonly statuses: readonly Status[];
+  readonly contrast: boolean;
+  /** The feature id of the incident that is open. */
+  readonly incident: string | null;
+}
+
+export function readChoice(query: URLSearchParams): Choice {
+  const list = (key: string): string[] => (query.get(key) ?? '').split(',').filter((part) => part !== '');
+  const box = parseBbox(query.get('box'));
+  return {
+    areas: box === null ? list('area') : [],
+    box,
+    categories: list('category'),
+    statuses: list('status').filter((status): status is Status => STATUSES.some((one) => one === status)),
+    contrast: query.get('contrast') === '1',
+    incident: query.get('incident'),
+  };
+}
+
+/** `query` with the choice in it; what the choice does not know, such as `lang`, stays. */
+export function writeChoice(query: URLSearchParams, choice: Choice): string {
+  const next = new URLSearchParams(query);
+  const set = (key: string, value: string): void => (value === '' ? next.delete(key) : next.set(key, value));
+  set('area', choice.areas.join(','));
+  set('box', choice.box === null ? '' : choice.box.join(','));
+  set('category', choice.categories.join(','));
+  set('status', choice.statuses.join(','));
+  set('contrast', choice.contrast ? '1' : '');
+  set('incident', choice.incident ?? '');
+  // Commas stay readable: a responder sends this address to a colleague.
+  return next.toString().replaceAll('%2C', ',');
+}
+
+export function boxPolygon([west, south, east, north]: Bbox): GeoJSON.Polygon {
+  return { type: 'Polygon', coordinates: [[[west, south], [east, south], [east, north], [west, north], [west, south]]] };
+}
+
+export function toFeedFilter(choice: Choice): FeedFilter {
+  return {
+    ...(choice.areas.length > 0 && { area: choice.areas }),
+    ...(choice.box !== null && { within: boxPolygon(choice.box) }),
+    ...(choice.categories.length > 0 && { category: choice.categories }),
+    ...(choice.statuses.length > 0 && { status: choice.statuses }),
+  };
+}
+
+export function toQuery(choice: Choice): Query {
+  return {
+    area: choice.areas.join(','),
+    within: choice.box === null ? '' : JSON.stringify(boxPolygon(choice.box)),
+    category: choice.categories.join(','),
+    status: choice.statuses.join(','),
+  };
+}

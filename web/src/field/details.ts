@@ -1,0 +1,76 @@
+/** One incident in full, and what staff may do with it. */
+import { getJson, postJson } from '../feed/http';
+import { decodeItem, list, object, oneOf, STATUSES, time, type Incident, type Status } from '../feed/protocol';
+
+/** One report of the incident, in the reporter's words. */
+export interface Said {
+  readonly atMs: number;
+  readonly text: string;
+}
+
+/** One step that somebody took. */
+export interface Step {
+  readonly atMs: number;
+  readonly from: Status;
+  readonly to: Status;
+  readonly note: string;
+}
+
+export interface Details {
+  readonly incident: Incident;
+  readonly said: readonly Said[];
+  readonly steps: readonly Step[];
+}
+
+export const ACTIONS = ['verify', 'start', 'resolve', 'reject'] as const;
+export type Action = (typeof ACTIONS)[number];
+
+/** The next steps that the table of transitions allows. */
+export function actionsFor(status: Status): readonly Action[] {
+  switch (status) {
+    case 'new':
+      return ['verify', 'reject'];
+    case 'verified':
+      return ['start', 'resolve', 'reject'];
+    case 'in_progress':
+      return ['resolve', 'reject'];
+    default:
+      return [];
+  }
+}
+
+export async function getDetails(id: string): Promise<Details> {
+  return decodeDetails(await getJson(`/api/v1/incidents/${bare(id)}`));
+}
+
+export async function act(incident: Incident, action: Action, reason: string): Promise<Details> {
+  return decodeDetails(
+    await postJson(`/api/v1/incidents/${bare(incident.id)}/${action}`, {
+      ...(incident.version !== null && { version: incident.version }),
+      ...(reason !== '' && { reason }),
+    }),
+  );
+}
+
+function bare(id: string): string {
+  return id.replace(/^i:/, '');
+}
+
+function decodeDetails(value: unknown): Details {
+  const item = decodeItem(value);
+  if (item.kind !== 'incident') throw new Error(`${item.id} is not an incident`);
+  const p = object(object(value, 'incident').properties, 'properties');
+  const log = list(p.log ?? [], 'log').map((line) => object(line, 'log line'));
+  return {
+    incident: item,
+    said: log.flatMap((line) => {
+      if (line.kind !== 'report' || typeof line.description !== 'string' || line.description === '') return [];
+      return [{ atMs: time(line.at, 'at'), text: line.description }];
+    }),
+    steps: log.flatMap((line) => {
+      if (line.kind !== 'action') return [];
+      const note = typeof line.note === 'string' ? line.note : '';
+      return [{ atMs: time(line.at, 'at'), from: oneOf(STATUSES, line.from, 'from'), to: oneOf(STATUSES, line.to, 'to'), note }];
+    }),
+  };
+}

@@ -1,0 +1,48 @@
+import { expect, it } from 'vitest';
+import { makeWords } from '../i18n';
+import { readChoice, toFeedFilter, toQuery, writeChoice } from './choice';
+import { direction, distance_m, sayWay } from './distance';
+import { Entrances } from './entrances';
+
+it('the address keeps the choice, and everything else that stands in it', () => {
+  const address = 'lang=en&area=82.71.02,82.71.03.1001&category=water&status=new,verified&contrast=1&incident=i:7';
+  const choice = readChoice(new URLSearchParams(address));
+  expect(choice).toEqual({ areas: ['82.71.02', '82.71.03.1001'], box: null, categories: ['water'], statuses: ['new', 'verified'], contrast: true, incident: 'i:7' });
+  expect(readChoice(new URLSearchParams(writeChoice(new URLSearchParams(address), choice)))).toEqual(choice);
+  expect(writeChoice(new URLSearchParams(address), choice)).toContain('lang=en');
+});
+
+it('a box stands instead of areas, in both forms that the server takes', () => {
+  const choice = readChoice(new URLSearchParams('area=82.71.02&box=127.3,0.7,127.4,0.8'));
+  expect(choice.areas).toEqual([]);
+  expect(toFeedFilter(choice)).toEqual({ within: { type: 'Polygon', coordinates: [[[127.3, 0.7], [127.4, 0.7], [127.4, 0.8], [127.3, 0.8], [127.3, 0.7]]] } });
+  expect(JSON.parse(String(toQuery(choice).within))).toEqual(toFeedFilter(choice).within);
+});
+
+it('what is no status and no box is passed over', () => {
+  const choice = readChoice(new URLSearchParams('status=lost&box=1,2,3'));
+  expect(toFeedFilter(choice)).toEqual({});
+});
+
+it('says how far and which way', () => {
+  const words = makeWords('id', 'Asia/Jayapura', 'WIT');
+  expect(distance_m([0, 0], [0, 1])).toBeCloseTo(111_195, 0);
+  expect(direction([127.38, 0.79], [127.38, 0.8])).toBe('n');
+  expect(direction([127.38, 0.79], [127.37, 0.78])).toBe('sw');
+  expect(direction([179.99, 0], [-179.99, 0])).toBe('e');
+  expect(sayWay(words, [127.38, 0.79], [127.382, 0.792])).toBe('310 m timur laut');
+  expect(sayWay(words, [127.38, 0.79], [127.38, 0.7666])).toBe('2,6 km selatan');
+});
+
+it('what enters is new for a while; what was there at first is not', () => {
+  const entrances = new Entrances(60_000);
+  expect(entrances.see(['a', 'b'], 0)).toEqual([]);
+  expect(entrances.see(['a', 'b', 'c'], 1_000)).toEqual(['c']);
+  expect(entrances.isNew('c', 30_000)).toBe(true);
+  expect(entrances.isNew('a', 30_000)).toBe(false);
+  expect(entrances.isNew('c', 62_000)).toBe(false);
+  expect(entrances.see(['a'], 2_000)).toEqual([]);
+  expect(entrances.see(['a', 'b'], 3_000)).toEqual(['b']);
+  entrances.reset();
+  expect(entrances.see(['z'], 4_000)).toEqual([]);
+});

@@ -1,0 +1,8 @@
+import { mount } from 'svelte';
+import '../style/fonts.css';
+import '../style/tokens.css';
+import Home from './Home.svelte';
+
+const target = document.getElementById('app');
+if (target === null) throw new Error('the page has no #app');
+mount(Home, { target });

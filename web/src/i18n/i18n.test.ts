@@ -1,0 +1,38 @@
+import { expect, it } from 'vitest';
+import { en } from './en';
+import { id } from './id';
+import { makeWords, pickLang } from './index';
+
+const AT_MS = Date.parse('2026-11-24T05:05:32Z');
+const indonesian = makeWords('id', 'Asia/Jayapura', 'WIT');
+const english = makeWords('en', 'Asia/Jayapura', 'WIT');
+
+it('writes times of the city, 24 hours, as each language does', () => {
+  expect(indonesian.timeWithSeconds(AT_MS)).toBe('14.05.32');
+  expect(english.timeWithSeconds(AT_MS)).toBe('14:05:32');
+  expect(indonesian.day(AT_MS)).toBe('Selasa 24 Nov');
+  expect(indonesian.full(AT_MS)).toBe('24 Nov 2026 14.05 WIT');
+});
+
+it('writes ages and numbers', () => {
+  expect(indonesian.age(AT_MS - 12 * 60_000, AT_MS)).toBe('12 mnt lalu');
+  expect(indonesian.age(AT_MS - 5_000, AT_MS)).toBe('baru saja');
+  expect(english.span(5 * 3_600_000)).toBe('5 h');
+  expect(indonesian.number(12_345)).toBe('12.345');
+  expect(indonesian.t('hotspot.reports', { n: 1_200 })).toBe('1.200 laporan');
+});
+
+it('both languages fill the same blanks', () => {
+  const blanks = (text: string): string[] => [...text.matchAll(/\{\w+\}/g)].map(([blank]) => blank).sort();
+  for (const key of Object.keys(id) as (keyof typeof id)[]) expect(blanks(en[key]), key).toEqual(blanks(id[key]));
+});
+
+it('official alert levels are never words of ours', () => {
+  for (const text of Object.values(id)) expect(text).not.toMatch(/\b(siaga|waspada|awas)\b/i);
+});
+
+it('the language is Indonesian unless asked otherwise', () => {
+  expect(pickLang(new URLSearchParams(''))).toBe('id');
+  expect(pickLang(new URLSearchParams('lang=en'))).toBe('en');
+  expect(pickLang(new URLSearchParams('lang=fr'))).toBe('id');
+});

@@ -1,0 +1,122 @@
+/**
+ * From what the server sends to what is drawn: discs that do not overlap. Neighbours that touch on the screen are
+ * merged; totals stay exact. Pure.
+ */
+import type { Counts, Incident, LngLat, MapItem } from '../feed/protocol';
+import { fromWorldPx, toWorldPx } from './mercator';
+
+export interface Bubble {
+  /** Of its heaviest member, so that a bubble keeps its id while it grows. */
+  readonly id: string;
+  readonly at: LngLat;
+  readonly r_px: number;
+  readonly count: number;
+  readonly byCategory: Counts;
+  readonly overdue: number;
+  /** Set when the bubble is one incident. */
+  readonly incident: Incident | null;
+  readonly members: readonly MapItem[];
+}
+
+interface Disc {
+  id: string;
+  /** Of the heaviest member; decides whose id the merged bubble has. */
+  weight: number;
+  x: number;
+  y: number;
+  r: number;
+  count: number;
+  members: MapItem[];
+}
+
+export const INCIDENT_R_PX = 15;
+const BUBBLE_R_PX_MIN = 14;
+const BUBBLE_R_PX_MAX = 28;
+const GAP_PX = 2;
+
+/** Area in proportion to the square root of the count, within what can be read and what leaves the map visible. */
+export function bubbleRadius_px(count: number): number {
+  return Math.min(BUBBLE_R_PX_MAX, Math.max(BUBBLE_R_PX_MIN, 11 * count ** 0.25));
+}
+
+/** `scale` is 1 at a desk, more on a wall. */
+export function toBubbles(items: Iterable<MapItem>, zoom: number, scale: number): Bubble[] {
+  const waiting = [...items].map((item) => toDisc(item, zoom, scale)).sort(heaviestFirst);
+  const placed = new Set<Disc>();
+  for (const disc of waiting) settle(disc, placed, scale);
+  return [...placed].map((disc) => toBubble(disc, zoom));
+}
+
+/** Puts a disc among the others, swallowing every one that it touches, and those that the grown one touches then. */
+function settle(disc: Disc, placed: Set<Disc>, scale: number): void {
+  let grown = disc;
+  for (;;) {
+    const other = touching(grown, placed, scale);
+    if (other === null) break;
+    placed.delete(other);
+    grown = merged(grown, other, scale);
+  }
+  placed.add(grown);
+}
+
+function touching(disc: Disc, placed: Set<Disc>, scale: number): Disc | null {
+  for (const other of placed) {
+    const reach_px = disc.r + other.r + GAP_PX * scale;
+    const dx = disc.x - other.x;
+    const dy = disc.y - other.y;
+    if (dx * dx + dy * dy < reach_px * reach_px) return other;
+  }
+  return null;
+}
+
+function merged(a: Disc, b: Disc, scale: number): Disc {
+  const count = a.count + b.count;
+  const [first] = [a, b].sort(heaviestFirst) as [Disc, Disc];
+  return {
+    id: first.id,
+    weight: first.weight,
+    x: (a.x * a.count + b.x * b.count) / count,
+    y: (a.y * a.count + b.y * b.count) / count,
+    r: bubbleRadius_px(count) * scale,
+    count,
+    members: [...a.members, ...b.members],
+  };
+}
+
+function heaviestFirst(a: Disc, b: Disc): number {
+  return b.weight - a.weight || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+}
+
+function toDisc(item: MapItem, zoom: number, scale: number): Disc {
+  const count = countOf(item);
+  const r_px = item.kind === 'incident' ? INCIDENT_R_PX : bubbleRadius_px(count);
+  return { id: item.id, weight: count, ...toWorldPx(item.at, zoom), r: r_px * scale, count, members: [item] };
+}
+
+function toBubble(disc: Disc, zoom: number): Bubble {
+  const [only] = disc.members;
+  const byCategory: Record<string, number> = {};
+  let overdue = 0;
+  for (const member of disc.members) {
+    overdue += member.kind === 'cluster' ? member.overdue : Number(member.overdue);
+    for (const [key, n] of Object.entries(categoriesOf(member))) byCategory[key] = (byCategory[key] ?? 0) + n;
+  }
+  return {
+    id: disc.id,
+    at: disc.members.length === 1 && only ? only.at : fromWorldPx(disc, zoom),
+    r_px: disc.r,
+    count: disc.count,
+    byCategory,
+    overdue,
+    incident: disc.members.length === 1 && only?.kind === 'incident' ? only : null,
+    members: disc.members,
+  };
+}
+
+export function countOf(item: MapItem): number {
+  return item.kind === 'cluster' ? item.count : 1;
+}
+
+function categoriesOf(item: MapItem): Counts {
+  return item.kind === 'cluster' ? item.byCategory : { [item.category]: 1 };
+}

@@ -1,0 +1,269 @@
+/**
+ * The marks of the map, drawn to a canvas once for each appearance: incidents, bubbles, hotspot plates.
+ * Sizes are CSS pixels; `ratio` is how many canvas pixels each has.
+ */
+import type { Category } from '../feed/city';
+import type { Counts, Status } from '../feed/protocol';
+import { iconPath, ICON_BOX } from './icons';
+import type { Palette } from './palette';
+
+export const FONT = '"Atkinson Hyperlegible Next"';
+
+export interface Mark {
+  readonly image: ImageData;
+  readonly w: number;
+  readonly h: number;
+}
+
+function sheet(w: number, h: number, ratio: number, paint: (c: CanvasRenderingContext2D) => void): Mark {
+  const canvas = document.createElement('canvas');
+  canvas.width = Math.ceil(w * ratio);
+  canvas.height = Math.ceil(h * ratio);
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  if (context === null) throw new Error('no 2D canvas');
+  context.scale(ratio, ratio);
+  paint(context);
+  return { image: context.getImageData(0, 0, canvas.width, canvas.height), w, h };
+}
+
+function circle(c: CanvasRenderingContext2D, x: number, y: number, r: number): void {
+  c.beginPath();
+  c.arc(x, y, r, 0, 2 * Math.PI);
+}
+
+/**
+ * The state of work by shape as well as colour: dashed = not verified, thin = verified and waiting, half = in work,
+ * full = done.
+ */
+function statusRing(c: CanvasRenderingContext2D, x: number, y: number, r: number, unit: number, status: Status, colour: string): void {
+  c.strokeStyle = colour;
+  c.lineCap = 'butt';
+  switch (status) {
+    case 'new': {
+      const dash = (2 * Math.PI * r) / 12;
+      c.lineWidth = 2 * unit;
+      c.setLineDash([dash * 0.6, dash * 0.4]);
+      circle(c, x, y, r);
+      c.stroke();
+      c.setLineDash([]);
+      return;
+    }
+    case 'verified':
+    case 'rejected':
+      c.lineWidth = 2 * unit;
+      circle(c, x, y, r);
+      c.stroke();
+      return;
+    case 'in_progress':
+      c.lineWidth = unit;
+      circle(c, x, y, r);
+      c.stroke();
+      c.lineWidth = 3.4 * unit;
+      c.beginPath();
+      c.arc(x, y, r, -Math.PI / 2, Math.PI / 2);
+      c.stroke();
+      return;
+    case 'resolved':
+      c.lineWidth = 3.4 * unit;
+      circle(c, x, y, r);
+      c.stroke();
+      return;
+  }
+}
+
+/** A clock in alarm's neighbour red at the upper right: overdue. */
+function overdueTick(c: CanvasRenderingContext2D, x: number, y: number, r: number, palette: Palette): void {
+  c.fillStyle = palette.overdue;
+  c.strokeStyle = palette.panel;
+  c.lineWidth = r * 0.34;
+  circle(c, x, y, r);
+  c.stroke();
+  c.fill();
+  c.strokeStyle = '#FFFFFF';
+  c.lineWidth = r * 0.3;
+  c.lineCap = 'round';
+  c.beginPath();
+  c.moveTo(x, y - r * 0.52);
+  c.lineTo(x, y);
+  c.lineTo(x + r * 0.42, y + r * 0.2);
+  c.stroke();
+}
+
+export function drawIncident(
+  look: { readonly icon: string; readonly colour: string; readonly status: Status; readonly overdue: boolean },
+  r_px: number,
+  ratio: number,
+  palette: Palette,
+): Mark {
+  const unit = r_px / 15;
+  const pad = 3 * unit;
+  const size = 2 * (r_px + pad);
+  return sheet(size, size, ratio, (c) => {
+    const centre = size / 2;
+    c.fillStyle = palette.panel;
+    circle(c, centre, centre, r_px);
+    c.fill();
+    c.save();
+    const iconSize = 16.5 * unit;
+    c.translate(centre - iconSize / 2, centre - iconSize / 2);
+    c.scale(iconSize / ICON_BOX, iconSize / ICON_BOX);
+    c.fillStyle = look.colour;
+    c.fill(new Path2D(iconPath(look.icon)));
+    c.restore();
+    statusRing(c, centre, centre, r_px - 1.7 * unit, unit, look.status, palette.status[look.status]);
+    if (look.overdue) overdueTick(c, centre + r_px * 0.72, centre - r_px * 0.72, 4.6 * unit, palette);
+  });
+}
+
+export function drawBubble(
+  look: { readonly label: string; readonly shares: Counts; readonly overdue: boolean },
+  categories: readonly Category[],
+  theme: 'dark' | 'day',
+  r_px: number,
+  scale: number,
+  ratio: number,
+  palette: Palette,
+): Mark {
+  const pad = 3 * scale;
+  const size = 2 * (r_px + pad);
+  return sheet(size, size, ratio, (c) => {
+    const centre = size / 2;
+    const ring = 3.4 * scale;
+    c.fillStyle = palette.panel;
+    circle(c, centre, centre, r_px);
+    c.fill();
+    const total = Object.values(look.shares).reduce((sum, n) => sum + n, 0);
+    const parts = categories.filter((category) => (look.shares[category.key] ?? 0) > 0);
+    const gap = parts.length > 1 ? (1.2 * scale) / r_px : 0;
+    let from = -Math.PI / 2;
+    c.lineWidth = ring;
+    c.lineCap = 'butt';
+    for (const category of parts) {
+      const to = from + (2 * Math.PI * (look.shares[category.key] ?? 0)) / total;
+      c.strokeStyle = category.colour[theme];
+      c.beginPath();
+      c.arc(centre, centre, r_px - ring / 2 - 0.6 * scale, from + gap / 2, Math.max(from + gap / 2, to - gap / 2));
+      c.stroke();
+      from = to;
+    }
+    c.fillStyle = palette.text;
+    c.textAlign = 'center';
+    c.textBaseline = 'alphabetic';
+    const inner = 2 * (r_px - ring) - 5 * scale;
+    let font_px = Math.min(17 * scale, r_px * 0.98);
+    c.font = `700 ${font_px}px ${FONT}`;
+    font_px *= Math.min(1, inner / c.measureText(look.label).width);
+    c.font = `700 ${font_px}px ${FONT}`;
+    c.fillText(look.label, centre, centre + font_px * 0.334);
+    if (look.overdue) overdueTick(c, centre + (r_px - ring / 2) * 0.72, centre - (r_px - ring / 2) * 0.72, 4.6 * scale, palette);
+  });
+}
+
+/** A ring round a hotspot that would be a speck at this zoom. */
+export function drawBeacon(r_px: number, strong: boolean, colour: string, scale: number, ratio: number): Mark {
+  const line = (strong ? 3.2 : 2) * scale;
+  const size = 2 * (r_px + line);
+  return sheet(size, size, ratio, (c) => {
+    circle(c, size / 2, size / 2, r_px);
+    c.fillStyle = colour;
+    c.globalAlpha = strong ? 0.34 : 0.18;
+    c.fill();
+    c.globalAlpha = 1;
+    c.strokeStyle = colour;
+    c.lineWidth = line;
+    c.stroke();
+  });
+}
+
+export type Trend = 'up' | 'level' | 'down';
+
+export interface PlateLook {
+  /** 1, 2, 3 or null. */
+  readonly rank: number | null;
+  readonly name: string;
+  readonly count: string;
+  readonly trend: Trend;
+  readonly icon: string;
+  readonly colour: string;
+}
+
+/** The plate of a hotspot: rank, icon of its category, place, count, arrow. */
+export function drawPlate(look: PlateLook, font_px: number, ratio: number, palette: Palette): Mark {
+  const h = Math.round(font_px * 1.56);
+  const pad = font_px * 0.38;
+  const gap = font_px * 0.34;
+  const badge = look.rank === null ? 0 : h;
+  const icon = font_px * 0.9;
+  const arrow = font_px * 0.56;
+  const measure = document.createElement('canvas').getContext('2d');
+  if (measure === null) throw new Error('no 2D canvas');
+  const nameFont = `600 ${font_px}px ${FONT}`;
+  const countFont = `700 ${font_px}px ${FONT}`;
+  measure.font = nameFont;
+  const nameW = measure.measureText(look.name).width;
+  measure.font = countFont;
+  const countW = measure.measureText(look.count).width;
+  const w = Math.ceil(badge + pad + icon + gap * 0.8 + nameW + gap + countW + gap * 0.7 + arrow + pad);
+  // The strongest hotspot is the strongest thing on the screen: its plate is filled.
+  const filled = look.rank === 1;
+  const ink = filled ? palette.onRamp : palette.text;
+  return sheet(w, h, ratio, (c) => {
+    const line = Math.max(1.5, font_px * 0.08);
+    c.fillStyle = filled ? look.colour : palette.panel;
+    c.strokeStyle = look.colour;
+    c.lineWidth = line;
+    c.beginPath();
+    c.roundRect(line / 2, line / 2, w - line, h - line, font_px * 0.16);
+    c.fill();
+    if (look.rank !== null) {
+      c.save();
+      c.clip();
+      c.fillStyle = filled ? palette.onRamp : look.colour;
+      c.fillRect(0, 0, badge, h);
+      c.restore();
+      c.fillStyle = filled ? look.colour : palette.onRamp;
+      c.font = countFont;
+      c.textAlign = 'center';
+      c.fillText(String(look.rank), badge / 2, h / 2 + font_px * 0.334);
+    }
+    c.stroke();
+    c.textAlign = 'left';
+    let x = badge + pad;
+    c.save();
+    c.translate(x, (h - icon) / 2);
+    c.scale(icon / ICON_BOX, icon / ICON_BOX);
+    c.fillStyle = filled ? ink : palette.muted;
+    c.fill(new Path2D(iconPath(look.icon)));
+    c.restore();
+    x += icon + gap * 0.8;
+    c.fillStyle = ink;
+    c.font = nameFont;
+    c.fillText(look.name, x, h / 2 + font_px * 0.334);
+    x += nameW + gap;
+    c.fillStyle = filled ? ink : look.colour;
+    c.font = countFont;
+    c.fillText(look.count, x, h / 2 + font_px * 0.334);
+    x += countW + gap * 0.7;
+    drawArrow(c, x, h / 2, arrow, look.trend);
+  });
+}
+
+function drawArrow(c: CanvasRenderingContext2D, x: number, y: number, size: number, trend: Trend): void {
+  c.beginPath();
+  if (trend === 'level') {
+    c.rect(x, y - size * 0.12, size, size * 0.24);
+  } else {
+    const tip = trend === 'up' ? -1 : 1;
+    c.moveTo(x, y - tip * size * 0.42);
+    c.lineTo(x + size, y - tip * size * 0.42);
+    c.lineTo(x + size / 2, y + tip * size * 0.46);
+    c.closePath();
+  }
+  c.fill();
+}
+
+export function trendOf(trend: number | null): Trend {
+  if (trend === null) return 'level';
+  if (trend >= 1.15) return 'up';
+  return trend <= 0.85 ? 'down' : 'level';
+}

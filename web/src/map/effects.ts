@@ -1,0 +1,57 @@
+/**
+ * Movement that carries meaning, over the map: one pulse where something came in (1.2 s), one fade where something
+ * went (0.6 s). The durations and the reduced-motion rule live in `map.css`.
+ */
+import type { Map as GlMap } from 'maplibre-gl';
+import type { LngLat } from '../feed/protocol';
+import type { Mark } from './draw';
+
+/** Beyond this, more movement says nothing more. */
+const EFFECTS_MAX = 40;
+
+export class Effects {
+  private readonly layer = document.createElement('div');
+  private readonly alive = new Map<HTMLElement, LngLat>();
+
+  constructor(private readonly map: GlMap) {
+    this.layer.className = 'map-effects';
+    this.layer.setAttribute('aria-hidden', 'true');
+    map.getCanvasContainer().append(this.layer);
+    map.on('move', () => this.place());
+  }
+
+  pulse(at: LngLat): void {
+    const ring = document.createElement('i');
+    ring.className = 'map-pulse';
+    this.add(ring, at);
+  }
+
+  ghost(at: LngLat, mark: Mark): void {
+    const canvas = document.createElement('canvas');
+    canvas.className = 'map-ghost';
+    canvas.width = mark.image.width;
+    canvas.height = mark.image.height;
+    canvas.style.width = `${mark.w}px`;
+    canvas.style.height = `${mark.h}px`;
+    canvas.getContext('2d')?.putImageData(mark.image, 0, 0);
+    this.add(canvas, at);
+  }
+
+  private add(element: HTMLElement, at: LngLat): void {
+    if (this.alive.size >= EFFECTS_MAX) return;
+    this.alive.set(element, at);
+    element.addEventListener('animationend', () => {
+      element.remove();
+      this.alive.delete(element);
+    });
+    this.layer.append(element);
+    this.place();
+  }
+
+  private place(): void {
+    for (const [element, at] of this.alive) {
+      const { x, y } = this.map.project([at[0], at[1]]);
+      element.style.translate = `${x}px ${y}px`;
+    }
+  }
+}

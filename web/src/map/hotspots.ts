@@ -1,0 +1,123 @@
+/** Hotspots as features of the map. Pure. */
+import type { Hotspot } from '../feed/protocol';
+import { boundsOf } from './camera';
+import type { Drawn, DrawnFeature } from './diff';
+import { toWorldPx } from './mercator';
+import { heat, heatColour, type Palette } from './palette';
+import type { PlacedPlate } from './plates';
+
+export interface RankedHotspot {
+  readonly hotspot: Hotspot;
+  /** 1 is the strongest. */
+  readonly rank: number;
+}
+
+export const NUMBERED_MAX = 3;
+
+/**
+ * The strongest first: most reports, then most reporters, then the newest report. The layer over all categories is
+ * left out where a hotspot of one category says the same more precisely.
+ */
+export function rankHotspots(hotspots: Iterable<Hotspot>): RankedHotspot[] {
+  const all = [...hotspots].filter((hotspot) => hotspot.state !== 'ended');
+  const single = all.filter((hotspot) => hotspot.category !== 'all');
+  const mixed = all.filter((hotspot) => hotspot.category === 'all' && !single.some((one) => near(one, hotspot)));
+  return [...single, ...mixed]
+    .sort((a, b) => b.reports - a.reports || b.reporters - a.reporters || b.lastAtMs - a.lastAtMs || (a.id < b.id ? -1 : 1))
+    .map((hotspot, n) => ({ hotspot, rank: n + 1 }));
+}
+
+function near(a: Hotspot, b: Hotspot): boolean {
+  return Math.abs(a.centroid[0] - b.centroid[0]) < 0.003 && Math.abs(a.centroid[1] - b.centroid[1]) < 0.003;
+}
+
+/** `Muhajirin dan 2 lainnya` as `Muhajirin +2`: on a plate and a wall the place must be read at once. */
+export function shortName(name: string): string {
+  return name.replace(/ (?:dan|and) (\d+) (?:lainnya|more)$/, ' +$1');
+}
+
+export function hotspotFeatures(ranked: readonly RankedHotspot[], palette: Palette): Drawn {
+  return new Map(
+    ranked.map(({ hotspot, rank }): [string, DrawnFeature] => [
+      hotspot.id,
+      {
+        type: 'Feature',
+        id: hotspot.id,
+        geometry: hotspot.outline,
+        properties: {
+          id: hotspot.id,
+          hotspot: hotspot.id,
+          rank,
+          state: hotspot.state,
+          colour: heatColour(palette.ramp, heat(hotspot.reports)),
+        },
+      },
+    ]),
+  );
+}
+
+/** At a desk. A hotspot of 200 m would be a speck when the whole island is in view: a ring makes it findable. */
+export const BEACON_R_PX = 24;
+
+type BeaconImage = (r_px: number, strong: boolean, colour: string) => string;
+
+export function beaconFeatures(ranked: readonly RankedHotspot[], palette: Palette, zoom: number, scale: number, image: BeaconImage): Drawn {
+  const beacons = new Map<string, DrawnFeature>();
+  for (const { hotspot, rank } of ranked) {
+    const box = boundsOf([hotspot.outline]);
+    if (box === null) continue;
+    const a = toWorldPx([box[0], box[3]], zoom);
+    const b = toWorldPx([box[2], box[1]], zoom);
+    const r_px = BEACON_R_PX * scale * (rank === 1 ? 1.25 : 1);
+    if (Math.max(b.x - a.x, b.y - a.y) / 2 >= r_px) continue;
+    beacons.set(hotspot.id, {
+      type: 'Feature',
+      id: hotspot.id,
+      geometry: { type: 'Point', coordinates: [...hotspot.centroid] },
+      properties: {
+        id: hotspot.id,
+        hotspot: hotspot.id,
+        rank,
+        image: image(r_px, rank === 1, heatColour(palette.ramp, heat(hotspot.reports))),
+      },
+    });
+  }
+  return beacons;
+}
+
+type Project = (at: readonly [number, number]) => { x: number; y: number };
+type Unproject = (x: number, y: number) => number[];
+
+export function plateFeatures(
+  placed: readonly PlacedPlate[],
+  ranked: readonly RankedHotspot[],
+  images: ReadonlyMap<string, string>,
+  palette: Palette,
+  project: Project,
+  unproject: Unproject,
+): { plates: Drawn; leaders: Drawn } {
+  const plates = new Map<string, DrawnFeature>();
+  const leaders = new Map<string, DrawnFeature>();
+  for (const { id, box, leader } of placed) {
+    const one = ranked.find(({ hotspot }) => hotspot.id === id);
+    const image = images.get(id);
+    if (one === undefined || image === undefined) continue;
+    const { centroid, reports } = one.hotspot;
+    const at = project(centroid);
+    const offset = [Math.round(box.x + box.w / 2 - at.x), Math.round(box.y + box.h / 2 - at.y)];
+    plates.set(id, {
+      type: 'Feature',
+      id,
+      geometry: { type: 'Point', coordinates: [...centroid] },
+      properties: { id, hotspot: id, rank: one.rank, image, offset },
+    });
+    if (leader === null) continue;
+    leaders.set(id, {
+      type: 'Feature',
+      id,
+      geometry: { type: 'LineString', coordinates: leader.map(([x, y]) => unproject(x, y)) },
+      properties: { id, colour: heatColour(palette.ramp, heat(reports)) },
+    });
+  }
+  return { plates, leaders };
+}

@@ -1,0 +1,150 @@
+/**
+ * Where the label plates of hotspots stand: outside their own shape, inside the frame, never on one another, off the
+ * other hotspots and the bubbles where there is room. Pure; screen pixels.
+ */
+export interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly w: number;
+  readonly h: number;
+}
+
+export interface PlateRequest {
+  readonly id: string;
+  /** The hotspot's outline on the screen. */
+  readonly shape: Box;
+  readonly w: number;
+  readonly h: number;
+}
+
+export interface PlacedPlate {
+  readonly id: string;
+  readonly box: Box;
+  /** From the shape's edge to the plate's edge; null where the plate stands right beside its shape. */
+  readonly leader: readonly [from: readonly [number, number], to: readonly [number, number]] | null;
+  /** Which of the candidate places was taken: offer it again, and the plate stays where it is. */
+  readonly slot: string;
+}
+
+export interface Surface {
+  readonly frame: Box;
+  /** Panels that lie over the map. */
+  readonly blocked: readonly Box[];
+  readonly bubbles: readonly Box[];
+}
+
+type Vector = readonly [number, number];
+
+const DIRECTIONS: readonly (readonly [string, number, number])[] = [
+  ['e', 1, 0],
+  ['w', -1, 0],
+  ['ne', 1, -0.8],
+  ['se', 1, 0.8],
+  ['nw', -1, -0.8],
+  ['sw', -1, 0.8],
+  ['n', 0, -1],
+  ['s', 0, 1],
+];
+const DISTANCES: readonly number[] = [0.35, 1.1, 2.2, 3.6, 5.2];
+
+/** In the order of `requests`: the strongest chooses first. A plate without any free place is left out. */
+export function placePlates(
+  requests: readonly PlateRequest[],
+  surface: Surface,
+  before: ReadonlyMap<string, string> = new Map(),
+): PlacedPlate[] {
+  const placed: PlacedPlate[] = [];
+  for (const request of requests) {
+    const outward = outwardOf(request.shape, surface.bubbles);
+    const others = requests.filter((other) => other !== request).map((other) => other.shape);
+    let best: { plate: PlacedPlate; cost: number } | null = null;
+    for (const plate of candidates(request)) {
+      if (!inside(plate.box, surface.frame)) continue;
+      if (surface.blocked.some((box) => overlap(box, plate.box) > 0)) continue;
+      if (placed.some((other) => overlap(grown(other.box, 4), plate.box) > 0)) continue;
+      const cost = costOf(plate, request, others, surface.bubbles, outward) - (before.get(request.id) === plate.slot ? 0.35 : 0);
+      if (best === null || cost < best.cost) best = { plate, cost };
+    }
+    if (best !== null) placed.push(best.plate);
+  }
+  return placed;
+}
+
+function* candidates(request: PlateRequest): Generator<PlacedPlate> {
+  const { shape, w, h } = request;
+  const cx = shape.x + shape.w / 2;
+  const cy = shape.y + shape.h / 2;
+  for (const [step, distance] of DISTANCES.entries()) {
+    const gap_px = h * distance;
+    for (const [name, dx, dy] of DIRECTIONS) {
+      const px = cx + dx * (shape.w / 2 + gap_px + w / 2);
+      const py = cy + dy * (shape.h / 2 + gap_px + h / 2);
+      const box = { x: Math.round(px - w / 2), y: Math.round(py - h / 2), w, h };
+      yield { id: request.id, box, leader: leaderOf(shape, box), slot: `${name}${step}` };
+    }
+  }
+}
+
+/** Own and other shapes weigh most, then bubbles, then standing on the crowded side, then the length of the leader. */
+function costOf(plate: PlacedPlate, request: PlateRequest, others: readonly Box[], bubbles: readonly Box[], outward: Vector): number {
+  const area = plate.box.w * plate.box.h;
+  const covered = (boxes: readonly Box[]): number => boxes.reduce((sum, box) => sum + overlap(box, plate.box), 0) / area;
+  const length = plate.leader === null ? 0 : distance(plate.leader[0], plate.leader[1]) / plate.box.h;
+  const away = (centreOf(plate.box)[0] - centreOf(request.shape)[0]) * outward[0] + (centreOf(plate.box)[1] - centreOf(request.shape)[1]) * outward[1];
+  const turned = 1 - away / Math.max(1, distance(centreOf(plate.box), centreOf(request.shape)));
+  return 6 * covered([request.shape]) + 5 * covered(others) + 5 * covered(bubbles) + 0.45 * turned + 0.2 * length;
+}
+
+/** From the middle of the crowd towards the shape, of length one: plates belong on the free side, often the sea. */
+function outwardOf(shape: Box, bubbles: readonly Box[]): Vector {
+  if (bubbles.length === 0) return [0, 0];
+  const [cx, cy] = centreOf(shape);
+  const dx = cx - bubbles.reduce((sum, box) => sum + centreOf(box)[0], 0) / bubbles.length;
+  const dy = cy - bubbles.reduce((sum, box) => sum + centreOf(box)[1], 0) / bubbles.length;
+  const length = Math.hypot(dx, dy);
+  return length < 1 ? [0, 0] : [dx / length, dy / length];
+}
+
+function centreOf(box: Box): Vector {
+  return [box.x + box.w / 2, box.y + box.h / 2];
+}
+
+/** A box no narrower and no lower than `side`, with the same centre. */
+export function atLeast(box: Box, side: number): Box {
+  const w = Math.max(box.w, side);
+  const h = Math.max(box.h, side);
+  return { x: box.x + box.w / 2 - w / 2, y: box.y + box.h / 2 - h / 2, w, h };
+}
+
+function leaderOf(shape: Box, plate: Box): PlacedPlate['leader'] {
+  const centre = [shape.x + shape.w / 2, shape.y + shape.h / 2] as const;
+  const to = nearest(plate, centre);
+  const reach = distance(centre, to);
+  const r = Math.min(shape.w, shape.h) / 2;
+  if (reach <= r + 6) return null;
+  const from = [centre[0] + ((to[0] - centre[0]) * r) / reach, centre[1] + ((to[1] - centre[1]) * r) / reach] as const;
+  return [from, to];
+}
+
+function nearest(box: Box, [x, y]: readonly [number, number]): readonly [number, number] {
+  return [Math.min(box.x + box.w, Math.max(box.x, x)), Math.min(box.y + box.h, Math.max(box.y, y))];
+}
+
+function inside(box: Box, frame: Box): boolean {
+  return box.x >= frame.x && box.y >= frame.y && box.x + box.w <= frame.x + frame.w && box.y + box.h <= frame.y + frame.h;
+}
+
+/** The area that two boxes share. */
+export function overlap(a: Box, b: Box): number {
+  const w = Math.min(a.x + a.w, b.x + b.w) - Math.max(a.x, b.x);
+  const h = Math.min(a.y + a.h, b.y + b.h) - Math.max(a.y, b.y);
+  return w > 0 && h > 0 ? w * h : 0;
+}
+
+function grown(box: Box, by: number): Box {
+  return { x: box.x - by, y: box.y - by, w: box.w + 2 * by, h: box.h + 2 * by };
+}
+
+function distance(a: readonly [number, number], b: readonly [number, number]): number {
+  return Math.hypot(a[0] - b[0], a[1] - b[1]);
+}

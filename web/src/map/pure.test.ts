@@ -1,0 +1,144 @@
+import { describe, expect, it } from 'vitest';
+import type { Cluster, Hotspot, Incident, MapItem } from '../feed/protocol';
+import { parseBbox } from './camera';
+import { toSourceDiff, type DrawnFeature } from './diff';
+import { rankHotspots, shortName } from './hotspots';
+import { iconPath } from './icons';
+import { cellOf, covers, fromWorldPx, toWorldPx, widened } from './mercator';
+import { heat } from './palette';
+import { overlap, placePlates, type Box } from './plates';
+import { risen } from './risen';
+
+describe('toSourceDiff', () => {
+  const feature = (id: string, n: number): [string, DrawnFeature] => [
+    id,
+    { type: 'Feature', id, geometry: { type: 'Point', coordinates: [n, 0] }, properties: { id, n } },
+  ];
+
+  it('is nothing when nothing changed', () => {
+    expect(toSourceDiff(new Map([feature('a', 1)]), new Map([feature('a', 1)]))).toBeNull();
+  });
+
+  it('names only what went, came or changed', () => {
+    const diff = toSourceDiff(new Map([feature('a', 1), feature('b', 1), feature('c', 1)]), new Map([feature('b', 1), feature('c', 2), feature('d', 1)]));
+    expect(diff?.remove).toEqual(['a']);
+    expect(diff?.add?.map(({ id }) => id)).toEqual(['c', 'd']);
+  });
+});
+
+describe('mercator', () => {
+  it('there and back is the same place', () => {
+    const [lng, lat] = fromWorldPx(toWorldPx([127.3801, 0.7912], 12.3), 12.3);
+    expect(lng).toBeCloseTo(127.3801, 9);
+    expect(lat).toBeCloseTo(0.7912, 9);
+  });
+
+  it('names cells as the server does', () => {
+    expect(cellOf([127.3801, 0.7912], 16)).toBe('16/55956/32623');
+    expect(cellOf([180, 85.2], 3)).toBe('3/7/0');
+  });
+
+  it('a widened bbox covers the seen one, and small pans ask for the same', () => {
+    const seen = [127.31, 0.752, 127.39, 0.861] as const;
+    const asked = widened(seen, 12.3);
+    expect(covers(asked, seen)).toBe(true);
+    expect(widened([127.312, 0.753, 127.389, 0.86], 12.3)).toEqual(asked);
+  });
+
+  it('crosses the antimeridian with west above east', () => {
+    const [west, , east] = widened([179.2, -1, 181.1, 1], 8);
+    expect(west).toBeGreaterThan(east);
+  });
+});
+
+describe('risen', () => {
+  const at = (id: string, count: number | null, lng = 127.3801): [string, MapItem] => [id, count === null ? incident(id, lng) : cluster(id, count, lng)];
+  const cell = `c:${cellOf([127.3801, 0.7912], 16)}`;
+  const check = (before: [string, MapItem][], after: [string, MapItem][], n: number): void =>
+    expect(risen(new Map(before), new Map(after), 16)).toHaveLength(n);
+
+  it('a new incident pulses', () => check([], [at('i:1', null)], 1));
+  it('one that joins a cluster pulses once', () => check([at('i:1', null)], [at(cell, 2)], 1));
+  it('a cluster that becomes one incident does not', () => check([at(cell, 2)], [at('i:1', null)], 0));
+  it('a cluster that grows does', () => check([at(cell, 2)], [at(cell, 4)], 1));
+  it('one that only changes its status does not', () => check([at('i:1', null)], [at('i:1', null)], 0));
+});
+
+describe('placePlates', () => {
+  const surface = { frame: { x: 0, y: 0, w: 1000, h: 700 }, blocked: [{ x: 0, y: 500, w: 300, h: 200 }], bubbles: [] as Box[] };
+  const request = (id: string, x: number, y: number) => ({ id, shape: { x, y, w: 60, h: 60 }, w: 180, h: 36 });
+
+  it('keeps plates inside the frame, off panels and off one another', () => {
+    const placed = placePlates([request('a', 500, 300), request('b', 540, 330), request('c', 520, 280), request('d', 30, 600), request('e', 930, 10)], surface);
+    for (const [n, { box }] of placed.entries()) {
+      expect(box.x >= 0 && box.y >= 0 && box.x + box.w <= 1000 && box.y + box.h <= 700).toBe(true);
+      expect(overlap(box, surface.blocked[0] as Box)).toBe(0);
+      for (const other of placed.slice(n + 1)) expect(overlap(box, other.box)).toBe(0);
+    }
+    expect(placed.map(({ id }) => id)).toContain('a');
+  });
+
+  it('leaves a plate where it was when that is as good', () => {
+    const first = placePlates([request('a', 500, 300)], surface);
+    const moved = placePlates([request('a', 503, 302)], surface, new Map(first.map(({ id, slot }) => [id, slot])));
+    expect(moved[0]?.slot).toBe(first[0]?.slot);
+  });
+
+  it('leaves out the one that has no place, never the strongest', () => {
+    const narrow = { frame: { x: 0, y: 0, w: 400, h: 100 }, blocked: [], bubbles: [] };
+    const placed = placePlates([request('a', 100, 20), request('b', 110, 25), request('c', 120, 30)], narrow);
+    expect(placed[0]?.id).toBe('a');
+    expect(placed.length).toBeLessThan(3);
+  });
+});
+
+describe('rankHotspots', () => {
+  it('puts the most reports first, and drops the layer over all where one category says the same', () => {
+    const ranked = rankHotspots([hotspot('h:1-0', 'water', 12, 127.3), hotspot('h:2-0', 'all', 40, 127.3), hotspot('h:3-0', 'traffic', 30, 127.4), hotspot('h:4-0', 'all', 9, 127.5)]);
+    expect(ranked.map(({ hotspot: { id }, rank }) => [id, rank])).toEqual([['h:3-0', 1], ['h:1-0', 2], ['h:4-0', 3]]);
+  });
+
+  it('an ended one is gone', () => expect(rankHotspots([{ ...hotspot('h:1-0', 'water', 12, 127), state: 'ended' }])).toEqual([]));
+});
+
+it('a long name of a hotspot becomes a short one', () => {
+  expect(shortName('Muhajirin dan 2 lainnya')).toBe('Muhajirin +2');
+  expect(shortName('Muhajirin and 2 more')).toBe('Muhajirin +2');
+  expect(shortName('Bastiong Karance')).toBe('Bastiong Karance');
+});
+
+it('heat rises with the reports and stays within the ramp', () => {
+  expect(heat(1)).toBe(0);
+  expect(heat(12)).toBeLessThan(heat(60));
+  expect(heat(100_000)).toBe(1);
+});
+
+it('an icon that is not in the set is a dot, the ones of the packs are not', () => {
+  const dot = iconPath('no-such-icon');
+  for (const name of ['waste-basket', 'traffic_signals', 'water_tap', 'construction', 'road-accident', 'danger', 'social_facility', 'volcano', 'harbor', 'airport']) {
+    expect(iconPath(name), name).not.toBe(dot);
+  }
+});
+
+it('a bbox is four numbers in order, or none', () => {
+  expect(parseBbox('127.3,0.7,127.4,0.9')).toEqual([127.3, 0.7, 127.4, 0.9]);
+  for (const text of [null, '', '1,2,3', '1,2,3,x', '0,5,1,4', '0,0,1,95', '200,0,201,1']) expect(parseBbox(text), String(text)).toBeNull();
+});
+
+function incident(id: string, lng: number): Incident {
+  return {
+    kind: 'incident', id, at: [lng, 0.7912], category: 'garbage', status: 'new', reports: 1, title: null, area: null, agency: null,
+    openedAtMs: 0, updatedAtMs: 0, dueAtMs: null, overdue: false, drill: false, version: null,
+  };
+}
+
+function cluster(id: string, count: number, lng: number): Cluster {
+  return { kind: 'cluster', id, at: [lng, 0.7912], count, reports: count, byCategory: { garbage: count }, overdue: 0, expandZoom: null };
+}
+
+function hotspot(id: string, category: string, reports: number, lng: number): Hotspot {
+  return {
+    kind: 'hotspot', id, outline: { type: 'Polygon', coordinates: [] }, centroid: [lng, 0.79], category, state: 'growing', trend: 1, reports, reporters: 3,
+    name: { id: '', en: '' }, why: { id: '', en: '' }, firstAtMs: 0, lastAtMs: 0, drill: false,
+  };
+}

@@ -1,0 +1,76 @@
+/** The live connection as components see it: phase, view, the server's time. */
+import { serverNow, type ServerClock } from '../feed/clock';
+import type { View } from '../feed/fold';
+import { LiveFeed, liveUrl, type Phase, type Subscription } from '../feed/live';
+import type { Alarm, Hello, Problem } from '../feed/protocol';
+
+/** Pages of ten thousand readers do not all reload in one second. */
+const RELOAD_SPREAD_MS = 4_000;
+
+export class Session {
+  phase = $state<Phase>('connecting');
+  view = $state.raw<View | null>(null);
+  hello = $state.raw<Hello | null>(null);
+  problem = $state.raw<Problem | null>(null);
+  /** The server's time, moving once a second. */
+  nowMs = $state(Date.now());
+  /** The server's time of the last frame. */
+  lastFrameMs = $state<number | null>(null);
+  beat = $state(0);
+
+  private clock: ServerClock | null = null;
+  private feed: LiveFeed | null = null;
+  private readonly watchers: ((view: View, cause: 'snapshot' | 'delta') => void)[] = [];
+  private readonly alarmWatchers: ((alarm: Alarm) => void)[] = [];
+
+  constructor(private readonly projection: 'public' | null) {
+    this.tick();
+    addEventListener('online', () => this.feed?.nudge());
+    document.addEventListener('visibilitychange', () => document.hidden || this.feed?.nudge());
+  }
+
+  start(wanted: Subscription): void {
+    this.feed = new LiveFeed(liveUrl(this.projection), {
+      view: (view, cause) => {
+        this.view = view;
+        this.problem = null;
+        for (const watch of this.watchers) watch(view, cause);
+      },
+      alarm: (alarm) => {
+        for (const watch of this.alarmWatchers) watch(alarm);
+      },
+      phase: (phase) => (this.phase = phase),
+      clock: (clock) => {
+        this.clock = clock;
+        this.nowMs = serverNow(clock, performance.now());
+      },
+      hello: (hello) => (this.hello = hello),
+      problem: (problem) => (this.problem = problem),
+      newBuild: () => setTimeout(() => location.reload(), Math.random() * RELOAD_SPREAD_MS),
+      frame: () => {
+        this.beat += 1;
+        if (this.clock !== null) this.lastFrameMs = serverNow(this.clock, performance.now());
+      },
+    });
+    this.feed.start(wanted);
+  }
+
+  subscribe(wanted: Subscription): void {
+    this.feed?.subscribe(wanted);
+  }
+
+  onView(watch: (view: View, cause: 'snapshot' | 'delta') => void): void {
+    this.watchers.push(watch);
+  }
+
+  onAlarm(watch: (alarm: Alarm) => void): void {
+    this.alarmWatchers.push(watch);
+  }
+
+  /** Once a second, on the second, so that the seconds of the clock do not stumble. */
+  private tick(): void {
+    const now_ms = this.clock === null ? Date.now() : serverNow(this.clock, performance.now());
+    this.nowMs = now_ms;
+    setTimeout(() => this.tick(), 1000 - (now_ms % 1000) + 5);
+  }
+}

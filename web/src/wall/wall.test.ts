@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import type { Incident } from '../feed/protocol';
+import { learn, toHours } from './hours';
+import { planRail, ROWS_MAX } from './rail';
+
+const NOW_MS = Date.parse('2026-11-24T05:05:32Z');
+const HOUR_MS = 3_600_000;
+
+describe('the hours strip', () => {
+  const opened = (id: string, hoursAgo: number, category = 'water', status: Incident['status'] = 'new'): Incident => ({
+    kind: 'incident', id, at: [0, 0], category, status, reports: 1, title: null, area: null, agency: null,
+    openedAtMs: NOW_MS - hoursAgo * HOUR_MS, updatedAtMs: 0, dueAtMs: null, overdue: false, drill: false, version: null,
+  });
+
+  it('has 24 hours, the running one last, and counts each incident once', () => {
+    let known = learn(new Map(), [opened('a', 0), opened('b', 1), opened('c', 22.9)], NOW_MS);
+    known = learn(known, [opened('a', 0), opened('d', 0, 'garbage')], NOW_MS);
+    const hours = toHours(known, NOW_MS);
+    expect(hours).toHaveLength(24);
+    expect(hours[23]).toMatchObject({ total: 2, byCategory: { water: 1, garbage: 1 } });
+    expect(hours[22]?.total).toBe(1);
+    expect(hours.reduce((sum, { total }) => sum + total, 0)).toBe(4);
+  });
+
+  it('lets go of what is older and of what was rejected', () => {
+    const known = learn(learn(new Map(), [opened('a', 0), opened('old', 30)], NOW_MS), [opened('a', 0, 'water', 'rejected')], NOW_MS);
+    expect(known.size).toBe(0);
+  });
+});
+
+describe('the rail', () => {
+  it('never has more than seven rows, nor more than fits, nor more than there is', () => {
+    for (let lines = 4; lines <= 40; lines += 0.5) {
+      for (const hotspots of [0, 1, 3, 9]) {
+        for (const newest of [0, 1, 8]) {
+          for (const overdue of [0, 1, 30]) {
+            const plan = planRail(lines, { hotspots, newest, overdue });
+            const what = JSON.stringify({ lines, hotspots, newest, overdue, plan });
+            expect(plan.hotspots + plan.newest + plan.overdue, what).toBeLessThanOrEqual(ROWS_MAX);
+            expect(Math.min(plan.hotspots, plan.newest, plan.overdue, plan.whys), what).toBeGreaterThanOrEqual(0);
+            expect(plan.hotspots <= hotspots && plan.newest <= newest && plan.overdue <= overdue, what).toBe(true);
+            if (lines >= 8) expect(2.6 + (overdue > 0 ? 1.3 : 0) + plan.hotspots * 2.5 + plan.whys * 2 + (plan.newest + plan.overdue) * 1.15, what).toBeLessThanOrEqual(lines + 0.01);
+          }
+        }
+      }
+    }
+  });
+
+  it('a full wall shows three hotspots, the first with its reason, three newest and one overdue', () => {
+    expect(planRail(19.5, { hotspots: 5, newest: 9, overdue: 30 })).toEqual({ hotspots: 3, whys: 1, newest: 3, overdue: 1 });
+  });
+});
