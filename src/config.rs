@@ -100,10 +100,12 @@ mod tests {
 
     #[test]
     fn a_wrong_value_names_the_key_and_the_fix() {
-        let resolve = |flags| format!("{:#}", ServeSettings::resolve(flags, FileSettings::default()).unwrap_err());
+        let resolve =
+            |flags| format!("{:#}", ServeSettings::resolve(flags, FileSettings::default()).unwrap_err());
         let wrong = resolve(ServeFlags { listen: Some("8080".into()), ..ServeFlags::default() });
         assert!(wrong.contains("PANTAU_LISTEN") && wrong.contains(LISTEN_DEFAULT), "{wrong}");
-        let flags = ServeFlags { listen: Some("0.0.0.0:80".into()), trust_loopback: true, ..ServeFlags::default() };
+        let flags =
+            ServeFlags { listen: Some("0.0.0.0:80".into()), trust_loopback: true, ..ServeFlags::default() };
         assert!(resolve(flags).contains("--trust-loopback"));
         assert!(toml::from_str::<FileSettings>("lisen = \"x\"").is_err());
     }

@@ -122,7 +122,12 @@ impl Engine {
 }
 
 /// Reads rows, texts and the tail side by side; the live map stands at the journal's head.
-pub fn open(reader: &dyn Reader, head: Head, city: Arc<City>, ids: IdKey) -> Result<LiveWriter, JournalError> {
+pub fn open(
+    reader: &dyn Reader,
+    head: Head,
+    city: Arc<City>,
+    ids: IdKey,
+) -> Result<LiveWriter, JournalError> {
     let before_tail = before_tail(reader, head)?;
     let before = entry_time(reader, before_tail)?.unwrap_or(TimeMs::MIN);
     // Incidents that left memory within the tail are still needed for the ring.
@@ -148,7 +153,8 @@ pub fn open(reader: &dyn Reader, head: Head, city: Arc<City>, ids: IdKey) -> Res
     let mut unplaced = Ok(());
     reader.recent_reports(window_from, &mut |row| {
         let status = restorer.status_of(row.incident);
-        let status = status.map_or_else(|| reader.incident(row.incident).map(|i| i.map(|i| i.status)), |s| Ok(Some(s)));
+        let status = status
+            .map_or_else(|| reader.incident(row.incident).map(|i| i.map(|i| i.status)), |s| Ok(Some(s)));
         match status {
             Ok(Some(status)) => restorer.report(&row, status),
             Ok(None) => {}
@@ -272,7 +278,8 @@ impl Worker {
         }
         let jobs: Vec<Job> = std::mem::take(batch);
         let sizes: Vec<usize> = jobs.iter().map(|job| job.commands.len()).collect();
-        let (commands, replies): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.commands, job.reply)).unzip();
+        let (commands, replies): (Vec<_>, Vec<_>) =
+            jobs.into_iter().map(|job| (job.commands, job.reply)).unzip();
         match self.append(commands.into_iter().flatten().collect()) {
             Ok(outcomes) => {
                 let mut outcomes = outcomes.into_iter();
@@ -305,7 +312,10 @@ impl Worker {
             }
             Err(e) => {
                 self.failed = true;
-                tracing::error!(error = &e as &dyn std::error::Error, "the journal failed; only reading goes on");
+                tracing::error!(
+                    error = &e as &dyn std::error::Error,
+                    "the journal failed; only reading goes on"
+                );
                 return Err(EngineError::Journal);
             }
         };
@@ -327,7 +337,9 @@ impl Worker {
     }
 
     fn tick_if_due(&mut self) {
-        let due = !self.failed && self.until_tick_allowed().is_zero() && self.writer.tick_is_due(self.clock.now());
+        let due = !self.failed
+            && self.until_tick_allowed().is_zero()
+            && self.writer.tick_is_due(self.clock.now());
         if !due {
             return;
         }
@@ -341,7 +353,10 @@ impl Worker {
     fn flush(&mut self) {
         let Some(derived) = self.writer.take_derived().filter(|_| !self.failed) else { return };
         if let Err(e) = self.journal.append(Vec::new(), self.clock.now(), Some(&derived)) {
-            tracing::warn!(error = &e as &dyn std::error::Error, "hotspots were not saved; the next start computes them");
+            tracing::warn!(
+                error = &e as &dyn std::error::Error,
+                "hotspots were not saved; the next start computes them"
+            );
         }
     }
 }

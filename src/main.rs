@@ -86,7 +86,8 @@ enum CityCommand {
 fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("PANTAU_LOG").unwrap_or_else(|_| "pantau=info,warn".into()),
+            tracing_subscriber::EnvFilter::try_from_env("PANTAU_LOG")
+                .unwrap_or_else(|_| "pantau=info,warn".into()),
         )
         .with_writer(std::io::stderr)
         .init();
@@ -124,13 +125,23 @@ fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
     runtime.block_on(async {
         let server = Server::start(&settings)?;
         let listener = tokio::net::TcpListener::bind(settings.listen).await.with_context(|| {
-            format!("cannot listen on {}; is another server there? choose another with --listen", settings.listen)
+            format!(
+                "cannot listen on {}; is another server there? choose another with --listen",
+                settings.listen
+            )
         })?;
         let address = listener.local_addr().context("the listener has no address")?;
         let live = server.app().live();
         println!("Pantau {}: {} on http://{address}/", pantau::BUILD, live.city().name.en);
-        println!("  wall http://{address}/wall · field http://{address}/field · embed http://{address}/embed");
-        println!("  data {} · {} incidents at seq {}", settings.data.display(), live.incident_count(), live.seq());
+        println!(
+            "  wall http://{address}/wall · field http://{address}/field · embed http://{address}/embed"
+        );
+        println!(
+            "  data {} · {} incidents at seq {}",
+            settings.data.display(),
+            live.incident_count(),
+            live.seq()
+        );
         drop(live);
         server.serve(listener, until_stopped()).await?;
         println!("Stopped; everything is durable.");

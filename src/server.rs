@@ -109,7 +109,8 @@ impl Server {
             let _ = stopped.wait_for(|stop| *stop).await;
         };
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let serving = tokio::spawn(axum::serve(listener, service).with_graceful_shutdown(shutdown).into_future());
+        let serving =
+            tokio::spawn(axum::serve(listener, service).with_graceful_shutdown(shutdown).into_future());
         let mut engine = tokio::task::spawn_blocking(move || engine.join());
         let ended_early = tokio::select! {
             () = until => false,
@@ -118,12 +119,18 @@ impl Server {
         stop.send_replace(true);
         drop(app);
         let serving_ended = tokio::time::timeout(STOP_TIMEOUT, serving).await;
-        anyhow::ensure!(!ended_early, "the engine stopped by a fault of its own; the log says why; start the server again");
+        anyhow::ensure!(
+            !ended_early,
+            "the engine stopped by a fault of its own; the log says why; start the server again"
+        );
         if let Ok(ended) = serving_ended {
             ended.context("the server task failed")?.context("the listener failed")?;
             // Every sender is gone now, so the engine ends once all is durable.
             let joined = tokio::time::timeout(STOP_TIMEOUT, engine).await;
-            anyhow::ensure!(joined.is_ok(), "the engine did not stop in time; all that was acknowledged is durable");
+            anyhow::ensure!(
+                joined.is_ok(),
+                "the engine did not stop in time; all that was acknowledged is durable"
+            );
         }
         Ok(())
     }
@@ -158,7 +165,8 @@ fn start_beats(moments: Moments, clock: Arc<dyn Clock>) -> watch::Receiver<Arc<B
 
 /// One recorder a process: tests start many servers in one.
 fn metrics_handle() -> metrics_exporter_prometheus::PrometheusHandle {
-    static HANDLE: std::sync::OnceLock<metrics_exporter_prometheus::PrometheusHandle> = std::sync::OnceLock::new();
+    static HANDLE: std::sync::OnceLock<metrics_exporter_prometheus::PrometheusHandle> =
+        std::sync::OnceLock::new();
     HANDLE
         .get_or_init(|| {
             let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();

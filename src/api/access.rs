@@ -28,7 +28,9 @@ impl FromRequestParts<AppState> for Access {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Access, Problem> {
         if parts.headers.contains_key(header::AUTHORIZATION) {
-            return Err(Problem::unauthorized("this token is not known here; send none to see what is public"));
+            return Err(Problem::unauthorized(
+                "this token is not known here; send none to see what is public",
+            ));
         }
         let trusted = app.trust_loopback && is_trusted_loopback(parts);
         let projection = match wanted_projection(&parts.uri) {
@@ -36,7 +38,10 @@ impl FromRequestParts<AppState> for Access {
             None => Projection::Public,
             Some(wanted) if wanted == "public" => Projection::Public,
             Some(_) => {
-                return Err(Problem::bad_request("projection", "projection can only be lowered, to \"public\""));
+                return Err(Problem::bad_request(
+                    "projection",
+                    "projection can only be lowered, to \"public\"",
+                ));
             }
         };
         Ok(Access { projection })
@@ -56,7 +61,9 @@ impl FromRequestParts<AppState> for Staff {
 
 fn wanted_projection(uri: &Uri) -> Option<String> {
     let query = uri.query().unwrap_or_default();
-    form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "projection").map(|(_, v)| v.into_owned())
+    form_urlencoded::parse(query.as_bytes())
+        .find(|(key, _)| key == "projection")
+        .map(|(_, v)| v.into_owned())
 }
 
 /// A peer on this machine that came straight, to a name of this machine, from no foreign page.

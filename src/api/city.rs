@@ -16,7 +16,11 @@ use crate::model::AreaId;
 #[utoipa::path(get, path = "/api/v1/city", tag = "city",
     description = "Name, map, categories and agencies of the city, and how this server runs.",
     responses((status = 200)))]
-pub async fn city(State(app): State<AppState>, access: Access, params: Params) -> Result<Response, Problem> {
+pub async fn city(
+    State(app): State<AppState>,
+    access: Access,
+    params: Params,
+) -> Result<Response, Problem> {
     params.finish()?;
     let city = &app.city;
     let categories = city.categories.iter().map(|c| {
@@ -62,7 +66,8 @@ pub async fn city(State(app): State<AppState>, access: Access, params: Params) -
 pub async fn areas(State(app): State<AppState>, _: Access, params: Params) -> Result<Response, Problem> {
     params.finish()?;
     let features: Vec<Value> = app.city.areas.iter().map(|(_, area)| feature(&app, area)).collect();
-    Ok(Json(json!({"type": "FeatureCollection", "seq": app.live().seq().0, "features": features})).into_response())
+    Ok(Json(json!({"type": "FeatureCollection", "seq": app.live().seq().0, "features": features}))
+        .into_response())
 }
 
 #[utoipa::path(get, path = "/api/v1/areas/{code}", tag = "city",
@@ -75,7 +80,8 @@ pub async fn area(
     Path(code): Path<String>,
 ) -> Result<Response, Problem> {
     params.finish()?;
-    let unknown = || Problem::not_found(format!("there is no area {code:?}; GET /api/v1/areas lists the codes"));
+    let unknown =
+        || Problem::not_found(format!("there is no area {code:?}; GET /api/v1/areas lists the codes"));
     let id: AreaId = app.city.areas.by_code(&code).ok_or_else(unknown)?;
     let mut feature = feature(&app, app.city.areas.get(id));
     feature["seq"] = app.live().seq().0.into();

@@ -37,7 +37,8 @@ pub async fn set_clock(
 ) -> Result<Response, Problem> {
     params.finish()?;
     let Mode::Replay(clock) = &app.mode else {
-        let detail = "this server lives in the present; start one with --clock replay on a folder of its own";
+        let detail =
+            "this server lives in the present; start one with --clock replay on a folder of its own";
         return Err(Problem::conflict("not-a-replay", detail));
     };
     let whole = |detail: String| body_problem(vec![FieldFault { pointer: String::new(), detail }]);
@@ -52,7 +53,9 @@ pub async fn set_clock(
     }
     let newest = app.live().now();
     if at < newest {
-        let detail = format!("the journal has entries up to {newest} already, and time never falls; replay into a new folder");
+        let detail = format!(
+            "the journal has entries up to {newest} already, and time never falls; replay into a new folder"
+        );
         return Err(Problem::conflict("clock-behind", detail));
     }
     clock.set(at, ask.speed);

@@ -59,7 +59,9 @@ pub async fn import(
         match outcome {
             Outcome::Accepted { .. } => answer.accepted += 1,
             Outcome::Repeat { .. } => answer.repeated += 1,
-            Outcome::Refused(refusal) => answer.refused.push(RefusedLine { line, reason: refusal.to_string() }),
+            Outcome::Refused(refusal) => {
+                answer.refused.push(RefusedLine { line, reason: refusal.to_string() })
+            }
         }
     }
     answer.refused.sort_by_key(|refused| refused.line);

@@ -14,11 +14,13 @@ use super::app::{App, AppState};
 use super::params::Params;
 use super::problem::Problem;
 use super::reports::body_problem;
-use crate::feed::wire::{self, Feature, time};
 use crate::feed::parse_bbox;
+use crate::feed::wire::{self, Feature, time};
 use crate::intake::parse_action;
 use crate::live::{Circle, Cursor, Filter, Incident, LiveMap, Sort, Where};
-use crate::model::{Action, Command, Entry, Fact, IncidentNo, LngLat, Outcome, Projection, Refusal, TimeMs};
+use crate::model::{
+    Action, Command, Entry, Fact, IncidentNo, LngLat, Outcome, Projection, Refusal, TimeMs,
+};
 
 const LIMIT_DEFAULT: u32 = 100;
 const LIMIT_MAX: u32 = 1_000;
@@ -38,7 +40,11 @@ const RADIUS_M_MAX: f64 = 20_037_509.0;
         ("include" = Option<String>, Query, description = "archive: those that left memory too"),
         ("sort" = Option<String>, Query), ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200), (status = 400)))]
-pub async fn list(State(app): State<AppState>, access: Access, mut params: Params) -> Result<Response, Problem> {
+pub async fn list(
+    State(app): State<AppState>,
+    access: Access,
+    mut params: Params,
+) -> Result<Response, Problem> {
     let projection = access.projection;
     let filter = params.filter(&app.city, projection);
     let place = place(&mut params);
@@ -49,7 +55,8 @@ pub async fn list(State(app): State<AppState>, access: Access, mut params: Param
     let limit = params.whole("limit", 1, LIMIT_MAX).unwrap_or(LIMIT_DEFAULT) as usize;
     let sort = params.read("sort", |text| {
         let known: Vec<&str> = Sort::ALL.iter().map(|sort| sort.key()).collect();
-        Sort::from_key(text).ok_or_else(|| format!("{text:?} is not a known sort; known are {}", known.join(", ")))
+        Sort::from_key(text)
+            .ok_or_else(|| format!("{text:?} is not a known sort; known are {}", known.join(", ")))
     });
     let sort = sort.unwrap_or_default();
     let after = params.read("cursor", |text| read_cursor(text, sort));

@@ -65,7 +65,12 @@ impl CloseReason {
 #[utoipa::path(get, path = "/api/v1/live", tag = "map",
     description = "The live socket (WebSocket, subprotocol pantau.v1): docs/live-protocol.md.",
     responses((status = 101), (status = 401), (status = 403), (status = 426)))]
-pub async fn live(State(app): State<AppState>, access: Access, params: Params, request: Request) -> Result<Response, Problem> {
+pub async fn live(
+    State(app): State<AppState>,
+    access: Access,
+    params: Params,
+    request: Request,
+) -> Result<Response, Problem> {
     let (mut parts, _) = request.into_parts();
     check_origin(&parts)?;
     params.finish()?;
@@ -92,7 +97,12 @@ async fn serve(socket: WebSocket, app: Arc<App>, projection: Projection) {
 }
 
 /// Runs until the client is gone (`Ok`) or is to be sent away.
-async fn talk<S, R, E>(sink: &mut S, stream: &mut R, app: &App, projection: Projection) -> Result<(), CloseReason>
+async fn talk<S, R, E>(
+    sink: &mut S,
+    stream: &mut R,
+    app: &App,
+    projection: Projection,
+) -> Result<(), CloseReason>
 where
     S: Sink<Message> + Unpin,
     R: Stream<Item = Result<Message, E>> + Unpin,
@@ -142,7 +152,11 @@ where
             () = sleep_until(give_up), if wait_until.is_some() => session.stop_waiting(&newest(app)),
             _ = stopping.changed() => return Err(CloseReason::GoingAway),
         };
-        wait_until = if session.is_waiting() { Some(wait_until.unwrap_or(Instant::now() + AHEAD_TIMEOUT)) } else { None };
+        wait_until = if session.is_waiting() {
+            Some(wait_until.unwrap_or(Instant::now() + AHEAD_TIMEOUT))
+        } else {
+            None
+        };
         send(sink, frames).await?;
     }
 }

@@ -23,7 +23,11 @@ use crate::model::{Projection, SECOND_MS};
         ("since" = Option<String>, Query), ("until" = Option<String>, Query), ("q" = Option<String>, Query),
         ("overdue" = Option<bool>, Query), ("drill" = Option<bool>, Query)),
     responses((status = 200), (status = 400)))]
-pub async fn clusters(State(app): State<AppState>, access: Access, mut params: Params) -> Result<Response, Problem> {
+pub async fn clusters(
+    State(app): State<AppState>,
+    access: Access,
+    mut params: Params,
+) -> Result<Response, Problem> {
     let bbox = params.read("bbox", parse_bbox);
     let zoom = params.whole("zoom", 0, 20);
     let filter = params.filter(&app.city, access.projection);
@@ -33,7 +37,9 @@ pub async fn clusters(State(app): State<AppState>, access: Access, mut params: P
         }
     }
     params.finish()?;
-    let (Some(bbox), Some(zoom), Some(filter)) = (bbox, zoom, filter) else { return Err(Problem::internal()) };
+    let (Some(bbox), Some(zoom), Some(filter)) = (bbox, zoom, filter) else {
+        return Err(Problem::internal());
+    };
 
     let live = app.live();
     let level = live.level_in_force(access.projection, &filter, &bbox, zoom as u8);
@@ -53,7 +59,11 @@ pub async fn clusters(State(app): State<AppState>, access: Access, mut params: P
         ("within" = Option<String>, Query), ("drill" = Option<bool>, Query),
         ("members" = Option<bool>, Query, description = "With the reports of each. Staff.")),
     responses((status = 200), (status = 400), (status = 401)))]
-pub async fn hotspots(State(app): State<AppState>, access: Access, mut params: Params) -> Result<Response, Problem> {
+pub async fn hotspots(
+    State(app): State<AppState>,
+    access: Access,
+    mut params: Params,
+) -> Result<Response, Problem> {
     let bbox = params.read("bbox", parse_bbox);
     let filter = params.hotspot_filter(&app.city, access.projection);
     let members = params.flag("members").unwrap_or(false);
@@ -91,7 +101,11 @@ fn parameters(p: &HotspotParameters) -> Value {
         ("until" = Option<String>, Query), ("q" = Option<String>, Query), ("overdue" = Option<bool>, Query),
         ("drill" = Option<bool>, Query)),
     responses((status = 200), (status = 400)))]
-pub async fn stats(State(app): State<AppState>, access: Access, mut params: Params) -> Result<Response, Problem> {
+pub async fn stats(
+    State(app): State<AppState>,
+    access: Access,
+    mut params: Params,
+) -> Result<Response, Problem> {
     let filter = params.filter(&app.city, access.projection);
     params.finish()?;
     let filter = filter.ok_or_else(Problem::internal)?;

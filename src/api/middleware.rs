@@ -23,7 +23,8 @@ const COMPRESS_BYTES_MIN: u64 = 1024;
 
 pub fn around(router: Router) -> Router {
     // A map archive is compressed inside and read by ranges: it must go out as it is.
-    let predicate = SizeAbove::new(COMPRESS_BYTES_MIN).and(NotForContentType::const_new("application/vnd.pmtiles"));
+    let predicate =
+        SizeAbove::new(COMPRESS_BYTES_MIN).and(NotForContentType::const_new("application/vnd.pmtiles"));
     router
         .layer(CompressionLayer::new().gzip(true).compress_when(predicate))
         .layer(CatchPanicLayer::custom(|_| Problem::internal().into_response()))

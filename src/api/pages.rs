@@ -97,7 +97,8 @@ pub async fn base_map(State(app): State<AppState>, request: Request) -> Response
 
 /// A map that the city laid over the base map, by ranges.
 pub async fn overlay(State(app): State<AppState>, Path(name): Path<String>, request: Request) -> Response {
-    let named = |overlay: &&crate::city::Overlay| overlay.file.file_name().is_some_and(|file| *file == *name);
+    let named =
+        |overlay: &&crate::city::Overlay| overlay.file.file_name().is_some_and(|file| *file == *name);
     match app.city.overlays.iter().find(named) {
         Some(overlay) => map_archive(&overlay.file, request).await,
         None => Problem::not_found("the city pack names no such overlay").into_response(),

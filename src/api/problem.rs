@@ -24,7 +24,12 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Problem {
+    pub fn new(
+        status: StatusCode,
+        kind: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Problem {
         Problem { status, kind, title, detail: detail.into(), errors: Vec::new(), retry_after_s: None }
     }
 
@@ -40,13 +45,19 @@ impl Problem {
     /// The body is not even JSON.
     pub fn unreadable_body(errors: Vec<FieldFault>) -> Problem {
         let detail = "the body is not a JSON object; see \"errors\"";
-        Problem { errors, ..Problem::new(StatusCode::BAD_REQUEST, "unreadable-body", "Unreadable body", detail) }
+        Problem {
+            errors,
+            ..Problem::new(StatusCode::BAD_REQUEST, "unreadable-body", "Unreadable body", detail)
+        }
     }
 
     /// The query parameters are not what they must be.
     pub fn invalid_query(errors: Vec<FieldFault>) -> Problem {
         let detail = "some query parameters are unknown, missing or wrong; see \"errors\"";
-        Problem { errors, ..Problem::new(StatusCode::BAD_REQUEST, "invalid-query", "Invalid query", detail) }
+        Problem {
+            errors,
+            ..Problem::new(StatusCode::BAD_REQUEST, "invalid-query", "Invalid query", detail)
+        }
     }
 
     pub fn not_found(detail: impl Into<String>) -> Problem {
@@ -81,9 +92,11 @@ impl Problem {
             StatusCode::PAYLOAD_TOO_LARGE => {
                 ("too-large", "Too large", "the body is larger than this address takes; send less at once")
             }
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-                ("media-type", "Unsupported media type", "send Content-Type: application/json or multipart/form-data")
-            }
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => (
+                "media-type",
+                "Unsupported media type",
+                "send Content-Type: application/json or multipart/form-data",
+            ),
             StatusCode::URI_TOO_LONG => ("uri-too-long", "Address too long", "the address is too long"),
             StatusCode::UPGRADE_REQUIRED => {
                 ("upgrade-required", "WebSocket needed", "this address speaks WebSocket; connect with one")
@@ -91,7 +104,9 @@ impl Problem {
             StatusCode::RANGE_NOT_SATISFIABLE => {
                 ("range", "Range not satisfiable", "the range asked for is outside the file")
             }
-            status if status.is_client_error() => ("bad-request", "Bad request", "the request cannot be understood"),
+            status if status.is_client_error() => {
+                ("bad-request", "Bad request", "the request cannot be understood")
+            }
             _ => return Problem { status, ..Problem::internal() },
         };
         Problem::new(status, kind, title, detail)

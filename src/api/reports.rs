@@ -51,7 +51,8 @@ pub struct ReportStatus {
 pub async fn post_report(State(app): State<AppState>, request: Request) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     check_origin(&parts)?;
-    let params = <Params as axum::extract::FromRequestParts<AppState>>::from_request_parts(&mut parts, &app).await?;
+    let params =
+        <Params as axum::extract::FromRequestParts<AppState>>::from_request_parts(&mut parts, &app).await?;
     params.finish()?;
     let key = idempotency_key(&parts.headers)?;
     let body = report_json(Request::from_parts(parts, body)).await?;
@@ -69,8 +70,7 @@ pub async fn post_report(State(app): State<AppState>, request: Request) -> Resul
     if let (Mode::Replay(clock), Some(occurred_at)) = (&app.mode, report.occurred_at) {
         clock.advance_to(occurred_at);
     }
-    report.idempotency =
-        key.map(|key| Idempotency { key, body_digest: Sha256::digest(&body).into() });
+    report.idempotency = key.map(|key| Idempotency { key, body_digest: Sha256::digest(&body).into() });
 
     let outcomes = app.engine.submit(vec![Command::Report(Box::new(report))]).await?;
     let outcome = outcomes.into_iter().next().ok_or_else(Problem::internal)?;
@@ -91,7 +91,8 @@ async fn report_json(request: Request) -> Result<Vec<u8>, Problem> {
         return body.map(|b| b.to_vec()).map_err(|e| Problem::of_status(e.status()));
     }
     let unreadable = |detail: String| Problem::bad_request("unreadable-body", detail);
-    let mut multipart = Multipart::from_request(request, &()).await.map_err(|e| unreadable(e.body_text()))?;
+    let mut multipart =
+        Multipart::from_request(request, &()).await.map_err(|e| unreadable(e.body_text()))?;
     let mut report = None;
     while let Some(field) = multipart.next_field().await.map_err(|e| multipart_problem(&e))? {
         match field.name() {
@@ -99,15 +100,21 @@ async fn report_json(request: Request) -> Result<Vec<u8>, Problem> {
                 report = Some(field.bytes().await.map_err(|e| multipart_problem(&e))?.to_vec());
             }
             Some("photo") => {
-                return Err(unreadable("photos are not taken yet; send the report without them".to_owned()));
+                return Err(unreadable(
+                    "photos are not taken yet; send the report without them".to_owned(),
+                ));
             }
             other => {
                 let name = other.unwrap_or_default();
-                return Err(unreadable(format!("the part {name:?} is unknown or given twice; send one part \"report\" that holds the JSON")));
+                return Err(unreadable(format!(
+                    "the part {name:?} is unknown or given twice; send one part \"report\" that holds the JSON"
+                )));
             }
         }
     }
-    report.ok_or_else(|| unreadable("the part \"report\" is missing; it holds the JSON of the report".to_owned()))
+    report.ok_or_else(|| {
+        unreadable("the part \"report\" is missing; it holds the JSON of the report".to_owned())
+    })
 }
 
 fn multipart_problem(error: &axum::extract::multipart::MultipartError) -> Problem {
@@ -121,7 +128,8 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let key = value.to_str().ok().filter(|key| (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&key.len()));
     key.map(|key| Some(key.to_owned())).ok_or_else(|| {
-        let detail = format!("Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters");
+        let detail =
+            format!("Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters");
         Problem::bad_request("idempotency-key", detail)
     })
 }

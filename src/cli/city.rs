@@ -23,7 +23,9 @@ pub fn check(dir: &Path) -> anyhow::Result<ExitCode> {
     );
     let approximate = city.areas.iter().filter(|(_, area)| area.approximate).count();
     if approximate > 0 {
-        println!("  {approximate} areas are approximate; lay in the city's own areas.geojson when there is one");
+        println!(
+            "  {approximate} areas are approximate; lay in the city's own areas.geojson when there is one"
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -156,7 +156,7 @@ pub fn patiently<T>(
             }
             Err(error) => error,
         };
-        let since = *waiting.get_or_insert_with(|| {
+        let since = waiting.get_or_insert_with(|| {
             if error.is_passing() {
                 tell(&format!("{error}; trying again for {} s", PATIENCE.as_secs()));
             }

@@ -19,11 +19,14 @@ use super::rows::RawRow;
 use super::time::{Stop, Stopwatch, now};
 use super::{Defaults, city_keys};
 use crate::city::City;
-use crate::intake::{Ahead, Context, IMPORT_BODY_BYTES_MAX, ImportAnswer, ImportRecord};
+use crate::intake::{Ahead, Context, IMPORT_BODY_BYTES_MAX, IMPORT_LINES_MAX, ImportAnswer, ImportRecord};
 use crate::journal::{FolderMode, Journal, JournalError, SqliteJournal};
 use crate::model::{Command, IdKey, NewReport, Outcome};
 
-const BATCHES_WAITING_MAX: usize = 2;
+const BATCHES_WAITING_MAX: usize = 1;
+/// Rows of one commit. Row ids fall all over their index, so a commit writes most of the index's
+/// pages anew whether it holds 5,000 rows or four times as many.
+const ROWS_A_COMMIT: usize = 20_000;
 
 /// Bring in past reports from a file
 ///
@@ -136,7 +139,7 @@ pub fn into_folder(file: &Path, map: &Path, data: &Path, city: &Path) -> anyhow:
     let ids = IdKey::new(journal.secret(), &city.code_prefix);
     let ctx = Context { city: &city, ids: &ids, now: now(), ahead: Ahead::Refuse };
     let source = source_name(file)?;
-    let job = Job { file, source: source.clone(), mapped };
+    let job = Job { file, source: source.clone(), mapped, rows_a_batch: ROWS_A_COMMIT };
     let prepare = |record: ImportRecord| record.into_report(&source, &ctx);
     import(job, prepare, |reports| append(&mut journal, reports))
 }
@@ -163,7 +166,7 @@ pub fn into_server(file: &Path, map: &Path, url: &str, stop: &Stop) -> anyhow::R
     let mapped = MappedFile::open(file, read_mapping(map, &keys)?)?;
     let source = source_name(file)?;
     let path = format!("/api/v1/import?source={}", percent_encoded(&source));
-    let job = Job { file, source, mapped };
+    let job = Job { file, source, mapped, rows_a_batch: IMPORT_LINES_MAX };
     let prepare =
         |record: ImportRecord| serde_json::to_string(&record.to_line()).map_err(|e| e.to_string());
     import(job, prepare, |lines| {
@@ -230,6 +233,7 @@ struct Job<'a> {
     file: &'a Path,
     source: String,
     mapped: MappedFile,
+    rows_a_batch: usize,
 }
 
 /// One batch on its way from the reader to the writer.
@@ -249,7 +253,7 @@ fn import<T: Send>(
     take: impl FnMut(Vec<T>) -> anyhow::Result<Taken>,
 ) -> anyhow::Result<Summary> {
     let watch = Stopwatch::start();
-    let Job { file, source, mapped } = job;
+    let Job { file, source, mapped, rows_a_batch } = job;
     let progress = Progress::new("import", Some(mapped.bytes_total()));
     let bytes_read = mapped.bytes_read();
     let mut writer = Writer {
@@ -261,7 +265,7 @@ fn import<T: Send>(
     };
     let (sender, receiver) = sync_channel(BATCHES_WAITING_MAX);
     std::thread::scope(|scope| {
-        let reader = scope.spawn(move || read_all(mapped, prepare, &sender));
+        let reader = scope.spawn(move || read_all(mapped, rows_a_batch, prepare, &sender));
         let written = writer.write_all(receiver, take, progress, || bytes_read.load(Ordering::Relaxed));
         let read = reader.join().unwrap_or_else(|_| bail!("the reader of the file failed"));
         // Where the writer failed, the reader only found nobody to hand rows to.
@@ -284,12 +288,13 @@ fn import<T: Send>(
 
 fn read_all<T>(
     mut mapped: MappedFile,
+    rows_a_batch: usize,
     prepare: impl Fn(ImportRecord) -> Result<T, String>,
     sender: &SyncSender<Batch<T>>,
 ) -> anyhow::Result<()> {
     let mut columns_sent = false;
     loop {
-        let rows = mapped.next_batch()?;
+        let rows = mapped.next_batch(rows_a_batch)?;
         if rows.is_empty() {
             return Ok(());
         }

@@ -68,11 +68,12 @@ impl MappedFile {
         &self.columns
     }
 
-    /// At most [`LOOK_AHEAD_ROWS`] rows; an empty batch is the end.
-    pub fn next_batch(&mut self) -> anyhow::Result<Vec<MappedRow>> {
-        let mut batch = Vec::with_capacity(LOOK_AHEAD_ROWS);
+    /// At most `rows_max` rows, [`LOOK_AHEAD_ROWS`] the first time; an empty batch is the end.
+    pub fn next_batch(&mut self, rows_max: usize) -> anyhow::Result<Vec<MappedRow>> {
+        let rows_max = if self.is_checked { rows_max } else { LOOK_AHEAD_ROWS };
+        let mut batch = Vec::with_capacity(rows_max);
         let mut failed = None;
-        while batch.len() < LOOK_AHEAD_ROWS {
+        while batch.len() < rows_max {
             match self.file.next_row() {
                 Ok(Some(row)) => {
                     let record = self.record(&row);

@@ -1,22 +1,29 @@
-//! The commands that bring reports in from outside a running server: [`import`], [`replay`], [`drill`].
+//! The commands beside the server: [`import`], [`replay`] and [`drill`] bring reports in, [`verify`]
+//! and [`city`] prove that what is there is whole.
 //!
 //! Thin shells: files, sockets, clocks and progress bars are here, the rules are in `intake`.
 
 pub mod chance;
 pub mod city;
+pub mod drill;
 pub mod import;
+pub mod replay;
 pub mod verify;
 
 mod http;
 mod mapped;
 mod progress;
 mod rows;
+#[cfg(test)]
+mod stub;
 mod time;
 
 pub use http::{Client, HttpError};
 pub use time::Stop;
 
 use std::path::PathBuf;
+
+use crate::config::{CITY_DEFAULT, DATA_DEFAULT, LISTEN_DEFAULT};
 
 /// What the flags fall back to, as `main` resolved it from the environment and `pantau.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +35,8 @@ pub struct Defaults {
 
 impl Default for Defaults {
     fn default() -> Defaults {
-        Defaults { data: "var".into(), city: "geodata/ternate".into(), url: "http://127.0.0.1:8080".into() }
+        let url = format!("http://{LISTEN_DEFAULT}");
+        Defaults { data: DATA_DEFAULT.into(), city: CITY_DEFAULT.into(), url }
     }
 }
 

@@ -1,26 +1,26 @@
 //! What the commands know of time: now, how long something took, and waiting that Ctrl-C ends.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use crate::clock::{Clock, SystemClock};
 use crate::model::TimeMs;
 
 /// The machine's time.
 pub fn now() -> TimeMs {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    TimeMs(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+    SystemClock::new().now()
 }
 
-#[derive(Debug, Clone, Copy)]
-pub struct Stopwatch(Instant);
+/// Real time since it was started.
+pub struct Stopwatch(SystemClock);
 
 impl Stopwatch {
     pub fn start() -> Stopwatch {
-        Stopwatch(Instant::now())
+        Stopwatch(SystemClock::new())
     }
 
     pub fn elapsed(&self) -> Duration {
-        self.0.elapsed()
+        self.0.monotonic()
     }
 }
 

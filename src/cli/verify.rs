@@ -32,6 +32,9 @@ pub fn run(data: &Path) -> anyhow::Result<ExitCode> {
             None => println!("FAULT: {}", fault.message),
         }
     }
-    println!("{} fault(s). Keep this folder as it is, and restore the newest backup that verifies.", report.faults_total);
+    println!(
+        "{} fault(s). Keep this folder as it is, and restore the newest backup that verifies.",
+        report.faults_total
+    );
     Ok(ExitCode::FAILURE)
 }

@@ -64,7 +64,8 @@ impl Contents {
         if view.layers.hotspots {
             contents.add_hotspots(map, held, view, from);
         }
-        let moved = || map.changes_since(view.projection, from).next().is_some() || map.day_began_since(from);
+        let moved =
+            || map.changes_since(view.projection, from).next().is_some() || map.day_began_since(from);
         contents.stats = (view.layers.stats && moved()).then(|| stats(map, view));
         contents
     }
@@ -90,7 +91,14 @@ impl Contents {
         self.remove.retain(|id| !upserted.contains(&**id));
     }
 
-    fn add_touched_cell(&mut self, map: &LiveMap, view: &View, ranges: &Ranges, cell: Cell, changes: &[&Change]) {
+    fn add_touched_cell(
+        &mut self,
+        map: &LiveMap,
+        view: &View,
+        ranges: &Ranges,
+        cell: Cell,
+        changes: &[&Change],
+    ) {
         let sum = map.cell(view.projection, &view.filter, cell);
         if ranges.held.contains(cell) {
             self.remove.push(cell_id(cell));
@@ -176,7 +184,13 @@ pub fn features(map: &LiveMap, projection: Projection, filter: &Filter, range: &
     cells.iter().map(|(cell, sum)| cell_feature(map, projection, filter, *cell, sum)).collect()
 }
 
-fn cell_feature(map: &LiveMap, projection: Projection, filter: &Filter, cell: Cell, sum: &Summary) -> Feature {
+fn cell_feature(
+    map: &LiveMap,
+    projection: Projection,
+    filter: &Filter,
+    cell: Cell,
+    sum: &Summary,
+) -> Feature {
     let lone = sum.only.and_then(|no| map.incident(no));
     match lone {
         Some(incident) => Feature::incident(map, incident, projection),

@@ -18,7 +18,7 @@ pub mod wire;
 
 pub use beat::{Beat, VIEWS_MAX, Views};
 pub use contents::{Contents, features, hotspot_features};
-pub use session::{SUBSCRIPTIONS_MAX, Session};
 pub(crate) use session::encode;
+pub use session::{SUBSCRIPTIONS_MAX, Session};
 pub use spec::{FilterSpec, parse_bbox, parse_within_json, parse_within_text};
 pub use view::{Layers, View};

@@ -82,7 +82,10 @@ impl Session {
             }
             Ok(ClientMessage::Unsubscribe { id }) => match self.subscriptions.remove(&id) {
                 Some(_) => Vec::new(),
-                None => vec![Fault::invalid(format!("there is no subscription {id:?} on this socket")).frame(Some(&id))],
+                None => vec![
+                    Fault::invalid(format!("there is no subscription {id:?} on this socket"))
+                        .frame(Some(&id)),
+                ],
             },
             Ok(ClientMessage::Ping { t }) => vec![encode(&ServerMessage::Pong { t })],
             Err(e) => vec![Fault::invalid(format!("not a message of pantau.v1: {e}")).frame(None)],
@@ -122,7 +125,9 @@ impl Session {
         let view = self.check(&ask, beat)?;
         let known = self.subscriptions.contains_key(&ask.id);
         if !known && self.subscriptions.len() >= SUBSCRIPTIONS_MAX {
-            let detail = format!("a socket has at most {SUBSCRIPTIONS_MAX} subscriptions; end one or open another socket");
+            let detail = format!(
+                "a socket has at most {SUBSCRIPTIONS_MAX} subscriptions; end one or open another socket"
+            );
             return Err(Fault::new("too-many-subscriptions", "Too many subscriptions", detail));
         }
         let city = beat.map.city();
@@ -147,7 +152,8 @@ impl Session {
 
     fn check(&self, ask: &Subscribe, beat: &Beat) -> Result<View, Fault> {
         let mut errors = Vec::new();
-        let mut fault = |pointer: &str, detail: String| errors.push(FieldFault { pointer: pointer.to_owned(), detail });
+        let mut fault =
+            |pointer: &str, detail: String| errors.push(FieldFault { pointer: pointer.to_owned(), detail });
         if ask.id.is_empty() || ask.id.chars().count() > ID_CHARS_MAX {
             fault("/id", format!("an id has 1 to {ID_CHARS_MAX} characters"));
         }
@@ -161,7 +167,10 @@ impl Session {
             }
         };
         if !(0.0..=ZOOM_MAX).contains(&ask.zoom) || ask.zoom.fract() != 0.0 {
-            fault("/zoom", format!("zoom is a whole number from 0 to {ZOOM_MAX}; a page takes the floor of its own"));
+            fault(
+                "/zoom",
+                format!("zoom is a whole number from 0 to {ZOOM_MAX}; a page takes the floor of its own"),
+            );
         }
         let layers = match &ask.layers {
             None => Layers::from_keys(["incidents"]),
@@ -303,9 +312,8 @@ impl Subscription {
         let since = self.alarmed;
         self.alarmed = beat.map.seq();
         let board = beat.map.hotspots(self.view.projection);
-        let concerns = |alarm: &&Alarm| {
-            self.view.layers.hotspots && shows(&self.view.filter, None, &alarm.hotspot)
-        };
+        let concerns =
+            |alarm: &&Alarm| self.view.layers.hotspots && shows(&self.view.filter, None, &alarm.hotspot);
         board.alarms_since(since).filter(concerns).map(|alarm| alarm_frame(id, alarm, beat)).collect()
     }
 }

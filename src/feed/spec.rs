@@ -3,8 +3,8 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use geo::Validation;
 use geo::CoordsIter;
+use geo::Validation;
 use geo_types::{Geometry, MultiPolygon};
 
 use crate::city::City;
@@ -49,18 +49,20 @@ impl FilterSpec {
     ) -> Result<Filter, Vec<FieldFault>> {
         let mut check = Check { prefix, faults: Vec::new() };
         let categories = check.list("category", &self.category, |key| {
-            city.category_by_key(key).ok_or_else(|| unknown("category", key, city.categories.iter().map(|c| &*c.key)))
+            city.category_by_key(key)
+                .ok_or_else(|| unknown("category", key, city.categories.iter().map(|c| &*c.key)))
         });
         let statuses = check.list("status", &self.status, |key| {
             Status::from_key(key).ok_or_else(|| unknown("status", key, Status::ALL.iter().map(|s| s.key())))
         });
         let agencies = check.list("agency", &self.agency, |key| {
-            city.agency_by_key(key).ok_or_else(|| unknown("agency", key, city.agencies.iter().map(|a| &*a.key)))
+            city.agency_by_key(key)
+                .ok_or_else(|| unknown("agency", key, city.agencies.iter().map(|a| &*a.key)))
         });
         let areas = check.list("area", &self.area, |code| {
-            city.areas.by_code(code).ok_or_else(|| {
-                format!("there is no area {code:?}; GET /api/v1/areas lists the codes")
-            })
+            city.areas
+                .by_code(code)
+                .ok_or_else(|| format!("there is no area {code:?}; GET /api/v1/areas lists the codes"))
         });
         let within = check.value("within", &self.within, parse_within_json);
         let since = check.value("since", &self.since, |text| parse_time(text));
@@ -98,7 +100,12 @@ impl Check<'_> {
         self.faults.push(FieldFault { pointer: format!("{}{key}", self.prefix), detail });
     }
 
-    fn value<S, T>(&mut self, key: &str, given: &Option<S>, read: impl FnOnce(&S) -> Result<T, String>) -> Option<T> {
+    fn value<S, T>(
+        &mut self,
+        key: &str,
+        given: &Option<S>,
+        read: impl FnOnce(&S) -> Result<T, String>,
+    ) -> Option<T> {
         match read(given.as_ref()?) {
             Ok(value) => Some(value),
             Err(detail) => {
@@ -136,8 +143,9 @@ fn unknown<'k>(what: &str, given: &str, known: impl Iterator<Item = &'k str>) ->
 }
 
 fn parse_time(text: &str) -> Result<TimeMs, String> {
-    TimeMs::parse_rfc3339(text)
-        .ok_or_else(|| format!("{text:?} is not a time like 2026-11-24T00:00:00+09:00 (RFC 3339, with the offset)"))
+    TimeMs::parse_rfc3339(text).ok_or_else(|| {
+        format!("{text:?} is not a time like 2026-11-24T00:00:00+09:00 (RFC 3339, with the offset)")
+    })
 }
 
 fn parse_words(text: &str) -> Result<Vec<String>, String> {
@@ -187,7 +195,9 @@ pub fn parse_within_json(json: &serde_json::Value) -> Result<Within, String> {
     };
     let n_points = polygons.coords_count();
     if n_points > POLYGON_POINTS_MAX {
-        return Err(format!("the polygon has {n_points} points; at most {POLYGON_POINTS_MAX} are taken, simplify it"));
+        return Err(format!(
+            "the polygon has {n_points} points; at most {POLYGON_POINTS_MAX} are taken, simplify it"
+        ));
     }
     for coord in polygons.coords_iter() {
         LngLat::new(coord.x, coord.y).map_err(|e| format!("{e}; coordinates are [lng, lat]"))?;

@@ -28,7 +28,9 @@ impl Layers {
                 "incidents" => layers.incidents = true,
                 "hotspots" => layers.hotspots = true,
                 "stats" => layers.stats = true,
-                other => return Err(format!("{other:?} is not a layer; known are incidents, hotspots, stats")),
+                other => {
+                    return Err(format!("{other:?} is not a layer; known are incidents, hotspots, stats"));
+                }
             }
         }
         Ok(layers)

@@ -269,7 +269,8 @@ fn decide_action(
         return Ok(Decision::Refuse(Refusal::Version { current: incident.version }));
     }
     // It has left the live map by now, which could not show the change.
-    let is_archived = |closed_at: TimeMs| store.keep_closed_ms().is_some_and(|ms| closed_at.plus_ms(ms) <= at);
+    let is_archived =
+        |closed_at: TimeMs| store.keep_closed_ms().is_some_and(|ms| closed_at.plus_ms(ms) <= at);
     if incident.closed_at.is_some_and(is_archived) {
         return Ok(Decision::Refuse(Refusal::Archived));
     }

@@ -172,7 +172,10 @@ impl Summary {
         if count == 0 {
             return None;
         }
-        LngLat::from_e7(div_round(self.total.lng_e7, count) as i32, div_round(self.total.lat_e7, count) as i32)
+        LngLat::from_e7(
+            div_round(self.total.lng_e7, count) as i32,
+            div_round(self.total.lat_e7, count) as i32,
+        )
     }
 }
 
@@ -279,7 +282,12 @@ impl Pyramid {
 
     /// Calls `each` for every cell of the range in which anything matches; a cell once, in no
     /// particular order, until it answers `false`.
-    pub fn cells(&self, range: &CellRange, matcher: &impl Matcher, mut each: impl FnMut(Cell, Summary) -> bool) {
+    pub fn cells(
+        &self,
+        range: &CellRange,
+        matcher: &impl Matcher,
+        mut each: impl FnMut(Cell, Summary) -> bool,
+    ) {
         visit_cells(&self.root, Cell::ROOT, range, matcher, &mut each);
     }
 
@@ -289,7 +297,12 @@ impl Pyramid {
     }
 
     /// Calls `each` for every matching member of one cell until it answers `false`.
-    pub fn members_of_cell(&self, cell: Cell, matcher: &impl Matcher, mut each: impl FnMut(&Member) -> bool) {
+    pub fn members_of_cell(
+        &self,
+        cell: Cell,
+        matcher: &impl Matcher,
+        mut each: impl FnMut(&Member) -> bool,
+    ) {
         visit_cell_members(&self.root, Cell::ROOT, cell, matcher, &mut each);
     }
 
@@ -327,7 +340,8 @@ fn leaf_split(leaf: &Node, cell: Cell, matcher: &impl Matcher) -> Option<u8> {
     });
     deepest.retain(|c| c.ancestor(cell.level) == cell);
     let first = *deepest.first()?;
-    (cell.level + 1..=LEVEL_MAX).find(|level| deepest.iter().any(|c| c.ancestor(*level) != first.ancestor(*level)))
+    (cell.level + 1..=LEVEL_MAX)
+        .find(|level| deepest.iter().any(|c| c.ancestor(*level) != first.ancestor(*level)))
 }
 
 impl Node {
@@ -468,9 +482,7 @@ fn first(node: &Node, matcher: &impl Matcher) -> Option<IncidentNo> {
 /// Calls `each` for the matching members of a node until it answers `false`; so does this.
 fn each_member(node: &Node, matcher: &impl Matcher, each: &mut impl FnMut(&Member) -> bool) -> bool {
     match &node.kind {
-        Kind::Leaf(members) => {
-            members.iter().filter(|m| matcher.key(m.key) && matcher.member(m)).all(each)
-        }
+        Kind::Leaf(members) => members.iter().filter(|m| matcher.key(m.key) && matcher.member(m)).all(each),
         Kind::Branch(children) => {
             let any = node.tallies.iter().any(|(key, _)| matcher.key(*key));
             !any || children.iter().flatten().all(|child| each_member(child, matcher, each))
@@ -553,11 +565,7 @@ fn visit_cell_members(
     match &node.kind {
         Kind::Leaf(members) => {
             let inside = |m: &&Member| Cell::at(m.place, wanted.level) == wanted;
-            members
-                .iter()
-                .filter(inside)
-                .filter(|m| matcher.key(m.key) && matcher.member(m))
-                .all(each);
+            members.iter().filter(inside).filter(|m| matcher.key(m.key) && matcher.member(m)).all(each);
         }
         Kind::Branch(children) => {
             let quarter = wanted.ancestor(at.level + 1).quarter();

@@ -9,7 +9,9 @@ use super::map::LiveMap;
 use super::pyramid::{CellRange, Region, Summary};
 use crate::city::Text;
 use crate::journal::IncidentRow;
-use crate::model::{Bbox, Cell, EARTH_RADIUS_M, IncidentNo, LEVEL_MAX, LngLat, Projection, TimeMs, great_circle_m};
+use crate::model::{
+    Bbox, Cell, EARTH_RADIUS_M, IncidentNo, LEVEL_MAX, LngLat, Projection, TimeMs, great_circle_m,
+};
 
 /// At most this many features an answer: where a level has more cells, a coarser one is used.
 pub const FEATURES_MAX: usize = 10_000;
@@ -33,7 +35,15 @@ impl Circle {
         let (west, east) = if whole_turn {
             (-180.0, 180.0)
         } else {
-            let wrap = |lng: f64| if lng < -180.0 { lng + 360.0 } else if lng > 180.0 { lng - 360.0 } else { lng };
+            let wrap = |lng: f64| {
+                if lng < -180.0 {
+                    lng + 360.0
+                } else if lng > 180.0 {
+                    lng - 360.0
+                } else {
+                    lng
+                }
+            };
             (wrap(self.centre.lng() - reach_lng), wrap(self.centre.lng() + reach_lng))
         };
         Bbox::new(west, south, east, north).unwrap_or(Bbox::WORLD)
@@ -97,8 +107,13 @@ pub enum Sort {
 }
 
 impl Sort {
-    pub const ALL: [Sort; 5] =
-        [Sort::NewestFirst, Sort::OldestFirst, Sort::LatestChangeFirst, Sort::MostReportsFirst, Sort::DueFirst];
+    pub const ALL: [Sort; 5] = [
+        Sort::NewestFirst,
+        Sort::OldestFirst,
+        Sort::LatestChangeFirst,
+        Sort::MostReportsFirst,
+        Sort::DueFirst,
+    ];
 
     pub fn key(self) -> &'static str {
         match self {
@@ -177,7 +192,12 @@ impl LiveMap {
     }
 
     /// Every cell of the range in which anything matches, with its sums, in the order of cells.
-    pub fn cells(&self, projection: Projection, filter: &Filter, range: &CellRange) -> Vec<(Cell, Summary)> {
+    pub fn cells(
+        &self,
+        projection: Projection,
+        filter: &Filter,
+        range: &CellRange,
+    ) -> Vec<(Cell, Summary)> {
         let mut cells = Vec::new();
         self.layer(projection).pyramid.cells(range, &self.matcher(filter, projection), |cell, sum| {
             cells.push((cell, sum));
@@ -245,7 +265,8 @@ impl LiveMap {
         limit: usize,
     ) -> Found {
         let (matched, mut page) = if place.is_anywhere() && sort == Sort::NewestFirst {
-            let matched = self.layer(projection).pyramid.summary(&self.matcher(filter, projection)).total.count;
+            let matched =
+                self.layer(projection).pyramid.summary(&self.matcher(filter, projection)).total.count;
             (u64::from(matched), self.newest(projection, filter, after, limit + 1))
         } else {
             self.collected(projection, filter, place, sort, after, limit + 1)
@@ -257,7 +278,13 @@ impl LiveMap {
     }
 
     /// The newest that match, read off the order of opening: touches no more than it must.
-    fn newest(&self, projection: Projection, filter: &Filter, after: Option<Cursor>, limit: usize) -> Vec<Incident> {
+    fn newest(
+        &self,
+        projection: Projection,
+        filter: &Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Vec<Incident> {
         let end = match after {
             Some(cursor) => Bound::Excluded((TimeMs(-cursor.value), cursor.no.0)),
             None => Bound::Unbounded,

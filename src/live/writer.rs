@@ -12,7 +12,9 @@ use super::incident::{Incident, Spot, is_public, public_spot};
 use super::map::{Change, Layer, LiveMap, RING_CHANGES_MAX};
 use crate::city::City;
 use crate::journal::DerivedUpdate;
-use crate::model::{ActionFact, Entry, Epoch, Fact, IdKey, IncidentNo, Projection, ReportFact, Seq, Status, TimeMs};
+use crate::model::{
+    ActionFact, Entry, Epoch, Fact, IdKey, IncidentNo, Projection, ReportFact, Seq, Status, TimeMs,
+};
 
 /// A credibility rule may weigh reports differently one day; until then each counts once.
 pub(super) const REPORT_WEIGHT: f64 = 1.0;
@@ -94,9 +96,10 @@ impl LiveWriter {
     pub fn tick_due_at(&self) -> Option<TimeMs> {
         let map = &self.map;
         let deadline = map.by_due.get_min().map(|(at, _)| *at);
-        let leaves = map.city.keep_closed_ms.and_then(|keep_ms| {
-            map.by_closed.get_min().map(|(at, _)| at.plus_ms(keep_ms))
-        });
+        let leaves = map
+            .city
+            .keep_closed_ms
+            .and_then(|keep_ms| map.by_closed.get_min().map(|(at, _)| at.plus_ms(keep_ms)));
         let day_end = self.day_has_figures().then(|| map.city.day_end(map.now));
         [self.staff_hotspots.due_at(), self.public_hotspots.due_at(), deadline, leaves, day_end]
             .into_iter()

@@ -3,6 +3,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::intake::RefusedLine;
 use crate::model::{ReportNo, Secret, Status, TimeMs};
 
 const MAP: &str = r#"
@@ -88,7 +89,7 @@ fn reports(name: &str, bytes: &[u8], map: &str) -> Vec<Result<NewReport, String>
     let mut mapped = MappedFile::open(&file, read_mapping(&map, &keys).unwrap()).unwrap();
     let mut found = Vec::new();
     loop {
-        let batch = mapped.next_batch().unwrap();
+        let batch = mapped.next_batch(50).unwrap();
         if batch.is_empty() {
             return found;
         }
@@ -242,4 +243,44 @@ fn a_chunk_holds_no_more_than_a_request_may() {
     let (body, n) = chunk(&lines);
     assert!(n == 2 && body.len() <= IMPORT_BODY_BYTES_MAX);
     assert_eq!(percent_encoded("a b&ü.csv"), "a%20b%26%C3%BC.csv");
+}
+
+#[test]
+fn rows_go_through_a_running_server_and_its_refusals_come_back_to_their_rows() {
+    use crate::cli::stub::{Stub, city, problem};
+    let rows = generated_rows();
+    let (folder, file, map) = folder_with("täglich.csv", &as_csv(&rows), MAP);
+    let stub = Stub::start(|asked, before| match before {
+        0 => (200, city("live")),
+        1 => problem(503, "starting"),
+        _ => {
+            let lines = asked.body.split(|b| *b == b'\n').count() - 1;
+            let refused = [RefusedLine { line: 7, reason: "not here".to_owned() }].to_vec();
+            let answer = ImportAnswer { accepted: lines as u64 - 11, repeated: 10, refused };
+            (200, serde_json::to_value(answer).unwrap())
+        }
+    });
+    let summary = into_server(&file, &map, stub.client.base(), &Stop::default()).unwrap();
+    assert_eq!((summary.rows, summary.new, summary.already_there, summary.refused), (120, 109, 10, 1));
+    let rejected = fs::read_to_string(folder.path().join("täglich.csv.rejected.csv")).unwrap();
+    assert!(rejected.contains(",T-6,") && rejected.ends_with("not here\n"), "{rejected}");
+
+    // What was sent is read by intake as what a folder would have got.
+    let sent = stub.asked_for("POST /api/v1/import?source=t%C3%A4glich.csv");
+    assert_eq!(sent.len(), 2);
+    let pack = City::load(&geodata("ternate")).unwrap();
+    let ids = IdKey::new(Secret([1; 32]), "TTE");
+    let ctx = Context { city: &pack, ids: &ids, now: TimeMs(1_795_492_800_000), ahead: Ahead::Refuse };
+    let read = crate::intake::parse_import(&sent[1].body, "rows", &ctx).unwrap();
+    assert_eq!(read, reports("rows.csv", &as_csv(&rows), MAP));
+}
+
+#[test]
+fn only_staff_may_import_through_a_server() {
+    use crate::cli::stub::{Stub, city, problem};
+    let (_folder, file, map) = folder_with("rows.csv", &as_csv(&generated_rows()), MAP);
+    let stub =
+        Stub::start(|_, before| if before == 0 { (200, city("live")) } else { problem(403, "staff only") });
+    let error = into_server(&file, &map, stub.client.base(), &Stop::default()).unwrap_err();
+    assert!(format!("{error:#}").contains("--trust-loopback"), "{error:#}");
 }

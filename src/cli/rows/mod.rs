@@ -153,7 +153,7 @@ pub struct RowFile {
 }
 
 enum Rows {
-    Csv(CsvRows<Source>),
+    Csv(Box<CsvRows<Source>>),
     GeoJson(GeoJsonRows<Source>),
     Ndjson(NdjsonRows<Source>),
 }
@@ -177,7 +177,7 @@ impl RowFile {
         let mut source = BufReader::with_capacity(BUFFER_BYTES, counted);
         skip_mark(&mut source).map_err(|source| RowsError::Read { line: 1, source })?;
         let rows = match kind_of(path, source.buffer()) {
-            Kind::Csv => Rows::Csv(CsvRows::new(source)?),
+            Kind::Csv => Rows::Csv(Box::new(CsvRows::new(source)?)),
             Kind::GeoJson => Rows::GeoJson(GeoJsonRows::new(source)?),
             Kind::Ndjson => Rows::Ndjson(NdjsonRows::new(source)),
         };
