@@ -17,10 +17,18 @@ use crate::support::{blank, ternate};
 enum Move {
     World(Step),
     /// The subscriber is handed the newest moment.
-    Beat { heartbeat: bool },
-    Pan { bbox: usize },
-    Filter { filter: usize },
-    Zoom { zoom: u8 },
+    Beat {
+        heartbeat: bool,
+    },
+    Pan {
+        bbox: usize,
+    },
+    Filter {
+        filter: usize,
+    },
+    Zoom {
+        zoom: u8,
+    },
     /// The connection is lost and resumed.
     Cut,
     /// The server restarts; the connection is lost and resumed.
@@ -85,7 +93,8 @@ fn boxes(history: &History) -> Vec<Value> {
 fn filters(history: &History) -> Vec<Value> {
     let (lng, lat) = (history.city.centre.lng(), history.city.centre.lat());
     let (east, north) = (lng + 0.005, lat + 0.004);
-    let triangle = json!({"type": "Polygon", "coordinates": [[[lng, lat], [east, lat], [lng, north], [lng, lat]]]});
+    let triangle =
+        json!({"type": "Polygon", "coordinates": [[[lng, lat], [east, lat], [lng, north], [lng, lat]]]});
     let area = history.city.areas.locate(history.city.centre).map(|id| &history.city.areas.get(id).code);
     let since = history.now.plus_ms(-3_600_000).to_rfc3339();
     vec![

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pantau::live::{CellRange, Filter, LiveMap, Sort, StatusSet, Where};
-use pantau::model::{Bbox, Cell, CategoryId, LEVEL_MAX, Projection, Status};
+use pantau::model::{Bbox, CategoryId, Cell, LEVEL_MAX, Projection, Status};
 use proptest::prelude::*;
 
 use crate::support::history::{History, Step, any_step};
@@ -22,7 +22,8 @@ fn everything(map: &LiveMap) -> String {
     let mut seen = format!("seq {} now {}\n", map.seq(), map.now());
     for projection in [Projection::Staff, Projection::Public] {
         let all = Filter { drill: None, ..Filter::everything() };
-        let found = map.incidents(projection, &all, &Where::default(), Sort::NewestFirst, None, usize::MAX - 1);
+        let found =
+            map.incidents(projection, &all, &Where::default(), Sort::NewestFirst, None, usize::MAX - 1);
         for incident in found.incidents {
             seen += &format!("{incident:?}\n");
         }

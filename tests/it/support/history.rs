@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pantau::city::City;
-use pantau::journal::{Derived, Journal, MemoryJournal};
+use pantau::journal::{Journal, MemoryJournal};
 use pantau::live::{LiveMap, LiveWriter};
 use pantau::model::{
     Action, AgencyId, CategoryId, Channel, Command, Entry, HOUR_MS, IdKey, IncidentNo, LngLat, MINUTE_MS,
@@ -18,9 +18,23 @@ pub const START: TimeMs = TimeMs(1_795_478_400_000);
 #[derive(Debug, Clone)]
 pub enum Step {
     /// A report at one of a few places, which joins an incident where `join` says so.
-    Report { category: u8, place: LngLat, age_min: u16, sender: u8, join: Option<u16>, drill: bool, text: bool },
-    Act { incident: u16, action: Action, agency: u8 },
-    Pass { minutes: u16 },
+    Report {
+        category: u8,
+        place: LngLat,
+        age_min: u16,
+        sender: u8,
+        join: Option<u16>,
+        drill: bool,
+        text: bool,
+    },
+    Act {
+        incident: u16,
+        action: Action,
+        agency: u8,
+    },
+    Pass {
+        minutes: u16,
+    },
     Tick,
 }
 
@@ -169,10 +183,6 @@ impl History {
         let mut writer = new_writer(&self.city, &self.journal);
         writer.apply(&self.entries);
         writer
-    }
-
-    pub fn derived(&self) -> Derived {
-        self.journal.reader().derived().expect("memory")
     }
 }
 
