@@ -3,4 +3,6 @@
 mod support;
 
 mod feed_law;
+mod hotspot_oracle;
+mod hotspot_words;
 mod live_law;
