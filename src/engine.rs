@@ -128,9 +128,10 @@ pub fn open(
     city: Arc<City>,
     ids: IdKey,
 ) -> Result<LiveWriter, JournalError> {
+    let before_tail = before_tail(reader, head)?;
+    let before = entry_time(reader, before_tail)?.unwrap_or(TimeMs::MIN);
     // Incidents that left memory within the tail are still needed for the ring.
-    let closed_after =
-        city.keep_closed_ms.map_or(TimeMs::MIN, |keep_ms| head.at.plus_ms(-keep_ms - RING_TAIL_MS));
+    let closed_after = city.keep_closed_ms.map_or(TimeMs::MIN, |keep_ms| before.plus_ms(-keep_ms));
     let mut restorer = Restorer::new(city.clone(), ids, head);
     let (texts, tail) = std::thread::scope(|scope| {
         let texts = scope.spawn(|| {
@@ -138,11 +139,7 @@ pub fn open(
             reader.texts(closed_after, &mut |no, seq, text| {
                 texts.insert((no, seq), Arc::from(text.to_lowercase()));
             })?;
-            let after = Seq(head.seq.0.saturating_sub(RING_TAIL_ENTRIES_MAX));
-            let mut tail = reader.entries(after, RING_TAIL_ENTRIES_MAX as usize)?;
-            // The head is always kept: it says whether it is a tick that is not in the derived tables.
-            let old = tail.partition_point(|entry| entry.at < head.at.plus_ms(-RING_TAIL_MS));
-            tail.drain(..old);
+            let tail = reader.entries(before_tail, RING_TAIL_ENTRIES_MAX as usize)?;
             Ok::<_, JournalError>((texts, tail))
         });
         reader.incidents(closed_after, &mut |row| restorer.incident(&row))?;
@@ -151,8 +148,8 @@ pub fn open(
     restorer.texts(texts);
 
     let derived = reader.derived()?;
-    let ticked_at = reader.entries(Seq(derived.as_of_seq.0.saturating_sub(1)), 1)?.first().map(|e| e.at);
-    let window_from = ticked_at.unwrap_or(head.at).plus_ms(-city.window_ms_max());
+    let ticked_at = entry_time(reader, derived.as_of_seq)?.unwrap_or(head.at);
+    let window_from = ticked_at.plus_ms(-city.window_ms_max());
     let mut unplaced = Ok(());
     reader.recent_reports(window_from, &mut |row| {
         let status = restorer.status_of(row.incident);
@@ -165,7 +162,30 @@ pub fn open(
         }
     })?;
     unplaced?;
-    restorer.finish(&derived, &tail).map_err(|e| JournalError::Corrupt(e.to_string()))
+    restorer.finish(&derived, before, &tail).map_err(|e| JournalError::Corrupt(e.to_string()))
+}
+
+/// The entry before the tail: the newest that is old enough, or far enough back.
+fn before_tail(reader: &dyn Reader, head: Head) -> Result<Seq, JournalError> {
+    let old_until = head.at.plus_ms(-RING_TAIL_MS);
+    // Times never fall, so the border is found by halving. `young` is in the tail, `old` before it.
+    let mut old = head.seq.0.saturating_sub(RING_TAIL_ENTRIES_MAX);
+    let mut young = head.seq.0;
+    while old + 1 < young {
+        let middle = old + (young - old) / 2;
+        if entry_time(reader, Seq(middle))?.is_some_and(|at| at < old_until) {
+            old = middle;
+        } else {
+            young = middle;
+        }
+    }
+    Ok(Seq(old))
+}
+
+/// The time of an entry; `None` where there is no such entry.
+fn entry_time(reader: &dyn Reader, seq: Seq) -> Result<Option<TimeMs>, JournalError> {
+    let Some(before) = seq.0.checked_sub(1) else { return Ok(None) };
+    Ok(reader.entries(Seq(before), 1)?.first().map(|entry| entry.at))
 }
 
 /// The pack in force is part of the history: another one than the last is an entry.

@@ -5,6 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
+use pantau::cli::drill::DrillArgs;
+use pantau::cli::import::ImportArgs;
+use pantau::cli::replay::ReplayArgs;
+use pantau::cli::{self, Defaults};
 use pantau::config::{self, FileSettings, ServeFlags, ServeSettings};
 use pantau::server::Server;
 
@@ -23,6 +27,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Serve(ServeArgs),
+    Import(ImportArgs),
+    Replay(ReplayArgs),
+    Drill(DrillArgs),
     Verify(VerifyArgs),
     /// Look after city packs
     #[command(subcommand)]
@@ -104,11 +111,22 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let file = FileSettings::load(Path::new(config::FILE))?;
     match cli.command {
         Command::Serve(args) => serve(args, file).map(|()| ExitCode::SUCCESS),
-        Command::Verify(args) => {
-            let data = args.data.or(file.data).unwrap_or_else(|| config::DATA_DEFAULT.into());
-            pantau::cli::verify::run(&data)
-        }
-        Command::City(CityCommand::Check { dir }) => pantau::cli::city::check(&dir),
+        Command::Import(args) => cli::import::run(args, &defaults(file)).map(|()| ExitCode::SUCCESS),
+        Command::Replay(args) => cli::replay::run(args, &defaults(file)).map(|()| ExitCode::SUCCESS),
+        Command::Drill(args) => cli::drill::run(args, &defaults(file)).map(|()| ExitCode::SUCCESS),
+        Command::Verify(args) => cli::verify::run(&args.data.unwrap_or(defaults(file).data)),
+        Command::City(CityCommand::Check { dir }) => cli::city::check(&dir),
+    }
+}
+
+/// What the flags of the other commands fall back to.
+fn defaults(file: FileSettings) -> Defaults {
+    let of_env = |key: &str| std::env::var(key).ok().filter(|value| !value.is_empty());
+    let built_in = Defaults::default();
+    Defaults {
+        data: of_env("PANTAU_DATA").map(PathBuf::from).or(file.data).unwrap_or(built_in.data),
+        city: of_env("PANTAU_CITY").map(PathBuf::from).or(file.city).unwrap_or(built_in.city),
+        url: of_env("PANTAU_URL").or(file.url).unwrap_or(built_in.url),
     }
 }
 

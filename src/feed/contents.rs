@@ -191,7 +191,7 @@ fn cell_feature(
     cell: Cell,
     sum: &Summary,
 ) -> Feature {
-    let lone = sum.first.filter(|_| sum.total.count == 1).and_then(|no| map.incident(no));
+    let lone = sum.only.and_then(|no| map.incident(no));
     match lone {
         Some(incident) => Feature::incident(map, incident, projection),
         None => Feature::cluster(cell, sum, map.expand_zoom(projection, filter, cell), map.city()),

@@ -142,8 +142,8 @@ pub struct Summary {
     pub by_category: Vec<(CategoryId, u32)>,
     /// Counts in the order of [`Status::ALL`].
     pub by_status: [u32; 5],
-    /// A member; the only one where the count is 1.
-    pub first: Option<IncidentNo>,
+    /// The member, where there is just one.
+    pub only: Option<IncidentNo>,
 }
 
 impl Summary {
@@ -163,7 +163,7 @@ impl Summary {
         let mut tally = Tally::default();
         tally.add(member);
         self.add(member.key, &tally);
-        self.first.get_or_insert(member.no);
+        self.only = (self.total.count == 1).then_some(member.no);
     }
 
     /// The mean of the members' places, rounded to 1e-7 degree. `None` of nothing.
@@ -447,7 +447,7 @@ fn summarise(node: &Node, matcher: &impl Matcher) -> Summary {
                 sum.add(*key, tally);
             }
             if sum.total.count == 1 {
-                sum.first = children.iter().flatten().find_map(|child| first(child, matcher));
+                sum.only = children.iter().flatten().find_map(|child| first(child, matcher));
             }
             sum
         }

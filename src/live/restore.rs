@@ -62,12 +62,18 @@ impl Restorer {
         self.writer.count_report(report, Spot { place: row.place, area: row.area }, status);
     }
 
-    /// `tail` are the newest entries up to the head, without a gap.
+    /// `tail` are the newest entries up to the head, without a gap; `before` is the time of the entry
+    /// before them, `TimeMs::MIN` where they are all there are.
     ///
     /// # Errors
     /// A stored hotspot cannot be read.
-    pub fn finish(mut self, derived: &Derived, tail: &[Entry]) -> Result<LiveWriter, LoadError> {
-        self.ring(tail);
+    pub fn finish(
+        mut self,
+        derived: &Derived,
+        before: TimeMs,
+        tail: &[Entry],
+    ) -> Result<LiveWriter, LoadError> {
+        self.ring(before, tail);
         let (head, now) = (self.writer.map.seq, self.writer.map.now);
         for (projection, engine, layer) in [
             (Projection::Staff, &mut self.writer.staff_hotspots, &mut self.writer.map.staff),
@@ -83,13 +89,13 @@ impl Restorer {
         Ok(self.writer)
     }
 
-    fn ring(&mut self, tail: &[Entry]) {
+    fn ring(&mut self, before: TimeMs, tail: &[Entry]) {
         let Some(first) = tail.first() else {
             self.writer.map.changes_from = self.writer.map.seq;
             self.writer.map.day_seq = self.writer.map.seq;
             return;
         };
-        let mut changed = self.changed_by_time(tail);
+        let mut changed = self.changed_by_time(before, tail);
         for entry in tail {
             match &entry.fact {
                 // As public as the incident is now: had it been so only then, the action that changed
@@ -111,29 +117,29 @@ impl Restorer {
         map.changes = changed.iter().filter_map(change).collect();
         let today = map.city.day_of(map.now);
         map.day_seq = tail.iter().find(|e| map.city.day_of(e.at) == today).map_or(map.seq, |e| e.seq);
-        self.forget_what_left(tail);
+        self.forget_what_left(before, tail);
     }
 
     /// Incidents whose deadline passed within the tail, with the seq at which it showed.
-    fn changed_by_time(&self, tail: &[Entry]) -> Vec<(Seq, IncidentNo, bool)> {
+    fn changed_by_time(&self, before: TimeMs, tail: &[Entry]) -> Vec<(Seq, IncidentNo, bool)> {
         let overdue = self.writer.map.incidents.values().filter(|incident| incident.overdue);
         let at_seq = |incident: &Incident| {
             let due_at = incident.due_at?;
-            Some((seq_of_time(tail, due_at)?, incident.no, false))
+            Some((seq_of_time(before, tail, due_at)?, incident.no, false))
         };
         overdue.filter_map(at_seq).collect()
     }
 
     /// Closed incidents that left memory by the head's time; those that left before the tail were
     /// never given.
-    fn forget_what_left(&mut self, tail: &[Entry]) {
+    fn forget_what_left(&mut self, before: TimeMs, tail: &[Entry]) {
         let Some(keep_ms) = self.writer.map.city.keep_closed_ms else { return };
         let now = self.writer.map.now;
         while let Some((closed_at, no)) = self.writer.map.by_closed.get_min().copied()
             && closed_at.plus_ms(keep_ms) <= now
         {
-            let seq = seq_of_time(tail, closed_at.plus_ms(keep_ms)).unwrap_or(self.writer.map.changes_from);
-            self.writer.forget(no, seq);
+            let seq = seq_of_time(before, tail, closed_at.plus_ms(keep_ms));
+            self.writer.forget(no, seq.unwrap_or(self.writer.map.changes_from));
         }
         let mut changes: Vec<Change> = self.writer.map.changes.iter().copied().collect();
         changes.sort_by_key(|change| change.seq);
@@ -141,9 +147,8 @@ impl Restorer {
     }
 }
 
-/// The first entry of the tail at or after `at`; `None` where that was before the tail.
-fn seq_of_time(tail: &[Entry], at: TimeMs) -> Option<Seq> {
+/// The entry of the tail by which the time `at` was reached; `None` where it was reached before.
+fn seq_of_time(before: TimeMs, tail: &[Entry], at: TimeMs) -> Option<Seq> {
     let i = tail.partition_point(|entry| entry.at < at);
-    let reached_within = i > 0 || tail.first().is_some_and(|first| first.at == at);
-    tail.get(i).filter(|_| reached_within).map(|entry| entry.seq)
+    tail.get(i).filter(|_| at > before).map(|entry| entry.seq)
 }

@@ -1,3 +1,6 @@
-//! The tests that look at Pantau from outside: one binary.
+//! Pantau from outside: the laws, the API, the socket, the files. One binary, so that it links once.
 
-mod hotspot_oracle;
+mod support;
+
+mod feed_law;
+mod live_law;

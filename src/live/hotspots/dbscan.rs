@@ -13,7 +13,7 @@
 //! millionths, so that no order of summing shows; distances near the radius are decided by
 //! [`great_circle_m`] itself.
 
-use super::grid::{Columns, Grid, GridCell};
+use super::grid::{Grid, GridCell, Reached, Run};
 use crate::city::HotspotParameters;
 use crate::model::{EARTH_RADIUS_M, LngLat, SenderId, Seq, great_circle_m};
 
@@ -120,7 +120,6 @@ impl Radius {
 }
 
 struct Scan {
-    grid: Grid,
     radius: Radius,
     /// By cell, then place.
     sites: Vec<Site>,
@@ -128,6 +127,7 @@ struct Scan {
     site_of: Vec<u32>,
     /// By row, then column.
     cells: Vec<Cell>,
+    neighbours: Neighbours,
     joined: Joined,
 }
 
@@ -156,31 +156,29 @@ impl Scan {
                 cell.sites.end = site_of[point as usize] + 1;
             }
         }
-        let joined = Joined::new(cells.len());
-        Scan { grid, radius: Radius::new(parameters.eps_m), sites, site_of, cells, joined }
+        let (neighbours, joined) = (Neighbours::new(&grid, &cells), Joined::new(cells.len()));
+        Scan { radius: Radius::new(parameters.eps_m), sites, site_of, cells, neighbours, joined }
     }
 
     fn mark_cores(&mut self, weight_min: u64) {
-        let mut near = Vec::new();
         for i in 0..self.cells.len() {
             let range = self.cells[i].sites.clone();
             if self.cells[i].weight >= weight_min {
                 range.for_each(|s| self.sites[s as usize].core = true);
                 continue;
             }
-            self.neighbours(i, &mut near);
             for s in range {
-                self.sites[s as usize].core = self.reaches(i, s, &near, weight_min);
+                self.sites[s as usize].core = self.reaches(i, s, weight_min);
             }
         }
     }
 
     /// Whether the weight within the radius of a site is enough; stops as soon as it is.
-    fn reaches(&self, own: usize, site: u32, near: &[usize], weight_min: u64) -> bool {
+    fn reaches(&self, own: usize, site: u32, weight_min: u64) -> bool {
         let here = &self.sites[site as usize];
         let mut weight = self.cells[own].weight;
-        for cell in near.iter().filter(|cell| **cell != own) {
-            for other in self.sites_of(*cell).filter(|other| self.radius.holds(here, other)) {
+        for cell in self.neighbours.of(own).filter(|cell| *cell != own) {
+            for other in self.sites_of(cell).filter(|other| self.radius.holds(here, other)) {
                 weight = weight.saturating_add(other.weight);
                 if weight >= weight_min {
                     return true;
@@ -192,14 +190,16 @@ impl Scan {
 
     /// Joins the cells whose cores are within reach; all cores of one cell are.
     fn join_cells(&mut self) {
-        let mut near = Vec::new();
-        for i in 0..self.cells.len() {
-            if !self.sites_of(i).any(|site| site.core) {
-                continue;
-            }
-            self.neighbours(i, &mut near);
-            for &j in near.iter().filter(|j| **j > i) {
-                if self.joined.root(i) != self.joined.root(j) && self.cores_meet(i, j) {
+        let has_core: Vec<bool> =
+            (0..self.cells.len()).map(|i| self.sites_of(i).any(|site| site.core)).collect();
+        for i in (0..self.cells.len()).filter(|i| has_core[*i]) {
+            for n in self.neighbours.range(i) {
+                let j = self.neighbours.cells[n] as usize;
+                if j > i
+                    && has_core[j]
+                    && self.joined.root(i) != self.joined.root(j)
+                    && self.cores_meet(i, j)
+                {
                     self.joined.join(i, j);
                 }
             }
@@ -230,30 +230,21 @@ impl Scan {
     /// The cell whose group each site belongs to; `None` is noise.
     fn label_sites(&mut self) -> Vec<Option<u32>> {
         let mut labels = vec![None; self.sites.len()];
-        let mut near = Vec::new();
         for i in 0..self.cells.len() {
-            let root = self.joined.root(i) as u32;
-            let range = self.cells[i].sites.clone();
-            let mut looked_up = false;
-            for s in range {
-                if self.sites[s as usize].core {
-                    labels[s as usize] = Some(root);
-                    continue;
-                }
-                if !std::mem::replace(&mut looked_up, true) {
-                    self.neighbours(i, &mut near);
-                }
-                let nearest = self.nearest_core(s, &near);
-                labels[s as usize] = nearest.map(|cell| self.joined.root(cell) as u32);
+            for s in self.cells[i].sites.clone() {
+                let is_core = self.sites[s as usize].core;
+                let cell = if is_core { Some(i) } else { self.nearest_core(i, s) };
+                labels[s as usize] = cell.map(|cell| self.joined.root(cell) as u32);
             }
         }
         labels
     }
 
     /// The cell of the nearest core within the radius; ties go to the smallest report seq.
-    fn nearest_core(&self, site: u32, near: &[usize]) -> Option<usize> {
+    fn nearest_core(&self, own: usize, site: u32) -> Option<usize> {
         let here = &self.sites[site as usize];
-        let cores = near.iter().flat_map(|cell| self.sites_of(*cell).map(|other| (*cell, other)));
+        let near = self.neighbours.of(own);
+        let cores = near.flat_map(|cell| self.sites_of(cell).map(move |other| (cell, other)));
         cores
             .filter(|(_, other)| other.core && self.radius.holds(here, other))
             .map(|(cell, other)| (great_circle_m(here.place, other.place), other.first, cell))
@@ -289,15 +280,64 @@ impl Scan {
         let range = &self.cells[cell].sites;
         self.sites[range.start as usize..range.end as usize].iter()
     }
+}
 
-    /// The occupied cells that can hold neighbours of those in cell `i`, itself included.
-    fn neighbours(&self, i: usize, near: &mut Vec<usize>) {
-        near.clear();
-        self.grid.neighbours(self.cells[i].at, &mut |Columns { row, from, to }| {
-            let first = self.cells.partition_point(|cell| cell.at < GridCell { row, column: from });
-            let run = self.cells[first..].iter().take_while(|cell| cell.at <= GridCell { row, column: to });
-            near.extend(first..first + run.count());
-        });
+/// For each cell the occupied cells that can hold neighbours of its points, itself included.
+struct Neighbours {
+    cells: Vec<u32>,
+    /// Where each cell's begin in `cells`, and the end.
+    starts: Vec<u32>,
+}
+
+impl Neighbours {
+    /// One walk over the cells, row by row: in every row nearby a cursor goes along.
+    fn new(grid: &Grid, cells: &[Cell]) -> Neighbours {
+        let mut found = Neighbours { cells: Vec::with_capacity(cells.len() * 4), starts: vec![0] };
+        let mut rows: Vec<std::ops::Range<usize>> = Vec::new();
+        for run in cells.chunk_by(|a, b| a.at.row == b.at.row) {
+            let start = rows.last().map_or(0, |row| row.end);
+            rows.push(start..start + run.len());
+        }
+        let row_of = |range: &std::ops::Range<usize>| cells[range.start].at.row;
+        for row in &rows {
+            let near = grid.rows_near(row_of(row));
+            let first = rows.partition_point(|other| row_of(other) < *near.start());
+            let others = rows[first..].iter().take_while(|other| row_of(other) <= *near.end());
+            let mut others: Vec<_> = others
+                .map(|other| (grid.reach(row_of(row), row_of(other)), other.clone(), other.start))
+                .collect();
+            for cell in row.clone() {
+                for (reach, other, cursor) in &mut others {
+                    let of_row = |from: usize| cells[from..other.end].iter().zip(from as u32..);
+                    match reach.columns(cells[cell].at.column) {
+                        Reached::Run(Run { from, to }) => {
+                            // Runs begin farther and farther east, but for those around the seam.
+                            if *cursor > other.start && cells[*cursor - 1].at.column >= from {
+                                *cursor = other.start;
+                            }
+                            *cursor += of_row(*cursor).take_while(|(c, _)| c.at.column < from).count();
+                            let run = of_row(*cursor).take_while(|(c, _)| c.at.column <= to);
+                            found.cells.extend(run.map(|(_, i)| i));
+                        }
+                        Reached::AcrossSeam { until, from } => {
+                            let both = |c: &Cell| c.at.column <= until || c.at.column >= from;
+                            let run = of_row(other.start).filter(|(c, _)| both(c));
+                            found.cells.extend(run.map(|(_, i)| i));
+                        }
+                    }
+                }
+                found.starts.push(found.cells.len() as u32);
+            }
+        }
+        found
+    }
+
+    fn range(&self, cell: usize) -> std::ops::Range<usize> {
+        self.starts[cell] as usize..self.starts[cell + 1] as usize
+    }
+
+    fn of(&self, cell: usize) -> impl Iterator<Item = usize> {
+        self.cells[self.range(cell)].iter().map(|cell| *cell as usize)
     }
 }
 

@@ -6,6 +6,7 @@
 //! reaches every column of the row.
 
 use std::f64::consts::{FRAC_PI_2, PI, TAU};
+use std::ops::RangeInclusive;
 
 use crate::model::{EARTH_RADIUS_M, LngLat};
 
@@ -22,12 +23,43 @@ pub(super) struct GridCell {
     pub column: u32,
 }
 
-/// Columns `from..=to` of one row; a reach across the antimeridian is two of them.
+/// How the cells of one row reach into another.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RowReach {
+    /// Of the row reached.
+    columns: u32,
+    /// Columns there for one column here.
+    ratio: f64,
+    /// How far neighbours can be beyond a cell's sides, in columns there.
+    spread: f64,
+}
+
+/// The columns of a row that a cell reaches: one run, or two where it goes across the antimeridian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Columns {
-    pub row: u32,
+pub(super) enum Reached {
+    Run(Run),
+    AcrossSeam { until: u32, from: u32 },
+}
+
+/// Columns `from..=to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Run {
     pub from: u32,
     pub to: u32,
+}
+
+impl RowReach {
+    pub fn columns(&self, column: u32) -> Reached {
+        let west = f64::from(column) * self.ratio - self.spread;
+        let east = (f64::from(column) + 1.0) * self.ratio + self.spread;
+        let (west, east, n) = (west.floor() as i64, east.floor() as i64, i64::from(self.columns));
+        let wrap = |column: i64| column.rem_euclid(n) as u32;
+        match (east - west >= n - 1, wrap(west), wrap(east)) {
+            (true, ..) => Reached::Run(Run { from: 0, to: self.columns - 1 }),
+            (false, from, to) if from <= to => Reached::Run(Run { from, to }),
+            (false, from, until) => Reached::AcrossSeam { until, from },
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -56,15 +88,18 @@ impl Grid {
         GridCell { row, column: self.column(row, place.lng().to_radians()) }
     }
 
-    /// Every cell that can hold a place within the radius of one in `cell`, as runs of columns.
-    pub fn neighbours(&self, cell: GridCell, each: &mut impl FnMut(Columns)) {
-        let (south, north) = self.latitudes(cell.row);
-        let width = TAU / f64::from(self.columns(cell.row));
-        let west = -PI + f64::from(cell.column) * width;
-        let spread = self.spread_rad(south, north);
-        for row in self.row(south - self.reach_rad)..=self.row(north + self.reach_rad) {
-            self.run(row, west - spread, west + width + spread, each);
-        }
+    /// The rows that can hold neighbours of places in `row`.
+    pub fn rows_near(&self, row: u32) -> RangeInclusive<u32> {
+        let (south, north) = self.latitudes(row);
+        self.row(south - self.reach_rad)..=self.row(north + self.reach_rad)
+    }
+
+    /// How cells of one row reach into another.
+    pub fn reach(&self, from_row: u32, to_row: u32) -> RowReach {
+        let (south, north) = self.latitudes(from_row);
+        let (own, columns) = (self.columns(from_row), self.columns(to_row));
+        let spread = self.spread_rad(south, north) / TAU * f64::from(columns);
+        RowReach { columns, ratio: f64::from(columns) / f64::from(own), spread }
     }
 
     /// How far in longitude a disc of the reach around a place between two latitudes spreads.
@@ -74,23 +109,6 @@ impl Grid {
             return PI;
         }
         (self.reach_rad.sin() / lat.cos()).min(1.0).asin() + SLACK_M / EARTH_RADIUS_M
-    }
-
-    fn run(&self, row: u32, west: f64, east: f64, each: &mut impl FnMut(Columns)) {
-        let columns = self.columns(row);
-        let last = columns - 1;
-        let (from, to) = (self.column_from_west(row, west), self.column_from_west(row, east));
-        if to - from >= i64::from(last) {
-            return each(Columns { row, from: 0, to: last });
-        }
-        let wrap = |column: i64| column.rem_euclid(i64::from(columns)) as u32;
-        let (from, to) = (wrap(from), wrap(to));
-        if from <= to {
-            each(Columns { row, from, to });
-        } else {
-            each(Columns { row, from: 0, to });
-            each(Columns { row, from, to: last });
-        }
     }
 
     fn row(&self, lat_rad: f64) -> u32 {
@@ -109,12 +127,9 @@ impl Grid {
     }
 
     fn column(&self, row: u32, lng_rad: f64) -> u32 {
-        self.column_from_west(row, lng_rad).rem_euclid(i64::from(self.columns(row))) as u32
-    }
-
-    /// Not yet wrapped around the world.
-    fn column_from_west(&self, row: u32, lng_rad: f64) -> i64 {
-        ((lng_rad + PI) / TAU * f64::from(self.columns(row))).floor() as i64
+        let columns = self.columns(row);
+        let column = ((lng_rad + PI) / TAU * f64::from(columns)).floor() as i64;
+        column.rem_euclid(i64::from(columns)) as u32
     }
 }
 
@@ -125,11 +140,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn reaches(grid: &Grid, from: GridCell, to: GridCell) -> bool {
-        let mut reached = false;
-        grid.neighbours(from, &mut |run| {
-            reached |= run.row == to.row && (run.from..=run.to).contains(&to.column);
-        });
-        reached
+        grid.rows_near(from.row).contains(&to.row)
+            && match grid.reach(from.row, to.row).columns(from.column) {
+                Reached::Run(run) => (run.from..=run.to).contains(&to.column),
+                Reached::AcrossSeam { until, from } => to.column <= until || to.column >= from,
+            }
     }
 
     #[test]

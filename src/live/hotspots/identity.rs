@@ -53,20 +53,17 @@ pub(super) fn match_groups(old: &[Old], groups: &[Vec<Seq>], lives: impl Fn(Seq)
             shares.iter().find(|(_, n)| n * 2 > living).map(|(group, _)| *group)
         })
         .collect();
-    let n_in = |hotspot: usize, group: usize| {
-        shares[hotspot].iter().find(|(g, _)| *g == group).map_or(0, |(_, n)| *n)
-    };
-    // Most members first, then the older.
-    let most_in = |group: usize, of: &dyn Fn(usize) -> bool| {
-        let candidates = (0..old.len()).filter(|h| of(*h) && n_in(*h, group) > 0);
-        candidates.max_by(|a, b| n_in(*a, group).cmp(&n_in(*b, group)).then(old[*b].id.cmp(&old[*a].id)))
-    };
-    // Only the groups that share members with a hotspot are looked at, so this stays short.
-    let origin = |group: usize| match most_in(group, &|h| claims[h] == Some(group)) {
-        Some(winner) => Origin::Kept(old[winner].id),
+    let mut sharers: Vec<Vec<Sharer>> = vec![Vec::new(); groups.len()];
+    for (hotspot, shares) in old.iter().zip(&shares).zip(&claims).map(|((h, s), c)| ((h.id, *c), s)) {
+        for (group, n) in shares {
+            sharers[*group].push(Sharer { id: hotspot.0, n: *n, claims: hotspot.1 == Some(*group) });
+        }
+    }
+    let origin = |group: usize| match most(sharers[group].iter().filter(|sharer| sharer.claims)) {
+        Some(winner) => Origin::Kept(winner.id),
         None => {
-            let from = most_in(group, &|_| true).filter(|h| n_in(*h, group) * 2 >= groups[group].len());
-            Origin::Born { split_from: from.map(|h| old[h].id) }
+            let from = most(sharers[group].iter()).filter(|from| from.n * 2 >= groups[group].len());
+            Origin::Born { split_from: from.map(|from| from.id) }
         }
     };
     let origins: Vec<Origin> = (0..groups.len()).map(origin).collect();
@@ -76,6 +73,19 @@ pub(super) fn match_groups(old: &[Old], groups: &[Vec<Seq>], lives: impl Fn(Seq)
     };
     let ends = old.iter().zip(&claims).filter_map(end).collect();
     Matching { origins, ends }
+}
+
+/// A hotspot with members in a group.
+#[derive(Debug, Clone, Copy)]
+struct Sharer {
+    id: HotspotId,
+    n: usize,
+    claims: bool,
+}
+
+/// The one with most members, ties to the older.
+fn most<'a>(sharers: impl Iterator<Item = &'a Sharer>) -> Option<&'a Sharer> {
+    sharers.max_by(|a, b| a.n.cmp(&b.n).then(b.id.cmp(&a.id)))
 }
 
 /// Every grouped report with its group, by seq.

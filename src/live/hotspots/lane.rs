@@ -114,15 +114,6 @@ impl Lane {
         self.parameters.window_ms
     }
 
-    /// Whether a report is of this layer.
-    pub fn takes(&self, report: &HotspotReport) -> bool {
-        let of_layer = match self.layer {
-            Layer::Category(category) => category == report.category,
-            Layer::All => true,
-        };
-        of_layer && self.drill == report.drill
-    }
-
     fn leaves_at(&self, occurred_at: TimeMs) -> TimeMs {
         occurred_at.plus_ms(self.parameters.window_ms)
     }
@@ -189,6 +180,7 @@ impl Lane {
         context: &Context<'_>,
         changes: &mut TickChanges,
     ) {
+        let has_births = !numbers.is_empty();
         let mut numbers = numbers.iter();
         let ids: Vec<HotspotId> = found
             .matching
@@ -201,7 +193,7 @@ impl Lane {
                 }
             })
             .collect();
-        let announced = self.announced_reports();
+        let announced = if has_births { self.announced_reports() } else { HashSet::new() };
         let old = std::mem::take(&mut self.live);
         let before =
             |id: HotspotId| old.binary_search_by_key(&id, |hotspot| hotspot.id).ok().map(|i| &old[i]);

@@ -120,8 +120,8 @@ impl HotspotEngine {
     /// readers of this engine; the report is kept, since it may count later.
     pub fn add_report(&mut self, report: HotspotReport, counts: bool) {
         self.set_counts(report.incident, counts);
-        let windows = self.lanes.iter().filter(|lane| lane.takes(&report)).map(|lane| lane.window_ms());
-        let old_at = report.occurred_at.plus_ms(windows.max().unwrap_or(0));
+        let window_ms = self.lanes_of(&report).map(|lane| self.lanes[lane].window_ms()).into_iter().max();
+        let old_at = report.occurred_at.plus_ms(window_ms.unwrap_or(0));
         if old_at <= self.now {
             return;
         }
@@ -145,9 +145,16 @@ impl HotspotEngine {
     }
 
     fn count(&mut self, report: &HotspotReport, counts: bool) {
-        for lane in self.lanes.iter_mut().filter(|lane| lane.takes(report)) {
+        for lane in self.lanes_of(report) {
+            let lane = &mut self.lanes[lane];
             if counts { lane.insert(report, self.now) } else { lane.remove(report) }
         }
+    }
+
+    /// The lane of its category and the lane of all.
+    fn lanes_of(&self, report: &HotspotReport) -> [usize; 2] {
+        let layers = [usize::from(report.category.0), self.city.categories.len()];
+        layers.map(|layer| 2 * layer + usize::from(report.drill))
     }
 
     /// Whether what was told since the last tick can change a hotspot.

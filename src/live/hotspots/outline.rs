@@ -8,10 +8,10 @@
 //! corners are whole 1e-6 degrees, and rings begin at their smallest corner, so that equal outlines
 //! are equal values.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::f64::consts::PI;
 
-use geo::{Area, BooleanOps, Contains, Orient, Simplify, orient::Direction};
+use geo::{Area, BooleanOps, Contains, Orient, Simplify, Validation, orient::Direction};
 use geo_types::{Coord, LineString, MultiPolygon, Point, Polygon, Rect};
 use h3o::{CellIndex, Resolution, geom::SolventBuilder};
 
@@ -23,8 +23,8 @@ const DISC_PER_EPS: f64 = 0.6;
 /// Steps of the field in one disc radius, and over the whole outline.
 const STEPS_PER_DISC: f64 = 4.0;
 const STEPS_MAX: f64 = 160.0;
-/// What simplifying may move the line by, in parts of the disc radius.
-const TOLERANCE_PER_DISC: f64 = 0.05;
+/// What simplifying may move the line by, in parts of the disc radius; the next where one is too much.
+const TOLERANCES_PER_DISC: [f64; 3] = [0.05, 0.02, 0.005];
 
 /// The union of discs of 0.6 `eps_m` around the places, holes dropped, as smooth as
 /// [`VERTICES_MAX`] corners allow. A wide hotspot is drawn with larger discs, not with rougher lines.
@@ -33,21 +33,34 @@ pub(super) fn exact(places: &[LngLat], centre: LngLat, eps_m: f64) -> MultiPolyg
     let mut points: Vec<[f64; 2]> = places.iter().map(|place| plane.to_m(*place)).collect();
     points.sort_by(|a, b| a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1])));
     points.dedup();
-    let mut disc_m = (DISC_PER_EPS * eps_m).max(extent_m(&points) / STEPS_MAX * 2.0);
+    let mut disc_m = (DISC_PER_EPS * eps_m).max(extent_m(&points) / STEPS_MAX * 3.0);
     loop {
-        let rings: Vec<LineString<f64>> = Field::new(&points, disc_m)
-            .rings()
-            .into_iter()
-            .map(|ring| ring.simplify(TOLERANCE_PER_DISC * disc_m))
-            .collect();
-        let corners: usize = rings.iter().map(|ring| ring.0.len() - 1).sum();
+        let rings = outer(Field::new(&points, disc_m).rings());
         // Twice the disc halves the corners or better; a single disc has some twenty.
-        if corners <= VERTICES_MAX || rings.len() == 1 && disc_m > extent_m(&points) {
-            let polygons = outer(rings).into_iter().flat_map(|ring| on_earth(&plane.ring_to_deg(&ring)));
-            return tidy(polygons.collect());
+        let is_coarsest = disc_m > 2.0 * extent_m(&points);
+        if let Some(rings) = simplified(&rings, disc_m, if is_coarsest { usize::MAX } else { VERTICES_MAX })
+        {
+            return tidy(rings.iter().flat_map(|ring| on_earth(&plane.ring_to_deg(ring))).collect());
         }
         disc_m *= 1.5;
     }
+}
+
+/// As few corners as keep every ring free of crossings: where two arms of an outline run close to
+/// each other, they are simplified less. `None` where these are more than `corners_max`.
+fn simplified(rings: &[LineString<f64>], disc_m: f64, corners_max: usize) -> Option<Vec<LineString<f64>>> {
+    for tolerance in TOLERANCES_PER_DISC {
+        let simple: Vec<LineString<f64>> =
+            rings.iter().map(|ring| ring.simplify(tolerance * disc_m)).collect();
+        if simple.iter().map(|ring| ring.0.len() - 1).sum::<usize>() > corners_max {
+            return None;
+        }
+        let is_sound = |ring: &LineString<f64>| Polygon::new(ring.clone(), Vec::new()).is_valid();
+        if simple.iter().all(is_sound) {
+            return Some(simple);
+        }
+    }
+    (rings.iter().map(|ring| ring.0.len() - 1).sum::<usize>() <= corners_max).then(|| rings.to_vec())
 }
 
 /// The union of the H3 cells that hold the places.
@@ -153,10 +166,17 @@ impl Field {
         let (columns, rows) = (nodes(0), nodes(1));
         let distance_m = vec![f64::INFINITY; columns * rows];
         let mut field = Field { disc_m, step_m, origin, columns, rows, distance_m };
-        points.iter().for_each(|point| field.stamp(point, disc_m + 1.5 * step_m));
+        // One point in each third of a step stands for all: none is moved by as much as half a step.
+        let thin = |p: &[f64; 2]| [0, 1].map(|axis| ((p[axis] - origin[axis]) / step_m * 3.0) as u32);
+        let mut stamped = HashSet::new();
+        for point in points.iter().filter(|point| stamped.insert(thin(point))) {
+            field.stamp(point, disc_m + 1.5 * step_m);
+        }
+        field.distance_m.iter_mut().for_each(|square| *square = square.sqrt());
         field
     }
 
+    /// Leaves squares; [`Field::new`] takes the roots at the end.
     fn stamp(&mut self, point: &[f64; 2], reach_m: f64) {
         let range = |axis: usize, n: usize| {
             let from = (point[axis] - reach_m - self.origin[axis]) / self.step_m;
@@ -164,11 +184,11 @@ impl Field {
             from.ceil().max(0.0) as usize..=(to as usize).min(n - 1)
         };
         for row in range(1, self.rows) {
+            let north_m = self.node(0, row)[1] - point[1];
             for column in range(0, self.columns) {
-                let node = self.node(column, row);
-                let distance_m = (node[0] - point[0]).hypot(node[1] - point[1]);
+                let east_m = self.node(column, row)[0] - point[0];
                 let here = &mut self.distance_m[row * self.columns + column];
-                *here = here.min(distance_m);
+                *here = here.min(east_m * east_m + north_m * north_m);
             }
         }
     }
@@ -342,8 +362,20 @@ fn tidy(polygons: Vec<Polygon<f64>>) -> MultiPolygon<f64> {
 fn rounded(ring: LineString<f64>) -> LineString<f64> {
     let micro = |deg: f64| (deg * 1e6).round() / 1e6;
     let clamp = |deg: f64, max: f64| micro(deg).clamp(-max, max) + 0.0;
-    let mut corners: Vec<Coord<f64>> =
-        ring.0.into_iter().map(|c| Coord { x: clamp(c.x, 180.0), y: clamp(c.y, 90.0) }).collect();
+    let mut corners: Vec<Coord<f64>> = Vec::new();
+    for corner in ring.0 {
+        corners.push(Coord { x: clamp(corner.x, 180.0), y: clamp(corner.y, 90.0) });
+        // A corner on a straight line is none; where the line turns back on itself (cutting and
+        // rounding leave such spikes on the antimeridian) it would make the ring cross itself.
+        while let [.., a, b, c] = corners[..]
+            && (b.x - a.x) * (c.y - b.y) == (b.y - a.y) * (c.x - b.x)
+        {
+            corners.remove(corners.len() - 2);
+            if a == c {
+                corners.pop();
+            }
+        }
+    }
     corners.dedup();
     LineString(corners)
 }
@@ -369,7 +401,7 @@ fn by_first_corner(a: &LineString<f64>, b: &LineString<f64>) -> std::cmp::Orderi
 mod tests {
     use super::*;
     use crate::live::hotspots::testing::{cases, place};
-    use geo::{Intersects, Validation};
+    use geo::Intersects;
     use proptest::prelude::*;
 
     fn corners(outline: &MultiPolygon<f64>) -> usize {

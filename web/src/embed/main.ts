@@ -125,7 +125,7 @@ function toFilter(choice: EmbedChoice): FeedFilter {
 
 function stateText(words: Words, city: City, phase: Phase, clock: ServerClock | null, lastFrameMs: number | null): string {
   if (phase === 'live' && clock !== null) {
-    return `${words.t('phase.live')} ${words.time(serverNow(clock, performance.now()))} ${city.timeZoneLabel}`;
+    return `${words.t(city.mode === 'replay' ? 'replay' : 'phase.live')} ${words.time(serverNow(clock, performance.now()))} ${city.timeZoneLabel}`;
   }
   if (phase === 'connecting' || lastFrameMs === null) return words.t('phase.connecting');
   return words.t('phase.stale', { time: words.time(lastFrameMs) });

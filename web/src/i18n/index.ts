@@ -24,6 +24,8 @@ export interface Words {
   timeWithSeconds(ms: number): string;
   /** `Selasa 24 Nov` */
   day(ms: number): string;
+  /** `24 Nov 2026` */
+  date(ms: number): string;
   /** `24 Nov 2026 14.05 WIT`, for titles and screen readers. */
   full(ms: number): string;
   /** `12 mnt lalu` */
@@ -77,6 +79,7 @@ export function makeWords(lang: Lang, timeZone: string, zoneLabel: string): Word
     time: (ms) => time.format(ms),
     timeWithSeconds: (ms) => seconds.format(ms),
     day: (ms) => day.format(ms).replace(',', ''),
+    date: (ms) => fullDate.format(ms),
     full: (ms) => `${fullDate.format(ms)} ${time.format(ms)} ${zoneLabel}`,
     age: (atMs, nowMs) => {
       const minutes = Math.floor((nowMs - atMs) / MINUTE_MS);

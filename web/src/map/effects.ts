@@ -8,21 +8,35 @@ import type { Mark } from './draw';
 
 /** Beyond this, more movement says nothing more. */
 const EFFECTS_MAX = 40;
+const PULSE_APART_PX = 36;
 
 export class Effects {
   private readonly layer = document.createElement('div');
   private readonly alive = new Map<HTMLElement, LngLat>();
 
-  constructor(private readonly map: GlMap) {
+  private readonly pulses = new Map<HTMLElement, LngLat>();
+
+  constructor(
+    private readonly map: GlMap,
+    private readonly scale: number,
+  ) {
     this.layer.className = 'map-effects';
     this.layer.setAttribute('aria-hidden', 'true');
     map.getCanvasContainer().append(this.layer);
     map.on('move', () => this.place());
   }
 
+  /** Where one is running already, another would only blur it. */
   pulse(at: LngLat): void {
+    const { x, y } = this.map.project([at[0], at[1]]);
+    for (const other of this.pulses.values()) {
+      const there = this.map.project([other[0], other[1]]);
+      if (Math.hypot(there.x - x, there.y - y) < PULSE_APART_PX * this.scale) return;
+    }
     const ring = document.createElement('i');
     ring.className = 'map-pulse';
+    this.pulses.set(ring, at);
+    ring.addEventListener('animationend', () => this.pulses.delete(ring));
     this.add(ring, at);
   }
 

@@ -104,7 +104,7 @@ export class PantauMap {
     this.gl.touchZoomRotate.disableRotation();
     this.gl.keyboard.disableRotation();
     this.marks = new MarkStore(this.gl, { city, words: options.words, scale, plate_px: options.plate_px, ratio: devicePixelRatio });
-    this.effects = new Effects(this.gl);
+    this.effects = new Effects(this.gl, scale);
     this.gl.on('style.load', () => this.marks.addGroundMarks(PALETTES[this.theme], options.note_px));
     this.gl.on('load', () => {
       this.ready = true;

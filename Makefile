@@ -1,0 +1,46 @@
+# Two commands do everything: `make run` shows a living map, `make test` proves that it holds.
+
+PANTAU_LISTEN ?= 127.0.0.1:8080
+PANTAU_DATA ?= var
+PANTAU_CITY ?= geodata/ternate
+ROUNDS ?= 200
+export PANTAU_LISTEN PANTAU_DATA PANTAU_CITY
+
+BIN := target/release/pantau
+
+.PHONY: run build pages test check fmt bench crash clean
+
+run: build ## Build, start on the embedded store with a drill, print the addresses. Ctrl-C stops it
+	@scripts/run
+
+build: pages ## Pages and server: about four minutes the first time on two cores
+	cargo build --release
+
+pages: web/dist/wall.html
+
+web/node_modules: web/package-lock.json
+	npm --prefix web ci --no-audit --no-fund
+	@touch $@
+
+web/dist/wall.html: web/node_modules $(shell find web/src web/public web/*.html web/*.ts web/package.json -type f 2>/dev/null)
+	npm --prefix web run build
+
+test: ## Everything: Rust, TypeScript, browser. Installs what is missing
+	@scripts/test
+
+check: ## Formats, lints and types, without running anything
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	npm --prefix web run check
+
+fmt:
+	cargo fmt
+
+bench: ## Figures beside those of the peers
+	cargo run --release --example bench
+
+crash: ## kill -9 under load, ROUNDS times; ends with the count of what was lost
+	cargo run --example crash -- --rounds $(ROUNDS)
+
+clean:
+	rm -rf target web/dist web/node_modules

@@ -1,0 +1,200 @@
+//! The law of the feed: a client that applies a snapshot and all deltas up to seq n holds exactly what
+//! a fresh snapshot at n holds; through pans, filter changes, cuts, resumes, slow reading and restarts.
+
+use std::sync::Arc;
+
+use pantau::feed::{Beat, Session, Views};
+use pantau::model::Projection;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::support::fold::Client;
+use crate::support::history::{History, Step, any_step};
+use crate::support::{blank, ternate};
+
+/// What a test does to a subscriber.
+#[derive(Debug, Clone)]
+enum Move {
+    World(Step),
+    /// The subscriber is handed the newest moment.
+    Beat {
+        heartbeat: bool,
+    },
+    Pan {
+        bbox: usize,
+    },
+    Filter {
+        filter: usize,
+    },
+    Zoom {
+        zoom: u8,
+    },
+    /// The connection is lost and resumed.
+    Cut,
+    /// The server restarts; the connection is lost and resumed.
+    Restart,
+}
+
+fn any_move(step: BoxedStrategy<Step>) -> impl Strategy<Value = Move> {
+    prop_oneof![
+        12 => step.prop_map(Move::World),
+        6 => prop::bool::weighted(0.2).prop_map(|heartbeat| Move::Beat { heartbeat }),
+        2 => (0..6_usize).prop_map(|bbox| Move::Pan { bbox }),
+        1 => (0..9_usize).prop_map(|filter| Move::Filter { filter }),
+        1 => (0..=20_u8).prop_map(|zoom| Move::Zoom { zoom }),
+        1 => Just(Move::Cut),
+        1 => Just(Move::Restart),
+    ]
+}
+
+/// A subscriber that asks in one way at a time.
+struct Subscriber {
+    session: Session,
+    client: Client,
+    bbox: Value,
+    zoom: u8,
+    filter: Value,
+}
+
+impl Subscriber {
+    fn ask(&self) -> Value {
+        json!({"type": "subscribe", "id": "main", "bbox": self.bbox, "zoom": self.zoom, "filter": self.filter,
+            "layers": ["incidents", "hotspots", "stats"]})
+    }
+
+    fn send(&mut self, ask: &Value, beat: &Beat) {
+        let frames = self.session.receive(&ask.to_string(), beat);
+        self.take(frames);
+    }
+
+    fn take(&mut self, frames: Vec<bytes::Bytes>) {
+        for frame in frames {
+            self.client.fold(&serde_json::from_slice(&frame).expect("JSON"));
+        }
+        assert_eq!(self.client.errors, Vec::<Value>::new());
+    }
+}
+
+fn boxes(history: &History) -> Vec<Value> {
+    let (lng, lat) = (history.city.centre.lng(), history.city.centre.lat());
+    let around = |west: f64, south: f64, side: f64| {
+        json!([lng + west, lat + south, lng + west + side, lat + south + side])
+    };
+    vec![
+        json!([-180, -90, 180, 90]),
+        around(-0.01, -0.01, 0.03),
+        around(0.0, 0.0, 0.004),
+        around(0.003, 0.002, 0.004),
+        around(0.004, 0.0, 0.002),
+        json!([170, -60, -170, 90]),
+    ]
+}
+
+fn filters(history: &History) -> Vec<Value> {
+    let (lng, lat) = (history.city.centre.lng(), history.city.centre.lat());
+    let (east, north) = (lng + 0.005, lat + 0.004);
+    let triangle =
+        json!({"type": "Polygon", "coordinates": [[[lng, lat], [east, lat], [lng, north], [lng, lat]]]});
+    let area = history.city.areas.locate(history.city.centre).map(|id| &history.city.areas.get(id).code);
+    let since = history.now.plus_ms(-3_600_000).to_rfc3339();
+    vec![
+        json!({}),
+        json!({"category": ["garbage", "accident"]}),
+        json!({"status": ["new", "verified", "in_progress", "resolved", "rejected"]}),
+        json!({"status": ["verified", "resolved"], "drill": false}),
+        json!({"overdue": true}),
+        json!({"within": triangle}),
+        json!({"since": since}),
+        area.map_or(json!({"drill": true}), |code| json!({"area": [code]})),
+        json!({"q": "banjir masjid"}),
+    ]
+}
+
+fn run(city: Arc<pantau::city::City>, projection: Projection, moves: &[Move]) {
+    let mut history = History::new(city);
+    let views = Arc::new(Views::default());
+    let mut heartbeat_no = 0;
+    let beat = |history: &History, no: u64| Beat::new(history.map().clone(), history.now, no);
+    let first = beat(&history, heartbeat_no);
+    let mut subscriber = Subscriber {
+        session: Session::new(projection, views.clone(), &first),
+        client: Client { epoch: history.map().epoch().to_string(), ..Client::default() },
+        bbox: boxes(&history)[1].clone(),
+        zoom: 15,
+        filter: json!({}),
+    };
+    let ask = subscriber.ask();
+    subscriber.send(&ask, &first);
+
+    for step in moves {
+        match step {
+            Move::World(step) => {
+                history.step(step);
+                continue;
+            }
+            Move::Beat { heartbeat } => {
+                heartbeat_no += u64::from(*heartbeat);
+                let frames = subscriber.session.beat(&beat(&history, heartbeat_no));
+                subscriber.take(frames);
+            }
+            Move::Pan { bbox } => {
+                subscriber.bbox = boxes(&history)[*bbox].clone();
+                let ask = subscriber.ask();
+                subscriber.send(&ask, &beat(&history, heartbeat_no));
+            }
+            Move::Filter { filter } => {
+                subscriber.filter = filters(&history)[*filter].clone();
+                let ask = subscriber.ask();
+                subscriber.send(&ask, &beat(&history, heartbeat_no));
+            }
+            Move::Zoom { zoom } => {
+                subscriber.zoom = *zoom;
+                let ask = subscriber.ask();
+                subscriber.send(&ask, &beat(&history, heartbeat_no));
+            }
+            Move::Cut | Move::Restart => {
+                if matches!(step, Move::Restart) {
+                    history.restart();
+                }
+                let now = beat(&history, heartbeat_no);
+                subscriber.session = Session::new(projection, views.clone(), &now);
+                let mut ask = subscriber.ask();
+                ask["resume"] = subscriber.client.resume();
+                subscriber.send(&ask, &now);
+            }
+        }
+        settle(&mut subscriber, &beat(&history, heartbeat_no), &views);
+    }
+}
+
+/// Hands over the newest moment and compares what is held with a fresh snapshot of it.
+fn settle(subscriber: &mut Subscriber, beat: &Beat, views: &Arc<Views>) {
+    let frames = subscriber.session.beat(beat);
+    subscriber.take(frames);
+    let mut fresh = Client::default();
+    let mut session = Session::new(subscriber.session.projection(), views.clone(), beat);
+    for frame in session.receive(&subscriber.ask().to_string(), beat) {
+        fresh.fold(&serde_json::from_slice(&frame).expect("JSON"));
+    }
+    let differences = subscriber.client.held.differences(&fresh.held);
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert_eq!(subscriber.client.view, fresh.view);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_snapshot_and_deltas_add_up_to_a_fresh_snapshot_for_staff(
+        moves in prop::collection::vec(any_move(any_step(&ternate())), 1..120),
+    ) {
+        run(ternate(), Projection::Staff, &moves);
+    }
+
+    #[test]
+    fn a_snapshot_and_deltas_add_up_to_a_fresh_snapshot_for_the_public(
+        moves in prop::collection::vec(any_move(any_step(&blank())), 1..120),
+    ) {
+        run(blank(), Projection::Public, &moves);
+    }
+}

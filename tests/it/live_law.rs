@@ -1,0 +1,138 @@
+//! Laws of the live map: replay = rows, sums = members, a parent = its children.
+
+use std::collections::BTreeMap;
+
+use pantau::live::{CellRange, Filter, LiveMap, Sort, StatusSet, Where};
+use pantau::model::{Bbox, CategoryId, Cell, LEVEL_MAX, Projection, Status};
+use proptest::prelude::*;
+
+use crate::support::history::{History, Step, any_step};
+use crate::support::{blank, ternate};
+
+fn same(a: &LiveMap, b: &LiveMap) {
+    let (a, b) = (everything(a), everything(b));
+    for (a, b) in a.lines().zip(b.lines()) {
+        assert!(a == b, "\n{a}\n{b}");
+    }
+    assert_eq!(a.lines().count(), b.lines().count());
+}
+
+/// Everything that a reader could see of a map, in a form that can be compared.
+fn everything(map: &LiveMap) -> String {
+    let mut seen = format!("seq {} now {}\n", map.seq(), map.now());
+    for projection in [Projection::Staff, Projection::Public] {
+        let all = Filter { drill: None, ..Filter::everything() };
+        let found =
+            map.incidents(projection, &all, &Where::default(), Sort::NewestFirst, None, usize::MAX - 1);
+        for incident in found.incidents {
+            seen += &format!("{incident:?}\n");
+        }
+        for level in [3, 12, 20] {
+            let range = CellRange::of(&Bbox::WORLD, level);
+            seen += &format!("{:?}\n", map.cells(projection, &all, &range));
+        }
+        seen += &format!("{:?}\n", map.stats(projection, &Filter::default()));
+        for hotspot in map.hotspots(projection).live() {
+            seen += &format!("{hotspot:?}\n");
+        }
+    }
+    seen
+}
+
+fn check_cells(map: &LiveMap, filter: &Filter, projection: Projection) {
+    let all = map.incidents(projection, filter, &Where::default(), Sort::NewestFirst, None, usize::MAX - 1);
+    assert_eq!(all.matched as usize, all.incidents.len());
+    for level in (3..=LEVEL_MAX).rev() {
+        // The naive answer: put every incident into its cell.
+        let mut expected: BTreeMap<Cell, (u32, u32, i64, i64)> = BTreeMap::new();
+        for incident in &all.incidents {
+            let place = incident.spot(projection).place;
+            let sum = expected.entry(Cell::at(place, level)).or_default();
+            *sum = (
+                sum.0 + 1,
+                sum.1 + incident.reports,
+                sum.2 + i64::from(place.lng_e7()),
+                sum.3 + i64::from(place.lat_e7()),
+            );
+        }
+        let cells = map.cells(projection, filter, &CellRange::of(&Bbox::WORLD, level));
+        let found: BTreeMap<Cell, (u32, u32, i64, i64)> = cells
+            .iter()
+            .map(|(cell, sum)| {
+                (*cell, (sum.total.count, sum.total.reports, sum.total.lng_e7, sum.total.lat_e7))
+            })
+            .collect();
+        assert_eq!(found, expected, "level {level}");
+        for (cell, sum) in &cells {
+            let of_categories: u32 = sum.by_category.iter().map(|(_, n)| n).sum();
+            assert_eq!(of_categories, sum.total.count);
+            assert_eq!(map.cell(projection, filter, *cell), *sum, "one cell alone");
+            // The first level at which the naive answer has two cells in this one.
+            let inside: Vec<Cell> = all
+                .incidents
+                .iter()
+                .map(|incident| Cell::at(incident.spot(projection).place, LEVEL_MAX))
+                .filter(|deepest| deepest.ancestor(level) == *cell)
+                .collect();
+            let splits = (level + 1..=LEVEL_MAX)
+                .find(|l| inside.iter().any(|deepest| deepest.ancestor(*l) != inside[0].ancestor(*l)));
+            assert_eq!(map.expand_zoom(projection, filter, *cell), splits.map(|l| l - 3));
+        }
+    }
+}
+
+fn filters() -> Vec<Filter> {
+    let some = |statuses: &[Status]| StatusSet::of(statuses.iter().copied());
+    vec![
+        Filter::default(),
+        Filter::everything(),
+        Filter { statuses: some(&[Status::Resolved, Status::Rejected]), ..Filter::default() },
+        Filter { overdue: Some(true), ..Filter::default() },
+        Filter { drill: Some(false), ..Filter::everything() },
+        Filter {
+            categories: Some(pantau::live::IdSet::of_categories([CategoryId(0), CategoryId(5)])),
+            ..Filter::default()
+        },
+        Filter { words: vec!["masjid".to_owned()], ..Filter::everything() },
+    ]
+}
+
+fn run(city: std::sync::Arc<pantau::city::City>, steps: &[Step]) -> History {
+    let mut history = History::new(city);
+    for step in steps {
+        history.step(step);
+    }
+    history
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_cluster_is_the_sum_of_its_members_at_every_level_and_for_every_filter(
+        steps in prop::collection::vec(any_step(&blank()), 1..200),
+    ) {
+        let history = run(blank(), &steps);
+        for projection in [Projection::Staff, Projection::Public] {
+            for filter in filters() {
+                check_cells(history.map(), &filter, projection);
+            }
+        }
+    }
+
+    #[test]
+    fn opening_from_rows_gives_the_same_map_as_replaying_every_entry(
+        steps in prop::collection::vec(any_step(&ternate()), 1..150),
+        more in prop::collection::vec(any_step(&ternate()), 1..60),
+    ) {
+        let mut history = run(ternate(), &steps);
+        same(history.replayed().map(), history.map());
+        history.restart();
+        same(history.map(), history.replayed().map());
+        // And it goes on as if it had never stopped.
+        for step in &more {
+            history.step(step);
+        }
+        same(history.map(), history.replayed().map());
+    }
+}

@@ -1,0 +1,192 @@
+//! Random histories: commands through a journal in memory into a live map.
+
+use std::sync::Arc;
+
+use pantau::city::City;
+use pantau::journal::{Journal, MemoryJournal};
+use pantau::live::{LiveMap, LiveWriter};
+use pantau::model::{
+    Action, AgencyId, CategoryId, Channel, Command, Entry, HOUR_MS, IdKey, IncidentNo, LngLat, MINUTE_MS,
+    NewAction, NewReport, Outcome, ReportPrivate, Secret, SenderId, TimeMs,
+};
+use proptest::prelude::*;
+
+/// 2026-11-24T09:00 in Ternate.
+pub const START: TimeMs = TimeMs(1_795_478_400_000);
+
+/// One thing that happens.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// A report at one of a few places, which joins an incident where `join` says so.
+    Report {
+        category: u8,
+        place: LngLat,
+        age_min: u16,
+        sender: u8,
+        join: Option<u16>,
+        drill: bool,
+        text: bool,
+    },
+    Act {
+        incident: u16,
+        action: Action,
+        agency: u8,
+    },
+    Pass {
+        minutes: u16,
+    },
+    Tick,
+}
+
+/// A small world makes things meet: places on a grid of 60 m within a kilometre, and far corners.
+pub fn any_place(city: &City) -> BoxedStrategy<LngLat> {
+    let centre = city.centre;
+    let near = (0..18_u8, 0..18_u8).prop_map(move |(x, y)| {
+        let step = |at: u8| f64::from(at) * 0.000_54;
+        LngLat::new(centre.lng() + step(x), centre.lat() + step(y)).unwrap()
+    });
+    if city.bounds.is_some() {
+        return near.boxed();
+    }
+    let corners = prop::sample::select(vec![
+        (180.0, 0.0),
+        (-180.0, 0.000_1),
+        (179.999_9, 0.0),
+        (-179.999_9, 0.0),
+        (10.0, 89.999_9),
+        (-170.0, 89.999_9),
+        (0.0, -90.0),
+        (106.8, -6.2),
+    ]);
+    prop_oneof![8 => near, 1 => corners.prop_map(|(lng, lat)| LngLat::new(lng, lat).unwrap())].boxed()
+}
+
+pub fn any_step(city: &City) -> BoxedStrategy<Step> {
+    let report = (
+        0..7_u8,
+        any_place(city),
+        0..90_u16,
+        0..6_u8,
+        prop::option::weighted(0.3, 0..40_u16),
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.3),
+    );
+    let report = report.prop_map(|(category, place, age_min, sender, join, drill, text)| Step::Report {
+        category,
+        place,
+        age_min,
+        sender,
+        join,
+        drill,
+        text,
+    });
+    let act = (0..40_u16, prop::sample::select(Action::ALL.to_vec()), 0..7_u8)
+        .prop_map(|(incident, action, agency)| Step::Act { incident, action, agency });
+    // Minutes, hours and, now and then, more days than closed incidents are kept.
+    let minutes = prop_oneof![6 => 0..30_u16, 2 => 60..600_u16, 1 => 20_000..60_000_u16];
+    prop_oneof![
+        6 => report,
+        4 => act,
+        2 => minutes.prop_map(|minutes| Step::Pass { minutes }),
+        2 => Just(Step::Tick),
+    ]
+    .boxed()
+}
+
+/// A journal and the live map that follows it.
+pub struct History {
+    pub city: Arc<City>,
+    pub journal: MemoryJournal,
+    pub writer: LiveWriter,
+    pub now: TimeMs,
+    pub entries: Vec<Entry>,
+}
+
+impl History {
+    pub fn new(city: Arc<City>) -> History {
+        let journal = MemoryJournal::new(city.clone(), Secret([7; 32]));
+        let writer = new_writer(&city, &journal);
+        History { city, journal, writer, now: START, entries: Vec::new() }
+    }
+
+    pub fn map(&self) -> &LiveMap {
+        self.writer.map()
+    }
+
+    pub fn step(&mut self, step: &Step) {
+        match step {
+            Step::Report { category, place, age_min, sender, join, drill, text } => {
+                let n = self.map().incident_count() as u32;
+                let incident = join.filter(|_| n > 0).map(|i| IncidentNo(u32::from(i) % n + 1));
+                let category = CategoryId(*category);
+                let of_city = self.city.category(category);
+                self.submit(Command::Report(Box::new(NewReport {
+                    category,
+                    place: *place,
+                    coarse_place: of_city.sensitive.then(|| place.coarsened(self.city.coarse_res)),
+                    accuracy_m: None,
+                    occurred_at: Some(self.now.plus_ms(-i64::from(*age_min) * MINUTE_MS)),
+                    area: self.city.areas.locate(*place),
+                    incident,
+                    agency: of_city.agency,
+                    due_after_ms: of_city.deadline_ms,
+                    sender: (*sender > 0).then(|| SenderId(u64::from(*sender) << 40)),
+                    channel: Channel::Web,
+                    drill: *drill,
+                    private: ReportPrivate {
+                        description: text.then(|| "Banjir di depan Masjid".to_owned()),
+                        ..ReportPrivate::default()
+                    },
+                    idempotency: None,
+                    import: None,
+                })));
+            }
+            Step::Act { incident, action, agency } => {
+                let n = self.map().incident_count().max(1) as u32;
+                self.submit(Command::Action(Box::new(NewAction {
+                    incident: IncidentNo(u32::from(*incident) % n + 1),
+                    action: *action,
+                    agency: (*action == Action::Assign).then_some(AgencyId(*agency)),
+                    note: None,
+                    version: None,
+                    due_after_ms: (*action == Action::Reopen).then_some(HOUR_MS),
+                    actor: "test".to_owned(),
+                })));
+            }
+            Step::Pass { minutes } => self.now = self.now.plus_ms(i64::from(*minutes) * MINUTE_MS),
+            Step::Tick => self.submit(Command::Tick),
+        }
+    }
+
+    /// Appends as the engine does: what the last tick derived goes into this commit.
+    fn submit(&mut self, command: Command) {
+        let derived = self.writer.take_derived();
+        let outcomes = self.journal.append(vec![command], self.now, derived.as_ref()).expect("memory");
+        for outcome in outcomes {
+            if let Outcome::Accepted { entries, .. } = outcome {
+                self.writer.apply(&entries);
+                self.entries.extend(entries);
+            }
+        }
+    }
+
+    /// The process dies and comes back: the live map is stood up from the journal.
+    pub fn restart(&mut self) {
+        let ids = IdKey::new(self.journal.secret(), &self.city.code_prefix);
+        let reader = self.journal.reader();
+        self.writer = pantau::engine::open(&*reader, self.journal.head(), self.city.clone(), ids)
+            .expect("a journal of our own opens");
+    }
+
+    /// A map that applied every entry from the first.
+    pub fn replayed(&self) -> LiveWriter {
+        let mut writer = new_writer(&self.city, &self.journal);
+        writer.apply(&self.entries);
+        writer
+    }
+}
+
+fn new_writer(city: &Arc<City>, journal: &MemoryJournal) -> LiveWriter {
+    let ids = IdKey::new(journal.secret(), &city.code_prefix);
+    LiveWriter::new(city.clone(), ids, journal.head().epoch)
+}

@@ -1,0 +1,26 @@
+//! What the tests share.
+
+pub mod fold;
+pub mod history;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+
+use pantau::city::City;
+
+/// A path of the repository.
+pub fn repo(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+pub fn ternate() -> Arc<City> {
+    static CITY: LazyLock<Arc<City>> =
+        LazyLock::new(|| Arc::new(City::load(&repo("geodata/ternate")).expect("the pack is sound")));
+    CITY.clone()
+}
+
+pub fn blank() -> Arc<City> {
+    static CITY: LazyLock<Arc<City>> =
+        LazyLock::new(|| Arc::new(City::load(&repo("geodata/blank")).expect("the pack is sound")));
+    CITY.clone()
+}
