@@ -23,7 +23,8 @@ use crate::model::TimeMs;
 /// About half a gigabyte of rows.
 const ROWS_MAX: usize = 2_000_000;
 const SPEED_MIN: f64 = 0.001;
-const SPEED_MAX: f64 = 1e6;
+/// As much as a replay server's clock takes.
+const SPEED_MAX: f64 = 100_000.0;
 
 /// Send past reports through a running server, in their order, faster than they happened
 ///

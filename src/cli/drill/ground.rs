@@ -14,7 +14,7 @@ use crate::cli::city_keys;
 use crate::model::{EARTH_RADIUS_M, LngLat, great_circle_m};
 
 /// Areas farther from the centre take no part: outer islands would draw the eye from the city.
-const REACH_M: f64 = 10_000.0;
+const REACH_M: f64 = 8_000.0;
 const REACH_WITHOUT_AREAS_M: f64 = 2_000.0;
 /// Attempts at a place on land before the next best is taken.
 const TRIES: usize = 60;
