@@ -28,17 +28,18 @@ use axum::routing::{get, post};
 
 use crate::intake::IMPORT_BODY_BYTES_MAX;
 
-/// A larger body is refused before it is read; a report may bring photos one day.
-const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// A larger body is refused before it is read, but for reports and imports.
+const BODY_BYTES_MAX: usize = 256 * 1024;
 
 /// All routes of the server.
 pub fn build_router(app: AppState) -> Router {
+    let report = post(reports::post_report).layer(DefaultBodyLimit::max(reports::BODY_BYTES_MAX));
     let import = post(import::import).layer(DefaultBodyLimit::max(IMPORT_BODY_BYTES_MAX));
     let api = Router::new()
         .route("/city", get(city::city))
         .route("/areas", get(city::areas))
         .route("/areas/{code}", get(city::area))
-        .route("/reports", post(reports::post_report))
+        .route("/reports", report)
         .route("/reports/{code}", get(reports::report))
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::incident))

@@ -1,6 +1,7 @@
 //! Reports in, and what became of them.
 
 use axum::Json;
+use axum::extract::multipart::Field;
 use axum::extract::{FromRequest, Multipart, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -13,9 +14,12 @@ use super::app::{App, AppState, Mode};
 use super::params::Params;
 use super::problem::Problem;
 use crate::feed::wire::time;
-use crate::intake::{Ahead, Context, FieldFault, Submission, parse_report};
+use crate::intake::{Ahead, Context, FieldFault, REPORT_BODY_BYTES_MAX, Submission, parse_report};
 use crate::model::{Command, Idempotency, NewReport, Outcome, Receipt, Refusal};
 
+/// A body with photos may be this large.
+pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+const PHOTOS_NOT_KEPT: &str = "photos are not kept yet; the report was stored without them";
 /// Longer keys are refused.
 const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 
@@ -30,6 +34,9 @@ pub struct ReportReceipt {
     incident: String,
     /// Its entry's number: any later answer has one at least as high.
     seq: u64,
+    /// What of the submission was not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warnings: Option<Vec<&'static str>>,
 }
 
 /// What became of a report, in public words.
@@ -55,7 +62,7 @@ pub async fn post_report(State(app): State<AppState>, request: Request) -> Resul
         <Params as axum::extract::FromRequestParts<AppState>>::from_request_parts(&mut parts, &app).await?;
     params.finish()?;
     let key = idempotency_key(&parts.headers)?;
-    let body = report_json(Request::from_parts(parts, body)).await?;
+    let Received { json: body, n_photos } = receive(Request::from_parts(parts, body)).await?;
 
     let now = app.clock.now();
     let ahead = match app.mode {
@@ -77,44 +84,60 @@ pub async fn post_report(State(app): State<AppState>, request: Request) -> Resul
     match outcome {
         Outcome::Accepted { receipt, .. } => {
             metrics::counter!("pantau_reports_total").increment(1);
-            created(&app, receipt)
+            created(&app, receipt, n_photos)
         }
-        Outcome::Repeat { receipt } => created(&app, receipt),
+        Outcome::Repeat { receipt } => created(&app, receipt, n_photos),
         Outcome::Refused(refusal) => Err(refusal.into()),
     }
 }
 
-/// The JSON of the report: the body, or the multipart's part `report`.
-async fn report_json(request: Request) -> Result<Vec<u8>, Problem> {
+/// What came in: the JSON of the report, and how many photos beside it.
+struct Received {
+    json: Vec<u8>,
+    n_photos: usize,
+}
+
+/// The body, or the multipart's part `report`. Photos are read past, never held.
+async fn receive(request: Request) -> Result<Received, Problem> {
     if media_type(request.headers()) != "multipart/form-data" {
-        let body = axum::body::Bytes::from_request(request, &()).await;
-        return body.map(|b| b.to_vec()).map_err(|e| Problem::of_status(e.status()));
+        let body = axum::body::to_bytes(request.into_body(), REPORT_BODY_BYTES_MAX).await;
+        let json = body.map_err(|_| Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE))?.to_vec();
+        return Ok(Received { json, n_photos: 0 });
     }
     let unreadable = |detail: String| Problem::bad_request("unreadable-body", detail);
     let mut multipart =
         Multipart::from_request(request, &()).await.map_err(|e| unreadable(e.body_text()))?;
-    let mut report = None;
-    while let Some(field) = multipart.next_field().await.map_err(|e| multipart_problem(&e))? {
+    let mut json = None;
+    let mut n_photos = 0;
+    while let Some(mut field) = multipart.next_field().await.map_err(|e| multipart_problem(&e))? {
         match field.name() {
-            Some("report") if report.is_none() => {
-                report = Some(field.bytes().await.map_err(|e| multipart_problem(&e))?.to_vec());
-            }
+            Some("report") if json.is_none() => json = Some(report_part(&mut field).await?),
             Some("photo") => {
-                return Err(unreadable(
-                    "photos are not taken yet; send the report without them".to_owned(),
-                ));
+                n_photos += 1;
+                while field.chunk().await.map_err(|e| multipart_problem(&e))?.is_some() {}
             }
             other => {
                 let name = other.unwrap_or_default();
                 return Err(unreadable(format!(
-                    "the part {name:?} is unknown or given twice; send one part \"report\" that holds the JSON"
+                    "the part {name:?} is unknown or given twice; send one part \"report\" that holds the JSON, and parts \"photo\""
                 )));
             }
         }
     }
-    report.ok_or_else(|| {
-        unreadable("the part \"report\" is missing; it holds the JSON of the report".to_owned())
-    })
+    let missing =
+        || unreadable("the part \"report\" is missing; it holds the JSON of the report".to_owned());
+    Ok(Received { json: json.ok_or_else(missing)?, n_photos })
+}
+
+async fn report_part(field: &mut Field<'_>) -> Result<Vec<u8>, Problem> {
+    let mut json = Vec::new();
+    while let Some(chunk) = field.chunk().await.map_err(|e| multipart_problem(&e))? {
+        if json.len() + chunk.len() > REPORT_BODY_BYTES_MAX {
+            return Err(Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE));
+        }
+        json.extend_from_slice(&chunk);
+    }
+    Ok(json)
 }
 
 fn multipart_problem(error: &axum::extract::multipart::MultipartError) -> Problem {
@@ -154,7 +177,7 @@ fn check_incident(app: &App, report: &NewReport, uuid: uuid::Uuid) -> Result<(),
     Err(Refusal::UnknownIncident.into())
 }
 
-fn created(app: &App, receipt: Receipt) -> Result<Response, Problem> {
+fn created(app: &App, receipt: Receipt, n_photos: usize) -> Result<Response, Problem> {
     let Receipt::Report { seq, report, received_at, incident, opened_at } = receipt else {
         return Err(Problem::internal());
     };
@@ -165,6 +188,7 @@ fn created(app: &App, receipt: Receipt) -> Result<Response, Problem> {
         report: app.ids.report_uuid(report, received_at).to_string(),
         incident: app.ids.incident_uuid(incident, opened_at).to_string(),
         seq: seq.0,
+        warnings: (n_photos > 0).then_some(vec![PHOTOS_NOT_KEPT]),
     };
     let mut response = (StatusCode::CREATED, Json(body)).into_response();
     if let Ok(location) = HeaderValue::from_str(&location) {

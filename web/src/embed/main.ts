@@ -44,7 +44,7 @@ async function main(app: HTMLElement): Promise<void> {
   );
 
   const shapes = (of: EmbedChoice): GeoJSON.Geometry[] => areas.filter(({ code }) => of.areas.includes(code)).map(({ geometry }) => geometry);
-  const map = await PantauMap.create({
+  const map: PantauMap = await PantauMap.create({
     container: stage,
     city,
     areas,
@@ -56,6 +56,7 @@ async function main(app: HTMLElement): Promise<void> {
     platesMax: 3,
     camera: boundsOf(shapes(choice)) ?? startCamera(city, stage.clientWidth, stage.clientHeight),
     interactive: true,
+    home: () => map.goHome(),
   });
   map.gl.cooperativeGestures.enable();
   map.choose(shapes(choice));
@@ -107,10 +108,7 @@ async function main(app: HTMLElement): Promise<void> {
     map.choose(shapes(choice));
     const bbox = boundsOf(shapes(choice));
     if (bbox !== null) map.fit(bbox, 32);
-    else {
-      const home = startCamera(city, stage.clientWidth, stage.clientHeight);
-      map.gl.easeTo({ center: [home.centre[0], home.centre[1]], zoom: home.zoom });
-    }
+    else map.goHome();
   }
 }
 

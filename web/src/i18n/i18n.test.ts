@@ -19,7 +19,7 @@ it('writes ages and numbers', () => {
   expect(indonesian.age(AT_MS - 5_000, AT_MS)).toBe('baru saja');
   expect(english.span(5 * 3_600_000)).toBe('5 h');
   expect(indonesian.number(12_345)).toBe('12.345');
-  expect(indonesian.t('hotspot.reports', { n: 1_200 })).toBe('1.200 laporan');
+  expect(indonesian.t('incident.reports', { n: 1_200 })).toBe('1.200 laporan');
 });
 
 it('both languages fill the same blanks', () => {

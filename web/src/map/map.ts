@@ -11,7 +11,8 @@ import type { View } from '../feed/fold';
 import type { Bbox, Hotspot, Incident, LngLat, MapItem } from '../feed/protocol';
 import type { Words } from '../i18n';
 import { toBubbles, type Bubble } from './bubbles';
-import { boundsOf, type Camera } from './camera';
+import { boundsOf, startCamera, type Camera } from './camera';
+import { addButtons, addScale } from './controls';
 import { toSourceDiff, type Drawn, type DrawnFeature } from './diff';
 import type { Mark } from './draw';
 import { Effects } from './effects';
@@ -42,6 +43,8 @@ export interface MapOptions {
   /** Of a bbox: what panels cover on the left. */
   readonly left_px?: number;
   readonly interactive: boolean;
+  /** With it the map has buttons; this is what the third does. */
+  readonly home?: () => void;
   /** Panels over the map that plates must not hide behind, in the container's pixels. */
   readonly blocked?: () => readonly Box[];
 }
@@ -95,6 +98,12 @@ export class PantauMap {
       maxZoom: city.zoom.max,
       interactive: options.interactive,
       attributionControl: false,
+      locale: {
+        'Map.Title': options.words.t('map'),
+        'CooperativeGesturesHandler.WindowsHelpText': options.words.t('map.hint.ctrl'),
+        'CooperativeGesturesHandler.MacHelpText': options.words.t('map.hint.cmd'),
+        'CooperativeGesturesHandler.MobileHelpText': options.words.t('map.hint.touch'),
+      },
       dragRotate: false,
       pitchWithRotate: false,
       touchPitch: false,
@@ -105,6 +114,9 @@ export class PantauMap {
     this.gl.keyboard.disableRotation();
     this.marks = new MarkStore(this.gl, { city, words: options.words, scale, plate_px: options.plate_px, ratio: devicePixelRatio });
     this.effects = new Effects(this.gl, scale);
+    addScale(this.gl, options.words, scale);
+    container.style.setProperty('--map-note', `${options.note_px}px`);
+    if (options.home !== undefined) addButtons(this.gl, options.words, options.home);
     this.gl.on('style.load', () => this.marks.addGroundMarks(PALETTES[this.theme], options.note_px));
     this.gl.on('load', () => {
       this.ready = true;
@@ -186,6 +198,14 @@ export class PantauMap {
   fit(bbox: Bbox, padding_px: number | maplibregl.PaddingOptions, zoomMax = 16): void {
     const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
     this.gl.fitBounds([...bbox] as [number, number, number, number], { padding: padding_px, maxZoom: zoomMax, animate: !still, duration: 700 });
+  }
+
+  /** Back to where a page with nothing chosen starts. */
+  goHome(bottom_px = 0): void {
+    const { clientWidth, clientHeight } = this.gl.getContainer();
+    const { centre, zoom } = startCamera(this.options.city, clientWidth, clientHeight - bottom_px);
+    const animate = !matchMedia('(prefers-reduced-motion: reduce)').matches;
+    this.gl.easeTo({ center: [...centre] as [number, number], zoom, padding: { top: 0, left: 0, right: 0, bottom: bottom_px }, animate });
   }
 
   fitMembers(bubble: Bubble): void {

@@ -62,7 +62,7 @@ export function placePlates(
       if (!inside(plate.box, surface.frame)) continue;
       if (surface.blocked.some((box) => overlap(box, plate.box) > 0)) continue;
       if (placed.some((other) => overlap(grown(other.box, 4), plate.box) > 0)) continue;
-      const cost = costOf(plate, request, others, surface.bubbles, outward) - (before.get(request.id) === plate.slot ? 0.35 : 0);
+      const cost = costOf(plate, request, others, surface.bubbles, outward) + crossings(plate, placed) - (before.get(request.id) === plate.slot ? 0.35 : 0);
       if (best === null || cost < best.cost) best = { plate, cost };
     }
     if (best !== null) placed.push(best.plate);
@@ -87,12 +87,30 @@ function* candidates(request: PlateRequest): Generator<PlacedPlate> {
 
 /** Own and other shapes weigh most, then bubbles, then standing on the crowded side, then the length of the leader. */
 function costOf(plate: PlacedPlate, request: PlateRequest, others: readonly Box[], bubbles: readonly Box[], outward: Vector): number {
-  const area = plate.box.w * plate.box.h;
-  const covered = (boxes: readonly Box[]): number => boxes.reduce((sum, box) => sum + overlap(box, plate.box), 0) / area;
+  // In shares of what is covered: half a bubble hidden is half a bubble lost, however wide the plate.
+  const covered = (boxes: readonly Box[]): number => boxes.reduce((sum, box) => sum + overlap(box, plate.box) / Math.max(1, box.w * box.h), 0);
   const length = plate.leader === null ? 0 : distance(plate.leader[0], plate.leader[1]) / plate.box.h;
   const away = (centreOf(plate.box)[0] - centreOf(request.shape)[0]) * outward[0] + (centreOf(plate.box)[1] - centreOf(request.shape)[1]) * outward[1];
   const turned = 1 - away / Math.max(1, distance(centreOf(plate.box), centreOf(request.shape)));
-  return 6 * covered([request.shape]) + 5 * covered(others) + 5 * covered(bubbles) + 0.45 * turned + 0.2 * length;
+  return 4 * covered([request.shape]) + 2 * covered(others) + 2.4 * covered(bubbles) + 0.4 * turned + 0.16 * length;
+}
+
+/** A leader behind another plate, or behind this one, is a leader to the wrong place. */
+function crossings(plate: PlacedPlate, placed: readonly PlacedPlate[]): number {
+  return placed.filter((other) => cuts(plate.leader, other.box) || cuts(other.leader, plate.box)).length * 1.5;
+}
+
+function cuts(leader: PlacedPlate['leader'], box: Box): boolean {
+  if (leader === null) return false;
+  // Walking along it finds every box that matters: plates are far thicker than a step.
+  const [[x1, y1], [x2, y2]] = leader;
+  const steps = Math.ceil(Math.hypot(x2 - x1, y2 - y1) / 8);
+  for (let n = 0; n <= steps; n++) {
+    const x = x1 + ((x2 - x1) * n) / Math.max(1, steps);
+    const y = y1 + ((y2 - y1) * n) / Math.max(1, steps);
+    if (x > box.x && x < box.x + box.w && y > box.y && y < box.y + box.h) return true;
+  }
+  return false;
 }
 
 /** From the middle of the crowd towards the shape, of length one: plates belong on the free side, often the sea. */

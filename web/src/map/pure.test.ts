@@ -8,6 +8,7 @@ import { cellOf, covers, fromWorldPx, toWorldPx, widened } from './mercator';
 import { heat } from './palette';
 import { overlap, placePlates, type Box } from './plates';
 import { risen } from './risen';
+import { scaleBar } from './scale';
 
 describe('toSourceDiff', () => {
   const feature = (id: string, n: number): [string, DrawnFeature] => [
@@ -117,6 +118,15 @@ it('an icon that is not in the set is a dot, the ones of the packs are not', () 
   const dot = iconPath('no-such-icon');
   for (const name of ['waste-basket', 'traffic_signals', 'water_tap', 'construction', 'road-accident', 'danger', 'social_facility', 'volcano', 'harbor', 'airport']) {
     expect(iconPath(name), name).not.toBe(dot);
+  }
+});
+
+it('the scale bar is a round distance that fits', () => {
+  for (let zoom = 2; zoom < 19; zoom += 0.3) {
+    const { metres, width_px } = scaleBar(0.8, zoom, 110);
+    expect(width_px).toBeLessThanOrEqual(110);
+    expect(width_px).toBeGreaterThan(40);
+    expect(String(metres)).toMatch(/^[125]0*$/);
   }
 });
 
