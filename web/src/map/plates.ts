@@ -38,6 +38,10 @@ type Vector = readonly [number, number];
 const DIRECTIONS: readonly (readonly [string, number, number])[] = [
   ['e', 1, 0],
   ['w', -1, 0],
+  ['ene', 1, -0.4],
+  ['ese', 1, 0.4],
+  ['wnw', -1, -0.4],
+  ['wsw', -1, 0.4],
   ['ne', 1, -0.8],
   ['se', 1, 0.8],
   ['nw', -1, -0.8],
@@ -45,6 +49,14 @@ const DIRECTIONS: readonly (readonly [string, number, number])[] = [
   ['n', 0, -1],
   ['s', 0, 1],
 ];
+/** What it costs to hide another hotspot's shape: the strongest must stay in sight. */
+const OTHER_WEIGHTS: readonly number[] = [6, 3, 3];
+
+interface Other {
+  readonly shape: Box;
+  readonly weight: number;
+}
+
 const DISTANCES: readonly number[] = [0.35, 1.1, 2.2, 3.6, 5.2];
 
 /** In the order of `requests`: the strongest chooses first. A plate without any free place is left out. */
@@ -56,7 +68,7 @@ export function placePlates(
   const placed: PlacedPlate[] = [];
   for (const request of requests) {
     const outward = outwardOf(request.shape, surface.bubbles);
-    const others = requests.filter((other) => other !== request).map((other) => other.shape);
+    const others = requests.map(({ shape }, rank) => ({ shape, weight: OTHER_WEIGHTS[rank] ?? 0.8 })).filter(({ shape }) => shape !== request.shape);
     let best: { plate: PlacedPlate; cost: number } | null = null;
     for (const plate of candidates(request)) {
       if (!inside(plate.box, surface.frame)) continue;
@@ -86,13 +98,13 @@ function* candidates(request: PlateRequest): Generator<PlacedPlate> {
 }
 
 /** Own and other shapes weigh most, then bubbles, then standing on the crowded side, then the length of the leader. */
-function costOf(plate: PlacedPlate, request: PlateRequest, others: readonly Box[], bubbles: readonly Box[], outward: Vector): number {
+function costOf(plate: PlacedPlate, request: PlateRequest, others: readonly Other[], bubbles: readonly Box[], outward: Vector): number {
   // In shares of what is covered: half a bubble hidden is half a bubble lost, however wide the plate.
   const covered = (boxes: readonly Box[]): number => boxes.reduce((sum, box) => sum + overlap(box, plate.box) / Math.max(1, box.w * box.h), 0);
   const length = plate.leader === null ? 0 : distance(plate.leader[0], plate.leader[1]) / plate.box.h;
   const away = (centreOf(plate.box)[0] - centreOf(request.shape)[0]) * outward[0] + (centreOf(plate.box)[1] - centreOf(request.shape)[1]) * outward[1];
   const turned = 1 - away / Math.max(1, distance(centreOf(plate.box), centreOf(request.shape)));
-  return 4 * covered([request.shape]) + 2 * covered(others) + 2.4 * covered(bubbles) + 0.4 * turned + 0.16 * length;
+  return 4 * covered([request.shape]) + others.reduce((sum, { shape, weight }) => sum + weight * covered([shape]), 0) + 2.4 * covered(bubbles) + 0.4 * turned + 0.16 * length;
 }
 
 /** A leader behind another plate, or behind this one, is a leader to the wrong place. */
