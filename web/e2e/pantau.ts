@@ -56,10 +56,7 @@ export class Pantau {
   async down(): Promise<void> {
     const child = this.process;
     this.process = null;
-    if (child === null || child.exitCode !== null) return;
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGKILL');
-    await ended;
+    if (child !== null) await kill(child);
   }
 
   async remove(): Promise<void> {
@@ -70,12 +67,7 @@ export class Pantau {
   /** Returns how to end it. */
   drill(rate: number): () => Promise<void> {
     const child = spawn(this.binary, ['drill', '--rate', String(rate), '--seed', '7', '--url', this.url], { stdio: 'ignore' });
-    return async () => {
-      if (child.exitCode !== null) return;
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGKILL');
-      await ended;
-    };
+    return () => kill(child);
   }
 
   async get(path: string): Promise<any> {
@@ -107,6 +99,13 @@ export async function until(limit_ms: number, what: () => string, holds: () => P
     if (Date.now() > end_ms) throw new Error(`not within ${limit_ms} ms: ${what()}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await ended;
 }
 
 function freePort(): Promise<number> {
