@@ -38,7 +38,8 @@ pub(super) fn exact(places: &[LngLat], centre: LngLat, eps_m: f64) -> MultiPolyg
         let rings = outer(Field::new(&points, disc_m).rings());
         // Twice the disc halves the corners or better; a single disc has some twenty.
         let is_coarsest = disc_m > 2.0 * extent_m(&points);
-        if let Some(rings) = simplified(&rings, disc_m, if is_coarsest { usize::MAX } else { VERTICES_MAX }) {
+        if let Some(rings) = simplified(&rings, disc_m, if is_coarsest { usize::MAX } else { VERTICES_MAX })
+        {
             return tidy(rings.iter().flat_map(|ring| on_earth(&plane.ring_to_deg(ring))).collect());
         }
         disc_m *= 1.5;
