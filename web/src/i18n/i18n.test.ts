@@ -22,6 +22,11 @@ it('writes ages and numbers', () => {
   expect(indonesian.t('incident.reports', { n: 1_200 })).toBe('1.200 laporan');
 });
 
+it('counts in words', () => {
+  expect([1, 2].map((n) => english.t('incident.reports', { n }))).toEqual(['1 report', '2 reports']);
+  expect(indonesian.t('incident.reports', { n: 1 })).toBe('1 laporan');
+});
+
 it('both languages fill the same blanks', () => {
   const blanks = (text: string): string[] => [...text.matchAll(/\{\w+\}/g)].map(([blank]) => blank).sort();
   for (const key of Object.keys(id) as (keyof typeof id)[]) expect(blanks(en[key]), key).toEqual(blanks(id[key]));

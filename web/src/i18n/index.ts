@@ -56,8 +56,9 @@ export function makeWords(lang: Lang, timeZone: string, zoneLabel: string): Word
   const fullDate = new Intl.DateTimeFormat(locale, { timeZone, day: 'numeric', month: 'short', year: 'numeric' });
   const hour = new Intl.DateTimeFormat('en-GB', { timeZone, hour: '2-digit', hourCycle: 'h23' });
 
+  // `{n|report|reports}` is a word that follows a number, for the language that has two of it.
   const t: Words['t'] = (key, params = {}) =>
-    dictionary[key].replace(/\{(\w+)\}/g, (whole, name: string) => {
+    dictionary[key].replace(/\{(\w+)\|([^|}]*)\|([^}]*)\}/g, (_, name: string, one: string, many: string) => (params[name] === 1 ? one : many)).replace(/\{(\w+)\}/g, (whole, name: string) => {
       const value = params[name];
       if (value === undefined) return whole;
       return typeof value === 'number' ? numbers.format(value) : value;

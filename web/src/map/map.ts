@@ -66,6 +66,7 @@ export class PantauMap {
   readonly gl: maplibregl.Map;
   private readonly marks: MarkStore;
   private readonly effects: Effects;
+  private readonly scaleBar: HTMLElement;
   private theme: Theme;
   private items: ReadonlyMap<string, MapItem> = NOTHING;
   private hotspots: ReadonlyMap<string, Hotspot> = NOTHING;
@@ -114,7 +115,7 @@ export class PantauMap {
     this.gl.keyboard.disableRotation();
     this.marks = new MarkStore(this.gl, { city, words: options.words, scale, plate_px: options.plate_px, ratio: devicePixelRatio });
     this.effects = new Effects(this.gl, scale);
-    addScale(this.gl, options.words, scale);
+    this.scaleBar = addScale(this.gl, options.words, scale);
     container.style.setProperty('--map-note', `${options.note_px}px`);
     if (options.home !== undefined) addButtons(this.gl, options.words, options.home);
     this.gl.on('style.load', () => this.marks.addGroundMarks(PALETTES[this.theme], options.note_px));
@@ -342,7 +343,7 @@ export class PantauMap {
       requests,
       {
         frame: { x: margin, y: margin, w: canvas.clientWidth - 2 * margin, h: canvas.clientHeight - 2 * margin },
-        blocked: this.options.blocked?.() ?? [],
+        blocked: [...(this.options.blocked?.() ?? []), this.scaleBox()],
         bubbles,
       },
       this.slots,
@@ -351,6 +352,11 @@ export class PantauMap {
     const { plates, leaders } = plateFeatures(placed, visible, images, PALETTES[this.theme], project, (x, y) => this.gl.unproject([x, y]).toArray());
     this.update(SOURCE.leaders, leaders);
     this.update(SOURCE.plates, plates);
+  }
+
+  private scaleBox(): Box {
+    const bar = this.scaleBar;
+    return { x: bar.offsetLeft, y: bar.offsetTop, w: bar.offsetWidth, h: bar.offsetHeight };
   }
 
   private setAreas(areas: readonly Area[]): void {

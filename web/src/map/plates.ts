@@ -70,8 +70,7 @@ export function placePlates(
     const outward = outwardOf(request.shape, surface.bubbles);
     const others = requests.map(({ shape }, rank) => ({ shape, weight: OTHER_WEIGHTS[rank] ?? 0.8 })).filter(({ shape }) => shape !== request.shape);
     let best: { plate: PlacedPlate; cost: number } | null = null;
-    for (const plate of candidates(request)) {
-      if (!inside(plate.box, surface.frame)) continue;
+    for (const plate of candidates(request, surface.frame)) {
       if (surface.blocked.some((box) => overlap(box, plate.box) > 0)) continue;
       if (placed.some((other) => overlap(grown(other.box, 4), plate.box) > 0)) continue;
       const cost = costOf(plate, request, others, surface.bubbles, outward) + crossings(plate, placed) - (before.get(request.id) === plate.slot ? 0.35 : 0);
@@ -82,8 +81,10 @@ export function placePlates(
   return placed;
 }
 
-function* candidates(request: PlateRequest): Generator<PlacedPlate> {
+/** Pushed back into the frame where they would leave it; a plate wider than the frame has none. */
+function* candidates(request: PlateRequest, frame: Box): Generator<PlacedPlate> {
   const { shape, w, h } = request;
+  if (w > frame.w || h > frame.h) return;
   const cx = shape.x + shape.w / 2;
   const cy = shape.y + shape.h / 2;
   for (const [step, distance] of DISTANCES.entries()) {
@@ -91,7 +92,9 @@ function* candidates(request: PlateRequest): Generator<PlacedPlate> {
     for (const [name, dx, dy] of DIRECTIONS) {
       const px = cx + dx * (shape.w / 2 + gap_px + w / 2);
       const py = cy + dy * (shape.h / 2 + gap_px + h / 2);
-      const box = { x: Math.round(px - w / 2), y: Math.round(py - h / 2), w, h };
+      const x = Math.min(frame.x + frame.w - w, Math.max(frame.x, px - w / 2));
+      const y = Math.min(frame.y + frame.h - h, Math.max(frame.y, py - h / 2));
+      const box = { x: Math.round(x), y: Math.round(y), w, h };
       yield { id: request.id, box, leader: leaderOf(shape, box), slot: `${name}${step}` };
     }
   }
@@ -158,10 +161,6 @@ function leaderOf(shape: Box, plate: Box): PlacedPlate['leader'] {
 
 function nearest(box: Box, [x, y]: readonly [number, number]): readonly [number, number] {
   return [Math.min(box.x + box.w, Math.max(box.x, x)), Math.min(box.y + box.h, Math.max(box.y, y))];
-}
-
-function inside(box: Box, frame: Box): boolean {
-  return box.x >= frame.x && box.y >= frame.y && box.x + box.w <= frame.x + frame.w && box.y + box.h <= frame.y + frame.h;
 }
 
 /** The area that two boxes share. */
