@@ -4,6 +4,7 @@
 //! applied and published, so any later answer of this node has a seq at least as high.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -13,7 +14,7 @@ use crate::city::City;
 use crate::clock::Clock;
 use crate::journal::{Head, Journal, JournalError, Reader};
 use crate::live::{LiveMap, LiveWriter, Restorer};
-use crate::model::{Command, IdKey, MINUTE_MS, Outcome, Seq, TimeMs};
+use crate::model::{Command, Fact, IdKey, MINUTE_MS, Outcome, Seq, TimeMs};
 
 /// At most this many requests are committed together.
 const JOBS_PER_BATCH_MAX: usize = 512;
@@ -66,6 +67,7 @@ pub struct Engine {
     current: Arc<ArcSwap<LiveMap>>,
     published: watch::Receiver<Seq>,
     reader: Arc<dyn Reader>,
+    failed: Arc<AtomicBool>,
 }
 
 impl Engine {
@@ -87,8 +89,9 @@ impl Engine {
         let (inbox, jobs) = mpsc::channel(INBOX_MAX);
         let current = Arc::new(ArcSwap::from_pointee(writer.map().clone()));
         let (publish, published) = watch::channel(writer.map().seq());
-        let engine = Engine { inbox, current: current.clone(), published, reader };
-        let worker = Worker { journal, writer, clock, current, publish, jobs, ticked: None, failed: false };
+        let failed = Arc::new(AtomicBool::new(false));
+        let engine = Engine { inbox, current: current.clone(), published, reader, failed: failed.clone() };
+        let worker = Worker { journal, writer, clock, current, publish, jobs, ticked: None, failed };
         let thread = std::thread::Builder::new()
             .name("engine".to_owned())
             .spawn(move || worker.run())
@@ -104,6 +107,11 @@ impl Engine {
     /// The moments as they come, without keeping the engine running.
     pub fn moments(&self) -> Moments {
         Moments { current: self.current.clone(), published: self.published.clone() }
+    }
+
+    /// Whether the journal failed: what is there can be read, nothing more is taken.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
     }
 
     pub fn reader(&self) -> &Arc<dyn Reader> {
@@ -188,6 +196,23 @@ fn entry_time(reader: &dyn Reader, seq: Seq) -> Result<Option<TimeMs>, JournalEr
     Ok(reader.entries(Seq(before), 1)?.first().map(|entry| entry.at))
 }
 
+/// Computes the tick that a crash left out of the derived tables, before anything is appended without
+/// a live map. Does nothing, at no cost, where the tables are up to date.
+///
+/// # Errors
+/// Where the journal cannot be read or written.
+pub fn settle(journal: &mut dyn Journal, city: &Arc<City>, now: TimeMs) -> Result<(), JournalError> {
+    let (reader, head) = (journal.reader(), journal.head());
+    let newest = reader.entries(Seq(head.seq.0.saturating_sub(1)), 1)?;
+    let is_tick = newest.first().is_some_and(|entry| entry.fact == Fact::Tick);
+    if !is_tick || reader.derived()?.as_of_seq == head.seq {
+        return Ok(());
+    }
+    let ids = IdKey::new(journal.secret(), &city.code_prefix);
+    let derived = open(&*reader, head, city.clone(), ids)?.take_derived();
+    journal.append(Vec::new(), now, derived.as_ref()).map(drop)
+}
+
 /// The pack in force is part of the history: another one than the last is an entry.
 fn put_pack_in_force(
     journal: &mut dyn Journal,
@@ -219,7 +244,7 @@ struct Worker {
     /// Monotonic time of the last tick.
     ticked: Option<Duration>,
     /// The journal failed: nothing may be acknowledged any more, only read.
-    failed: bool,
+    failed: Arc<AtomicBool>,
 }
 
 impl Worker {
@@ -247,9 +272,13 @@ impl Worker {
         self.flush();
     }
 
+    fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
     /// How long to wait for commands before a tick may be due; `None`: until one comes.
     fn until_tick(&self) -> Option<Duration> {
-        if self.failed {
+        if self.has_failed() {
             return None;
         }
         let now = self.clock.now();
@@ -298,8 +327,11 @@ impl Worker {
 
     /// Journal, live map, feed: in this order, always.
     fn append(&mut self, commands: Vec<Command>) -> Result<Vec<Outcome>, EngineError> {
-        if self.failed {
+        if self.has_failed() {
             return Err(EngineError::Journal);
+        }
+        if commands.is_empty() {
+            return Ok(Vec::new());
         }
         let started = self.clock.monotonic();
         let derived = self.writer.take_derived();
@@ -311,7 +343,7 @@ impl Worker {
                 return Err(EngineError::Full);
             }
             Err(e) => {
-                self.failed = true;
+                self.failed.store(true, Ordering::Relaxed);
                 tracing::error!(
                     error = &e as &dyn std::error::Error,
                     "the journal failed; only reading goes on"
@@ -337,7 +369,7 @@ impl Worker {
     }
 
     fn tick_if_due(&mut self) {
-        let due = !self.failed
+        let due = !self.has_failed()
             && self.until_tick_allowed().is_zero()
             && self.writer.tick_is_due(self.clock.now());
         if !due {
@@ -351,7 +383,10 @@ impl Worker {
 
     /// What the last tick changed goes into the journal, so that the next start need not compute it.
     fn flush(&mut self) {
-        let Some(derived) = self.writer.take_derived().filter(|_| !self.failed) else { return };
+        let Some(derived) = self.writer.take_derived().filter(|_| !self.failed.load(Ordering::Relaxed))
+        else {
+            return;
+        };
         if let Err(e) = self.journal.append(Vec::new(), self.clock.now(), Some(&derived)) {
             tracing::warn!(
                 error = &e as &dyn std::error::Error,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::api::{App, AppState, Mode, build_router};
@@ -68,7 +68,8 @@ impl Server {
     ) -> anyhow::Result<Server> {
         let ids = IdKey::new(journal.secret(), &city.code_prefix);
         let (engine, thread) = Engine::start(journal, city.clone(), clock.clone())?;
-        let beats = start_beats(engine.moments(), clock.clone());
+        let nudge = Arc::new(Notify::new());
+        let beats = start_beats(engine.moments(), clock.clone(), nudge.clone());
         let (stop, stopping) = watch::channel(false);
         let app = Arc::new(App {
             engine,
@@ -79,6 +80,7 @@ impl Server {
             trust_loopback,
             views: Arc::new(Views::default()),
             beats,
+            nudge,
             frame_ms: FRAME.as_millis() as u64,
             heartbeat_s: HEARTBEAT.as_secs(),
             metrics: metrics_handle(),
@@ -137,9 +139,9 @@ impl Server {
 }
 
 /// Starts the common pulse: a beat at once when something changed after a pause, else every
-/// [`FRAME`]; and one for each heartbeat. Ends with the engine.
-fn start_beats(moments: Moments, clock: Arc<dyn Clock>) -> watch::Receiver<Arc<Beat>> {
-    let first = Arc::new(Beat::new((*moments.live()).clone(), clock.now(), 0));
+/// [`FRAME`]; and one for each heartbeat, which a nudge brings early. Ends with the engine.
+fn start_beats(moments: Moments, clock: Arc<dyn Clock>, nudge: Arc<Notify>) -> watch::Receiver<Arc<Beat>> {
+    let first = Arc::new(Beat::new((*moments.live()).clone(), &*clock, 0));
     let (send, receive) = watch::channel(first);
     tokio::spawn(async move {
         let mut published = moments.published();
@@ -150,10 +152,14 @@ fn start_beats(moments: Moments, clock: Arc<dyn Clock>) -> watch::Receiver<Arc<B
         loop {
             tokio::select! {
                 changed = published.changed() => if changed.is_err() { return },
-                _ = heartbeat.tick() => heartbeat_no += 1,
+                _ = heartbeat.tick() => {
+                    heartbeat_no += 1;
+                    metrics_handle().run_upkeep();
+                }
+                () = nudge.notified() => heartbeat_no += 1,
             }
             published.mark_unchanged();
-            let beat = Beat::new((*moments.live()).clone(), clock.now(), heartbeat_no);
+            let beat = Beat::new((*moments.live()).clone(), &*clock, heartbeat_no);
             if send.send(Arc::new(beat)).is_err() {
                 return;
             }

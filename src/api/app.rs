@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::city::City;
 use crate::clock::{Clock, ReplayClock};
@@ -37,6 +37,8 @@ pub struct App {
     pub trust_loopback: bool,
     pub views: Arc<Views>,
     pub beats: watch::Receiver<Arc<Beat>>,
+    /// Brings the next heartbeat early: the clock was set.
+    pub nudge: Arc<Notify>,
     pub frame_ms: u64,
     pub heartbeat_s: u64,
     pub metrics: metrics_exporter_prometheus::PrometheusHandle,

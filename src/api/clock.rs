@@ -10,7 +10,6 @@ use super::access::Staff;
 use super::app::{AppState, Mode};
 use super::params::Params;
 use super::problem::Problem;
-use super::reports::body_problem;
 use crate::feed::wire::time;
 use crate::intake::FieldFault;
 use crate::model::TimeMs;
@@ -41,8 +40,10 @@ pub async fn set_clock(
             "this server lives in the present; start one with --clock replay on a folder of its own";
         return Err(Problem::conflict("not-a-replay", detail));
     };
-    let whole = |detail: String| body_problem(vec![FieldFault { pointer: String::new(), detail }]);
-    let ask: SetClock = serde_json::from_slice(&body).map_err(|e| whole(e.to_string()))?;
+    let ask: SetClock = serde_json::from_slice(&body).map_err(|e| {
+        let faults = vec![FieldFault { pointer: String::new(), detail: e.to_string() }];
+        if e.is_data() { Problem::invalid_body(faults) } else { Problem::unreadable_body(faults) }
+    })?;
     let fault = |key: &str, detail: String| {
         Problem::invalid_body(vec![FieldFault { pointer: format!("/{key}"), detail }])
     };
@@ -59,5 +60,8 @@ pub async fn set_clock(
         return Err(Problem::conflict("clock-behind", detail));
     }
     clock.set(at, ask.speed);
+    // The engine reckons anew how long to wait, the pages how fast their clocks run.
+    app.engine.submit(Vec::new()).await?;
+    app.nudge.notify_one();
     Ok(Json(json!({"at": time(at), "speed": ask.speed})).into_response())
 }

@@ -7,6 +7,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::app::AppState;
+use super::problem::Problem;
+use crate::engine::EngineError;
 
 #[utoipa::path(get, path = "/healthz", tag = "operation", description = "The process is alive.", responses((status = 200)))]
 pub async fn healthz() -> &'static str {
@@ -14,11 +16,16 @@ pub async fn healthz() -> &'static str {
 }
 
 #[utoipa::path(get, path = "/readyz", tag = "operation",
-    description = "Answers are complete. The server listens only once they are.", responses((status = 200)))]
-pub async fn readyz(State(app): State<AppState>) -> Response {
+    description = "Answers are complete (the server listens only once they are) and reports are taken.",
+    responses((status = 200), (status = 503)))]
+pub async fn readyz(State(app): State<AppState>) -> Result<Response, Problem> {
+    if app.engine.has_failed() {
+        return Err(EngineError::Journal.into());
+    }
     let live = app.live();
-    Json(json!({"ready": true, "seq": live.seq().0, "epoch": live.epoch().to_string(), "build": crate::BUILD}))
-        .into_response()
+    let epoch = live.epoch().to_string();
+    let body = json!({"ready": true, "seq": live.seq().0, "epoch": epoch, "build": crate::BUILD});
+    Ok(Json(body).into_response())
 }
 
 #[utoipa::path(get, path = "/metrics", tag = "operation", description = "Figures for Prometheus.", responses((status = 200)))]
@@ -26,6 +33,7 @@ pub async fn metrics(State(app): State<AppState>) -> Response {
     let live = app.live();
     metrics::gauge!("pantau_seq").set(live.seq().0 as f64);
     metrics::gauge!("pantau_incidents").set(live.incident_count() as f64);
+    metrics::gauge!("pantau_journal_failed").set(f64::from(u8::from(app.engine.has_failed())));
     metrics::gauge!("pantau_views").set(app.views.view_count() as f64);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render()).into_response()
 }

@@ -1,6 +1,7 @@
 //! Incidents: lists, one of them with its history, and what staff do to it.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -17,7 +18,7 @@ use super::reports::body_problem;
 use crate::feed::parse_bbox;
 use crate::feed::wire::{self, Feature, time};
 use crate::intake::parse_action;
-use crate::live::{Circle, Cursor, Filter, Incident, LiveMap, Sort, Where};
+use crate::live::{ArchivePage, ArchiveQuestion, Circle, Cursor, Incident, LiveMap, Sort, Where};
 use crate::model::{
     Action, Command, Entry, Fact, IncidentNo, LngLat, Outcome, Projection, Refusal, TimeMs,
 };
@@ -66,8 +67,9 @@ pub async fn list(
     let live = app.live();
     let mut found = live.incidents(projection, &filter, &place, sort, after, limit);
     if archive.is_some() {
-        let archived = archived(&app, &live, projection, &filter, &place).await?;
-        found = live.merge_archived(found, archived, sort, after, limit);
+        let ask = ArchiveQuestion { projection, filter, place, sort, after, limit };
+        let archived = archived(&app, &live, &ask).await?;
+        found = live.merge_archived(found, archived, &ask);
     }
     let features: Vec<Feature> =
         found.incidents.iter().map(|incident| Feature::incident(&live, incident, projection)).collect();
@@ -120,23 +122,17 @@ fn read_cursor(text: &str, sort: Sort) -> Result<Cursor, String> {
     cursor().ok_or_else(|| "is not a cursor of this list in this order; begin again without it".to_owned())
 }
 
-/// Incidents that left memory and match. Read past as a stream; only the hits are held.
-async fn archived(
-    app: &App,
-    live: &std::sync::Arc<LiveMap>,
-    projection: Projection,
-    filter: &Filter,
-    place: &Where,
-) -> Result<Vec<Incident>, Problem> {
-    let Some(closed_by) = live.archived_up_to() else { return Ok(Vec::new()) };
-    let (reader, live, filter, place) = (app.engine.reader().clone(), live.clone(), filter.clone(), *place);
+/// The page of those that left memory. Rows are read past as a stream; only one page is held.
+async fn archived(app: &App, live: &Arc<LiveMap>, ask: &ArchiveQuestion) -> Result<ArchivePage, Problem> {
+    let Some(closed_by) = live.archived_up_to() else { return Ok(ArchivePage::default()) };
+    let (reader, live, ask) = (app.engine.reader().clone(), live.clone(), ask.clone());
     super::blocking(move || {
-        let mut hits = Vec::new();
+        let mut page = ArchivePage::default();
         reader.archived(closed_by, &mut |row| {
-            hits.extend(live.match_archived(&row, &filter, &place, projection));
+            live.add_archived(&mut page, &row, &ask);
             true
         })?;
-        Ok(hits)
+        Ok(page)
     })
     .await
 }

@@ -169,7 +169,7 @@ fn newest(app: &App) -> Arc<Beat> {
     if live.seq() == beat.map.seq() {
         return beat;
     }
-    Arc::new(Beat::new((*live).clone(), app.clock.now(), beat.heartbeat_no))
+    Arc::new(Beat::new((*live).clone(), &*app.clock, beat.heartbeat_no))
 }
 
 fn hello(app: &App, projection: Projection) -> Bytes {

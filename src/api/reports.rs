@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::multipart::Field;
-use axum::extract::{FromRequest, Multipart, Path, Request, State};
+use axum::extract::{FromRequest, FromRequestParts, Multipart, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -15,7 +15,7 @@ use super::params::Params;
 use super::problem::Problem;
 use crate::feed::wire::time;
 use crate::intake::{Ahead, Context, FieldFault, REPORT_BODY_BYTES_MAX, Submission, parse_report};
-use crate::model::{Command, Idempotency, NewReport, Outcome, Receipt, Refusal};
+use crate::model::{CategoryId, Command, Idempotency, NewReport, Outcome, Projection, Receipt, Refusal};
 
 /// A body with photos may be this large.
 pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -58,23 +58,28 @@ pub struct ReportStatus {
 pub async fn post_report(State(app): State<AppState>, request: Request) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     check_origin(&parts)?;
-    let params =
-        <Params as axum::extract::FromRequestParts<AppState>>::from_request_parts(&mut parts, &app).await?;
-    params.finish()?;
+    let access = Access::from_request_parts(&mut parts, &app).await?;
+    Params::from_request_parts(&mut parts, &app).await?.finish()?;
     let key = idempotency_key(&parts.headers)?;
     let Received { json: body, n_photos } = receive(Request::from_parts(parts, body)).await?;
 
     let now = app.clock.now();
-    let ahead = match app.mode {
-        Mode::Live => Ahead::Refuse,
-        Mode::Replay(_) => Ahead::Take,
+    // Only staff may move a replay's clock, by a report as by setting it.
+    let moves_clock = match &app.mode {
+        Mode::Replay(clock) if access.projection == Projection::Staff => Some(clock),
+        Mode::Replay(_) | Mode::Live => None,
     };
+    let ahead = if moves_clock.is_some() { Ahead::Take } else { Ahead::Refuse };
     let ctx = Context { city: &app.city, ids: &app.ids, now, ahead };
     let Submission { mut report, incident } = parse_report(&body, &ctx).map_err(body_problem)?;
     if let Some(uuid) = incident {
-        check_incident(&app, &report, uuid)?;
+        let joined = named_incident(&app, &report, uuid)?;
+        // What joins a sensitive incident is as sensitive: the chained body must not hold its place.
+        if app.city.category(joined).sensitive {
+            report.coarse_place = Some(report.place.coarsened(app.city.coarse_res));
+        }
     }
-    if let (Mode::Replay(clock), Some(occurred_at)) = (&app.mode, report.occurred_at) {
+    if let (Some(clock), Some(occurred_at)) = (moves_clock, report.occurred_at) {
         clock.advance_to(occurred_at);
     }
     report.idempotency = key.map(|key| Idempotency { key, body_digest: Sha256::digest(&body).into() });
@@ -163,18 +168,16 @@ pub fn body_problem(faults: Vec<FieldFault>) -> Problem {
     if whole_body { Problem::unreadable_body(faults) } else { Problem::invalid_body(faults) }
 }
 
-/// A UUID names an incident only if all of it is right, the time in it too.
-fn check_incident(app: &App, report: &NewReport, uuid: uuid::Uuid) -> Result<(), Problem> {
+/// The category of the incident that a UUID names: only if all of the UUID is right, the time too.
+fn named_incident(app: &App, report: &NewReport, uuid: uuid::Uuid) -> Result<CategoryId, Problem> {
     let live = app.live();
     let no = report.incident.ok_or(Refusal::UnknownIncident)?;
-    let opened_at = match live.incident(no) {
-        Some(incident) => Some(incident.opened_at),
-        None => app.engine.reader().incident(no)?.map(|row| row.opened_at),
+    let known = match live.incident(no) {
+        Some(incident) => Some((incident.opened_at, incident.category)),
+        None => app.engine.reader().incident(no)?.map(|row| (row.opened_at, row.category)),
     };
-    if opened_at.is_some_and(|at| app.ids.incident_uuid(no, at) == uuid) {
-        return Ok(());
-    }
-    Err(Refusal::UnknownIncident.into())
+    let named = known.filter(|(opened_at, _)| app.ids.incident_uuid(no, *opened_at) == uuid);
+    named.map(|(_, category)| category).ok_or_else(|| Refusal::UnknownIncident.into())
 }
 
 fn created(app: &App, receipt: Receipt, n_photos: usize) -> Result<Response, Problem> {

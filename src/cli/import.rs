@@ -136,6 +136,7 @@ pub fn into_folder(file: &Path, map: &Path, data: &Path, city: &Path) -> anyhow:
         }
         e => e.into(),
     })?;
+    crate::engine::settle(&mut journal, &city, now())?;
     let ids = IdKey::new(journal.secret(), &city.code_prefix);
     let ctx = Context { city: &city, ids: &ids, now: now(), ahead: Ahead::Refuse };
     let source = source_name(file)?;

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::view::View;
 use super::wire::Reason;
+use crate::clock::Clock;
 use crate::live::LiveMap;
 use crate::model::{Seq, TimeMs};
 
@@ -21,6 +22,8 @@ pub struct Beat {
     pub map: LiveMap,
     /// The server's clock when the beat was made.
     pub time: TimeMs,
+    /// How many seconds of that clock pass in a second.
+    pub speed: f64,
     /// Rises when every socket is to get a heartbeat.
     pub heartbeat_no: u64,
     frames: Mutex<HashMap<FrameKey, Shared<Option<Bytes>>>>,
@@ -44,8 +47,15 @@ pub(super) enum FrameKind {
 }
 
 impl Beat {
-    pub fn new(map: LiveMap, time: TimeMs, heartbeat_no: u64) -> Beat {
-        Beat { map, time, heartbeat_no, frames: Mutex::default(), levels: Mutex::default() }
+    pub fn new(map: LiveMap, clock: &dyn Clock, heartbeat_no: u64) -> Beat {
+        Beat {
+            map,
+            time: clock.now(),
+            speed: clock.speed(),
+            heartbeat_no,
+            frames: Mutex::default(),
+            levels: Mutex::default(),
+        }
     }
 
     /// The frame under `key`, made by the first who asks; the others wait for it.

@@ -40,8 +40,8 @@ struct Subscription {
     held: Seq,
     /// Alarms up to here were sent.
     alarmed: Seq,
-    /// A resume from a seq that this node has not reached.
-    ahead: Option<Seq>,
+    /// A resume from a seq that this node has not reached: answered once it has.
+    ahead: Option<Resume>,
     _lease: ViewLease,
 }
 
@@ -104,7 +104,11 @@ impl Session {
             }
         }
         if heartbeat {
-            frames.push(encode(&ServerMessage::Heartbeat { seq: beat.map.seq().0, time: time(beat.time) }));
+            frames.push(encode(&ServerMessage::Heartbeat {
+                seq: beat.map.seq().0,
+                time: time(beat.time),
+                speed: beat.speed,
+            }));
         }
         frames
     }
@@ -199,7 +203,7 @@ impl Subscription {
             return self.snapshot(id, beat, Reason::EpochChanged).into_iter().collect();
         }
         if held > map.seq() {
-            self.ahead = Some(held);
+            self.ahead = Some(resume.clone());
             return Vec::new();
         }
         self.alarmed = held;
@@ -238,13 +242,11 @@ impl Subscription {
 
     fn beat(&mut self, id: &str, beat: &Beat, frames: &mut Vec<Bytes>) {
         let map = &beat.map;
-        if let Some(ahead) = self.ahead {
-            if map.seq() < ahead {
-                return;
-            }
-            self.ahead = None;
-            self.held = ahead;
-            self.alarmed = ahead;
+        if let Some(ahead) = self.ahead.take_if(|ahead| Seq(ahead.seq) <= map.seq()) {
+            frames.extend(self.resume(id, &ahead, beat));
+        }
+        if self.ahead.is_some() {
+            return;
         }
         if map.seq() <= self.held {
             return;

@@ -95,6 +95,7 @@ pub enum ServerMessage<'a> {
     Heartbeat {
         seq: u64,
         time: String,
+        speed: f64,
     },
     Pong {
         t: Option<serde_json::Value>,

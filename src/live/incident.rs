@@ -143,9 +143,14 @@ pub fn is_public(status: Status) -> bool {
     matches!(status, Status::Verified | Status::InProgress | Status::Resolved)
 }
 
-/// The spot that the public may see of a report or an incident of this category.
+/// The spot that the public may see of something in this category.
 pub fn public_spot(exact: Spot, category: CategoryId, city: &City) -> Spot {
-    if !city.category(category).sensitive {
+    spot_for_public(exact, city.category(category).sensitive, city)
+}
+
+/// The spot that the public may see of something `sensitive` or not.
+pub fn spot_for_public(exact: Spot, sensitive: bool, city: &City) -> Spot {
+    if !sensitive {
         return exact;
     }
     let place = exact.place.coarsened(city.coarse_res);

@@ -159,6 +159,32 @@ pub struct Found {
     pub next: Option<Cursor>,
 }
 
+/// What is asked of the archive: as of the live map, one page.
+#[derive(Debug, Clone)]
+pub struct ArchiveQuestion {
+    pub projection: Projection,
+    pub filter: Filter,
+    pub place: Where,
+    pub sort: Sort,
+    pub after: Option<Cursor>,
+    pub limit: usize,
+}
+
+/// What the archive answers: how many match, and the first of them.
+#[derive(Debug, Default)]
+pub struct ArchivePage {
+    matched: u64,
+    incidents: Vec<Incident>,
+}
+
+impl ArchivePage {
+    /// Keeps one more than a page, which says whether there is another page.
+    fn keep_first(&mut self, ask: &ArchiveQuestion) {
+        self.incidents.sort_by_key(|incident| ask.sort.rank(incident));
+        self.incidents.truncate(ask.limit + 1);
+    }
+}
+
 /// The figures of a filter. Days are the city's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stats {
@@ -334,39 +360,34 @@ impl LiveMap {
         self.city.keep_closed_ms.map(|keep_ms| self.now.plus_ms(-keep_ms))
     }
 
-    /// An incident that left memory, if it matches. Its texts are not here, so words find its title only.
-    pub fn match_archived(
-        &self,
-        row: &IncidentRow,
-        filter: &Filter,
-        place: &Where,
-        projection: Projection,
-    ) -> Option<Incident> {
+    /// Counts an incident that left memory, if it matches, and keeps it if it belongs on the page. Its
+    /// texts are not here, so words find its title only.
+    pub fn add_archived(&self, page: &mut ArchivePage, row: &IncidentRow, ask: &ArchiveQuestion) {
         let incident = Incident::from_row(row, &self.city);
-        let inside = place.prepared().contains(incident.spot(projection).place);
-        (inside && self.matches(&incident, filter, projection)).then_some(incident)
+        let inside = ask.place.prepared().contains(incident.spot(ask.projection).place);
+        if !inside || !self.matches(&incident, &ask.filter, ask.projection) {
+            return;
+        }
+        page.matched += 1;
+        if ask.after.is_none_or(|after| ask.sort.rank(&incident) > after) {
+            page.incidents.push(incident);
+        }
+        // Sorted out now and then, so that a page's worth is held and the cost stays small.
+        if page.incidents.len() > 2 * ask.limit + 2 {
+            page.keep_first(ask);
+        }
     }
 
-    /// A page of incidents in memory and archived ones together. `found` holds the first `limit` in
-    /// memory after `after`, `archived` all that match.
-    pub fn merge_archived(
-        &self,
-        found: Found,
-        archived: Vec<Incident>,
-        sort: Sort,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> Found {
-        let matched = found.matched + archived.len() as u64;
-        let is_later = |incident: &Incident| after.is_none_or(|after| sort.rank(incident) > after);
+    /// The page of incidents in memory and archived ones together.
+    pub fn merge_archived(&self, found: Found, mut archived: ArchivePage, ask: &ArchiveQuestion) -> Found {
         let more_in_memory = found.next.is_some();
-        let mut incidents = found.incidents;
-        incidents.extend(archived.into_iter().filter(is_later));
-        incidents.sort_by_key(|incident| sort.rank(incident));
-        let more = more_in_memory || incidents.len() > limit;
-        incidents.truncate(limit);
-        let next = incidents.last().filter(|_| more).map(|last| sort.rank(last));
-        Found { matched, incidents, next }
+        archived.matched += found.matched;
+        archived.incidents.extend(found.incidents);
+        archived.keep_first(ask);
+        let more = more_in_memory || archived.incidents.len() > ask.limit;
+        archived.incidents.truncate(ask.limit);
+        let next = archived.incidents.last().filter(|_| more).map(|last| ask.sort.rank(last));
+        Found { matched: archived.matched, incidents: archived.incidents, next }
     }
 
     /// What an incident is called on screens: "Sampah di Gamalama".

@@ -85,6 +85,8 @@ impl Restorer {
         let head_is_tick = tail.last().is_some_and(|entry| entry.fact == Fact::Tick);
         if head_is_tick && derived.as_of_seq < head {
             self.writer.tick();
+        } else if tail.iter().any(|e| e.seq > derived.as_of_seq && matches!(e.fact, Fact::Pack { .. })) {
+            self.writer.mark_hotspots_dirty();
         }
         Ok(self.writer)
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet, Vector};
 
 use super::hotspots::{HotspotEngine, HotspotReport, OutlineStyle};
-use super::incident::{Incident, Spot, is_public, public_spot};
+use super::incident::{Incident, Spot, is_public, spot_for_public};
 use super::map::{Change, Layer, LiveMap, RING_CHANGES_MAX};
 use crate::city::City;
 use crate::journal::DerivedUpdate;
@@ -67,7 +67,8 @@ impl LiveWriter {
             assert_eq!(entry.seq, self.map.seq.next(), "entries are dense");
             self.pass_time(entry.seq, entry.at);
             match &entry.fact {
-                Fact::Pack { .. } => {}
+                // Other parameters can make other hotspots of the same reports.
+                Fact::Pack { .. } => self.mark_hotspots_dirty(),
                 Fact::Report(fact) => self.report(fact, entry.seq, entry.at),
                 Fact::Action(fact) => self.action(fact, entry.seq, entry.at),
                 Fact::Tick => self.tick(),
@@ -136,6 +137,11 @@ impl LiveWriter {
         }
     }
 
+    pub(super) fn mark_hotspots_dirty(&mut self) {
+        self.staff_hotspots.mark_dirty();
+        self.public_hotspots.mark_dirty();
+    }
+
     fn report(&mut self, fact: &ReportFact, seq: Seq, at: TimeMs) {
         if fact.opens.is_some() {
             let incident = Incident::opened_by(fact, at, &self.map.city);
@@ -170,7 +176,12 @@ impl LiveWriter {
 
     /// Hands a report to both hotspot engines.
     pub(super) fn count_report(&mut self, report: HotspotReport, exact: Spot, status: Status) {
-        let Spot { place, area } = public_spot(exact, report.category, &self.map.city);
+        // A report is as sensitive as the incident it belongs to.
+        let city = &self.map.city;
+        let of_incident = self.map.incident(report.incident).map(|incident| incident.category);
+        let mut categories = of_incident.into_iter().chain([report.category]);
+        let sensitive = categories.any(|category| city.category(category).sensitive);
+        let Spot { place, area } = spot_for_public(exact, sensitive, city);
         let public = HotspotReport { place, area, ..report };
         self.staff_hotspots.add_report(report, status != Status::Rejected);
         self.public_hotspots.add_report(public, is_public(status));

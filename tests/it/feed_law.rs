@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use pantau::clock::ManualClock;
 use pantau::feed::{Beat, Session, Views};
 use pantau::model::Projection;
 use proptest::prelude::*;
@@ -114,7 +115,8 @@ fn run(city: Arc<pantau::city::City>, projection: Projection, moves: &[Move]) {
     let mut history = History::new(city);
     let views = Arc::new(Views::default());
     let mut heartbeat_no = 0;
-    let beat = |history: &History, no: u64| Beat::new(history.map().clone(), history.now, no);
+    let beat =
+        |history: &History, no: u64| Beat::new(history.map().clone(), &ManualClock::at(history.now), no);
     let first = beat(&history, heartbeat_no);
     let mut subscriber = Subscriber {
         session: Session::new(projection, views.clone(), &first),

@@ -147,6 +147,16 @@ fn migrate(conn: &mut Connection) -> Result<(), JournalError> {
     conn.execute_batch(
         "CREATE TABLE IF NOT EXISTS migration (name TEXT NOT NULL PRIMARY KEY, sha256 TEXT NOT NULL) STRICT",
     )?;
+    let known: Vec<&str> = MIGRATIONS.iter().map(|(name, _)| *name).collect();
+    let applied: Vec<String> = conn
+        .prepare("SELECT name FROM migration")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    if let Some(newer) = applied.iter().find(|name| !known.contains(&name.as_str())) {
+        return Err(JournalError::Folder(format!(
+            "a newer pantau has changed the tables of this folder ({newer}); use that one, or a backup from before"
+        )));
+    }
     for (name, sql) in MIGRATIONS {
         let tx = conn.transaction()?;
         let digest = hex(&Sha256::digest(sql).into());
