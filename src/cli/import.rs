@@ -167,6 +167,8 @@ pub fn into_server(file: &Path, map: &Path, url: &str, stop: &Stop) -> anyhow::R
     let mapped = MappedFile::open(file, read_mapping(map, &keys)?)?;
     let source = source_name(file)?;
     let path = format!("/api/v1/import?source={}", percent_encoded(&source));
+    // An empty request first: who may not import is told so before megabytes are on their way.
+    send(&client, &path, b"", stop)?;
     let job = Job { file, source, mapped, rows_a_batch: IMPORT_LINES_MAX };
     let prepare =
         |record: ImportRecord| serde_json::to_string(&record.to_line()).map_err(|e| e.to_string());
