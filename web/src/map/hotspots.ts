@@ -20,11 +20,16 @@ export const NUMBERED_MAX = 3;
  */
 export function rankHotspots(hotspots: Iterable<Hotspot>): RankedHotspot[] {
   const all = [...hotspots].filter((hotspot) => hotspot.state !== 'ended');
-  const single = all.filter((hotspot) => hotspot.category !== 'all');
   return all
-    .filter((hotspot) => hotspot.category !== 'all' || !single.some((one) => makesMostOf(one, hotspot)))
+    .filter((hotspot) => !isRepeat(hotspot, all))
     .sort((a, b) => b.reports - a.reports || b.reporters - a.reporters || b.lastAtMs - a.lastAtMs || (a.id < b.id ? -1 : 1))
     .map((hotspot, n) => ({ hotspot, rank: n + 1 }));
+}
+
+/** Whether a hotspot over all categories only repeats what one category's says; its alarms then do so too. */
+export function isRepeat(hotspot: Hotspot, all: Iterable<Hotspot>): boolean {
+  if (hotspot.category !== 'all') return false;
+  return [...all].some((one) => one.category !== 'all' && one.state !== 'ended' && makesMostOf(one, hotspot));
 }
 
 function makesMostOf(one: Hotspot, mixed: Hotspot): boolean {
