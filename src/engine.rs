@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::city::City;
 use crate::clock::Clock;
 use crate::journal::{Head, Journal, JournalError, Reader};
-use crate::live::{LiveMap, LiveWriter, Restorer};
+use crate::live::{LiveMap, LiveWriter, RestoredIncidents, Texts};
 use crate::model::{Command, Fact, IdKey, MINUTE_MS, Outcome, Seq, TimeMs};
 
 /// At most this many requests are committed together.
@@ -23,7 +23,7 @@ const INBOX_MAX: usize = 4_096;
 /// Ticks are at least this far apart in real time.
 const TICK_EVERY: Duration = Duration::from_secs(1);
 /// The ring of changes is rebuilt from this much of the journal's tail.
-const RING_TAIL_ENTRIES_MAX: u64 = 100_000;
+const RING_TAIL_ENTRIES_MAX: u64 = 20_000;
 const RING_TAIL_MS: i64 = 10 * MINUTE_MS;
 
 /// Why the engine could not take a batch.
@@ -140,20 +140,20 @@ pub fn open(
     let before = entry_time(reader, before_tail)?.unwrap_or(TimeMs::MIN);
     // Incidents that left memory within the tail are still needed for the ring.
     let closed_after = city.keep_closed_ms.map_or(TimeMs::MIN, |keep_ms| before.plus_ms(-keep_ms));
-    let mut restorer = Restorer::new(city.clone(), ids, head);
+    let mut incidents = RestoredIncidents::new(city.clone(), ids, head);
     let (texts, tail) = std::thread::scope(|scope| {
         let texts = scope.spawn(|| {
-            let mut texts = imbl::OrdMap::new();
+            let mut texts = Texts::new();
             reader.texts(closed_after, &mut |no, seq, text| {
                 texts.insert((no, seq), Arc::from(text.to_lowercase()));
             })?;
             let tail = reader.entries(before_tail, RING_TAIL_ENTRIES_MAX as usize)?;
             Ok::<_, JournalError>((texts, tail))
         });
-        reader.incidents(closed_after, &mut |row| restorer.incident(&row))?;
+        reader.incidents(closed_after, &mut |row| incidents.add(&row))?;
         texts.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })?;
-    restorer.texts(texts);
+    let mut restorer = incidents.build(texts);
 
     let derived = reader.derived()?;
     let ticked_at = entry_time(reader, derived.as_of_seq)?.unwrap_or(head.at);

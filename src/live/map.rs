@@ -76,8 +76,10 @@ pub struct LiveMap {
     pub(super) by_due: OrdSet<(TimeMs, IncidentNo)>,
     /// Closed incidents by the time of closing.
     pub(super) by_closed: OrdSet<(TimeMs, IncidentNo)>,
-    /// Resolved incidents by the time that counts for the day's figures.
+    /// Incidents resolved today, by the time that counts for the day's figures.
     pub(super) by_resolved: OrdSet<(TimeMs, IncidentNo)>,
+    /// The city's day that `now` lies in: from, and to but not with.
+    pub(super) day: (TimeMs, TimeMs),
     /// Lower-case texts of reports, by incident and report seq.
     pub(super) texts: OrdMap<(IncidentNo, Seq), Arc<str>>,
     /// Oldest first.
@@ -181,12 +183,7 @@ impl LiveMap {
     }
 
     pub(super) fn member(incident: &Incident, projection: Projection) -> Member {
-        Member {
-            no: incident.no,
-            place: incident.spot(projection).place,
-            key: Key::of(incident),
-            reports: incident.reports,
-        }
+        Member::of(incident, incident.spot(projection).place)
     }
 }
 

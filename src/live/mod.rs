@@ -18,5 +18,5 @@ pub use incident::{Incident, Spot, is_public, public_spot};
 pub use map::{Alarm, Change, LiveMap, RING_CHANGES_MAX};
 pub use pyramid::{CellRange, Summary};
 pub use query::{ArchivePage, ArchiveQuestion, Circle, Cursor, FEATURES_MAX, Found, Sort, Stats, Where};
-pub use restore::Restorer;
+pub use restore::{RestoredIncidents, Restorer, Texts};
 pub use writer::LiveWriter;

@@ -63,8 +63,43 @@ impl Key {
 pub struct Member {
     pub no: IncidentNo,
     pub place: LngLat,
+    /// Its cell at the deepest level: finding it costs a logarithm, its ancestors a shift.
+    x: u32,
+    y: u32,
     pub key: Key,
     pub reports: u32,
+}
+
+impl Member {
+    pub fn of(incident: &Incident, place: LngLat) -> Member {
+        let Cell { x, y, .. } = Cell::at(place, LEVEL_MAX);
+        Member { no: incident.no, place, x, y, key: Key::of(incident), reports: incident.reports }
+    }
+
+    /// The cell of `level` that it lies in.
+    fn cell(&self, level: u8) -> Cell {
+        Cell { level: LEVEL_MAX, x: self.x, y: self.y }.ancestor(level)
+    }
+
+    /// Its place on the curve that visits the quarters of every cell one after another (Morton, 1966).
+    fn curve(&self) -> u64 {
+        spread(self.x) | spread(self.y) << 1
+    }
+}
+
+/// Moves the bits of `n` apart, a zero between each two.
+fn spread(n: u32) -> u64 {
+    let mut n = u64::from(n);
+    for (shift, mask) in [
+        (16, 0x0000_FFFF_0000_FFFF),
+        (8, 0x00FF_00FF_00FF_00FF),
+        (4, 0x0F0F_0F0F_0F0F_0F0F),
+        (2, 0x3333_3333_3333_3333),
+        (1, 0x5555_5555_5555_5555_u64),
+    ] {
+        n = (n | n << shift) & mask;
+    }
+    n
 }
 
 /// Sums over some members.
@@ -247,6 +282,14 @@ pub trait Region {
 }
 
 impl Pyramid {
+    /// All members at once: much cheaper than one by one.
+    pub fn build(members: impl IntoIterator<Item = Member>) -> Pyramid {
+        let mut on_curve: Vec<(u64, Member)> = members.into_iter().map(|m| (m.curve(), m)).collect();
+        on_curve.sort_unstable_by_key(|(curve, member)| (*curve, member.no));
+        let members: Vec<Member> = on_curve.into_iter().map(|(_, member)| member).collect();
+        Pyramid { root: Arc::new(build(&members, Cell::ROOT)) }
+    }
+
     pub fn insert(&mut self, member: Member) {
         insert(Arc::make_mut(&mut self.root), Cell::ROOT, member);
     }
@@ -268,7 +311,7 @@ impl Pyramid {
         for level in 0..cell.level {
             match &node.kind {
                 Kind::Leaf(members) => {
-                    let inside = |m: &&Member| Cell::at(m.place, cell.level) == cell;
+                    let inside = |m: &&Member| m.cell(cell.level) == cell;
                     return summarise_members(members.iter().filter(inside), matcher);
                 }
                 Kind::Branch(children) => match &children[cell.ancestor(level + 1).quarter()] {
@@ -335,7 +378,7 @@ impl Pyramid {
 fn leaf_split(leaf: &Node, cell: Cell, matcher: &impl Matcher) -> Option<u8> {
     let mut deepest = Vec::new();
     each_member(leaf, matcher, &mut |member| {
-        deepest.push(Cell::at(member.place, LEVEL_MAX));
+        deepest.push(member.cell(LEVEL_MAX));
         true
     });
     deepest.retain(|c| c.ancestor(cell.level) == cell);
@@ -354,6 +397,34 @@ impl Node {
             Kind::Leaf(members) => members.len() as u32,
             Kind::Branch(_) => self.tallies.iter().map(|(_, t)| t.count).sum(),
         }
+    }
+}
+
+/// A node over members that lie in `cell`, in the order of the curve.
+fn build(members: &[Member], cell: Cell) -> Node {
+    if members.len() <= LEAF_MAX || cell.level == LEVEL_MAX {
+        return Node { tallies: Vec::new(), kind: Kind::Leaf(members.to_vec()) };
+    }
+    let mut tallies = Vec::new();
+    let mut children = [const { None }; 4];
+    for same_quarter in members.chunk_by(|a, b| a.cell(cell.level + 1) == b.cell(cell.level + 1)) {
+        let quarter = same_quarter[0].cell(cell.level + 1).quarter();
+        let child = build(same_quarter, cell.child(quarter));
+        match &child.kind {
+            Kind::Leaf(members) => members.iter().for_each(|member| add_to(&mut tallies, member)),
+            Kind::Branch(_) => {
+                child.tallies.iter().for_each(|(key, tally)| add_all_to(&mut tallies, *key, tally))
+            }
+        }
+        children[quarter] = Some(Arc::new(child));
+    }
+    Node { tallies, kind: Kind::Branch(children) }
+}
+
+fn add_all_to(tallies: &mut Vec<(Key, Tally)>, key: Key, tally: &Tally) {
+    match tallies.binary_search_by_key(&key, |(key, _)| *key) {
+        Ok(i) => tallies[i].1.add_all(tally),
+        Err(i) => tallies.insert(i, (key, *tally)),
     }
 }
 
@@ -384,7 +455,7 @@ fn insert(node: &mut Node, cell: Cell, member: Member) {
 }
 
 fn insert_below(children: &mut [Option<Arc<Node>>; 4], cell: Cell, member: Member) {
-    let quarter = Cell::at(member.place, cell.level + 1).quarter();
+    let quarter = member.cell(cell.level + 1).quarter();
     let child = children[quarter].get_or_insert_with(|| Arc::new(Node::leaf()));
     insert(Arc::make_mut(child), cell.child(quarter), member);
 }
@@ -415,7 +486,7 @@ fn remove(node: &mut Node, cell: Cell, member: &Member) {
             if node.tallies[at].1.count == 0 {
                 node.tallies.remove(at);
             }
-            let quarter = Cell::at(member.place, cell.level + 1).quarter();
+            let quarter = member.cell(cell.level + 1).quarter();
             let slot = &mut children[quarter];
             let child = slot.as_mut().expect("a member's quarter is there");
             remove(Arc::make_mut(child), cell.child(quarter), member);
@@ -515,7 +586,7 @@ fn visit_cells(
             })
         }
         Kind::Leaf(members) => {
-            let located = members.iter().map(|m| (Cell::at(m.place, range.level), m));
+            let located = members.iter().map(|m| (m.cell(range.level), m));
             let mut inside: Vec<_> = located.filter(|(c, _)| range.contains(*c)).collect();
             inside.sort_by_key(|(c, m)| (*c, m.no));
             inside.chunk_by(|a, b| a.0 == b.0).all(|same_cell| {
@@ -564,7 +635,7 @@ fn visit_cell_members(
     }
     match &node.kind {
         Kind::Leaf(members) => {
-            let inside = |m: &&Member| Cell::at(m.place, wanted.level) == wanted;
+            let inside = |m: &&Member| m.cell(wanted.level) == wanted;
             members.iter().filter(inside).filter(|m| matcher.key(m.key) && matcher.member(m)).all(each);
         }
         Kind::Branch(children) => {

@@ -266,7 +266,7 @@ impl LiveMap {
     pub fn stats(&self, projection: Projection, filter: &Filter) -> Stats {
         let pyramid = &self.layer(projection).pyramid;
         let any_status = filter.of_any_status();
-        let day_start = self.city.day_start(self.now);
+        let (day_start, _) = self.day;
         let today = |set: &imbl::OrdSet<(TimeMs, IncidentNo)>| {
             let since = (Bound::Included((day_start, IncidentNo(0))), Bound::Unbounded);
             let incidents = set.range(since).filter_map(|(_, no)| self.incident(*no));

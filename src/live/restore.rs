@@ -6,41 +6,87 @@
 
 use std::sync::Arc;
 
+use imbl::OrdSet;
+
 use super::hotspots::{HotspotReport, LoadError};
 use super::incident::{Incident, Spot, is_public};
-use super::map::Change;
+use super::map::{Change, LiveMap};
+use super::pyramid::Pyramid;
 use super::writer::{LiveWriter, REPORT_WEIGHT};
 use crate::city::City;
 use crate::journal::{Derived, Head, IncidentRow, ReportRow};
 use crate::model::{Entry, Fact, IdKey, IncidentNo, Projection, Seq, Status, TimeMs};
 
-/// Takes rows in any number, then [`Restorer::finish`]es. Bounded by the map it builds.
+/// The texts of reports, lower case, by incident and report seq.
+pub type Texts = imbl::OrdMap<(IncidentNo, Seq), Arc<str>>;
+
+/// Takes the rows of incidents, in the order of their numbers, then [`RestoredIncidents::build`]s.
+pub struct RestoredIncidents {
+    writer: LiveWriter,
+    incidents: Vec<Incident>,
+}
+
+/// Takes reports that may still count, then [`Restorer::finish`]es.
 pub struct Restorer {
     writer: LiveWriter,
 }
 
-impl Restorer {
-    pub fn new(city: Arc<City>, ids: IdKey, head: Head) -> Restorer {
+impl RestoredIncidents {
+    pub fn new(city: Arc<City>, ids: IdKey, head: Head) -> RestoredIncidents {
         let mut writer = LiveWriter::new(city, ids, head.epoch);
         writer.map.seq = head.seq;
         writer.map.now = head.at;
-        Restorer { writer }
+        writer.begin_day();
+        RestoredIncidents { writer, incidents: Vec::new() }
     }
 
-    pub fn incident(&mut self, row: &IncidentRow) {
+    pub fn add(&mut self, row: &IncidentRow) {
         let mut incident = Incident::from_row(row, &self.writer.map.city);
         incident.overdue = incident.is_overdue_at(self.writer.map.now);
-        self.writer.index(&incident);
-        self.writer.map.incidents.insert(incident.no, incident);
+        self.incidents.push(incident);
     }
 
+    /// Builds everything at once, on two threads: at a million incidents a second matters.
+    pub fn build(self, texts: Texts) -> Restorer {
+        let RestoredIncidents { mut writer, incidents } = self;
+        let (staff, public, by_no) = std::thread::scope(|scope| {
+            let orders = scope.spawn(|| writer.map.order(&incidents));
+            let member = |projection| move |incident: &Incident| LiveMap::member(incident, projection);
+            let staff = Pyramid::build(incidents.iter().map(member(Projection::Staff)));
+            let visible = incidents.iter().filter(|incident| incident.is_visible(Projection::Public));
+            let public = Pyramid::build(visible.map(member(Projection::Public)));
+            let by_no = incidents.iter().map(|incident| (incident.no, incident.clone())).collect();
+            orders.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            (staff, public, by_no)
+        });
+        writer.map.incidents = by_no;
+        writer.map.staff.pyramid = staff;
+        writer.map.public.pyramid = public;
+        writer.map.texts = texts;
+        Restorer { writer }
+    }
+}
+
+impl LiveMap {
+    /// Fills every order of incidents.
+    fn order(&mut self, incidents: &[Incident]) {
+        let sorted = |key: &dyn Fn(&Incident) -> Option<TimeMs>| {
+            let mut keys: Vec<_> = incidents.iter().filter_map(|i| Some((key(i)?, i.no))).collect();
+            keys.sort_unstable();
+            keys.into_iter().collect::<OrdSet<_>>()
+        };
+        let day_start = self.day.0;
+        self.by_opened = sorted(&|i| Some(i.opened_at));
+        self.by_due = sorted(&|i| i.due_at.filter(|_| i.status.is_open() && !i.overdue));
+        self.by_closed = sorted(&|i| i.closed_at);
+        self.by_resolved = sorted(&|i| i.resolved_at().filter(|at| *at >= day_start));
+    }
+}
+
+impl Restorer {
     /// The status of an incident given before.
     pub fn status_of(&self, no: IncidentNo) -> Option<Status> {
         self.writer.map.incident(no).map(|incident| incident.status)
-    }
-
-    pub fn texts(&mut self, texts: imbl::OrdMap<(IncidentNo, Seq), Arc<str>>) {
-        self.writer.map.texts = texts;
     }
 
     /// A report that may still be in a hotspot's window.
@@ -117,8 +163,7 @@ impl Restorer {
             Some(Change::of(*seq, incident, *was_public || is_public(incident.status)))
         };
         map.changes = changed.iter().filter_map(change).collect();
-        let today = map.city.day_of(map.now);
-        map.day_seq = tail.iter().find(|e| map.city.day_of(e.at) == today).map_or(map.seq, |e| e.seq);
+        map.day_seq = tail.iter().find(|entry| entry.at >= map.day.0).map_or(map.seq, |entry| entry.seq);
         self.forget_what_left(before, tail);
     }
 

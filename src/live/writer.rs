@@ -49,6 +49,7 @@ impl LiveWriter {
                 by_due: OrdSet::new(),
                 by_closed: OrdSet::new(),
                 by_resolved: OrdSet::new(),
+                day: (TimeMs::MIN, TimeMs::MIN),
                 texts: OrdMap::new(),
                 changes: Vector::new(),
                 changes_from: Seq(0),
@@ -101,7 +102,7 @@ impl LiveWriter {
             .city
             .keep_closed_ms
             .and_then(|keep_ms| map.by_closed.get_min().map(|(at, _)| at.plus_ms(keep_ms)));
-        let day_end = self.day_has_figures().then(|| map.city.day_end(map.now));
+        let day_end = self.day_has_figures().then_some(map.day.1);
         [self.staff_hotspots.due_at(), self.public_hotspots.due_at(), deadline, leaves, day_end]
             .into_iter()
             .flatten()
@@ -109,9 +110,8 @@ impl LiveWriter {
     }
 
     fn day_has_figures(&self) -> bool {
-        let start = self.map.city.day_start(self.map.now);
-        let newest = |set: &OrdSet<(TimeMs, IncidentNo)>| set.get_max().is_some_and(|(at, _)| *at >= start);
-        newest(&self.map.by_opened) || newest(&self.map.by_resolved)
+        let opened = self.map.by_opened.get_max().is_some_and(|(at, _)| *at >= self.map.day.0);
+        opened || !self.map.by_resolved.is_empty()
     }
 
     /// Moves the map's now to `at` and does what falls due by it.
@@ -120,8 +120,9 @@ impl LiveWriter {
         assert!(at >= before, "time never falls");
         self.map.seq = seq;
         self.map.now = at;
-        if before == TimeMs(0) || self.map.city.day_of(before) != self.map.city.day_of(at) {
+        if at >= self.map.day.1 {
             self.map.day_seq = seq;
+            self.begin_day();
         }
         while let Some((due_at, no)) = self.map.by_due.get_min().copied()
             && due_at <= at
@@ -140,6 +141,13 @@ impl LiveWriter {
     pub(super) fn mark_hotspots_dirty(&mut self) {
         self.staff_hotspots.mark_dirty();
         self.public_hotspots.mark_dirty();
+    }
+
+    /// Begins the day that the map's now lies in.
+    pub(super) fn begin_day(&mut self) {
+        let map = &mut self.map;
+        map.day = (map.city.day_start(map.now), map.city.day_end(map.now));
+        map.by_resolved = map.by_resolved.iter().filter(|(at, _)| *at >= map.day.0).copied().collect();
     }
 
     fn report(&mut self, fact: &ReportFact, seq: Seq, at: TimeMs) {
@@ -249,7 +257,7 @@ impl LiveWriter {
         }
     }
 
-    pub(super) fn index(&mut self, incident: &Incident) {
+    fn index(&mut self, incident: &Incident) {
         let map = &mut self.map;
         map.staff.pyramid.insert(LiveMap::member(incident, Projection::Staff));
         if incident.is_visible(Projection::Public) {
@@ -262,7 +270,7 @@ impl LiveWriter {
         if let Some(closed_at) = incident.closed_at {
             map.by_closed.insert((closed_at, incident.no));
         }
-        if let Some(resolved_at) = incident.resolved_at() {
+        if let Some(resolved_at) = incident.resolved_at().filter(|at| *at >= map.day.0) {
             map.by_resolved.insert((resolved_at, incident.no));
         }
     }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { LiveFeed, type Phase, type SocketLike, type Surroundings } from './live';
 
 const WANTED = { bbox: [127, 0, 128, 1] as const, zoom: 12, filter: {} };
@@ -69,6 +69,7 @@ describe('the live feed', () => {
   });
 
   it('does not loop on a frame that it cannot read', () => {
+    vi.spyOn(console, 'error').mockImplementationOnce(() => {});
     const t = bench();
     t.hello();
     t.frame({ type: 'snapshot', id: 'main' });

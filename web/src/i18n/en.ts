@@ -98,6 +98,7 @@ export const en: Record<Key, string> = {
   'field.empty': 'No incidents here',
   'field.empty.do': 'Choose another area or clear the filters. New incidents appear by themselves.',
   'field.offline': 'No network. What you see is the data of {time}.',
+  'field.late': 'The server does not answer yet. What you see is the data of {time}.',
   'field.open': 'Open in the phone’s map',
   'field.close': 'Close',
   'field.back': 'Back',

@@ -97,6 +97,7 @@ export const id = {
   'field.empty': 'Tidak ada kejadian di sini',
   'field.empty.do': 'Pilih wilayah lain atau hapus saringan. Kejadian baru muncul sendiri.',
   'field.offline': 'Tidak ada jaringan. Yang tampil adalah data {time}.',
+  'field.late': 'Server belum menjawab. Yang tampil adalah data {time}.',
   'field.open': 'Buka di peta ponsel',
   'field.close': 'Tutup',
   'field.back': 'Kembali',

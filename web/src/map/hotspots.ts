@@ -16,19 +16,27 @@ export const NUMBERED_MAX = 3;
 
 /**
  * The strongest first: most reports, then most reporters, then the newest report. The layer over all categories is
- * left out where a hotspot of one category says the same more precisely.
+ * left out where one category alone makes most of it and so says the same more precisely.
  */
 export function rankHotspots(hotspots: Iterable<Hotspot>): RankedHotspot[] {
   const all = [...hotspots].filter((hotspot) => hotspot.state !== 'ended');
-  const single = all.filter((hotspot) => hotspot.category !== 'all');
-  const mixed = all.filter((hotspot) => hotspot.category === 'all' && !single.some((one) => near(one, hotspot)));
-  return [...single, ...mixed]
+  return all
+    .filter((hotspot) => !isRepeat(hotspot, all))
     .sort((a, b) => b.reports - a.reports || b.reporters - a.reporters || b.lastAtMs - a.lastAtMs || (a.id < b.id ? -1 : 1))
     .map((hotspot, n) => ({ hotspot, rank: n + 1 }));
 }
 
-function near(a: Hotspot, b: Hotspot): boolean {
-  return Math.abs(a.centroid[0] - b.centroid[0]) < 0.003 && Math.abs(a.centroid[1] - b.centroid[1]) < 0.003;
+/** Whether a hotspot over all categories only repeats what one category's says; its alarms then do so too. */
+export function isRepeat(hotspot: Hotspot, all: Iterable<Hotspot>): boolean {
+  if (hotspot.category !== 'all') return false;
+  return [...all].some((one) => one.category !== 'all' && one.state !== 'ended' && makesMostOf(one, hotspot));
+}
+
+function makesMostOf(one: Hotspot, mixed: Hotspot): boolean {
+  const box = boundsOf([mixed.outline]);
+  const [lng, lat] = one.centroid;
+  const inside = box !== null && lng >= box[0] && lat >= box[1] && lng <= box[2] && lat <= box[3];
+  return inside && one.drill === mixed.drill && one.reports >= mixed.reports / 2;
 }
 
 /** `Muhajirin dan 2 lainnya` as `Muhajirin +2`: on a plate and a wall the place must be read at once. */

@@ -94,9 +94,16 @@ describe('placePlates', () => {
 });
 
 describe('rankHotspots', () => {
-  it('puts the most reports first, and drops the layer over all where one category says the same', () => {
-    const ranked = rankHotspots([hotspot('h:1-0', 'water', 12, 127.3), hotspot('h:2-0', 'all', 40, 127.3), hotspot('h:3-0', 'traffic', 30, 127.4), hotspot('h:4-0', 'all', 9, 127.5)]);
-    expect(ranked.map(({ hotspot: { id }, rank }) => [id, rank])).toEqual([['h:3-0', 1], ['h:1-0', 2], ['h:4-0', 3]]);
+  it('puts the most reports first', () => {
+    const ranked = rankHotspots([hotspot('h:1-0', 'water', 12, 127.3), hotspot('h:3-0', 'traffic', 30, 127.4)]);
+    expect(ranked.map(({ hotspot: { id }, rank }) => [id, rank])).toEqual([['h:3-0', 1], ['h:1-0', 2]]);
+  });
+
+  it('leaves out the layer over all where one category makes most of it, and only there', () => {
+    const ids = (...all: Hotspot[]): string[] => rankHotspots(all).map(({ hotspot: { id } }) => id);
+    expect(ids(hotspot('h:1-0', 'water', 12, 127.3), hotspot('h:2-0', 'all', 14, 127.3))).toEqual(['h:1-0']);
+    expect(ids(hotspot('h:1-0', 'water', 4, 127.3), hotspot('h:2-0', 'all', 62, 127.3))).toEqual(['h:2-0', 'h:1-0']);
+    expect(ids(hotspot('h:1-0', 'water', 12, 127.4), hotspot('h:2-0', 'all', 14, 127.3))).toEqual(['h:2-0', 'h:1-0']);
   });
 
   it('an ended one is gone', () => expect(rankHotspots([{ ...hotspot('h:1-0', 'water', 12, 127), state: 'ended' }])).toEqual([]));
@@ -148,7 +155,7 @@ function cluster(id: string, count: number, lng: number): Cluster {
 
 function hotspot(id: string, category: string, reports: number, lng: number): Hotspot {
   return {
-    kind: 'hotspot', id, outline: { type: 'Polygon', coordinates: [] }, centroid: [lng, 0.79], category, state: 'growing', trend: 1, reports, reporters: 3,
+    kind: 'hotspot', id, outline: { type: 'Polygon', coordinates: [[[lng - 0.002, 0.788], [lng + 0.002, 0.788], [lng, 0.793], [lng - 0.002, 0.788]]] }, centroid: [lng, 0.79], category, state: 'growing', trend: 1, reports, reporters: 3,
     name: { id: '', en: '' }, why: { id: '', en: '' }, firstAtMs: 0, lastAtMs: 0, drill: false,
   };
 }
