@@ -21,9 +21,20 @@ use crate::feed::{Beat, Views};
 use crate::journal::{FolderMode, Journal, SqliteJournal};
 use crate::model::IdKey;
 
-/// At most one frame in this long a subscription.
-const FRAME: Duration = Duration::from_millis(100);
-const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How the feed beats.
+#[derive(Debug, Clone, Copy)]
+pub struct Pulse {
+    /// At most one frame in this long a subscription.
+    pub frame: Duration,
+    pub heartbeat: Duration,
+}
+
+impl Default for Pulse {
+    fn default() -> Pulse {
+        Pulse { frame: Duration::from_millis(100), heartbeat: Duration::from_secs(15) }
+    }
+}
+
 /// How long open requests may take to end once the server is to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -52,7 +63,7 @@ impl Server {
             Mode::Live => Arc::new(SystemClock::new()),
             Mode::Replay(clock) => clock.clone(),
         };
-        Server::of_parts(Box::new(journal), city, clock, mode, settings.trust_loopback)
+        Server::of_parts(Box::new(journal), city, clock, mode, settings.trust_loopback, Pulse::default())
     }
 
     /// The server over a journal and a clock of the caller's choice: what tests start.
@@ -65,11 +76,12 @@ impl Server {
         clock: Arc<dyn Clock>,
         mode: Mode,
         trust_loopback: bool,
+        pulse: Pulse,
     ) -> anyhow::Result<Server> {
         let ids = IdKey::new(journal.secret(), &city.code_prefix);
         let (engine, thread) = Engine::start(journal, city.clone(), clock.clone())?;
         let nudge = Arc::new(Notify::new());
-        let beats = start_beats(engine.moments(), clock.clone(), nudge.clone());
+        let beats = start_beats(engine.moments(), clock.clone(), nudge.clone(), pulse);
         let (stop, stopping) = watch::channel(false);
         let app = Arc::new(App {
             engine,
@@ -81,8 +93,8 @@ impl Server {
             views: Arc::new(Views::default()),
             beats,
             nudge,
-            frame_ms: FRAME.as_millis() as u64,
-            heartbeat_s: HEARTBEAT.as_secs(),
+            frame_ms: pulse.frame.as_millis() as u64,
+            heartbeat_s: pulse.heartbeat.as_secs(),
             metrics: metrics_handle(),
             stopping,
         });
@@ -139,13 +151,18 @@ impl Server {
 }
 
 /// Starts the common pulse: a beat at once when something changed after a pause, else every
-/// [`FRAME`]; and one for each heartbeat, which a nudge brings early. Ends with the engine.
-fn start_beats(moments: Moments, clock: Arc<dyn Clock>, nudge: Arc<Notify>) -> watch::Receiver<Arc<Beat>> {
+/// [`Pulse::frame`]; and one for each heartbeat, which a nudge brings early. Ends with the engine.
+fn start_beats(
+    moments: Moments,
+    clock: Arc<dyn Clock>,
+    nudge: Arc<Notify>,
+    pulse: Pulse,
+) -> watch::Receiver<Arc<Beat>> {
     let first = Arc::new(Beat::new((*moments.live()).clone(), &*clock, 0));
     let (send, receive) = watch::channel(first);
     tokio::spawn(async move {
         let mut published = moments.published();
-        let mut heartbeat = interval(HEARTBEAT);
+        let mut heartbeat = interval(pulse.heartbeat);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         heartbeat.tick().await;
         let mut heartbeat_no = 0;
@@ -163,7 +180,7 @@ fn start_beats(moments: Moments, clock: Arc<dyn Clock>, nudge: Arc<Notify>) -> w
             if send.send(Arc::new(beat)).is_err() {
                 return;
             }
-            sleep(FRAME).await;
+            sleep(pulse.frame).await;
         }
     });
     receive

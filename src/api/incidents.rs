@@ -94,8 +94,8 @@ fn place(params: &mut Params) -> Where {
     });
     let radius_m = params.number("radius_m", 0.0, RADIUS_M_MAX);
     match (centre, radius_m) {
-        (Some(_), None) => params.fault("radius_m", "near needs a radius_m beside it"),
-        (None, Some(_)) => params.fault("near", "radius_m needs near=lng,lat beside it"),
+        (Some(_), None) => params.require_because("radius_m", "near needs a radius_m beside it"),
+        (None, Some(_)) => params.require_because("near", "radius_m needs near=lng,lat beside it"),
         _ => {}
     }
     Where {

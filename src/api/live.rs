@@ -25,6 +25,8 @@ const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 const READ_BUFFER_BYTES: usize = 4 * 1024;
 /// A client that takes no frame for this long is let go; it comes back and resumes.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client that is sent away may take to close its side.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a resume from a seq ahead of this node waits for the node to catch up.
 const AHEAD_TIMEOUT: Duration = Duration::from_secs(2);
 /// A client that answers no ping for this many heartbeats is gone.
@@ -47,6 +49,8 @@ enum CloseReason {
     Flood,
     /// A binary message: do not come back without changing the program.
     Binary,
+    /// A message too large or not readable: do not come back without changing the program.
+    Unreadable,
 }
 
 impl CloseReason {
@@ -57,6 +61,7 @@ impl CloseReason {
             CloseReason::Silent => (4001, "no answer to pings; come back and resume"),
             CloseReason::Flood => (4002, "too many messages; come back later"),
             CloseReason::Binary => (4500, "this protocol has text messages only"),
+            CloseReason::Unreadable => (4501, "a message was larger than 64 KiB, or no WebSocket text"),
         };
         CloseFrame { code, reason: Utf8Bytes::from_static(reason) }
     }
@@ -90,10 +95,22 @@ async fn serve(socket: WebSocket, app: Arc<App>, projection: Projection) {
     open.increment(1.0);
     let (mut sink, mut stream) = socket.split();
     if let Err(reason) = talk(&mut sink, &mut stream, &app, projection).await {
-        // The peer may be gone already; then there is nobody to tell.
-        let _ = timeout(SEND_TIMEOUT, sink.send(Message::Close(Some(reason.frame())))).await;
+        say_goodbye(&mut sink, &mut stream, reason).await;
     }
     open.decrement(1.0);
+}
+
+/// Says why, then waits a moment for the client to hear it: a connection that is closed while
+/// messages lie unread in it is reset, and the reason is lost.
+async fn say_goodbye<S, R, E>(sink: &mut S, stream: &mut R, reason: CloseReason)
+where
+    S: Sink<Message> + Unpin,
+    R: Stream<Item = Result<Message, E>> + Unpin,
+{
+    // The peer may be gone already; then there is nobody to tell.
+    if let Ok(Ok(())) = timeout(SEND_TIMEOUT, sink.send(Message::Close(Some(reason.frame())))).await {
+        let _ = timeout(GOODBYE_TIMEOUT, async { while let Some(Ok(_)) = stream.next().await {} }).await;
+    }
 }
 
 /// Runs until the client is gone (`Ok`) or is to be sent away.
@@ -131,7 +148,9 @@ where
                 }
                 // The library answers a close by itself while the stream is polled to its end.
                 Some(Ok(Message::Close(_))) => continue,
-                Some(Err(_)) | None => return Ok(()),
+                // Where the line broke there is nobody left to tell.
+                Some(Err(_)) => return Err(CloseReason::Unreadable),
+                None => return Ok(()),
             },
             changed = beats.changed() => {
                 if changed.is_err() {

@@ -24,8 +24,15 @@ impl FromRequestParts<AppState> for Params {
         let query = parts.uri.query().unwrap_or_default();
         let pairs = form_urlencoded::parse(query.as_bytes()).into_owned();
         // Whoever may see less can say so on any address; `Access` has read it.
-        let pairs = pairs.filter(|(key, _)| key != "projection").collect();
-        Ok(Params { pairs, faults: Vec::new() })
+        let pairs = pairs.filter(|(key, _)| key != "projection");
+        // What is no UTF-8 was read as U+FFFD, which nobody searches for.
+        let (garbled, pairs): (Vec<_>, Vec<_>) =
+            pairs.partition(|(key, value)| key.contains('\u{FFFD}') || value.contains('\u{FFFD}'));
+        let mut params = Params { pairs, faults: Vec::new() };
+        for (key, _) in garbled {
+            params.fault(&key, "is not UTF-8");
+        }
+        Ok(params)
     }
 }
 
@@ -112,8 +119,13 @@ impl Params {
 
     /// Says that a parameter is needed, unless it was given and is faulty.
     pub fn require(&mut self, key: &str) {
+        self.require_because(key, "is needed");
+    }
+
+    /// As [`Params::require`], with the reason.
+    pub fn require_because(&mut self, key: &str, detail: &str) {
         if !self.faults.iter().any(|fault| fault.pointer == key) {
-            self.fault(key, "is needed");
+            self.fault(key, detail);
         }
     }
 

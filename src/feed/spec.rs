@@ -177,6 +177,11 @@ pub fn parse_within_text(text: &str) -> Result<serde_json::Value, String> {
     if text.trim_start().starts_with('{') {
         return serde_json::from_str(text).map_err(|e| format!("not GeoJSON: {e}"));
     }
+    // The parser follows collections as deep as they go, which must not be for the sender to choose.
+    let word = text.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    if !["POLYGON", "MULTIPOLYGON"].iter().any(|known| word.eq_ignore_ascii_case(known)) {
+        return Err("must be a POLYGON or a MULTIPOLYGON as WKT, or GeoJSON".to_owned());
+    }
     let wkt = wkt::Wkt::<f64>::from_str(text).map_err(|e| format!("neither GeoJSON nor WKT: {e}"))?;
     let geometry: Geometry<f64> = wkt.try_into().map_err(|e| format!("not a usable geometry: {e}"))?;
     serde_json::to_value(geojson::Geometry::from(&geometry)).map_err(|e| e.to_string())

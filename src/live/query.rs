@@ -312,7 +312,7 @@ impl LiveMap {
         limit: usize,
     ) -> Vec<Incident> {
         let end = match after {
-            Some(cursor) => Bound::Excluded((TimeMs(-cursor.value), cursor.no.0)),
+            Some(cursor) => Bound::Excluded((TimeMs(cursor.value.saturating_neg()), cursor.no.0)),
             None => Bound::Unbounded,
         };
         let order = self.by_opened.range((Bound::Unbounded, end)).rev();

@@ -5,4 +5,6 @@ mod support;
 mod feed_law;
 mod hotspot_oracle;
 mod hotspot_words;
+mod http;
 mod live_law;
+mod socket;

@@ -1,7 +1,9 @@
 //! What the tests share.
 
+pub mod app;
 pub mod fold;
 pub mod history;
+pub mod socket;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
