@@ -110,7 +110,7 @@ fn row(n: usize, city: &City, chance: &mut Chance) -> Command {
     let lat = 0.77 + (centre * 0.414).fract() * 0.06 + spread(chance);
     let place = LngLat::new(lng, lat).expect("near Ternate");
     let category = CategoryId(chance.below(7) as u8);
-    let status = [Status::New, Status::Resolved, Status::Resolved][chance.below(3) as usize];
+    let status = [Status::New, Status::Resolved, Status::Resolved][chance.below(3)];
     let mut row_digest = [0; 16];
     row_digest[..8].copy_from_slice(&(n as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes());
     Command::Report(Box::new(NewReport {
