@@ -1,7 +1,7 @@
 /** Alarms one after the other: each stands long enough to be read from the far wall, then goes away by itself. */
 import type { Alarm } from '../feed/protocol';
 
-const SHOWN_MS = 14_000;
+const SHOWN_MS = 10_000;
 /** While others wait. */
 const SHOWN_IN_QUEUE_MS = 6_000;
 const QUEUE_MAX = 6;
