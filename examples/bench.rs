@@ -42,7 +42,10 @@ fn main() -> anyhow::Result<()> {
         let outcomes = journal.append(batch.to_vec(), NOW, None)?;
         ensure!(outcomes.iter().all(|o| matches!(o, Outcome::Accepted { .. })), "a row was not taken");
     }
-    say("import into the journal", &format!("{:.0} rows/s", n_rows as f64 / started.elapsed().as_secs_f64()));
+    say(
+        "import into the journal",
+        &format!("{:.0} rows/s", n_rows as f64 / started.elapsed().as_secs_f64()),
+    );
 
     let ids = IdKey::new(journal.secret(), &city.code_prefix);
     let started = Instant::now();
@@ -60,12 +63,20 @@ fn main() -> anyhow::Result<()> {
         say(&format!("clusters of one screen, zoom {zoom}"), &micros(median));
     }
     let newest = median(|| {
-        map.incidents(Projection::Staff, &Filter::default(), &Where::default(), Sort::NewestFirst, None, 200)
+        map.incidents(
+            Projection::Staff,
+            &Filter::default(),
+            &Where::default(),
+            Sort::NewestFirst,
+            None,
+            200,
+        )
     });
     say("newest 200 open incidents", &micros(newest));
 
     let layers = Layers { incidents: true, hotspots: true, stats: true };
-    let view = View { projection: Projection::Staff, bbox: screen, zoom: 14, filter: Filter::default(), layers };
+    let view =
+        View { projection: Projection::Staff, bbox: screen, zoom: 14, filter: Filter::default(), layers };
     let mut apply = Vec::new();
     let mut delta = Vec::new();
     for n in 0..RUNS {
@@ -99,7 +110,7 @@ fn row(n: usize, city: &City, chance: &mut Chance) -> Command {
     let lat = 0.77 + (centre * 0.414).fract() * 0.06 + spread(chance);
     let place = LngLat::new(lng, lat).expect("near Ternate");
     let category = CategoryId(chance.below(7) as u8);
-    let status = [Status::New, Status::Resolved, Status::Resolved][chance.below(3) as usize];
+    let status = [Status::New, Status::Resolved, Status::Resolved][chance.below(3)];
     let mut row_digest = [0; 16];
     row_digest[..8].copy_from_slice(&(n as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes());
     Command::Report(Box::new(NewReport {
@@ -115,7 +126,10 @@ fn row(n: usize, city: &City, chance: &mut Chance) -> Command {
         sender: None,
         channel: Channel::Import,
         drill: false,
-        private: ReportPrivate { description: Some("Sampah menumpuk di pinggir jalan".into()), ..Default::default() },
+        private: ReportPrivate {
+            description: Some("Sampah menumpuk di pinggir jalan".into()),
+            ..Default::default()
+        },
         idempotency: None,
         import: Some(ImportRow { source: "bench".into(), row_digest, status }),
     }))

@@ -65,9 +65,13 @@ pub async fn list(
     let filter = filter.ok_or_else(Problem::internal)?;
 
     let live = app.live();
-    let mut found = live.incidents(projection, &filter, &place, sort, after, limit);
+    let ask = ArchiveQuestion { projection, filter, place, sort, after, limit };
+    let map = live.clone();
+    let answer = super::compute(ask.filter.clone(), move |filter| {
+        map.incidents(projection, filter, &place, sort, after, limit)
+    });
+    let mut found = answer.await?;
     if archive.is_some() {
-        let ask = ArchiveQuestion { projection, filter, place, sort, after, limit };
         let archived = archived(&app, &live, &ask).await?;
         found = live.merge_archived(found, archived, &ask);
     }

@@ -42,15 +42,17 @@ pub async fn clusters(
     };
 
     let live = app.live();
-    let level = live.level_in_force(access.projection, &filter, &bbox, zoom as u8);
-    let features = features(&live, access.projection, &filter, &CellRange::of(&bbox, level));
-    Ok(Json(json!({
-        "type": "FeatureCollection",
-        "seq": live.seq().0,
-        "level": level,
-        "features": features,
-    }))
-    .into_response())
+    let answer = super::compute(filter, move |filter| {
+        let level = live.level_in_force(access.projection, filter, &bbox, zoom as u8);
+        let features = features(&live, access.projection, filter, &CellRange::of(&bbox, level));
+        json!({
+            "type": "FeatureCollection",
+            "seq": live.seq().0,
+            "level": level,
+            "features": features,
+        })
+    });
+    Ok(Json(answer.await?).into_response())
 }
 
 #[utoipa::path(get, path = "/api/v1/hotspots", tag = "map",
@@ -110,8 +112,11 @@ pub async fn stats(
     params.finish()?;
     let filter = filter.ok_or_else(Problem::internal)?;
     let live = app.live();
-    let stats = StatsBody::of(&live.stats(access.projection, &filter), &app.city);
-    let mut body = json!(stats);
-    body["seq"] = live.seq().0.into();
-    Ok(Json(body).into_response())
+    let answer = super::compute(filter, move |filter| {
+        let stats = StatsBody::of(&live.stats(access.projection, filter), live.city());
+        let mut body = json!(stats);
+        body["seq"] = live.seq().0.into();
+        body
+    });
+    Ok(Json(answer.await?).into_response())
 }

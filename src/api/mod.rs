@@ -27,6 +27,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
 use crate::intake::IMPORT_BODY_BYTES_MAX;
+use crate::live::Filter;
 
 /// A larger body is refused before it is read, but for reports and imports.
 const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -79,4 +80,15 @@ async fn blocking<T: Send + 'static>(
         Ok(read) => Ok(read?),
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
+}
+
+/// Computes an answer: at once where tallies give it, else where it holds up no other request.
+async fn compute<T: Send + 'static>(
+    filter: Filter,
+    answer: impl FnOnce(&Filter) -> T + Send + 'static,
+) -> Result<T, Problem> {
+    if filter.is_by_key() {
+        return Ok(answer(&filter));
+    }
+    blocking(move || Ok(answer(&filter))).await
 }

@@ -34,8 +34,14 @@ pub(super) fn imported_sender(ids: &IdKey, source: &str, reporter: &str) -> Send
 /// The same phone however it is written: `+62 812-3`, `0812 3` and `62 8123` are one.
 fn phone_mark(phone: &str) -> Option<String> {
     let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
-    let national = digits.trim_start_matches('0');
-    let national = national.strip_prefix("62").unwrap_or(national).trim_start_matches('0');
+    // After the trunk's single 0 comes an area code, and some of these begin with 62 too.
+    let national = match digits.strip_prefix('0') {
+        Some(national) if !national.starts_with('0') => national,
+        _ => {
+            let dialled = digits.trim_start_matches('0');
+            dialled.strip_prefix("62").unwrap_or(dialled).trim_start_matches('0')
+        }
+    };
     (national.len() >= PHONE_DIGITS_MIN).then(|| format!("phone:{national}"))
 }
 
@@ -57,6 +63,7 @@ mod tests {
             assert_eq!(imported_sender(&ids(), "a.csv", phone), sender(phone).unwrap(), "{phone}");
         }
         assert_ne!(sender("0812 3456 7891"), sender("0812 3456 7890"));
+        assert_ne!(sender("0622 123 4567"), sender("022 123 4567"), "an area code that begins with 62");
     }
 
     #[test]

@@ -126,8 +126,8 @@ impl Filter {
             && self.drill.is_none_or(|drill| drill == key.drill())
     }
 
-    /// Whether [`Filter::matches_key`] is the whole answer.
-    pub(super) fn is_by_key(&self) -> bool {
+    /// Whether a cell's tallies are the whole answer, so that no incident need be looked at.
+    pub fn is_by_key(&self) -> bool {
         self.areas.is_none()
             && self.within.is_none()
             && self.since.is_none()

@@ -256,7 +256,7 @@ impl CellRange {
     }
 
     /// How many cells the range has.
-    pub fn len(&self) -> u64 {
+    pub fn n_cells(&self) -> u64 {
         let columns: u64 = self.columns.iter().flatten().map(|(from, to)| u64::from(to - from) + 1).sum();
         columns * (u64::from(self.rows.1 - self.rows.0) + 1)
     }

@@ -204,7 +204,7 @@ impl LiveMap {
         let matcher = self.matcher(filter, projection);
         let fits = |level: u8| {
             let range = CellRange::of(bbox, level);
-            if range.len() <= FEATURES_MAX as u64 || self.incidents.len() <= FEATURES_MAX {
+            if range.n_cells() <= FEATURES_MAX as u64 || self.incidents.len() <= FEATURES_MAX {
                 return true;
             }
             let mut n_cells = 0;

@@ -98,6 +98,9 @@ impl Subscriber {
     /// At one seq, what is held equals a fresh snapshot and what REST answers.
     async fn settle(&mut self, app: &TestApp) {
         for _ in 0..100 {
+            // Messages are answered in order: after the pong the newest question is answered too.
+            self.socket.send(&json!({"type": "ping", "t": 1})).await;
+            self.socket.until_type("pong").await;
             let target = app.live().seq().0;
             self.socket.until("the feed to be complete", |client| client.seq >= target).await;
             let mut fresh = Socket::connect(app.address, self.query).await;

@@ -225,7 +225,7 @@ impl Reader for SqliteReader {
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError> {
         self.with(|conn| {
             let sql = "SELECT seq, at, body FROM entry WHERE kind = 'pack' ORDER BY seq DESC LIMIT 1";
-            let newest = entries(conn, sql, [], &*self.city)?;
+            let newest = entries(conn, sql, [], &self.city)?;
             Ok(newest.iter().find_map(|entry| match entry.fact {
                 Fact::Pack { hash, .. } => Some(hash),
                 _ => None,

@@ -9,8 +9,13 @@ it('the server time runs at the server speed', () => {
 
 it('a heartbeat within the jitter leaves the clock alone, a real error is corrected', () => {
   const clock = startClock(1_000_000, 1, 0);
-  expect(correctClock(clock, 1_010_200, 10_000)).toBe(clock);
-  expect(serverNow(correctClock(clock, 1_013_000, 10_000), 11_000)).toBe(1_014_000);
+  expect(correctClock(clock, 1_010_200, 1, 10_000)).toBe(clock);
+  expect(serverNow(correctClock(clock, 1_013_000, 1, 10_000), 11_000)).toBe(1_014_000);
+});
+
+it('a replay whose clock is set runs at its new speed from there', () => {
+  const standing = startClock(1_000_000, 0, 0);
+  expect(serverNow(correctClock(standing, 2_000_000, 1_200, 10_000), 11_000)).toBe(2_000_000 + 1_200_000);
 });
 
 it('the wait before the next try grows to a ceiling and is never twice the same for all', () => {

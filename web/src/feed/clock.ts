@@ -20,8 +20,9 @@ export function serverNow(clock: ServerClock, localMs: number): number {
   return clock.serverMs + (localMs - clock.localMs) * clock.speed;
 }
 
-export function correctClock(clock: ServerClock, serverMs: number, localMs: number): ServerClock {
+export function correctClock(clock: ServerClock, serverMs: number, speed: number, localMs: number): ServerClock {
+  if (speed !== clock.speed) return startClock(serverMs, speed, localMs);
   const error_ms = Math.abs(serverNow(clock, localMs) - serverMs);
   if (error_ms <= JITTER_MS * Math.max(1, clock.speed)) return clock;
-  return { serverMs, localMs, speed: clock.speed };
+  return { serverMs, localMs, speed };
 }

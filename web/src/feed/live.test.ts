@@ -17,7 +17,7 @@ describe('the live feed', () => {
     const t = bench();
     t.hello();
     t.snapshot(10);
-    t.frame({ type: 'heartbeat', seq: 14, time: '2026-11-24T04:00:01Z' });
+    t.frame({ type: 'heartbeat', seq: 14, time: '2026-11-24T04:00:01Z', speed: 1 });
     t.cut();
     expect(t.phases).toEqual(['live', 'reconnecting']);
     t.wait(1_000);

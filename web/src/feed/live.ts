@@ -204,7 +204,7 @@ export class LiveFeed {
       }
       case 'heartbeat':
         if (this.view !== null) this.view = applyHeartbeat(this.view, frame.seq);
-        if (this.clock !== null) this.setClock(correctClock(this.clock, frame.timeMs, this.around.now_ms()));
+        if (this.clock !== null) this.setClock(correctClock(this.clock, frame.timeMs, frame.speed, this.around.now_ms()));
         return;
       case 'alarm':
         return this.events.alarm?.(frame);

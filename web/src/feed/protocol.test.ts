@@ -48,7 +48,7 @@ describe('decodeFrame', () => {
     ['a snapshot without a seq', '{"type":"snapshot","id":"main","view":"v","level":3}'],
     ['an unknown status', JSON.stringify({ type: 'delta', id: 'main', view: 'v', from: 1, seq: 2, upsert: [{ id: 'i:1', geometry: { type: 'Point', coordinates: [1, 2] }, properties: { kind: 'incident', category: 'a', status: 'lost', opened_at: '2026-11-24T04:00:00Z' } }] })],
     ['a place that is no number', JSON.stringify({ type: 'delta', id: 'main', view: 'v', from: 1, seq: 2, upsert: [{ id: 'i:1', geometry: { type: 'Point', coordinates: ['1', 2] }, properties: { kind: 'cluster', count: 2, by_category: {} } }] })],
-    ['a time that is none', '{"type":"heartbeat","seq":1,"time":"soon"}'],
+    ['a time that is none', '{"type":"heartbeat","seq":1,"time":"soon","speed":1}'],
   ];
   for (const [what, text] of broken) {
     it(`refuses ${what}`, () => expect(() => decodeFrame(text)).toThrow(DecodeError));

@@ -133,6 +133,8 @@ export interface Heartbeat {
   readonly type: 'heartbeat';
   readonly seq: number;
   readonly timeMs: number;
+  /** How fast the server's clock runs now: a replay's may be set at any time. */
+  readonly speed: number;
 }
 
 export interface ErrorFrame {
@@ -206,7 +208,7 @@ export function decodeFrame(text: string): Frame | null {
       };
     }
     case 'heartbeat':
-      return { type: 'heartbeat', seq: number(o.seq, 'seq'), timeMs: time(o.time, 'time') };
+      return { type: 'heartbeat', seq: number(o.seq, 'seq'), timeMs: time(o.time, 'time'), speed: number(o.speed, 'speed') };
     case 'error':
       return { type: 'error', id: typeof o.id === 'string' ? o.id : null, problem: decodeProblem(o.problem) };
     case 'pong':

@@ -141,8 +141,6 @@ export const en: Record<Key, string> = {
   'home.embed.copy': 'Copy the iframe code',
   'home.embed.copied': 'Copied',
   'home.api': 'API',
-  'home.api.docs': 'API documentation',
-  'home.api.docs.is': 'Every address, with examples.',
   'home.api.openapi': 'OpenAPI',
   'home.api.openapi.is': 'The contract for other programs.',
   'home.api.health': 'Server health',

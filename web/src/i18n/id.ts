@@ -140,8 +140,6 @@ export const id = {
   'home.embed.copy': 'Salin kode iframe',
   'home.embed.copied': 'Tersalin',
   'home.api': 'API',
-  'home.api.docs': 'Dokumentasi API',
-  'home.api.docs.is': 'Semua alamat, dengan contoh.',
   'home.api.openapi': 'OpenAPI',
   'home.api.openapi.is': 'Kontrak untuk program lain.',
   'home.api.health': 'Kesehatan server',

@@ -3,7 +3,7 @@
  * Sizes are CSS pixels; `ratio` is how many canvas pixels each has.
  */
 import type { Category } from '../feed/city';
-import type { Counts, Status } from '../feed/protocol';
+import type { Counts, HotspotState, Status } from '../feed/protocol';
 import { iconPath, ICON_BOX } from './icons';
 import type { Palette } from './palette';
 
@@ -262,8 +262,8 @@ function drawArrow(c: CanvasRenderingContext2D, x: number, y: number, size: numb
   c.fill();
 }
 
-export function trendOf(trend: number | null): Trend {
-  if (trend === null) return 'level';
-  if (trend >= 1.15) return 'up';
-  return trend <= 0.85 ? 'down' : 'level';
+/** Which way a hotspot goes, by its state: a figure over a handful of reports would swing to and fro. */
+export function trendOf(state: HotspotState): Trend {
+  if (state === 'cooling') return 'down';
+  return state === 'steady' ? 'level' : 'up';
 }

@@ -72,7 +72,7 @@ export class MarkStore {
       rank: numbered ? rank : null,
       name: shortName(words.pick(hotspot.name)),
       count: words.number(hotspot.reports),
-      trend: trendOf(hotspot.trend),
+      trend: trendOf(hotspot.state),
       icon: city.categories.find(({ key }) => key === hotspot.category)?.icon ?? ALL_ICON,
       colour: heatColour(palette.ramp, heat(hotspot.reports)),
     };

@@ -123,7 +123,7 @@ it('heat rises with the reports and stays within the ramp', () => {
 
 it('an icon that is not in the set is a dot, the ones of the packs are not', () => {
   const dot = iconPath('no-such-icon');
-  for (const name of ['waste-basket', 'traffic_signals', 'water_tap', 'construction', 'road-accident', 'danger', 'social_facility', 'volcano', 'harbor', 'airport']) {
+  for (const name of ['waste-basket', 'traffic_signals', 'water_tap', 'construction', 'road-accident', 'caution', 'social_facility', 'volcano', 'harbor', 'airport']) {
     expect(iconPath(name), name).not.toBe(dot);
   }
 });
