@@ -7,36 +7,12 @@ use pantau::model::{Bbox, CategoryId, Cell, LEVEL_MAX, Projection, Status};
 use proptest::prelude::*;
 
 use crate::support::history::{History, Step, any_step};
+use crate::support::seen::difference;
 use crate::support::{blank, ternate};
 
 fn same(a: &LiveMap, b: &LiveMap) {
-    let (a, b) = (everything(a), everything(b));
-    for (a, b) in a.lines().zip(b.lines()) {
-        assert!(a == b, "\n{a}\n{b}");
-    }
-    assert_eq!(a.lines().count(), b.lines().count());
-}
-
-/// Everything that a reader could see of a map, in a form that can be compared.
-fn everything(map: &LiveMap) -> String {
-    let mut seen = format!("seq {} now {}\n", map.seq(), map.now());
-    for projection in [Projection::Staff, Projection::Public] {
-        let all = Filter { drill: None, ..Filter::everything() };
-        let found =
-            map.incidents(projection, &all, &Where::default(), Sort::NewestFirst, None, usize::MAX - 1);
-        for incident in found.incidents {
-            seen += &format!("{incident:?}\n");
-        }
-        for level in [3, 12, 20] {
-            let range = CellRange::of(&Bbox::WORLD, level);
-            seen += &format!("{:?}\n", map.cells(projection, &all, &range));
-        }
-        seen += &format!("{:?}\n", map.stats(projection, &Filter::default()));
-        for hotspot in map.hotspots(projection).live() {
-            seen += &format!("{hotspot:?}\n");
-        }
-    }
-    seen
+    let difference = difference(a, b);
+    assert!(difference.is_none(), "\n{}", difference.unwrap_or_default());
 }
 
 fn check_cells(map: &LiveMap, filter: &Filter, projection: Projection) {

@@ -2,9 +2,12 @@
 
 mod support;
 
+mod crash;
 mod feed_law;
 mod hotspot_oracle;
 mod hotspot_words;
 mod http;
 mod live_law;
 mod socket;
+mod tidy;
+mod wire;

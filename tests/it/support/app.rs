@@ -42,6 +42,7 @@ pub struct Setup {
 pub enum Kept {
     InMemory,
     InFolder(PathBuf),
+    Given(Box<dyn Journal>),
 }
 
 impl Default for Setup {
@@ -68,6 +69,7 @@ impl Setup {
                 SqliteJournal::open(&folder, self.city.clone(), FolderMode::Live)
                     .expect("the folder opens"),
             ),
+            Kept::Given(journal) => journal,
         };
         let server =
             Server::of_parts(journal, self.city, self.clock, Mode::Live, self.trust_loopback, self.pulse)

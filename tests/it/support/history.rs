@@ -159,7 +159,7 @@ impl History {
     }
 
     /// Appends as the engine does: what the last tick derived goes into this commit.
-    fn submit(&mut self, command: Command) {
+    pub fn submit(&mut self, command: Command) {
         let derived = self.writer.take_derived();
         let outcomes = self.journal.append(vec![command], self.now, derived.as_ref()).expect("memory");
         for outcome in outcomes {

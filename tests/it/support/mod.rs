@@ -1,8 +1,11 @@
 //! What the tests share.
 
 pub mod app;
+pub mod crash;
 pub mod fold;
+pub mod golden;
 pub mod history;
+pub mod seen;
 pub mod socket;
 
 use std::path::{Path, PathBuf};

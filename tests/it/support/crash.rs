@@ -1,0 +1,325 @@
+//! `kill -9` of the real server at a random moment while many clients post, and what must hold after.
+//! The test suite runs a few rounds, `make crash` as many as one likes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use pantau::city::City;
+use pantau::cli::Client;
+use pantau::cli::chance::Chance;
+use pantau::feed::wire::StatsBody;
+use pantau::feed::{features, hotspot_features};
+use pantau::journal::{FolderMode, Journal, SqliteJournal};
+use pantau::live::{CellRange, Filter, LiveMap, LiveWriter};
+use pantau::model::{Bbox, Entry, Fact, IdKey, Projection, Seq};
+use serde_json::{Value, json};
+
+use super::seen::difference;
+
+const CLIENTS: usize = 16;
+/// The server dies within this many acknowledged reports.
+const REPORTS_MAX: usize = 300;
+/// Then a new folder begins, so that checking all of it stays short.
+const ROUNDS_PER_FOLDER: u32 = 8;
+const ZOOM: u8 = 17;
+
+pub struct Plan {
+    /// The program under test.
+    pub program: PathBuf,
+    pub city: PathBuf,
+    pub rounds: u32,
+    pub seed: u64,
+}
+
+#[derive(Debug, Default)]
+pub struct Tally {
+    pub rounds: u32,
+    pub acknowledged: usize,
+    pub retried: usize,
+    /// Acknowledged, and not there afterwards.
+    pub lost: usize,
+    /// There more than once.
+    pub doubled: usize,
+    /// Whatever else did not hold, in words.
+    pub faults: Vec<String>,
+}
+
+impl Tally {
+    pub fn holds(&self) -> bool {
+        self.lost == 0 && self.doubled == 0 && self.faults.is_empty()
+    }
+
+    pub fn line(&self, seed: u64) -> String {
+        let Tally { rounds, acknowledged, retried, lost, doubled, faults } = self;
+        format!(
+            "rounds={rounds} acknowledged={acknowledged} retried={retried} lost={lost} doubled={doubled} faults={} seed={seed}",
+            faults.len()
+        )
+    }
+}
+
+/// What a client was promised. `mark` is the report's text, which no other has.
+#[derive(Debug, Clone)]
+struct Promise {
+    mark: String,
+    code: String,
+    incident: String,
+    verified: bool,
+}
+
+/// Sent, perhaps stored, not answered.
+struct Unanswered {
+    mark: String,
+    body: Value,
+    keyed: bool,
+}
+
+/// Runs all rounds; `tell` hears of each.
+pub fn run(plan: &Plan, mut tell: impl FnMut(&str)) -> anyhow::Result<Tally> {
+    let city = Arc::new(City::load(&plan.city)?);
+    let mut tally = Tally::default();
+    let mut chance = Chance::new(plan.seed);
+    let mut folder = tempfile::tempdir()?;
+    let mut promises = Vec::new();
+    for round in 0..plan.rounds {
+        if round > 0 && round % ROUNDS_PER_FOLDER == 0 {
+            folder = tempfile::tempdir()?;
+            promises.clear();
+        }
+        let until = 1 + chance.below(REPORTS_MAX);
+        let before = promises.len();
+        let unanswered = post_until_killed(plan, folder.path(), round, until, &mut promises)?;
+        come_back(plan, folder.path(), &city, unanswered, &mut promises, &mut tally)?;
+        tally.acknowledged += promises.len() - before;
+        tally.rounds += 1;
+        tell(&format!("round {round}: {} acknowledged in this folder", promises.len()));
+    }
+    Ok(tally)
+}
+
+struct ServerProcess {
+    child: Child,
+    url: String,
+}
+
+impl ServerProcess {
+    fn start(plan: &Plan, folder: &Path) -> anyhow::Result<ServerProcess> {
+        let mut command = Command::new(&plan.program);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--trust-loopback", "--data"]).arg(folder);
+        command.arg("--city").arg(&plan.city).current_dir(folder);
+        for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("PANTAU_")) {
+            command.env_remove(key);
+        }
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
+        let stdout = child.stdout.take().expect("the output is piped");
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        let url = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let Some(url) = url.map(str::to_owned) else {
+            let _ = child.kill();
+            let _ = child.wait();
+            anyhow::bail!("the server did not start: {line:?}");
+        };
+        Ok(ServerProcess { child, url })
+    }
+
+    fn client(&self) -> anyhow::Result<Client> {
+        Ok(Client::new(&self.url)?)
+    }
+
+    /// `kill -9`.
+    fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+/// Sixteen clients post until the server is gone; it is killed once `until` reports were acknowledged.
+fn post_until_killed(
+    plan: &Plan,
+    folder: &Path,
+    round: u32,
+    until: usize,
+    promises: &mut Vec<Promise>,
+) -> anyhow::Result<Vec<Unanswered>> {
+    let server = ServerProcess::start(plan, folder)?;
+    let acknowledged = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let posters: Vec<_> = (0..CLIENTS)
+            .map(|i| {
+                let client = server.client();
+                let seed = plan.seed ^ u64::from(round) << 32 ^ (i as u64) << 16;
+                let acknowledged = &acknowledged;
+                let name = format!("{round}-{i}");
+                scope.spawn(move || post(&client?, &name, Chance::new(seed), acknowledged))
+            })
+            .collect();
+        while acknowledged.load(Ordering::Acquire) < until && !posters.iter().all(|p| p.is_finished()) {
+            thread::yield_now();
+        }
+        server.kill()?;
+        let mut unanswered = Vec::new();
+        for poster in posters {
+            let (kept, open) = poster.join().expect("a client does not panic")?;
+            promises.extend(kept);
+            unanswered.push(open);
+        }
+        Ok(unanswered)
+    })
+}
+
+/// Posts until an answer stays out; answers what was promised, and what was open at the end.
+fn post(
+    client: &Client,
+    name: &str,
+    mut chance: Chance,
+    acknowledged: &AtomicUsize,
+) -> anyhow::Result<(Vec<Promise>, Unanswered)> {
+    let mut promises: Vec<Promise> = Vec::new();
+    loop {
+        let mark = format!("mark {name} {}", promises.len());
+        let place = |chance: &mut Chance, from: f64| from + chance.below(30) as f64 * 0.000_3;
+        let category = ["garbage", "water", "accident"][chance.below(3)];
+        let body = json!({
+            "category": category,
+            "lng": place(&mut chance, 127.38), "lat": place(&mut chance, 0.79),
+            "description": mark, "reporter": {"device": name},
+        });
+        let keyed = chance.happens(0.5);
+        let answer = client.post("/api/v1/reports", &body, keyed.then_some(&*mark));
+        let Ok(receipt) = answer else { return Ok((promises, Unanswered { mark, body, keyed })) };
+        acknowledged.fetch_add(1, Ordering::AcqRel);
+        let mut promise = promise(mark, &receipt)?;
+        if chance.happens(0.2) {
+            let path = format!("/api/v1/incidents/{}/verify", promise.incident);
+            promise.verified = client.post(&path, &json!({}), None).is_ok();
+        }
+        promises.push(promise);
+    }
+}
+
+fn promise(mark: String, receipt: &Value) -> anyhow::Result<Promise> {
+    let text = |key: &str| receipt[key].as_str().map(str::to_owned);
+    let whole = text("code").zip(text("incident"));
+    let (code, incident) = whole.ok_or_else(|| anyhow::anyhow!("{receipt} is no receipt"))?;
+    Ok(Promise { mark, code, incident, verified: false })
+}
+
+/// Starts the server again, sends again what was not answered, and checks everything.
+fn come_back(
+    plan: &Plan,
+    folder: &Path,
+    city: &Arc<City>,
+    unanswered: Vec<Unanswered>,
+    promises: &mut Vec<Promise>,
+    tally: &mut Tally,
+) -> anyhow::Result<()> {
+    let verified =
+        Command::new(&plan.program).args(["verify", "--data"]).arg(folder).stdout(Stdio::piped()).output()?;
+    if !verified.status.success() {
+        tally.faults.push(format!("verify: {}", String::from_utf8_lossy(&verified.stdout)));
+    }
+    let server = ServerProcess::start(plan, folder)?;
+    let client = server.client()?;
+    for Unanswered { mark, body, keyed } in unanswered {
+        if keyed {
+            let receipt = client.post("/api/v1/reports", &body, Some(&mark))?;
+            let again = client.post("/api/v1/reports", &body, Some(&mark))?;
+            if receipt != again {
+                tally.faults.push(format!("{mark} is answered {receipt} and then {again}"));
+            }
+            promises.push(promise(mark, &receipt)?);
+            tally.retried += 1;
+        }
+    }
+    for promise in promises.iter() {
+        match client.get(&format!("/api/v1/reports/{}", promise.code)) {
+            Ok(found) if promise.verified && found["status"] == "new" => {
+                tally.faults.push(format!("{} was verified and is new again", promise.mark))
+            }
+            Ok(_) => {}
+            Err(e) => tally.faults.push(format!("the code of {} does not resolve: {e}", promise.mark)),
+        }
+    }
+    let (seq, shown) = shown_by(&client)?;
+    server.kill()?;
+    check_folder(folder, city, promises, seq, &shown, tally)
+}
+
+/// Clusters, hotspots and figures at one seq, as the server answers them.
+fn shown_by(client: &Client) -> anyhow::Result<(Seq, Value)> {
+    loop {
+        let clusters = client.get(&format!("/api/v1/clusters?bbox=-180,-90,180,90&zoom={ZOOM}"))?;
+        let hotspots = client.get("/api/v1/hotspots")?;
+        let stats = client.get("/api/v1/stats")?;
+        let seq = clusters["seq"].as_u64();
+        if let Some(seq) = seq.filter(|seq| hotspots["seq"] == *seq && stats["seq"] == *seq) {
+            let mut shown =
+                json!({"clusters": clusters["features"], "hotspots": hotspots["features"], "stats": stats});
+            if let Some(stats) = shown["stats"].as_object_mut() {
+                stats.remove("seq");
+            }
+            return Ok((Seq(seq), shown));
+        }
+    }
+}
+
+/// The same of a map.
+fn shown_of(map: &LiveMap) -> Value {
+    let (projection, filter) = (Projection::Staff, Filter::default());
+    let level = map.level_in_force(projection, &filter, &Bbox::WORLD, ZOOM);
+    json!({
+        "clusters": features(map, projection, &filter, &CellRange::of(&Bbox::WORLD, level)),
+        "hotspots": hotspot_features(map, projection, &filter, None, false),
+        "stats": StatsBody::of(&map.stats(projection, &filter), map.city()),
+    })
+}
+
+fn check_folder(
+    folder: &Path,
+    city: &Arc<City>,
+    promises: &[Promise],
+    seq: Seq,
+    shown: &Value,
+    tally: &mut Tally,
+) -> anyhow::Result<()> {
+    let journal = SqliteJournal::open(folder, city.clone(), FolderMode::Live)?;
+    let ids = IdKey::new(journal.secret(), &city.code_prefix);
+    let reader = journal.reader();
+    let entries = reader.entries(Seq(0), usize::MAX >> 1)?;
+    let mut reports: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut mark_of: HashMap<String, &str> = HashMap::new();
+    for entry in &entries {
+        if let Fact::Report(report) = &entry.fact {
+            let mark = report.private.description.as_deref().unwrap_or_default();
+            *reports.entry(mark).or_default() += 1;
+            mark_of.insert(ids.report_code(report.report), mark);
+        }
+    }
+    tally.doubled += reports.values().filter(|n| **n > 1).count();
+    tally.lost += promises.iter().filter(|p| mark_of.get(&p.code) != Some(&&*p.mark)).count();
+
+    let replayed = |entries: &[Entry]| {
+        let mut writer = LiveWriter::new(city.clone(), ids.clone(), journal.head().epoch);
+        writer.apply(entries);
+        writer
+    };
+    let until = entries.partition_point(|entry| entry.seq <= seq);
+    let rebuilt = shown_of(replayed(&entries[..until]).map());
+    for part in ["clusters", "hotspots", "stats"] {
+        if rebuilt[part] != shown[part] {
+            tally.faults.push(format!("{part} at {seq}: shown {}\n rebuilt {}", shown[part], rebuilt[part]));
+        }
+    }
+    let opened = pantau::engine::open(&*reader, journal.head(), city.clone(), ids.clone())?;
+    if let Some(difference) = difference(opened.map(), replayed(&entries).map()) {
+        tally.faults.push(format!("opened and rebuilt differ: {difference}"));
+    }
+    Ok(())
+}

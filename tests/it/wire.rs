@@ -1,0 +1,221 @@
+//! Every message and every answer, pinned under `tests/wire/`: one fixed morning in Ternate.
+
+use std::sync::{Arc, LazyLock};
+
+use pantau::clock::ManualClock;
+use pantau::feed::{Beat, Session, Views};
+use pantau::live::LiveMap;
+use pantau::model::{Action, Command, LngLat, Projection};
+use pantau::server::Pulse;
+use serde_json::{Value, json};
+
+use crate::support::app::{Kept, Setup, TestApp};
+use crate::support::golden::{Redactions, check};
+use crate::support::history::{History, Step};
+use crate::support::socket::Socket;
+use crate::support::{repo, ternate};
+
+const WATER: u8 = 2;
+const GARBAGE: u8 = 0;
+const ACCIDENT: u8 = 4;
+
+fn report(category: u8, (lng, lat): (f64, f64), sender: u8) -> Step {
+    Step::Report {
+        category,
+        place: LngLat::new(lng, lat).unwrap(),
+        age_min: 2,
+        sender,
+        join: None,
+        drill: false,
+        text: true,
+    }
+}
+
+fn act(incident: u16, action: Action) -> Step {
+    // The history counts from 0.
+    Step::Act { incident: incident - 1, action, agency: 3 }
+}
+
+/// The pack is in force; water fails in one street, a heap of garbage lies elsewhere, an accident happened.
+fn morning() -> History {
+    let city = ternate();
+    let mut history = History::new(city.clone());
+    history.submit(Command::Pack { key: city.key.clone(), hash: city.hash });
+    for i in 0..5_u8 {
+        history.step(&report(WATER, (127.3800 + f64::from(i) * 0.0001, 0.7900), i + 1));
+        history.step(&Step::Pass { minutes: 1 });
+    }
+    history.step(&report(GARBAGE, (127.3900, 0.8000), 7));
+    history.step(&report(ACCIDENT, (127.3700, 0.7800), 8));
+    history.step(&Step::Report {
+        category: GARBAGE,
+        place: LngLat::new(127.3905, 0.8100).unwrap(),
+        age_min: 0,
+        sender: 9,
+        join: None,
+        drill: true,
+        text: false,
+    });
+    for incident in [1, 2, 3, 4, 6, 7] {
+        history.step(&act(incident, Action::Verify));
+    }
+    history.step(&Step::Tick);
+    history
+}
+
+/// The hour after: the heap is cleared, the water fails in more houses.
+fn hour_after(history: &mut History) {
+    history.step(&Step::Pass { minutes: 20 });
+    history.step(&act(6, Action::Start));
+    history.step(&act(6, Action::Resolve));
+    for i in 0..6_u8 {
+        history.step(&report(WATER, (127.3801 + f64::from(i) * 0.0001, 0.7901), i + 20));
+    }
+    history.step(&Step::Tick);
+}
+
+/// One subscriber of one projection, as the server sees it.
+struct Reader {
+    session: Session,
+    redactions: Redactions,
+}
+
+impl Reader {
+    fn new(history: &History, projection: Projection) -> Reader {
+        let session = Session::new(projection, Arc::new(Views::default()), &beat(history, 0));
+        Reader { session, redactions: Redactions::default() }
+    }
+
+    fn send(&mut self, message: &Value, history: &History) -> Vec<Value> {
+        let frames = self.session.receive(&message.to_string(), &beat(history, 0));
+        self.read(frames)
+    }
+
+    fn beat(&mut self, history: &History, heartbeat_no: u64) -> Vec<Value> {
+        let frames = self.session.beat(&beat(history, heartbeat_no));
+        self.read(frames)
+    }
+
+    fn read(&mut self, frames: Vec<bytes::Bytes>) -> Vec<Value> {
+        let parse = |frame: bytes::Bytes| self.redactions.apply(serde_json::from_slice(&frame).unwrap());
+        frames.into_iter().map(parse).collect()
+    }
+}
+
+fn beat(history: &History, heartbeat_no: u64) -> Beat {
+    Beat::new(LiveMap::clone(history.map()), &ManualClock::at(history.now), heartbeat_no)
+}
+
+/// Pins a frame, and checks it against the published schema.
+fn pin(name: &str, frame: &Value) {
+    static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
+        let text = std::fs::read_to_string(repo("docs/live-protocol.schema.json")).unwrap();
+        jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
+    });
+    check(name, frame);
+    let faults: Vec<String> = SCHEMA.iter_errors(frame).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(faults.is_empty(), "{name} is not what docs/live-protocol.schema.json says:\n{}", faults.join("\n"));
+}
+
+fn only(frames: Vec<Value>, kind: &str) -> Value {
+    let found: Vec<Value> = frames.into_iter().filter(|frame| frame["type"] == kind).collect();
+    assert_eq!(found.len(), 1, "{kind}: {found:?}");
+    found.into_iter().next().unwrap()
+}
+
+#[test]
+fn every_message_of_the_live_socket_is_as_published() {
+    let mut history = morning();
+    let ask = json!({"type": "subscribe", "id": "main", "bbox": [127.36, 0.78, 127.40, 0.82], "zoom": 15,
+        "layers": ["incidents", "hotspots", "stats"]});
+    let mut staff = Reader::new(&history, Projection::Staff);
+    let mut public = Reader::new(&history, Projection::Public);
+    pin("subscribe.json", &ask);
+    pin("snapshot.json", &only(staff.send(&ask, &history), "snapshot"));
+    pin("snapshot_public.json", &only(public.send(&ask, &history), "snapshot"));
+
+    let before = history.map().seq();
+    hour_after(&mut history);
+    let frames = staff.beat(&history, 0);
+    let alarms: Vec<&Value> = frames.iter().filter(|frame| frame["type"] == "alarm").collect();
+    pin("alarm.json", alarms.first().expect("the hotspot doubled"));
+    let delta = only(frames.clone(), "delta");
+    for part in ["upsert", "remove"] {
+        assert!(!delta[part].as_array().unwrap().is_empty(), "{part}");
+    }
+    assert_eq!(delta["from"], before.0);
+    pin("delta.json", &delta);
+    pin("delta_public.json", &only(public.beat(&history, 0), "delta"));
+
+    let mut pan = ask.clone();
+    pan["bbox"] = json!([127.36, 0.78, 127.385, 0.80]);
+    pin("delta_pan.json", &only(staff.send(&pan, &history), "delta"));
+    pin("heartbeat.json", &only(staff.beat(&history, 1), "heartbeat"));
+
+    pin("ping.json", &json!({"type": "ping", "t": 1}));
+    pin("pong.json", &only(staff.send(&json!({"type": "ping", "t": 1}), &history), "pong"));
+    let wrong = json!({"type": "subscribe", "id": "main", "bbox": [1, 2, 3], "zoom": 21, "filter": {"category": ["fire"]}});
+    pin("error.json", &only(staff.send(&wrong, &history), "error"));
+    pin("unsubscribe.json", &json!({"type": "unsubscribe", "id": "main"}));
+    assert_eq!(staff.send(&json!({"type": "unsubscribe", "id": "main"}), &history), Vec::<Value>::new());
+
+    let resume = json!({"epoch": "01890000-0000-7000-8000-000000000000", "seq": 3, "view": "0123456789abcdef01"});
+    let mut again = ask.clone();
+    again["resume"] = resume;
+    pin("resume.json", &again);
+    let snapshot = only(staff.send(&again, &history), "snapshot");
+    assert_eq!(snapshot["reason"], "epoch_changed");
+}
+
+async fn stands_at(history: History) -> TestApp {
+    let clock = Arc::new(ManualClock::at(history.now));
+    let journal = Kept::Given(Box::new(history.journal));
+    Setup { journal, clock, pulse: Pulse::default(), ..Setup::default() }.start().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_is_as_published() {
+    let mut history = morning();
+    hour_after(&mut history);
+    let newest = history.map().seq();
+    let app = stands_at(history).await;
+    assert_eq!(app.live().seq(), newest, "standing up adds nothing");
+    let mut redactions = Redactions::default();
+
+    let hello = Socket::connect(app.address, "?projection=public").await.hello;
+    pin("hello.json", &redactions.apply(hello));
+    let bbox = "bbox=127.36,0.78,127.40,0.82";
+    for (name, path) in [
+        ("clusters.json", format!("/api/v1/clusters?{bbox}&zoom=15")),
+        ("incidents.json", "/api/v1/incidents?limit=2".to_owned()),
+        ("hotspots.json", "/api/v1/hotspots?category=water&members=true".to_owned()),
+        ("stats.json", "/api/v1/stats".to_owned()),
+        ("area.json", "/api/v1/areas/82.71.04".to_owned()),
+        ("city.json", "/api/v1/city".to_owned()),
+        ("readyz.json", "/readyz".to_owned()),
+    ] {
+        let mut answer = app.get(&path).send().await.ok();
+        if name == "area.json" {
+            // The outline follows the pack's data; what it looks like is pinned, not where it runs.
+            let ring = &mut answer["geometry"]["coordinates"][0];
+            assert!(ring.as_array().is_some_and(|ring| ring.len() >= 4), "{ring}");
+            answer["geometry"]["coordinates"] = json!([[[127.3, 0.7], [127.4, 0.7], [127.4, 0.8], [127.3, 0.7]]]);
+            answer["geometry"]["type"] = "Polygon".into();
+        }
+        check(&format!("rest/{name}"), &redactions.apply(answer));
+    }
+    let newest = app.get("/api/v1/incidents?limit=1").send().await.ok()["features"][0]["id"].clone();
+    let path = format!("/api/v1/incidents/{}", newest.as_str().unwrap());
+    check("rest/incident.json", &redactions.apply(app.get(&path).send().await.ok()));
+    let problem = app.get("/api/v1/clusters?bbox=1,2,3&zoom=21&colour=red").send().await.problem(400);
+    check("rest/problem.json", &redactions.apply(problem));
+
+    let receipt = app.report(&json!({"category": "garbage", "lng": 127.38, "lat": 0.79})).await;
+    let status = app.get(&format!("/api/v1/reports/{}", receipt["code"].as_str().unwrap())).send().await.ok();
+    check("rest/report_receipt.json", &receipt);
+    let mut status = status;
+    // The tick that follows the report may be there already.
+    assert!(status["seq"].as_u64() >= receipt["seq"].as_u64());
+    status["seq"] = receipt["seq"].clone();
+    check("rest/report_status.json", &status);
+}
