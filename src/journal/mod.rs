@@ -117,7 +117,7 @@ pub trait Reader: Send + Sync {
     ) -> Result<(), JournalError>;
 
     /// Calls `each` with incident, report seq and text for every report with a description whose
-    /// incident [`Reader::incidents`] gives for `closed_after`; by incident, then seq.
+    /// incident [`Reader::incidents`] gives for `closed_after`; in no particular order.
     fn texts(
         &self,
         closed_after: TimeMs,

@@ -95,6 +95,7 @@ pub fn reports(reader: &dyn Reader, occurred_after: TimeMs) -> Vec<ReportRow> {
 pub fn texts(reader: &dyn Reader, closed_after: TimeMs) -> Vec<(IncidentNo, Seq, String)> {
     let mut texts = Vec::new();
     reader.texts(closed_after, &mut |no, seq, text| texts.push((no, seq, text.to_owned()))).unwrap();
+    texts.sort_unstable();
     texts
 }
 

@@ -155,11 +155,15 @@ impl Reader for SqliteReader {
         closed_after: TimeMs,
         each: &mut dyn FnMut(IncidentNo, Seq, &str),
     ) -> Result<(), JournalError> {
-        let sql = "SELECT i.no, r.seq, r.private \
-                   FROM incident i CROSS JOIN report r INDEXED BY report_incident ON r.incident_no = i.no \
-                   WHERE (i.closed_at IS NULL OR +i.closed_at > ?1) AND r.private IS NOT NULL \
-                   ORDER BY i.no, r.no";
         self.with(|conn| {
+            let sql = if mostly_archived(conn, closed_after)? {
+                "SELECT r.incident_no, r.seq, r.private \
+                 FROM incident i CROSS JOIN report r INDEXED BY report_incident ON r.incident_no = i.no \
+                 WHERE (i.closed_at IS NULL OR +i.closed_at > ?1) AND r.private IS NOT NULL"
+            } else {
+                "SELECT incident_no, seq, private FROM report WHERE private IS NOT NULL \
+                 AND incident_no NOT IN (SELECT no FROM incident WHERE closed_at <= ?1)"
+            };
             let mut statement = conn.prepare_cached(sql)?;
             let mut rows = statement.query([closed_after.0])?;
             while let Some(row) = rows.next()? {
