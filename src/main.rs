@@ -1,5 +1,6 @@
 //! `pantau`: a match over its subcommands.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -150,21 +151,22 @@ fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
         })?;
         let address = listener.local_addr().context("the listener has no address")?;
         let live = server.app().live();
-        println!("Pantau {}: {} on http://{address}/", pantau::BUILD, live.city().name.en);
-        println!(
+        say(&format!("Pantau {}: {} on http://{address}/", pantau::BUILD, live.city().name.en));
+        say(&format!(
             "  wall http://{address}/wall · field http://{address}/field · embed http://{address}/embed"
-        );
-        println!(
-            "  data {} · {} incidents at seq {}",
-            settings.data.display(),
-            live.incident_count(),
-            live.seq()
-        );
+        ));
+        let (data, n_incidents) = (settings.data.display(), live.incident_count());
+        say(&format!("  data {data} · {n_incidents} incidents at seq {}", live.seq()));
         drop(live);
         server.serve(listener, until_stopped()).await?;
-        println!("Stopped; everything is durable.");
+        say("Stopped; everything is durable.");
         Ok(())
     })
+}
+
+/// One line for whoever started the server. It goes on where they stopped listening.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// Ends with Ctrl-C or SIGTERM.

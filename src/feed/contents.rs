@@ -4,7 +4,7 @@
 //! they lie in a delta holds what the cell shows now and removes whatever it may have shown then, and
 //! to remove what a client does not hold is harmless.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use geo::{BoundingRect, Intersects};
 use geo_types::{Coord, Rect};
@@ -102,7 +102,7 @@ impl Contents {
         let sum = map.cell(view.projection, &view.filter, cell);
         if ranges.held.contains(cell) {
             self.remove.push(cell_id(cell));
-            let changed: HashMap<IncidentNo, &Change> = changes.iter().map(|c| (c.no, *c)).collect();
+            let changed: BTreeMap<IncidentNo, &Change> = changes.iter().map(|c| (c.no, *c)).collect();
             self.remove.extend(changed.values().map(|c| incident_id(map, c)));
             self.remove.extend(lone_unchanged(map, view, cell, &sum, &changed));
         }
@@ -162,7 +162,7 @@ fn lone_unchanged(
     view: &View,
     cell: Cell,
     sum: &Summary,
-    changed: &HashMap<IncidentNo, &Change>,
+    changed: &BTreeMap<IncidentNo, &Change>,
 ) -> Option<String> {
     if sum.total.count as usize > changed.len() + 1 {
         return None;

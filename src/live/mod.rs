@@ -4,6 +4,7 @@
 //! in the entries. The writer owns a [`LiveMap`] and publishes clones of it: a clone is cheap, never
 //! changes, and is one consistent moment for as many readers as like.
 
+mod cell_range;
 mod filter;
 pub mod hotspots;
 mod incident;
@@ -13,10 +14,11 @@ mod query;
 mod restore;
 mod writer;
 
+pub use cell_range::CellRange;
 pub use filter::{Filter, IdSet, StatusSet, Within};
 pub use incident::{Incident, Spot, is_public, public_spot};
 pub use map::{Alarm, Change, LiveMap, RING_CHANGES_MAX};
-pub use pyramid::{CellRange, Summary};
+pub use pyramid::Summary;
 pub use query::{ArchivePage, ArchiveQuestion, Circle, Cursor, FEATURES_MAX, Found, Sort, Stats, Where};
 pub use restore::{RestoredIncidents, Restorer, Texts};
 pub use writer::LiveWriter;

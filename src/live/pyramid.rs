@@ -10,8 +10,9 @@
 
 use std::sync::Arc;
 
-use crate::model::{AgencyId, Bbox, CategoryId, Cell, IncidentNo, LEVEL_MAX, LngLat, Status};
+use crate::model::{AgencyId, CategoryId, Cell, IncidentNo, LEVEL_MAX, LngLat, Status};
 
+use super::cell_range::CellRange;
 use super::incident::Incident;
 
 /// A leaf with more members becomes a branch.
@@ -217,61 +218,6 @@ impl Summary {
 /// Rounds half away from zero, alike on both sides of it.
 fn div_round(sum: i64, count: i64) -> i64 {
     (sum + sum.signum() * (count / 2)) / count
-}
-
-/// The cells of one level that a box touches: the box widened to whole cells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CellRange {
-    level: u8,
-    /// One or two runs of columns, ends included.
-    columns: [Option<(u32, u32)>; 2],
-    rows: (u32, u32),
-}
-
-impl CellRange {
-    pub fn of(bbox: &Bbox, level: u8) -> CellRange {
-        let cell = |lng: f64, lat: f64| {
-            Cell::at(LngLat::new(lng, lat).expect("the corner of a box is a place"), level)
-        };
-        let mut columns = [None; 2];
-        for (run, part) in columns.iter_mut().zip(bbox.parts()) {
-            *run = Some((cell(part.west(), 0.0).x, cell(part.east(), 0.0).x));
-        }
-        // Two runs that meet are one, so that no cell is visited twice.
-        if let [Some((from, _)), Some((_, to))] = columns
-            && from <= to + 1
-        {
-            columns = [Some((0, (1 << level) - 1)), None];
-        }
-        let rows = (cell(0.0, bbox.north()).y, cell(0.0, bbox.south()).y);
-        CellRange { level, columns, rows }
-    }
-
-    pub fn level(&self) -> u8 {
-        self.level
-    }
-
-    pub fn contains(&self, cell: Cell) -> bool {
-        cell.level == self.level && self.meets(cell)
-    }
-
-    /// How many cells the range has.
-    pub fn n_cells(&self) -> u64 {
-        let columns: u64 = self.columns.iter().flatten().map(|(from, to)| u64::from(to - from) + 1).sum();
-        columns * (u64::from(self.rows.1 - self.rows.0) + 1)
-    }
-
-    /// Whether any cell of the range lies in `cell`, which is not deeper than the range.
-    pub(super) fn meets(&self, cell: Cell) -> bool {
-        let down = self.level - cell.level;
-        let span = |at: u32| (u64::from(at) << down, ((u64::from(at) + 1) << down) - 1);
-        let overlaps = |at: u32, from: u32, to: u32| {
-            let (first, last) = span(at);
-            first <= u64::from(to) && u64::from(from) <= last
-        };
-        overlaps(cell.y, self.rows.0, self.rows.1)
-            && self.columns.iter().flatten().any(|(from, to)| overlaps(cell.x, *from, *to))
-    }
 }
 
 /// A shape to collect members of, tested against whole cells first.
@@ -571,7 +517,7 @@ fn visit_cells(
     if !range.meets(cell) {
         return true;
     }
-    if cell.level == range.level {
+    if cell.level == range.level() {
         let sum = summarise(node, matcher);
         return sum.total.count == 0 || each(cell, sum);
     }
@@ -586,7 +532,7 @@ fn visit_cells(
             })
         }
         Kind::Leaf(members) => {
-            let located = members.iter().map(|m| (m.cell(range.level), m));
+            let located = members.iter().map(|m| (m.cell(range.level()), m));
             let mut inside: Vec<_> = located.filter(|(c, _)| range.contains(*c)).collect();
             inside.sort_by_key(|(c, m)| (*c, m.no));
             inside.chunk_by(|a, b| a.0 == b.0).all(|same_cell| {

@@ -3,10 +3,11 @@
 use std::cmp::Reverse;
 use std::ops::Bound;
 
+use super::cell_range::CellRange;
 use super::filter::Filter;
 use super::incident::Incident;
 use super::map::LiveMap;
-use super::pyramid::{CellRange, Region, Summary};
+use super::pyramid::{Region, Summary};
 use crate::city::Text;
 use crate::journal::IncidentRow;
 use crate::model::{

@@ -112,7 +112,8 @@ impl ServerProcess {
         let mut command = Command::new(&plan.program);
         command.args(["serve", "--listen", "127.0.0.1:0", "--trust-loopback", "--data"]).arg(folder);
         command.arg("--city").arg(&plan.city).current_dir(folder);
-        for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("PANTAU_")) {
+        for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("PANTAU_"))
+        {
             command.env_remove(key);
         }
         let mut child = command.stdout(Stdio::piped()).spawn()?;
@@ -220,8 +221,11 @@ fn come_back(
     promises: &mut Vec<Promise>,
     tally: &mut Tally,
 ) -> anyhow::Result<()> {
-    let verified =
-        Command::new(&plan.program).args(["verify", "--data"]).arg(folder).stdout(Stdio::piped()).output()?;
+    let verified = Command::new(&plan.program)
+        .args(["verify", "--data"])
+        .arg(folder)
+        .stdout(Stdio::piped())
+        .output()?;
     if !verified.status.success() {
         tally.faults.push(format!("verify: {}", String::from_utf8_lossy(&verified.stdout)));
     }
@@ -314,7 +318,9 @@ fn check_folder(
     let rebuilt = shown_of(replayed(&entries[..until]).map());
     for part in ["clusters", "hotspots", "stats"] {
         if rebuilt[part] != shown[part] {
-            tally.faults.push(format!("{part} at {seq}: shown {}\n rebuilt {}", shown[part], rebuilt[part]));
+            tally
+                .faults
+                .push(format!("{part} at {seq}: shown {}\n rebuilt {}", shown[part], rebuilt[part]));
         }
     }
     let opened = pantau::engine::open(&*reader, journal.head(), city.clone(), ids.clone())?;

@@ -54,7 +54,10 @@ impl Redactions {
                             *member = "0.0.0+build".into();
                         }
                         ("view", Some(view)) => {
-                            assert!(view.len() == 18 && view.bytes().all(|b| b.is_ascii_hexdigit()), "{view}");
+                            assert!(
+                                view.len() == 18 && view.bytes().all(|b| b.is_ascii_hexdigit()),
+                                "{view}"
+                            );
                             let next = format!("{:018x}", self.views.len() + 1);
                             let name = self.views.entry(view.to_owned()).or_insert(next);
                             *member = name.clone().into();
