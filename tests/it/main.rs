@@ -1,5 +1,10 @@
 //! Pantau from outside: the laws, the API, the socket, the files. One binary, so that it links once.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test's panic is its answer; helpers are no test functions to clippy"
+)]
+
 mod support;
 
 mod crash;
