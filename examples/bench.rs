@@ -7,7 +7,7 @@
 //! City-shaped seeded rows go through a journal in a temporary folder. Each figure is the median of
 //! its runs; the answers are compared with a naive recount before any figure is printed.
 
-#![expect(clippy::disallowed_methods, reason = "what is measured here is real time")]
+#![expect(clippy::disallowed_methods, reason = "a measurement looks at the real clock")]
 
 use std::path::Path;
 use std::sync::Arc;

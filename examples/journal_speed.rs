@@ -5,7 +5,7 @@
 //! Each figure stands twice: by the clock, and by the processor time that the thread used, which
 //! says more on a machine that has other work.
 
-#![expect(clippy::disallowed_methods, reason = "what is measured here is real time")]
+#![expect(clippy::disallowed_methods, reason = "a measurement looks at the real clock")]
 
 use std::path::Path;
 use std::sync::Arc;

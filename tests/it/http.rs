@@ -2,8 +2,9 @@
 
 use axum::http::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::app::{Setup, TestApp, wait_for};
+use crate::support::app::{PATIENCE, Setup, TestApp, wait_for};
 use crate::support::repo;
 
 /// A place in the middle of Ternate.
@@ -534,7 +535,7 @@ async fn only_a_straight_visit_from_this_machine_is_staff() {
         let app = Setup { trust_loopback, ..Setup::default() }.start().await;
         let own = format!("http://{}", app.address);
         let check = async |name: &str, headers: &[(&str, &str)], peer: &str, query: &str, trusted: bool| {
-            let mut ask = app.get(&format!("/api/v1/city{query}")).from_peer(peer);
+            let mut ask = app.get(&format!("/api/v1/city{query}")).coming_from(peer);
             for (name, value) in headers {
                 ask = if value.is_empty() { ask.without(name) } else { ask.header(name, value) };
             }
@@ -786,4 +787,54 @@ async fn the_api_describes_every_route_of_the_router_and_no_other() {
     let mut described: Vec<&String> = openapi["paths"].as_object().unwrap().keys().collect();
     described.sort();
     assert_eq!(routes.iter().collect::<Vec<_>>(), described);
+}
+
+/// Sends bytes as they are and reads what comes back until the server is done.
+async fn over_tcp(app: &TestApp, head: &str, body: &[u8]) -> String {
+    let tcp = tokio::net::TcpStream::connect(app.address).await.unwrap();
+    let (mut read, mut write) = tcp.into_split();
+    let sending = async {
+        // The server may refuse before it has read all.
+        let _ = write
+            .write_all(format!("{head}\r\nHost: {}\r\nConnection: close\r\n", app.address).as_bytes())
+            .await;
+        let _ = write.write_all(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes()).await;
+        let _ = write.write_all(body).await;
+    };
+    let mut answer = Vec::new();
+    let reading = async {
+        let _ = read.read_to_end(&mut answer).await;
+    };
+    tokio::time::timeout(PATIENCE, async { tokio::join!(sending, reading) })
+        .await
+        .expect("an answer in time");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_large_is_refused_before_it_is_read_and_in_words() {
+    let app = TestApp::start().await;
+    let json = "POST /api/v1/reports HTTP/1.1\r\nContent-Type: application/json";
+    let large = with(report("garbage"), json!({"description": "x".repeat(10_000_000)})).to_string();
+    let answer = over_tcp(&app, json, large.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer:.200}");
+    assert!(answer.contains("/problems/too-large"), "{answer:.900}");
+
+    let import = "POST /api/v1/import?source=x HTTP/1.1\r\nContent-Type: application/x-ndjson";
+    let answer = over_tcp(&app, import, &vec![b'x'; 30_000_000]).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer:.200}");
+
+    // A polygon of 100,000 points does not fit into an address; the library says so, without our words.
+    let points = vec!["127.38%200.79"; 100_000].join(",");
+    let answer =
+        over_tcp(&app, &format!("GET /api/v1/incidents?within=POLYGON(({points})) HTTP/1.1"), b"").await;
+    assert!(answer.starts_with("HTTP/1.1 414 ") || answer.starts_with("HTTP/1.1 431 "), "{answer:.200}");
+    let answer = over_tcp(&app, &format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(1_000_000)), b"").await;
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer:.200}");
+    for garbage in ["\u{16}\u{3}\u{1}", "GET", "GET / HTTP/9.9", "BREW /pot HTTP/1.1\r\nContent-Length: -1"]
+    {
+        let answer = over_tcp(&app, garbage, b"").await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{garbage}: {answer:.200}");
+    }
+    still_answers(&app, "what is too large").await;
 }

@@ -1,6 +1,10 @@
 //! Pantau from outside: the laws, the API, the socket, the files. One binary, so that it links once.
 
-#![allow(clippy::unwrap_used, clippy::wrong_self_convention, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::wrong_self_convention,
+    reason = "a test's panic is its answer; helpers are no test functions to clippy"
+)]
 
 mod support;
 

@@ -2,9 +2,11 @@
 //! client may not do.
 
 use std::cell::{Cell, RefCell};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use pantau::cli::chance::Chance;
+use pantau::server::Pulse;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -193,15 +195,16 @@ async fn busy_hour(app: &TestApp, seed: u64, subscribers: &mut [Subscriber]) {
     };
     let readers = join_all(subscribers.iter_mut().map(|subscriber| subscriber.wander(app, &done)));
     tokio::join!(posters, readers);
-    for subscriber in subscribers {
-        subscriber.settle(app).await;
-    }
+    // All at once: a socket that nobody reads meanwhile is let go.
+    join_all(subscribers.iter_mut().map(|subscriber| subscriber.settle(app))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_folded_over_a_real_socket_is_what_the_server_shows() {
     let folder = tempfile::tempdir().unwrap();
-    let mut app = Setup::in_folder(folder.path()).start().await;
+    let pulse = Pulse { frame: Duration::from_millis(20), heartbeat: Duration::from_secs(1) };
+    let start = async || Setup { pulse, ..Setup::in_folder(folder.path()) }.start().await;
+    let mut app = start().await;
     let mut subscribers = Vec::new();
     for seed in 0..8 {
         subscribers.push(Subscriber::new(&app, seed).await);
@@ -214,11 +217,12 @@ async fn what_is_folded_over_a_real_socket_is_what_the_server_shows() {
         let ((), ends) = tokio::join!(stop, ends);
         assert!(ends.iter().all(|end| *end == End::Code(1001)), "{ends:?}");
 
-        app = Setup::in_folder(folder.path()).start().await;
-        for subscriber in &mut subscribers {
+        app = start().await;
+        let back = async |subscriber: &mut Subscriber| {
             subscriber.reconnect(&app).await;
             subscriber.settle(&app).await;
-        }
+        };
+        join_all(subscribers.iter_mut().map(back)).await;
         let after: Vec<usize> = subscribers.iter().map(|s| s.socket.client.reasons.len()).collect();
         assert_eq!(after, snapshots, "after a restart a resume is a delta");
         busy_hour(&app, round, &mut subscribers).await;

@@ -203,7 +203,10 @@ fn mark(conn: &Connection, dir: &Path, city: &City, mode: FolderMode) -> Result<
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "names a new epoch; no entry takes its time from here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a new folder's epoch is a UUID of its day; nothing reads a time from it"
+)]
 fn mark_new(conn: &Connection, city: &City, mode: FolderMode) -> Result<(), JournalError> {
     let mut random = [0; 42];
     getrandom::fill(&mut random).map_err(|e| JournalError::Store(Box::new(e)))?;

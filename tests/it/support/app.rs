@@ -173,14 +173,14 @@ impl Ask<'_> {
         self
     }
 
-    pub fn from_peer(mut self, peer: &str) -> Self {
+    pub fn coming_from(mut self, peer: &str) -> Self {
         self.peer = peer.parse().expect("an address");
         self
     }
 
     /// From another machine: nobody we know.
     pub fn by_the_public(self) -> Self {
-        self.from_peer(STRANGER)
+        self.coming_from(STRANGER)
     }
 
     pub async fn send(self) -> Answer {
