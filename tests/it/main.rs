@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::wrong_self_convention,
     reason = "a test's panic is its answer; helpers are no test functions to clippy"
 )]
 
