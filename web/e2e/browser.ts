@@ -29,7 +29,8 @@ export interface Opened {
   close(): Promise<void>;
 }
 
-export async function open(browser: Browser, url: string, width: number, height: number): Promise<Opened> {
+/** `before` sees the page before it loads. */
+export async function open(browser: Browser, url: string, width: number, height: number, before?: (page: Page) => Promise<void>): Promise<Opened> {
   const context = await browser.newContext({ viewport: { width, height }, hasTouch: width < 600, locale: 'id-ID' });
   const page = await context.newPage();
   const asked: string[] = [];
@@ -42,6 +43,26 @@ export async function open(browser: Browser, url: string, width: number, height:
   page.on('console', (message) => {
     if (message.type() === 'error' && /Content Security Policy|maplibre|pantau:/i.test(message.text())) errors.push(message.text());
   });
+  await before?.(page);
   await page.goto(url);
   return { page, asked, errors, close: () => context.close() };
+}
+
+/** What of the page reaches beyond the right edge of the window, the widest first; empty when nothing makes it scroll. */
+export function tooWide(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const width = Math.max(document.documentElement.scrollWidth, document.body.scrollWidth);
+    if (width <= innerWidth) return [];
+    const clipped = (one: Element): boolean => {
+      const parent = one.parentElement;
+      return parent !== null && parent !== document.body && (getComputedStyle(parent).overflowX !== 'visible' || clipped(parent));
+    };
+    const widest = [...document.querySelectorAll('body *')]
+      .map((one) => ({ one, right: one.getBoundingClientRect().right }))
+      .filter(({ one, right }) => right > innerWidth && !clipped(one))
+      .sort((a, b) => b.right - a.right)
+      .slice(0, 5)
+      .map(({ one, right }) => `<${one.tagName.toLowerCase()} class="${one.getAttribute('class') ?? ''}"> "${(one.textContent ?? '').trim().slice(0, 40)}" ends at ${right.toFixed(1)}`);
+    return [`the page is ${width} wide in a window of ${innerWidth}`, ...widest];
+  });
 }

@@ -1,6 +1,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CHROMIUM, launch, open, type Opened } from './browser';
+import { CHROMIUM, launch, open, tooWide, type Opened } from './browser';
+import { Line } from './line';
 import { BINARY, Pantau, until } from './pantau';
 
 const LIVE = '[data-phase="live"]';
@@ -170,13 +171,37 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the pages over a running 
       for (const [width, height] of [[390, 844], [1920, 1080], [3840, 2160]] as const) {
         await opened.page.setViewportSize({ width, height });
         await opened.page.waitForSelector(path === '/' ? 'main nav' : '.map canvas');
-        expect(await opened.page.evaluate(() => document.documentElement.scrollWidth), `at ${width}×${height}`).toBeLessThanOrEqual(width);
+        expect(await tooWide(opened.page), `at ${width}×${height}`).toEqual([]);
       }
       expect(opened.errors).toEqual([]);
       await opened.close();
     });
   }
+
+  it('the wall fits a narrow phone in every state, at every hour, with long names and large counts', async () => {
+    const line = new Line();
+    const wall = await open(browser, `${server.url}/wall?distance_m=9`, 390, 844, async (page) => {
+      await line.runThrough(page);
+      await page.route('**/api/v1/city*', async (route) => route.fulfill({ json: awkward(await (await route.fetch()).json()) }));
+    });
+    for (const phase of ['live', 'reconnecting', 'stale']) {
+      if (phase === 'reconnecting') await line.cut();
+      await wall.page.waitForSelector(`[data-phase="${phase}"]`);
+      await wall.page.waitForFunction(() => /\d\d\.\d{3}/.test(document.querySelector('[data-counter="new"] dd')?.textContent ?? ''));
+      for (const width of [390, 360]) {
+        await wall.page.setViewportSize({ width, height: 844 });
+        expect(await tooWide(wall.page), `${phase}, ${width} wide`).toEqual([]);
+      }
+    }
+    await wall.close();
+  });
 });
+
+/** A city with a name that no phone has room for, where the running hour is one that has a label. */
+function awkward(city: any): any {
+  const later_h = (24 - new Date().getUTCHours()) % 6;
+  return { ...city, name: { id: 'Kabupaten Administrasi Kepulauan Tanimbar', en: 'Tanimbar' }, time_zone: `Etc/GMT-${later_h}`, time_zone_label: 'WIB' };
+}
 
 async function expectOwnHostOnly({ asked, errors }: Opened, server: Pantau): Promise<void> {
   expect(asked.filter((address) => new URL(address).host !== new URL(server.url).host)).toEqual([]);

@@ -1,0 +1,34 @@
+/** A page's live line that a test cuts, with a short heartbeat, so that a page is stale in seconds, and large counts. */
+import type { Page, WebSocketRoute } from 'playwright-core';
+
+/** Stale after twice that, and long enough for a test to see the page live first. */
+const HEARTBEAT_S = 8;
+
+export class Line {
+  private readonly open = new Set<WebSocketRoute>();
+  private whole = true;
+
+  /** Before the page loads. */
+  async runThrough(page: Page): Promise<void> {
+    await page.routeWebSocket('**/api/v1/live*', (socket) => {
+      if (!this.whole) return;
+      this.open.add(socket);
+      const server = socket.connectToServer();
+      server.onMessage((text) => socket.send(altered(JSON.parse(String(text)))));
+    });
+  }
+
+  /** What is open ends, and what the page opens afterwards stays silent. */
+  async cut(): Promise<void> {
+    this.whole = false;
+    for (const socket of this.open) await socket.close();
+  }
+}
+
+function altered(frame: any): string {
+  if (frame.type === 'hello') frame.heartbeat_s = HEARTBEAT_S;
+  for (const counts of [frame.stats?.by_status, frame.stats?.by_category]) {
+    for (const key of Object.keys(counts ?? {})) counts[key] += 12_345;
+  }
+  return JSON.stringify(frame);
+}
