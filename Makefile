@@ -13,7 +13,7 @@ BIN := target/release/pantau
 run: build ## Build, start on the embedded store with a drill, print the addresses. Ctrl-C stops it
 	@scripts/run
 
-build: pages ## Pages and server: about five minutes the first time on two cores
+build: pages ## Pages and server: about four minutes the first time on two cores
 	cargo build --release
 
 pages: web/dist/wall.html

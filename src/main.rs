@@ -12,6 +12,11 @@ use pantau::cli::replay::ReplayArgs;
 use pantau::cli::{self, Defaults};
 use pantau::config::{self, FileSettings, ServeFlags, ServeSettings};
 use pantau::server::Server;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
+
+/// What is logged where `PANTAU_LOG` does not say.
+const LOG_DEFAULT: &str = "pantau=info,warn";
 
 /// Pantau ("watch over"): a real-time incident map server.
 ///
@@ -92,19 +97,26 @@ enum CityCommand {
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("PANTAU_LOG")
-                .unwrap_or_else(|_| "pantau=info,warn".into()),
-        )
-        .with_writer(std::io::stderr)
-        .init();
+    start_log();
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("pantau: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Logs to stderr what `PANTAU_LOG` asks for: `target=level` by comma, as in `pantau=debug,warn`.
+fn start_log() {
+    let asked = std::env::var("PANTAU_LOG").unwrap_or_else(|_| LOG_DEFAULT.to_owned());
+    let parsed: Result<Targets, _> = asked.parse();
+    let fault = parsed.as_ref().err().map(ToString::to_string);
+    let targets = parsed.unwrap_or_else(|_| LOG_DEFAULT.parse().expect("the default is well-formed"));
+    let to_stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(to_stderr.with_filter(targets)).init();
+    if let Some(fault) = fault {
+        tracing::warn!("PANTAU_LOG={asked} is not understood ({fault}); logging {LOG_DEFAULT}");
     }
 }
 
