@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { retryDelay_ms } from './backoff';
-import { correctClock, serverNow, startClock } from './clock';
+import { correctClock, holdClock, serverNow, startClock } from './clock';
 
 it('the server time runs at the server speed', () => {
   const clock = startClock(1_000_000, 60, 500);
@@ -16,6 +16,13 @@ it('a heartbeat within the jitter leaves the clock alone, a real error is correc
 it('a replay whose clock is set runs at its new speed from there', () => {
   const standing = startClock(1_000_000, 0, 0);
   expect(serverNow(correctClock(standing, 2_000_000, 1_200, 10_000), 11_000)).toBe(2_000_000 + 1_200_000);
+});
+
+it('of a lost line a replay stands still at its last moment, real time runs on', () => {
+  const replay = holdClock(startClock(1_000_000, 1_200, 0), 500);
+  expect([serverNow(replay, 500), serverNow(replay, 90_000)]).toEqual([1_600_000, 1_600_000]);
+  const real = holdClock(startClock(1_000_000, 1, 0), 500);
+  expect(serverNow(real, 90_000)).toBe(1_090_000);
 });
 
 it('the wait before the next try grows to a ceiling and is never twice the same for all', () => {

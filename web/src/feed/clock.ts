@@ -26,3 +26,11 @@ export function correctClock(clock: ServerClock, serverMs: number, speed: number
   if (error_ms <= JITTER_MS * Math.max(1, clock.speed)) return clock;
   return { serverMs, localMs, speed };
 }
+
+/**
+ * Of a lost line: real time runs on, so ages grow truthfully; a replay may have been paused or ended meanwhile, and
+ * its day would race on unseen, so it stands at the last moment that the page knew.
+ */
+export function holdClock(clock: ServerClock, lastKnown_ms: number): ServerClock {
+  return clock.speed === 1 ? clock : startClock(serverNow(clock, lastKnown_ms), 0, lastKnown_ms);
+}

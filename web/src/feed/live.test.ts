@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { serverNow, type ServerClock } from './clock';
 import { LiveFeed, type Phase, type SocketLike, type Surroundings } from './live';
 
 const WANTED = { bbox: [127, 0, 128, 1] as const, zoom: 12, filter: {} };
@@ -58,6 +59,35 @@ describe('the live feed', () => {
     expect(t.opened()).toBe(opened);
   });
 
+  it('lets the clock of a replay stand from the last frame until it is live again', () => {
+    const t = bench(1_200);
+    t.hello();
+    t.snapshot(10);
+    t.wait(2_000);
+    t.frame({ type: 'heartbeat', seq: 10, time: '2026-11-24T04:40:00Z', speed: 1_200 });
+    t.wait(1_000);
+    expect(t.now()).toBe('2026-11-24T05:00:00.000Z');
+    t.cut();
+    t.wait(60_000);
+    expect(t.phases.at(-1)).toBe('stale');
+    expect(t.now()).toBe('2026-11-24T04:40:00.000Z');
+    t.hello(undefined, '2026-11-24T09:00:00Z');
+    t.wait(100);
+    expect(t.now()).toBe('2026-11-24T09:00:00.000Z');
+    t.snapshot(20);
+    t.wait(1_000);
+    expect(t.now()).toBe('2026-11-24T09:22:00.000Z');
+  });
+
+  it('lets real time run on while the line is lost', () => {
+    const t = bench();
+    t.hello();
+    t.snapshot(10);
+    t.cut();
+    t.wait(60_000);
+    expect(t.now()).toBe('2026-11-24T04:01:00.000Z');
+  });
+
   it('stays away after a close code that says so', () => {
     const t = bench();
     t.hello();
@@ -91,13 +121,14 @@ describe('the live feed', () => {
 });
 
 /** A feed with sockets, timers and a clock that the test moves. */
-function bench() {
+function bench(speed = 1) {
   let now_ms = 0;
   let timers: { at_ms: number; run: () => void; id: number }[] = [];
   let ids = 0;
   const sockets: (SocketLike & { log: Record<string, unknown>[] })[] = [];
   const phases: Phase[] = [];
   const builds: string[] = [];
+  let clock: ServerClock | null = null;
   const around: Surroundings = {
     open: () => {
       const log: Record<string, unknown>[] = [];
@@ -113,7 +144,7 @@ function bench() {
     },
     clearTimer: (id) => void (timers = timers.filter((timer) => timer.id !== id)),
   };
-  const feed = new LiveFeed('ws://x', { phase: (phase) => phases.push(phase), newBuild: (build) => builds.push(build) }, around);
+  const feed = new LiveFeed('ws://x', { phase: (phase) => phases.push(phase), newBuild: (build) => builds.push(build), clock: (told) => (clock = told) }, around);
   feed.start(WANTED);
   const last = () => sockets[sockets.length - 1];
   const frame = (value: unknown): void => last()?.onmessage?.({ data: JSON.stringify(value) });
@@ -121,8 +152,9 @@ function bench() {
     phases,
     builds,
     frame,
-    hello: (build = '0.1.0') =>
-      frame({ type: 'hello', protocol: 'pantau.v1', epoch: 'e1', seq: 1, projection: 'staff', frame_ms: 100, heartbeat_s: 15, now: '2026-11-24T04:00:00Z', speed: 1, build }),
+    now: () => (clock === null ? null : new Date(serverNow(clock, now_ms)).toISOString()),
+    hello: (build = '0.1.0', now = '2026-11-24T04:00:00Z') =>
+      frame({ type: 'hello', protocol: 'pantau.v1', epoch: 'e1', seq: 1, projection: 'staff', frame_ms: 100, heartbeat_s: 15, now, speed, build }),
     snapshot: (seq: number) => frame({ type: 'snapshot', id: 'main', view: 'v', seq, level: 15, features: [], hotspots: [], reason: 'subscribed' }),
     cut: (code = 1006) => last()?.onclose?.({ code }),
     sent: (): Record<string, unknown> => last()?.log.at(-1) ?? {},

@@ -4,7 +4,7 @@
  * The socket, the timer, the clock and chance come in through `Surroundings`, so a test drives all of it.
  */
 import { retryDelay_ms } from './backoff';
-import { correctClock, startClock, type ServerClock } from './clock';
+import { correctClock, holdClock, startClock, type ServerClock } from './clock';
 import { applyDelta, applyHeartbeat, fromSnapshot, type View } from './fold';
 import { decodeFrame, type Alarm, type Bbox, type Frame, type Hello, type Problem } from './protocol';
 
@@ -54,6 +54,7 @@ export interface FeedEvents {
   view(view: View, cause: 'snapshot' | 'delta'): void;
   alarm(alarm: Alarm): void;
   phase(phase: Phase): void;
+  /** The server's time as the page shows it. */
   clock(clock: ServerClock): void;
   hello(hello: Hello): void;
   /** The server runs another build than the one this page came with. */
@@ -255,12 +256,19 @@ export class LiveFeed {
     if (phase === this.phase) return;
     this.phase = phase;
     this.events.phase?.(phase);
+    this.tellClock();
   }
 
   private setClock(clock: ServerClock): void {
     if (clock === this.clock) return;
     this.clock = clock;
-    this.events.clock?.(clock);
+    this.tellClock();
+  }
+
+  private tellClock(): void {
+    if (this.clock === null) return;
+    const lost = this.phase === 'reconnecting' || this.phase === 'stale';
+    this.events.clock?.(lost ? holdClock(this.clock, this.lastFrame_ms) : this.clock);
   }
 }
 
