@@ -14,6 +14,8 @@ export class Session {
   problem = $state.raw<Problem | null>(null);
   /** The server's time, moving once a second. */
   nowMs = $state(Date.now());
+  /** How many of the server's seconds pass in one, while the line is whole. */
+  speed = $state(1);
   /** The server's time of the last frame. */
   lastFrameMs = $state<number | null>(null);
   beat = $state(0);
@@ -43,6 +45,7 @@ export class Session {
       clock: (clock) => {
         this.clock = clock;
         this.nowMs = serverNow(clock, performance.now());
+        if (this.phase === 'live' || this.phase === 'connecting') this.speed = clock.speed;
       },
       hello: (hello) => (this.hello = hello),
       problem: (problem) => (this.problem = problem),
