@@ -51,7 +51,7 @@ fn main() -> anyhow::Result<()> {
 
     let ids = IdKey::new(journal.secret(), &city.code_prefix);
     let started = Instant::now();
-    let mut writer = pantau::engine::open(&*journal.reader(), journal.head(), city.clone(), ids)?;
+    let mut writer = pantau::engine::open(&*journal.reader(), journal.head(), city.clone(), ids, None)?;
     say("start to first answer", &format!("{:.2} s", started.elapsed().as_secs_f64()));
     let map = writer.map().clone();
     check(&map, n_rows)?;

@@ -14,8 +14,8 @@ use std::time::Instant;
 use pantau::city::City;
 use pantau::journal::{FolderMode, Journal, JournalError, Reader, SqliteJournal, verify};
 use pantau::model::{
-    AgencyId, CategoryId, Channel, Command, DAY_MS, HOUR_MS, ImportRow, LngLat, NewReport, ReportPrivate,
-    Seq, Status, TimeMs,
+    AgencyId, CategoryId, Channel, Command, DAY_MS, HOUR_MS, ImportRow, IncidentNo, LngLat, NewReport,
+    ReportPrivate, Seq, Status, TimeMs,
 };
 
 const NOW: TimeMs = TimeMs(1_764_000_000_000);
@@ -85,13 +85,14 @@ fn single_reports(journal: &mut SqliteJournal, first: u64) -> Result<(), Journal
 }
 
 fn read(reader: &dyn Reader, head: Seq) -> Result<(), JournalError> {
+    let all = IncidentNo(0)..=IncidentNo(u32::MAX);
     for _cold_then_warm in 0..2 {
         let mut n = 0;
         let watch = Watch::start();
-        reader.incidents(TimeMs::MIN, &mut |_| n += 1)?;
+        reader.incidents(all.clone(), TimeMs::MIN, &mut |_| n += 1)?;
         watch.stop("incidents, all", n);
         let (watch, mut n) = (Watch::start(), 0);
-        reader.incidents(NOW, &mut |_| n += 1)?;
+        reader.incidents(all.clone(), NOW, &mut |_| n += 1)?;
         watch.stop("incidents, open ones", n);
         let (watch, mut n) = (Watch::start(), 0);
         reader.recent_reports(NOW.plus_ms(-14 * DAY_MS), &mut |_| n += 1)?;

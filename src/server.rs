@@ -17,7 +17,7 @@ use crate::city::City;
 use crate::clock::{Clock, ReplayClock, SystemClock};
 use crate::config::ServeSettings;
 use crate::engine::{Engine, Moments};
-use crate::feed::{Beat, Views};
+use crate::feed::{Beat, TextSearch, Views};
 use crate::journal::{FolderMode, Journal, SqliteJournal};
 use crate::model::IdKey;
 
@@ -80,6 +80,7 @@ impl Server {
     ) -> anyhow::Result<Server> {
         let ids = IdKey::new(journal.secret(), &city.code_prefix);
         let (engine, thread) = Engine::start(journal, city.clone(), clock.clone())?;
+        let search = Arc::new(TextSearch::new(engine.reader().clone()));
         let nudge = Arc::new(Notify::new());
         let beats = start_beats(engine.moments(), clock.clone(), nudge.clone(), pulse);
         let (stop, stopping) = watch::channel(false);
@@ -91,6 +92,7 @@ impl Server {
             mode,
             trust_loopback,
             views: Arc::new(Views::default()),
+            search,
             beats,
             nudge,
             frame_ms: pulse.frame.as_millis() as u64,

@@ -7,7 +7,7 @@ use tokio::sync::{Notify, watch};
 use crate::city::City;
 use crate::clock::{Clock, ReplayClock};
 use crate::engine::Engine;
-use crate::feed::{Beat, Views};
+use crate::feed::{Beat, TextSearch, Views};
 use crate::live::LiveMap;
 use crate::model::IdKey;
 
@@ -36,6 +36,7 @@ pub struct App {
     /// Readers on this machine are staff: for trying and developing.
     pub trust_loopback: bool,
     pub views: Arc<Views>,
+    pub search: Arc<TextSearch>,
     pub beats: watch::Receiver<Arc<Beat>>,
     /// Brings the next heartbeat early: the clock was set.
     pub nudge: Arc<Notify>,

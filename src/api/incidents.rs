@@ -66,8 +66,7 @@ pub async fn list(
 
     let live = app.live();
     let ask = ArchiveQuestion { projection, filter, place, sort, after, limit };
-    let map = live.clone();
-    let answer = super::compute(ask.filter.clone(), move |filter| {
+    let answer = super::compute(&app, live.clone(), projection, ask.filter.clone(), move |map, filter| {
         map.incidents(projection, filter, &place, sort, after, limit)
     });
     let mut found = answer.await?;
@@ -132,10 +131,7 @@ async fn archived(app: &App, live: &Arc<LiveMap>, ask: &ArchiveQuestion) -> Resu
     let (reader, live, ask) = (app.engine.reader().clone(), live.clone(), ask.clone());
     super::blocking(move || {
         let mut page = ArchivePage::default();
-        reader.archived(closed_by, &mut |row| {
-            live.add_archived(&mut page, &row, &ask);
-            true
-        })?;
+        reader.archived(TimeMs::MIN, closed_by, &mut |row| live.add_archived(&mut page, &row, &ask))?;
         Ok(page)
     })
     .await

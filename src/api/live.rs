@@ -126,7 +126,8 @@ where
 {
     let mut beats = app.beats.clone();
     let mut stopping = app.stopping.clone();
-    let mut session = Session::new(projection, app.views.clone(), &beats.borrow_and_update());
+    let mut session =
+        Session::new(projection, app.views.clone(), app.search.clone(), &beats.borrow_and_update());
     let mut allowance = Allowance::full(Instant::now());
     let mut unanswered = 0;
     let mut wait_until: Option<Instant> = None;
@@ -139,7 +140,9 @@ where
                     if !allowance.take(Instant::now()) {
                         return Err(CloseReason::Flood);
                     }
-                    session.receive(&text, &newest(app))
+                    let frames;
+                    (session, frames) = receive(session, text, newest(app)).await;
+                    frames
                 }
                 Some(Ok(Message::Binary(_))) => return Err(CloseReason::Binary),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
@@ -178,6 +181,20 @@ where
         };
         send(sink, frames).await?;
     }
+}
+
+/// Answers a message; one that has texts searched does not hold up the other sockets.
+async fn receive(mut session: Session, text: Utf8Bytes, beat: Arc<Beat>) -> (Session, Vec<Bytes>) {
+    let may_search = Session::may_search(&text);
+    let answer = move || {
+        let frames = session.receive(&text, &beat);
+        (session, frames)
+    };
+    if !may_search {
+        return answer();
+    }
+    let answered = tokio::task::spawn_blocking(answer).await;
+    answered.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
 /// The common beat, or one of the newest moment where that is newer: what was acknowledged before a

@@ -41,10 +41,9 @@ pub async fn clusters(
         return Err(Problem::internal());
     };
 
-    let live = app.live();
-    let answer = super::compute(filter, move |filter| {
+    let answer = super::compute(&app, app.live(), access.projection, filter, move |live, filter| {
         let level = live.level_in_force(access.projection, filter, &bbox, zoom as u8);
-        let features = features(&live, access.projection, filter, &CellRange::of(&bbox, level));
+        let features = features(live, access.projection, filter, &CellRange::of(&bbox, level));
         json!({
             "type": "FeatureCollection",
             "seq": live.seq().0,
@@ -111,8 +110,7 @@ pub async fn stats(
     let filter = params.filter(&app.city, access.projection);
     params.finish()?;
     let filter = filter.ok_or_else(Problem::internal)?;
-    let live = app.live();
-    let answer = super::compute(filter, move |filter| {
+    let answer = super::compute(&app, app.live(), access.projection, filter, move |live, filter| {
         let stats = StatsBody::of(&live.stats(access.projection, filter), live.city());
         let mut body = json!(stats);
         body["seq"] = live.seq().0.into();

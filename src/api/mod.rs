@@ -22,12 +22,15 @@ mod reports;
 pub use app::{App, AppState, Mode};
 pub use problem::Problem;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
 use crate::intake::IMPORT_BODY_BYTES_MAX;
-use crate::live::Filter;
+use crate::live::{Filter, LiveMap};
+use crate::model::Projection;
 
 /// A larger body is refused before it is read, but for reports and imports.
 const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -82,13 +85,22 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-/// Computes an answer: at once where tallies give it, else where it holds up no other request.
+/// Computes an answer of one moment: at once where tallies give it, else where it holds up no other
+/// request.
 async fn compute<T: Send + 'static>(
-    filter: Filter,
-    answer: impl FnOnce(&Filter) -> T + Send + 'static,
+    app: &App,
+    live: Arc<LiveMap>,
+    projection: Projection,
+    mut filter: Filter,
+    answer: impl FnOnce(&LiveMap, &Filter) -> T + Send + 'static,
 ) -> Result<T, Problem> {
     if filter.is_by_key() {
-        return Ok(answer(&filter));
+        return Ok(answer(&live, &filter));
     }
-    blocking(move || Ok(answer(&filter))).await
+    let search = app.search.clone();
+    blocking(move || {
+        search.look_up(&mut filter, projection, &live)?;
+        Ok(answer(&live, &filter))
+    })
+    .await
 }

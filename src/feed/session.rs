@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::json;
 
+use super::TextSearch;
 use super::beat::{Beat, FrameKey, FrameKind, ViewLease, Views};
 use super::contents::{Contents, shows};
 use super::view::{Layers, View};
@@ -25,6 +26,7 @@ const ZOOM_MAX: f64 = 20.0;
 pub struct Session {
     projection: Projection,
     views: Arc<Views>,
+    search: Arc<TextSearch>,
     subscriptions: BTreeMap<String, Subscription>,
     /// The heartbeat that this socket has had.
     heartbeat_no: u64,
@@ -54,8 +56,15 @@ struct Fault {
 }
 
 impl Session {
-    pub fn new(projection: Projection, views: Arc<Views>, beat: &Beat) -> Session {
-        Session { projection, views, subscriptions: BTreeMap::new(), heartbeat_no: beat.heartbeat_no }
+    pub fn new(projection: Projection, views: Arc<Views>, search: Arc<TextSearch>, beat: &Beat) -> Session {
+        let heartbeat_no = beat.heartbeat_no;
+        Session { projection, views, search, subscriptions: BTreeMap::new(), heartbeat_no }
+    }
+
+    /// Whether a message may ask for words, which are looked up in the journal: then
+    /// [`Session::receive`] may take a while.
+    pub fn may_search(text: &str) -> bool {
+        text.contains("\"q\"")
     }
 
     pub fn projection(&self) -> Projection {
@@ -98,6 +107,11 @@ impl Session {
         let heartbeat = beat.heartbeat_no != self.heartbeat_no;
         self.heartbeat_no = beat.heartbeat_no;
         for (id, subscription) in &mut self.subscriptions {
+            if let Err(e) = self.search.look_up(&mut subscription.view.filter, self.projection, &beat.map) {
+                // What it holds stays as it is; the next beat tries again.
+                tracing::warn!(error = %e, "the texts of a search could not be read");
+                continue;
+            }
             subscription.beat(id, beat, &mut frames);
             if heartbeat && subscription.ahead.is_none() {
                 subscription.held = subscription.held.max(beat.map.seq());
@@ -126,7 +140,7 @@ impl Session {
     }
 
     fn subscribe(&mut self, ask: Subscribe, beat: &Beat) -> Result<Vec<Bytes>, Fault> {
-        let view = self.check(&ask, beat)?;
+        let mut view = self.check(&ask, beat)?;
         let known = self.subscriptions.contains_key(&ask.id);
         if !known && self.subscriptions.len() >= SUBSCRIPTIONS_MAX {
             let detail = format!(
@@ -139,6 +153,11 @@ impl Session {
         let lease = self.views.lease(&base).ok_or_else(|| {
             let detail = "this node serves as many different views as it can; try again later, or ask for a common view";
             Fault::new("too-many-views", "Too many views", detail.to_owned())
+        })?;
+        self.search.look_up(&mut view.filter, self.projection, &beat.map).map_err(|e| {
+            tracing::warn!(error = %e, "the texts of a search could not be read");
+            let detail = "the texts could not be read; try again in a moment, or without q";
+            Fault::new("internal", "The server failed", detail.to_owned())
         })?;
         let level = beat.level(&base, &view);
         let digest = view.digest(level, city);

@@ -9,7 +9,7 @@ use geo_types::{Geometry, MultiPolygon};
 
 use crate::city::City;
 use crate::intake::FieldFault;
-use crate::live::{Filter, IdSet, StatusSet, Within};
+use crate::live::{Filter, IdSet, StatusSet, Within, Words};
 use crate::model::{Bbox, LngLat, Projection, Status, TimeMs};
 
 /// A drawn polygon has at most this many points.
@@ -83,7 +83,7 @@ impl FilterSpec {
             until,
             overdue: self.overdue,
             drill,
-            words,
+            words: Words::new(words),
         };
         if check.faults.is_empty() { Ok(filter) } else { Err(check.faults) }
     }

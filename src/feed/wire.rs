@@ -306,7 +306,7 @@ impl Feature {
             agency: incident.agency.map(|agency| city.agency(agency).key.clone()),
             opened_at: time(incident.opened_at),
             updated_at: time(incident.updated_at),
-            due_at: incident.due_at.map(time),
+            due_at: incident.due_at().map(time),
             overdue: incident.overdue,
             drill: incident.drill,
             version: (projection == Projection::Staff).then_some(incident.version),

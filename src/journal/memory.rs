@@ -2,6 +2,8 @@
 //! simulations.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use sha2::{Digest, Sha256};
@@ -61,6 +63,10 @@ impl Journal for MemoryJournal {
         self.secret
     }
 
+    fn folder(&self) -> Option<&Path> {
+        None
+    }
+
     fn append(
         &mut self,
         commands: Vec<Command>,
@@ -79,7 +85,7 @@ impl Journal for MemoryJournal {
     }
 
     fn reader(&self) -> Arc<dyn Reader> {
-        Arc::new(MemoryReader { epoch: self.epoch, state: Arc::clone(&self.state) })
+        Arc::new(MemoryReader { state: Arc::clone(&self.state) })
     }
 }
 
@@ -166,7 +172,6 @@ impl Store for State {
 }
 
 struct MemoryReader {
-    epoch: Epoch,
     state: Arc<RwLock<State>>,
 }
 
@@ -175,21 +180,45 @@ fn closed_after(incident: &IncidentRow, closed_after: TimeMs) -> bool {
 }
 
 impl Reader for MemoryReader {
-    fn incidents(&self, after: TimeMs, each: &mut dyn FnMut(IncidentRow)) -> Result<Head, JournalError> {
+    fn incidents(
+        &self,
+        numbers: RangeInclusive<IncidentNo>,
+        after: TimeMs,
+        each: &mut dyn FnMut(IncidentRow),
+    ) -> Result<(), JournalError> {
         let state = read(&self.state);
-        state.incidents.iter().filter(|i| closed_after(i, after)).cloned().for_each(each);
-        Ok(Head { epoch: self.epoch, seq: state.last.seq, at: state.last.at })
+        let wanted = |i: &&IncidentRow| numbers.contains(&i.no) && closed_after(i, after);
+        state.incidents.iter().filter(wanted).cloned().for_each(each);
+        Ok(())
+    }
+
+    fn last_incident(&self) -> Result<IncidentNo, JournalError> {
+        Ok(IncidentNo(read(&self.state).incidents.len() as u32))
+    }
+
+    fn changed_incidents(&self, after: Seq, each: &mut dyn FnMut(IncidentRow)) -> Result<(), JournalError> {
+        let state = read(&self.state);
+        state.incidents.iter().filter(|i| i.changed_seq > after).cloned().for_each(each);
+        Ok(())
     }
 
     fn archived(
         &self,
-        closed_at: TimeMs,
-        each: &mut dyn FnMut(IncidentRow) -> bool,
+        after: TimeMs,
+        until: TimeMs,
+        each: &mut dyn FnMut(IncidentRow),
     ) -> Result<(), JournalError> {
         let state = read(&self.state);
-        let mut archived = state.incidents.iter().filter(|i| i.closed_at.is_some_and(|at| at <= closed_at));
-        let _all_given = archived.all(|incident| each(incident.clone()));
+        let wanted = |i: &&IncidentRow| i.closed_at.is_some_and(|at| at > after && at <= until);
+        state.incidents.iter().filter(wanted).cloned().for_each(each);
         Ok(())
+    }
+
+    fn entry_hash(&self, seq: Seq) -> Result<Option<[u8; 32]>, JournalError> {
+        let state = read(&self.state);
+        let entry = (seq.0 as usize).checked_sub(1).and_then(|i| state.entries.get(i));
+        // Nothing is chained here; what an entry says stands for its hash.
+        Ok(entry.map(|entry| Sha256::digest(format!("{entry:?}")).into()))
     }
 
     fn recent_reports(

@@ -27,6 +27,8 @@ mod wire;
 pub use memory::MemoryJournal;
 pub use sqlite::{FolderMode, SqliteJournal, VerifyFault, VerifyReport, verify};
 
+use std::ops::RangeInclusive;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::{
@@ -88,26 +90,42 @@ pub trait Journal: Send {
         derived: Option<&DerivedUpdate>,
     ) -> Result<Vec<Outcome>, JournalError>;
 
+    /// The folder on this machine that the journal is in, if it is in one: what is derived from it may
+    /// be kept beside it.
+    fn folder(&self) -> Option<&Path>;
+
     /// A handle for readers on other threads; it sees everything that was appended.
     fn reader(&self) -> Arc<dyn Reader>;
 }
 
 /// What can be read of the journal, at any time, beside the writer.
 pub trait Reader: Send + Sync {
-    /// Calls `each` for every incident that is open or was closed after `closed_after`
-    /// (`TimeMs::MIN` for all), by number. Returns the head that the rows stand at.
+    /// Calls `each` for every incident with one of the `numbers` that is open or was closed after
+    /// `closed_after` (`TimeMs::MIN` for all), by number.
     fn incidents(
         &self,
+        numbers: RangeInclusive<IncidentNo>,
         closed_after: TimeMs,
         each: &mut dyn FnMut(IncidentRow),
-    ) -> Result<Head, JournalError>;
+    ) -> Result<(), JournalError>;
 
-    /// Calls `each` for every incident closed at or before `closed_at`, by number, until it answers `false`.
+    /// The highest number of an incident; 0 where there is none.
+    fn last_incident(&self) -> Result<IncidentNo, JournalError>;
+
+    /// Calls `each` for every incident that an entry after `after` opened or changed, by number. Takes
+    /// time in proportion to those entries.
+    fn changed_incidents(&self, after: Seq, each: &mut dyn FnMut(IncidentRow)) -> Result<(), JournalError>;
+
+    /// Calls `each` for every incident closed after `after` and not after `until`, by number.
     fn archived(
         &self,
-        closed_at: TimeMs,
-        each: &mut dyn FnMut(IncidentRow) -> bool,
+        after: TimeMs,
+        until: TimeMs,
+        each: &mut dyn FnMut(IncidentRow),
     ) -> Result<(), JournalError>;
+
+    /// What the chain says of an entry and of all before it; `None` where there is no such entry.
+    fn entry_hash(&self, seq: Seq) -> Result<Option<[u8; 32]>, JournalError>;
 
     /// Calls `each` for every report that occurred after `occurred_after`, in the order of its seq.
     fn recent_reports(

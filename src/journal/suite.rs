@@ -72,17 +72,14 @@ impl Store {
 
 pub fn incidents(reader: &dyn Reader, closed_after: TimeMs) -> Vec<IncidentRow> {
     let mut rows = Vec::new();
-    reader.incidents(closed_after, &mut |row| rows.push(row)).unwrap();
+    let all = IncidentNo(0)..=IncidentNo(u32::MAX);
+    reader.incidents(all, closed_after, &mut |row| rows.push(row)).unwrap();
     rows
 }
 
 pub fn archived(reader: &dyn Reader, closed_at: TimeMs) -> Vec<IncidentRow> {
     let mut rows = Vec::new();
-    let each = &mut |row| {
-        rows.push(row);
-        true
-    };
-    reader.archived(closed_at, each).unwrap();
+    reader.archived(TimeMs::MIN, closed_at, &mut |row| rows.push(row)).unwrap();
     rows
 }
 
@@ -373,13 +370,13 @@ fn readers_get_what_is_closed_lately_and_the_archive_apart(mut store: Store) {
     assert_eq!(numbers(incidents(&*reader, at(4))), [5, 6], "most are archived: read by index");
     assert_eq!(numbers(incidents(&*reader, TimeMs::MIN)), [1, 2, 3, 4, 5, 6]);
     assert_eq!(numbers(archived(&*reader, at(2))), [1, 2]);
-    let mut first = Vec::new();
-    let each = &mut |row: IncidentRow| {
-        first.push(row.no.0);
-        false
-    };
-    reader.archived(at(4), each).unwrap();
-    assert_eq!(first, [1], "it stops where it is told to");
+    let mut between = Vec::new();
+    reader.archived(at(1), at(3), &mut |row| between.push(row.no.0)).unwrap();
+    assert_eq!(between, [2, 3]);
+    let mut upper = Vec::new();
+    let numbers_of = IncidentNo(2)..=IncidentNo(5);
+    reader.incidents(numbers_of, at(2), &mut |row| upper.push(row.no.0)).unwrap();
+    assert_eq!((upper, reader.last_incident().unwrap().0), (vec![3, 4, 5], 6));
     let recent: Vec<u32> = reports(&*reader, at(-3)).iter().map(|row| row.no.0).collect();
     assert_eq!(recent, [1, 2]);
     assert_eq!(texts(&*reader, at(2)).iter().map(|text| text.0.0).collect::<Vec<_>>(), [3, 4, 5, 6]);

@@ -6,7 +6,8 @@ use geo::{BoundingRect, Intersects};
 use geo_types::{MultiPolygon, Rect};
 
 use super::incident::Incident;
-use super::pyramid::Key;
+use super::tally::Key;
+use super::words::Words;
 use crate::city::AreaSet;
 use crate::model::{AgencyId, CategoryId, LngLat, Projection, Status, TimeMs};
 
@@ -90,8 +91,8 @@ pub struct Filter {
     pub until: Option<TimeMs>,
     pub overdue: Option<bool>,
     pub drill: Option<bool>,
-    /// Lower case. Each word must stand in the title or, for staff, in a report's text.
-    pub words: Vec<String>,
+    /// Each must stand in the title or, for staff, in a report's text.
+    pub words: Words,
 }
 
 impl Default for Filter {
@@ -106,7 +107,7 @@ impl Default for Filter {
             until: None,
             overdue: None,
             drill: None,
-            words: Vec::new(),
+            words: Words::default(),
         }
     }
 }

@@ -1,14 +1,18 @@
 //! One moment of everything: incidents, clusters, hotspots, and the newest changes.
 
-use std::ops::Bound;
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use imbl::{OrdMap, OrdSet, Vector};
+use imbl::Vector;
 
 use super::filter::Filter;
 use super::hotspots::HotspotBoard;
 use super::incident::Incident;
-use super::pyramid::{Key, Matcher, Member, Pyramid};
+use super::pyramid::{Matcher, Pyramid};
+use super::rows::Rows;
+use super::sorted::SortedSet;
+use super::tally::{Key, Member};
+use super::words::{RecentTexts, Words};
 use crate::city::City;
 use crate::model::{Epoch, IdKey, IncidentNo, LngLat, Projection, Seq, TimeMs};
 
@@ -67,21 +71,20 @@ pub struct LiveMap {
     pub(super) epoch: Epoch,
     pub(super) seq: Seq,
     pub(super) now: TimeMs,
-    pub(super) incidents: OrdMap<IncidentNo, Incident>,
+    pub(super) incidents: Rows,
     pub(super) staff: Layer,
     pub(super) public: Layer,
     /// All incidents by opening: the order of lists.
-    pub(super) by_opened: OrdSet<(TimeMs, IncidentNo)>,
+    pub(super) by_opened: SortedSet<(TimeMs, IncidentNo)>,
     /// Open incidents with a deadline that has not passed.
-    pub(super) by_due: OrdSet<(TimeMs, IncidentNo)>,
-    /// Closed incidents by the time of closing.
-    pub(super) by_closed: OrdSet<(TimeMs, IncidentNo)>,
+    pub(super) by_due: SortedSet<(TimeMs, IncidentNo)>,
+    /// Closed incidents by the time of closing; empty where they are kept for ever.
+    pub(super) by_closed: SortedSet<(TimeMs, IncidentNo)>,
     /// Incidents resolved today, by the time that counts for the day's figures.
-    pub(super) by_resolved: OrdSet<(TimeMs, IncidentNo)>,
+    pub(super) by_resolved: SortedSet<(TimeMs, IncidentNo)>,
     /// The city's day that `now` lies in: from, and to but not with.
     pub(super) day: (TimeMs, TimeMs),
-    /// Lower-case texts of reports, by incident and report seq.
-    pub(super) texts: OrdMap<(IncidentNo, Seq), Arc<str>>,
+    pub(super) texts: RecentTexts,
     /// Oldest first.
     pub(super) changes: Vector<Change>,
     /// `changes` holds everything after this seq.
@@ -117,7 +120,7 @@ impl LiveMap {
     }
 
     pub fn incident(&self, no: IncidentNo) -> Option<&Incident> {
-        self.incidents.get(&no)
+        self.incidents.get(no)
     }
 
     pub fn incident_count(&self) -> usize {
@@ -152,34 +155,32 @@ impl LiveMap {
     }
 
     pub(super) fn matcher<'a>(&'a self, filter: &'a Filter, projection: Projection) -> MapMatcher<'a> {
-        MapMatcher { map: self, filter, projection, is_by_key: filter.is_by_key() }
-    }
-
-    /// Whether the incident matches, its visibility in the projection included.
-    pub fn matches(&self, incident: &Incident, filter: &Filter, projection: Projection) -> bool {
-        incident.is_visible(projection)
-            && filter.matches_key(Key::of(incident))
-            && filter.matches_columns(incident, projection)
-            && self.matches_words(incident, filter, projection)
-    }
-
-    fn matches_words(&self, incident: &Incident, filter: &Filter, projection: Projection) -> bool {
-        if filter.words.is_empty() {
-            return true;
-        }
-        let title = self.title(incident, projection);
-        let title = format!("{} {}", title.id, title.en).to_lowercase();
-        let texts: Vec<&str> = match projection {
-            // The public must not find by search what it is not shown.
-            Projection::Public => Vec::new(),
-            Projection::Staff => self.texts_of(incident.no).collect(),
+        let words = match projection {
+            Projection::Staff => self.words_now(&filter.words),
+            // The public must not find by search what it is not shown: titles only.
+            Projection::Public => Cow::Owned(Words::new(filter.words.as_slice().to_vec())),
         };
-        filter.words.iter().all(|word| title.contains(word) || texts.iter().any(|text| text.contains(word)))
+        MapMatcher { map: self, filter, projection, is_by_key: filter.is_by_key(), words }
     }
 
-    fn texts_of(&self, no: IncidentNo) -> impl Iterator<Item = &str> {
-        let range = (Bound::Included((no, Seq(0))), Bound::Included((no, Seq(u64::MAX))));
-        self.texts.range(range).map(|(_, text)| &**text)
+    /// The words as of this moment.
+    fn words_now<'a>(&self, words: &'a Words) -> Cow<'a, Words> {
+        if words.holders().1 >= self.seq || !words.can_go_on(&self.texts) {
+            return Cow::Borrowed(words);
+        }
+        let mut words = words.clone();
+        words.go_on(&self.texts, self.seq);
+        Cow::Owned(words)
+    }
+
+    /// Brings the words of a running search up to this moment; `false` where they must be looked up
+    /// in the journal first.
+    pub fn carry_on(&self, words: &mut Words) -> bool {
+        let can = words.can_go_on(&self.texts);
+        if can {
+            words.go_on(&self.texts, self.seq);
+        }
+        can
     }
 
     pub(super) fn member(incident: &Incident, projection: Projection) -> Member {
@@ -187,12 +188,33 @@ impl LiveMap {
     }
 }
 
-/// A filter bound to a map, for the pyramid.
+/// A filter bound to a map.
 pub(super) struct MapMatcher<'a> {
     map: &'a LiveMap,
     filter: &'a Filter,
     projection: Projection,
     is_by_key: bool,
+    words: Cow<'a, Words>,
+}
+
+impl MapMatcher<'_> {
+    /// Whether the incident matches, its visibility in the projection included.
+    pub fn incident(&self, incident: &Incident) -> bool {
+        incident.is_visible(self.projection)
+            && self.filter.matches_key(Key::of(incident))
+            && self.columns_and_words(incident)
+    }
+
+    fn columns_and_words(&self, incident: &Incident) -> bool {
+        self.filter.matches_columns(incident, self.projection)
+            && (self.filter.words.is_empty() || self.words_match(incident))
+    }
+
+    fn words_match(&self, incident: &Incident) -> bool {
+        let title = self.map.title(incident, self.projection);
+        let title = format!("{} {}", title.id, title.en).to_lowercase();
+        self.words.match_incident(incident.no, &title)
+    }
 }
 
 impl Matcher for MapMatcher<'_> {
@@ -201,11 +223,7 @@ impl Matcher for MapMatcher<'_> {
     }
 
     fn member(&self, member: &Member) -> bool {
-        self.is_by_key
-            || self.map.incident(member.no).is_some_and(|incident| {
-                self.filter.matches_columns(incident, self.projection)
-                    && self.map.matches_words(incident, self.filter, self.projection)
-            })
+        self.is_by_key || self.map.incident(member.no).is_some_and(|i| self.columns_and_words(i))
     }
 
     fn is_by_key(&self) -> bool {

@@ -1,138 +1,40 @@
 //! The cluster pyramid: a quadtree of Web-Mercator cells that is also the spatial index.
 //!
 //! Invariants: a branch's tallies are exactly the sums over its members, so a parent cell is the sum
-//! of its children; no child is empty; a leaf above [`LEVEL_MAX`] holds at most [`LEAF_MAX`] members,
-//! so levels stop refining where there is nothing to tell apart. Answers do not depend on the shape.
+//! of its children; no child is empty; a leaf holds at most [`LEAF_MAX`] members, in the order of the
+//! curve, so levels stop refining where there is little to tell apart. Answers do not depend on the
+//! shape. Below the deepest cells the tree goes on by number: a thousand incidents at one place cost
+//! no more to change than a thousand in a street.
 //!
 //! Nodes are shared: a clone costs one count, and a change copies the nodes on one path only where a
 //! clone still holds them. So readers keep whole moments and never meet the writer.
-//! A change touches one node a level, `O(LEVEL_MAX)`; a query by key reads one node a cell.
+//! A change touches one node a level, `O(DEPTH_MAX)`; a query by key reads one node a cell.
 
 use std::sync::Arc;
 
-use crate::model::{AgencyId, CategoryId, Cell, IncidentNo, LEVEL_MAX, LngLat, Status};
-
 use super::cell_range::CellRange;
-use super::incident::Incident;
+use super::tally::{Key, Member, Summary, Tally, curve};
+use crate::model::{Cell, IncidentNo, LEVEL_MAX, LngLat};
 
 /// A leaf with more members becomes a branch.
-const LEAF_MAX: usize = 32;
+const LEAF_MAX: usize = 128;
 /// A branch with fewer members becomes a leaf; well below [`LEAF_MAX`], so that one incident that
 /// comes and goes does not split and join it each time.
-const BRANCH_MIN: u32 = 16;
+const BRANCH_MIN: u32 = 64;
 
-/// What tallies are kept by: category, status, agency, overdue, drill.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(u32);
-
-const NO_AGENCY: u32 = 0xFF;
-
-impl Key {
-    pub fn of(incident: &Incident) -> Key {
-        let agency = incident.agency.map_or(NO_AGENCY, |a| u32::from(a.0));
-        Key(u32::from(incident.category.0)
-            | (incident.status as u32) << 8
-            | agency << 16
-            | u32::from(incident.overdue) << 24
-            | u32::from(incident.drill) << 25)
-    }
-
-    pub fn category(self) -> CategoryId {
-        CategoryId(self.0 as u8)
-    }
-
-    pub fn status(self) -> Status {
-        Status::ALL[usize::from((self.0 >> 8) as u8)]
-    }
-
-    pub fn agency(self) -> Option<AgencyId> {
-        let agency = self.0 >> 16 & 0xFF;
-        (agency != NO_AGENCY).then_some(AgencyId(agency as u8))
-    }
-
-    pub fn overdue(self) -> bool {
-        self.0 >> 24 & 1 == 1
-    }
-
-    pub fn drill(self) -> bool {
-        self.0 >> 25 & 1 == 1
-    }
+/// Where a node hangs: its cell, which stays the same below the deepest level.
+#[derive(Debug, Clone, Copy)]
+struct At {
+    cell: Cell,
+    depth: u8,
 }
 
-/// An incident as a cell knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Member {
-    pub no: IncidentNo,
-    pub place: LngLat,
-    /// Its cell at the deepest level: finding it costs a logarithm, its ancestors a shift.
-    x: u32,
-    y: u32,
-    pub key: Key,
-    pub reports: u32,
-}
+impl At {
+    const ROOT: At = At { cell: Cell::ROOT, depth: 0 };
 
-impl Member {
-    pub fn of(incident: &Incident, place: LngLat) -> Member {
-        let Cell { x, y, .. } = Cell::at(place, LEVEL_MAX);
-        Member { no: incident.no, place, x, y, key: Key::of(incident), reports: incident.reports }
-    }
-
-    /// The cell of `level` that it lies in.
-    fn cell(&self, level: u8) -> Cell {
-        Cell { level: LEVEL_MAX, x: self.x, y: self.y }.ancestor(level)
-    }
-
-    /// Its place on the curve that visits the quarters of every cell one after another (Morton, 1966).
-    fn curve(&self) -> u64 {
-        spread(self.x) | spread(self.y) << 1
-    }
-}
-
-/// Moves the bits of `n` apart, a zero between each two.
-fn spread(n: u32) -> u64 {
-    let mut n = u64::from(n);
-    for (shift, mask) in [
-        (16, 0x0000_FFFF_0000_FFFF),
-        (8, 0x00FF_00FF_00FF_00FF),
-        (4, 0x0F0F_0F0F_0F0F_0F0F),
-        (2, 0x3333_3333_3333_3333),
-        (1, 0x5555_5555_5555_5555_u64),
-    ] {
-        n = (n | n << shift) & mask;
-    }
-    n
-}
-
-/// Sums over some members.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tally {
-    pub count: u32,
-    pub reports: u32,
-    /// Sums of places in 1e-7 degree: integers, so that no order of changes shows.
-    pub lng_e7: i64,
-    pub lat_e7: i64,
-}
-
-impl Tally {
-    fn add(&mut self, m: &Member) {
-        self.count += 1;
-        self.reports += m.reports;
-        self.lng_e7 += i64::from(m.place.lng_e7());
-        self.lat_e7 += i64::from(m.place.lat_e7());
-    }
-
-    fn subtract(&mut self, m: &Member) {
-        self.count -= 1;
-        self.reports -= m.reports;
-        self.lng_e7 -= i64::from(m.place.lng_e7());
-        self.lat_e7 -= i64::from(m.place.lat_e7());
-    }
-
-    fn add_all(&mut self, other: &Tally) {
-        self.count += other.count;
-        self.reports += other.reports;
-        self.lng_e7 += other.lng_e7;
-        self.lat_e7 += other.lat_e7;
+    fn child(self, quarter: usize) -> At {
+        let cell = if self.depth < LEVEL_MAX { self.cell.child(quarter) } else { self.cell };
+        At { cell, depth: self.depth + 1 }
     }
 }
 
@@ -169,81 +71,31 @@ pub trait Matcher {
     fn is_by_key(&self) -> bool;
 }
 
-/// What a cell shows.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Summary {
-    pub total: Tally,
-    pub overdue: u32,
-    /// By category id, none with a count of 0, in the order of ids.
-    pub by_category: Vec<(CategoryId, u32)>,
-    /// Counts in the order of [`Status::ALL`].
-    pub by_status: [u32; 5],
-    /// The member, where there is just one.
-    pub only: Option<IncidentNo>,
-}
-
-impl Summary {
-    fn add(&mut self, key: Key, tally: &Tally) {
-        self.total.add_all(tally);
-        self.by_status[key.status() as usize] += tally.count;
-        if key.overdue() {
-            self.overdue += tally.count;
-        }
-        match self.by_category.binary_search_by_key(&key.category(), |(c, _)| *c) {
-            Ok(i) => self.by_category[i].1 += tally.count,
-            Err(i) => self.by_category.insert(i, (key.category(), tally.count)),
-        }
-    }
-
-    fn add_member(&mut self, member: &Member) {
-        let mut tally = Tally::default();
-        tally.add(member);
-        self.add(member.key, &tally);
-        self.only = (self.total.count == 1).then_some(member.no);
-    }
-
-    /// The mean of the members' places, rounded to 1e-7 degree. `None` of nothing.
-    pub fn mean(&self) -> Option<LngLat> {
-        let count = i64::from(self.total.count);
-        if count == 0 {
-            return None;
-        }
-        LngLat::from_e7(
-            div_round(self.total.lng_e7, count) as i32,
-            div_round(self.total.lat_e7, count) as i32,
-        )
-    }
-}
-
-/// Rounds half away from zero, alike on both sides of it.
-fn div_round(sum: i64, count: i64) -> i64 {
-    (sum + sum.signum() * (count / 2)) / count
-}
-
 /// A shape to collect members of, tested against whole cells first.
 pub trait Region {
     /// Whether the box of a cell may hold a part of the region. `true` where in doubt.
     fn may_meet(&self, cell: Cell) -> bool;
+    /// Whether the region holds everything in a cell. `false` where in doubt.
+    fn covers(&self, cell: Cell) -> bool;
     fn contains(&self, place: LngLat) -> bool;
 }
 
 impl Pyramid {
     /// All members at once: much cheaper than one by one.
     pub fn build(members: impl IntoIterator<Item = Member>) -> Pyramid {
-        let mut on_curve: Vec<(u64, Member)> = members.into_iter().map(|m| (m.curve(), m)).collect();
-        on_curve.sort_unstable_by_key(|(curve, member)| (*curve, member.no));
-        let members: Vec<Member> = on_curve.into_iter().map(|(_, member)| member).collect();
-        Pyramid { root: Arc::new(build(&members, Cell::ROOT)) }
+        let mut members: Vec<Member> = members.into_iter().collect();
+        members.sort_unstable_by_key(Member::order);
+        Pyramid { root: Arc::new(build(&members, 0)) }
     }
 
     pub fn insert(&mut self, member: Member) {
-        insert(Arc::make_mut(&mut self.root), Cell::ROOT, member);
+        insert(Arc::make_mut(&mut self.root), 0, member);
     }
 
     /// # Panics
     /// Where the member, with this very key and number of reports, is not there.
     pub fn remove(&mut self, member: &Member) {
-        remove(Arc::make_mut(&mut self.root), Cell::ROOT, member);
+        remove(Arc::make_mut(&mut self.root), 0, member);
     }
 
     /// Sums over everything that matches.
@@ -257,8 +109,7 @@ impl Pyramid {
         for level in 0..cell.level {
             match &node.kind {
                 Kind::Leaf(members) => {
-                    let inside = |m: &&Member| m.cell(cell.level) == cell;
-                    return summarise_members(members.iter().filter(inside), matcher);
+                    return summarise_members(members_in(members, cell), matcher);
                 }
                 Kind::Branch(children) => match &children[cell.ancestor(level + 1).quarter()] {
                     Some(child) => node = child,
@@ -282,7 +133,13 @@ impl Pyramid {
 
     /// Calls `each` for every matching member in the region.
     pub fn members(&self, region: &impl Region, matcher: &impl Matcher, mut each: impl FnMut(&Member)) {
-        visit_members(&self.root, Cell::ROOT, region, matcher, &mut each);
+        visit_members(&self.root, At::ROOT, region, matcher, &mut each);
+    }
+
+    /// How many matching members the region has. A matcher by key looks only at what lies on the
+    /// region's rim.
+    pub fn count(&self, region: &impl Region, matcher: &impl Matcher) -> u64 {
+        count_members(&self.root, At::ROOT, region, matcher)
     }
 
     /// Calls `each` for every matching member of one cell until it answers `false`.
@@ -304,6 +161,9 @@ impl Pyramid {
             let Kind::Branch(children) = &node.kind else {
                 return leaf_split(node, cell, matcher);
             };
+            if at.level == LEVEL_MAX {
+                return None;
+            }
             let quarters: Vec<usize> = if at.level < cell.level {
                 vec![cell.ancestor(at.level + 1).quarter()]
             } else {
@@ -346,24 +206,24 @@ impl Node {
     }
 }
 
-/// A node over members that lie in `cell`, in the order of the curve.
-fn build(members: &[Member], cell: Cell) -> Node {
-    if members.len() <= LEAF_MAX || cell.level == LEVEL_MAX {
+/// A node at `depth` over members in their order.
+fn build(members: &[Member], depth: u8) -> Node {
+    if members.len() <= LEAF_MAX {
         return Node { tallies: Vec::new(), kind: Kind::Leaf(members.to_vec()) };
     }
     let mut tallies = Vec::new();
     let mut children = [const { None }; 4];
-    for same_quarter in members.chunk_by(|a, b| a.cell(cell.level + 1) == b.cell(cell.level + 1)) {
-        let quarter = same_quarter[0].cell(cell.level + 1).quarter();
-        let child = build(same_quarter, cell.child(quarter));
+    for same_quarter in members.chunk_by(|a, b| a.quarter(depth) == b.quarter(depth)) {
+        let child = build(same_quarter, depth + 1);
         match &child.kind {
             Kind::Leaf(members) => members.iter().for_each(|member| add_to(&mut tallies, member)),
             Kind::Branch(_) => {
                 child.tallies.iter().for_each(|(key, tally)| add_all_to(&mut tallies, *key, tally))
             }
         }
-        children[quarter] = Some(Arc::new(child));
+        children[same_quarter[0].quarter(depth)] = Some(Arc::new(child));
     }
+    tallies.shrink_to_fit();
     Node { tallies, kind: Kind::Branch(children) }
 }
 
@@ -385,43 +245,29 @@ fn add_to(tallies: &mut Vec<(Key, Tally)>, member: &Member) {
     }
 }
 
-fn insert(node: &mut Node, cell: Cell, member: Member) {
+fn insert(node: &mut Node, depth: u8, member: Member) {
     match &mut node.kind {
         Kind::Branch(children) => {
             add_to(&mut node.tallies, &member);
-            insert_below(children, cell, member);
+            let child = children[member.quarter(depth)].get_or_insert_with(|| Arc::new(Node::leaf()));
+            insert(Arc::make_mut(child), depth + 1, member);
         }
         Kind::Leaf(members) => {
-            members.push(member);
-            if members.len() > LEAF_MAX && cell.level < LEVEL_MAX {
-                split(node, cell);
+            let order = member.order();
+            members.insert(members.partition_point(|m| m.order() < order), member);
+            if members.len() > LEAF_MAX {
+                *node = build(members, depth);
             }
         }
     }
 }
 
-fn insert_below(children: &mut [Option<Arc<Node>>; 4], cell: Cell, member: Member) {
-    let quarter = member.cell(cell.level + 1).quarter();
-    let child = children[quarter].get_or_insert_with(|| Arc::new(Node::leaf()));
-    insert(Arc::make_mut(child), cell.child(quarter), member);
-}
-
-fn split(node: &mut Node, cell: Cell) {
-    let Kind::Leaf(members) = &mut node.kind else { return };
-    let members = std::mem::take(members);
-    let mut children = [const { None }; 4];
-    for member in members {
-        add_to(&mut node.tallies, &member);
-        insert_below(&mut children, cell, member);
-    }
-    node.kind = Kind::Branch(children);
-}
-
-fn remove(node: &mut Node, cell: Cell, member: &Member) {
+fn remove(node: &mut Node, depth: u8, member: &Member) {
     match &mut node.kind {
         Kind::Leaf(members) => {
-            let at = members.iter().position(|m| m == member).expect("the member is where its place says");
-            members.swap_remove(at);
+            let at = members.binary_search_by_key(&member.order(), Member::order);
+            let at = at.ok().filter(|at| members[*at] == *member);
+            members.remove(at.expect("the member is where its place says"));
         }
         Kind::Branch(children) => {
             let at = node
@@ -432,10 +278,9 @@ fn remove(node: &mut Node, cell: Cell, member: &Member) {
             if node.tallies[at].1.count == 0 {
                 node.tallies.remove(at);
             }
-            let quarter = member.cell(cell.level + 1).quarter();
-            let slot = &mut children[quarter];
+            let slot = &mut children[member.quarter(depth)];
             let child = slot.as_mut().expect("a member's quarter is there");
-            remove(Arc::make_mut(child), cell.child(quarter), member);
+            remove(Arc::make_mut(child), depth + 1, member);
             if child.count() == 0 {
                 *slot = None;
             }
@@ -457,7 +302,7 @@ fn collect(node: &Node, into: &mut Vec<Member>) {
 
 fn summarise(node: &Node, matcher: &impl Matcher) -> Summary {
     match &node.kind {
-        Kind::Leaf(members) => summarise_members(members.iter(), matcher),
+        Kind::Leaf(members) => summarise_members(members, matcher),
         Kind::Branch(children) if matcher.is_by_key() => {
             let mut sum = Summary::default();
             for (key, tally) in node.tallies.iter().filter(|(key, _)| matcher.key(*key)) {
@@ -479,9 +324,18 @@ fn summarise(node: &Node, matcher: &impl Matcher) -> Summary {
     }
 }
 
-fn summarise_members<'m>(members: impl Iterator<Item = &'m Member>, matcher: &impl Matcher) -> Summary {
+/// Of the members of a leaf, those in a cell that is not above the leaf's own.
+fn members_in(members: &[Member], cell: Cell) -> &[Member] {
+    let up = LEVEL_MAX - cell.level;
+    let first = curve(cell.x << up, cell.y << up);
+    let from = members.partition_point(|m| m.order().0 < first);
+    let len = members[from..].partition_point(|m| m.is_in(cell));
+    &members[from..from + len]
+}
+
+fn summarise_members(members: &[Member], matcher: &impl Matcher) -> Summary {
     let mut sum = Summary::default();
-    for member in members.filter(|m| matcher.key(m.key) && matcher.member(m)) {
+    for member in members.iter().filter(|m| matcher.key(m.key) && matcher.member(m)) {
         sum.add_member(member);
     }
     sum
@@ -532,12 +386,15 @@ fn visit_cells(
             })
         }
         Kind::Leaf(members) => {
-            let located = members.iter().map(|m| (m.cell(range.level()), m));
-            let mut inside: Vec<_> = located.filter(|(c, _)| range.contains(*c)).collect();
-            inside.sort_by_key(|(c, m)| (*c, m.no));
-            inside.chunk_by(|a, b| a.0 == b.0).all(|same_cell| {
-                let sum = summarise_members(same_cell.iter().map(|(_, m)| *m), matcher);
-                sum.total.count == 0 || each(same_cell[0].0, sum)
+            // In the order of the curve, so what shares a cell stands together.
+            let level = range.level();
+            members.chunk_by(|a, b| a.cell(level) == b.cell(level)).all(|same_cell| {
+                let cell = same_cell[0].cell(level);
+                if !range.contains(cell) {
+                    return true;
+                }
+                let sum = summarise_members(same_cell, matcher);
+                sum.total.count == 0 || each(cell, sum)
             })
         }
     }
@@ -545,12 +402,12 @@ fn visit_cells(
 
 fn visit_members(
     node: &Node,
-    cell: Cell,
+    at: At,
     region: &impl Region,
     matcher: &impl Matcher,
     each: &mut impl FnMut(&Member),
 ) {
-    if !region.may_meet(cell) {
+    if !region.may_meet(at.cell) {
         return;
     }
     match &node.kind {
@@ -559,11 +416,34 @@ fn visit_members(
             .filter(|m| matcher.key(m.key) && region.contains(m.place) && matcher.member(m))
             .for_each(each),
         Kind::Branch(children) => {
+            if !node.tallies.iter().any(|(key, _)| matcher.key(*key)) {
+                return;
+            }
             for (quarter, child) in children.iter().enumerate() {
                 if let Some(child) = child {
-                    visit_members(child, cell.child(quarter), region, matcher, each);
+                    visit_members(child, at.child(quarter), region, matcher, each);
                 }
             }
+        }
+    }
+}
+
+fn count_members(node: &Node, at: At, region: &impl Region, matcher: &impl Matcher) -> u64 {
+    if !region.may_meet(at.cell) {
+        return 0;
+    }
+    match &node.kind {
+        Kind::Leaf(members) => {
+            let inside = |m: &&Member| matcher.key(m.key) && region.contains(m.place) && matcher.member(m);
+            members.iter().filter(inside).count() as u64
+        }
+        Kind::Branch(_) if matcher.is_by_key() && region.covers(at.cell) => {
+            let matching = node.tallies.iter().filter(|(key, _)| matcher.key(*key));
+            matching.map(|(_, tally)| u64::from(tally.count)).sum()
+        }
+        Kind::Branch(children) => {
+            let children = children.iter().enumerate().filter_map(|(q, child)| Some((q, child.as_ref()?)));
+            children.map(|(q, child)| count_members(child, at.child(q), region, matcher)).sum()
         }
     }
 }
@@ -581,8 +461,8 @@ fn visit_cell_members(
     }
     match &node.kind {
         Kind::Leaf(members) => {
-            let inside = |m: &&Member| m.cell(wanted.level) == wanted;
-            members.iter().filter(inside).filter(|m| matcher.key(m.key) && matcher.member(m)).all(each);
+            let inside = members_in(members, wanted).iter();
+            inside.filter(|m| matcher.key(m.key) && matcher.member(m)).all(each);
         }
         Kind::Branch(children) => {
             let quarter = wanted.ancestor(at.level + 1).quarter();

@@ -7,7 +7,9 @@ use super::cell_range::CellRange;
 use super::filter::Filter;
 use super::incident::Incident;
 use super::map::LiveMap;
-use super::pyramid::{Region, Summary};
+use super::pyramid::Region;
+use super::sorted::SortedSet;
+use super::tally::Summary;
 use crate::city::Text;
 use crate::journal::IncidentRow;
 use crate::model::{
@@ -25,6 +27,22 @@ pub struct Circle {
 }
 
 impl Circle {
+    /// Whether the circle holds a box that does not cross the antimeridian. The farthest point of a
+    /// box narrower than half the world is one of its corners.
+    fn holds(&self, inner: &Bbox) -> bool {
+        let corners = [
+            (inner.west(), inner.south()),
+            (inner.west(), inner.north()),
+            (inner.east(), inner.south()),
+            (inner.east(), inner.north()),
+        ];
+        let near = |(lng, lat): (f64, f64)| {
+            LngLat::new(lng, lat)
+                .is_ok_and(|corner| great_circle_m(self.centre, corner) + 1.0 <= self.radius_m)
+        };
+        inner.east() - inner.west() < 90.0 && corners.into_iter().all(near)
+    }
+
     /// A box that holds the circle; across the antimeridian and over the poles too.
     fn bounds(&self) -> Bbox {
         let reach_lat = (self.radius_m / EARTH_RADIUS_M).to_degrees() + 1e-6;
@@ -64,12 +82,22 @@ impl Where {
         *self == Where::default()
     }
 
-    /// The same, ready to be tested against many cells.
-    fn prepared(&self) -> PreparedWhere<'_> {
-        let boxes = self.bbox.into_iter().chain(self.circle.map(|circle| circle.bounds()));
-        PreparedWhere { place: self, boxes: boxes.map(|bbox| CellRange::of(&bbox, LEVEL_MAX)).collect() }
+    /// The same, ready to be tested against many cells of what the filter lets through.
+    fn prepared(&self, filter: &Filter) -> PreparedWhere<'_> {
+        let drawn = filter.within.as_ref().map(|within| bbox_of(&within.bounds()));
+        let boxes = [self.bbox, self.circle.map(|circle| circle.bounds()), drawn];
+        let ranges = boxes.iter().flatten().map(|bbox| CellRange::of(bbox, LEVEL_MAX));
+        PreparedWhere { place: self, boxes: ranges.collect() }
     }
 }
+
+fn bbox_of(rect: &geo_types::Rect<f64>) -> Bbox {
+    let (min, max) = (rect.min(), rect.max());
+    Bbox::new(min.x, min.y, max.x, max.y).unwrap_or(Bbox::WORLD)
+}
+
+/// What floating point may lose at the edge of a cell, in degrees: a tenth of a metre.
+const EDGE_DEG: f64 = 1e-6;
 
 struct PreparedWhere<'a> {
     place: &'a Where,
@@ -87,12 +115,34 @@ impl Region for PreparedWhere<'_> {
             })
     }
 
+    fn covers(&self, cell: Cell) -> bool {
+        // The outermost rows hold what lies beyond the map, too.
+        let rows = 1_u32 << cell.level;
+        if cell.y == 0 || cell.y + 1 == rows {
+            return *self.place == Where::default();
+        }
+        let of_cell = cell.bbox();
+        let w = self.place;
+        w.bbox.is_none_or(|bbox| bbox.parts().any(|part| holds(&part, &of_cell)))
+            && w.circle.is_none_or(|circle| circle.holds(&of_cell))
+            && w.cell
+                .is_none_or(|wanted| cell.level >= wanted.level && cell.ancestor(wanted.level) == wanted)
+    }
+
     fn contains(&self, place: LngLat) -> bool {
         let w = self.place;
         w.bbox.is_none_or(|bbox| bbox.contains(place))
             && w.circle.is_none_or(|c| great_circle_m(c.centre, place) <= c.radius_m)
             && w.cell.is_none_or(|cell| Cell::at(place, cell.level) == cell)
     }
+}
+
+/// Whether one box holds another with its edges. Neither crosses the antimeridian.
+fn holds(outer: &Bbox, inner: &Bbox) -> bool {
+    inner.west() - EDGE_DEG >= outer.west()
+        && inner.east() + EDGE_DEG <= outer.east()
+        && inner.south() - EDGE_DEG >= outer.south()
+        && inner.north() + EDGE_DEG <= outer.north()
 }
 
 /// The order of a list. Equal values stand by number, newest first.
@@ -137,7 +187,7 @@ impl Sort {
             Sort::OldestFirst => incident.opened_at.0,
             Sort::LatestChangeFirst => -incident.updated_at.0,
             Sort::MostReportsFirst => -i64::from(incident.reports),
-            Sort::DueFirst => incident.due_at.map_or(i64::MAX, |at| at.0),
+            Sort::DueFirst => incident.due_at().map_or(i64::MAX, |at| at.0),
         };
         Cursor { value, no: Reverse(incident.no) }
     }
@@ -148,6 +198,13 @@ impl Sort {
 pub struct Cursor {
     pub value: i64,
     pub no: Reverse<IncidentNo>,
+}
+
+/// Where a page of the newest begins in the order of opening.
+fn start_of_page(after: Option<Cursor>) -> Bound<(TimeMs, IncidentNo)> {
+    after.map_or(Bound::Unbounded, |after| {
+        Bound::Excluded((TimeMs(after.value.saturating_neg()), after.no.0))
+    })
 }
 
 /// One page of a list.
@@ -267,15 +324,14 @@ impl LiveMap {
     pub fn stats(&self, projection: Projection, filter: &Filter) -> Stats {
         let pyramid = &self.layer(projection).pyramid;
         let any_status = filter.of_any_status();
-        let (day_start, _) = self.day;
-        let today = |set: &imbl::OrdSet<(TimeMs, IncidentNo)>| {
-            let since = (Bound::Included((day_start, IncidentNo(0))), Bound::Unbounded);
-            let incidents = set.range(since).filter_map(|(_, no)| self.incident(*no));
-            incidents.filter(|incident| self.matches(incident, &any_status, projection)).count() as u32
+        let matcher = self.matcher(&any_status, projection);
+        let today = |set: &SortedSet<(TimeMs, IncidentNo)>| {
+            let incidents = set.since((self.day.0, IncidentNo(0))).filter_map(|(_, no)| self.incident(no));
+            incidents.filter(|incident| matcher.incident(incident)).count() as u32
         };
         Stats {
             matched: pyramid.summary(&self.matcher(filter, projection)),
-            by_status: pyramid.summary(&self.matcher(&any_status, projection)).by_status,
+            by_status: pyramid.summary(&matcher).by_status,
             opened_today: today(&self.by_opened),
             resolved_today: today(&self.by_resolved),
         }
@@ -291,12 +347,23 @@ impl LiveMap {
         after: Option<Cursor>,
         limit: usize,
     ) -> Found {
-        let (matched, mut page) = if place.is_anywhere() && sort == Sort::NewestFirst {
-            let matched =
-                self.layer(projection).pyramid.summary(&self.matcher(filter, projection)).total.count;
-            (u64::from(matched), self.newest(projection, filter, after, limit + 1))
-        } else {
-            self.collected(projection, filter, place, sort, after, limit + 1)
+        let (matched, mut page) = match sort {
+            Sort::NewestFirst if filter.since.is_some() => {
+                self.newest_counted(projection, filter, place, after, limit + 1)
+            }
+            Sort::NewestFirst if filter.is_by_key() || place.is_anywhere() => {
+                let pyramid = &self.layer(projection).pyramid;
+                let matched = pyramid.count(&place.prepared(filter), &self.matcher(filter, projection));
+                // Reading down the order of opening meets a match every so many incidents; where
+                // that is farther than all matches together, these are collected instead.
+                let every = self.incidents.len() as u64 / matched.max(1);
+                if every.saturating_mul(limit as u64) < matched {
+                    (matched, self.newest(projection, filter, place, after, limit + 1))
+                } else {
+                    self.collected(projection, filter, place, sort, after, limit + 1)
+                }
+            }
+            _ => self.collected(projection, filter, place, sort, after, limit + 1),
         };
         let more = page.len() > limit;
         page.truncate(limit);
@@ -309,20 +376,47 @@ impl LiveMap {
         &self,
         projection: Projection,
         filter: &Filter,
+        place: &Where,
         after: Option<Cursor>,
         limit: usize,
     ) -> Vec<Incident> {
-        let end = match after {
-            Some(cursor) => Bound::Excluded((TimeMs(cursor.value.saturating_neg()), cursor.no.0)),
-            None => Bound::Unbounded,
-        };
-        let order = self.by_opened.range((Bound::Unbounded, end)).rev();
-        order
-            .filter_map(|(_, no)| self.incident(*no))
-            .filter(|incident| self.matches(incident, filter, projection))
-            .take(limit)
-            .cloned()
-            .collect()
+        let order = self.by_opened.down_from(start_of_page(after));
+        self.matching(projection, filter, place, order).take(limit).copied().collect()
+    }
+
+    /// The same where the filter says since when: counts on through the whole time asked for.
+    fn newest_counted(
+        &self,
+        projection: Projection,
+        filter: &Filter,
+        place: &Where,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> (u64, Vec<Incident>) {
+        let until = filter.until.map_or(Bound::Unbounded, |until| Bound::Excluded((until, IncidentNo(0))));
+        let since = filter.since.unwrap_or(TimeMs::MIN);
+        let order = self.by_opened.down_from(until).take_while(|(at, _)| *at >= since);
+        let (mut matched, mut page) = (0, Vec::new());
+        for incident in self.matching(projection, filter, place, order) {
+            matched += 1;
+            let on_page = after.is_none_or(|after| Sort::NewestFirst.rank(incident) > after);
+            if on_page && page.len() < limit {
+                page.push(*incident);
+            }
+        }
+        (matched, page)
+    }
+
+    fn matching<'a>(
+        &'a self,
+        projection: Projection,
+        filter: &'a Filter,
+        place: &'a Where,
+        order: impl Iterator<Item = (TimeMs, IncidentNo)> + 'a,
+    ) -> impl Iterator<Item = &'a Incident> {
+        let (matcher, place) = (self.matcher(filter, projection), place.prepared(filter));
+        let incidents = order.filter_map(|(_, no)| self.incident(no));
+        incidents.filter(move |i| matcher.incident(i) && place.contains(i.spot(projection).place))
     }
 
     /// Collects all hits, counts them, and sorts out one page.
@@ -338,7 +432,7 @@ impl LiveMap {
         let mut matched = 0;
         let mut ranked = Vec::new();
         let matcher = self.matcher(filter, projection);
-        self.layer(projection).pyramid.members(&place.prepared(), &matcher, |member| {
+        self.layer(projection).pyramid.members(&place.prepared(filter), &matcher, |member| {
             matched += 1;
             if let Some(incident) = self.incident(member.no) {
                 let rank = sort.rank(incident);
@@ -352,7 +446,7 @@ impl LiveMap {
             ranked.truncate(limit);
         }
         ranked.sort_unstable();
-        let page = ranked.iter().filter_map(|rank| self.incident(rank.no.0)).cloned().collect();
+        let page = ranked.iter().filter_map(|rank| self.incident(rank.no.0)).copied().collect();
         (matched, page)
     }
 
@@ -365,8 +459,8 @@ impl LiveMap {
     /// texts are not here, so words find its title only.
     pub fn add_archived(&self, page: &mut ArchivePage, row: &IncidentRow, ask: &ArchiveQuestion) {
         let incident = Incident::from_row(row, &self.city);
-        let inside = ask.place.prepared().contains(incident.spot(ask.projection).place);
-        if !inside || !self.matches(&incident, &ask.filter, ask.projection) {
+        let inside = ask.place.prepared(&ask.filter).contains(incident.spot(ask.projection).place);
+        if !inside || !self.matcher(&ask.filter, ask.projection).incident(&incident) {
             return;
         }
         page.matched += 1;

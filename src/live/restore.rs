@@ -1,70 +1,46 @@
-//! Stands the live map up from the state tables, without replaying history.
+//! Stands the live map up from incidents as of the head, without replaying history.
 //!
-//! Rows are as of the head, so incidents need no replay. Hotspots are as of a tick that is the head or
-//! has no later tick but the head itself (the journal's invariant), so at most one tick is computed.
-//! The ring of changes is rebuilt from the journal's tail, so that readers resume across a restart.
+//! Incidents come from the state tables or from a snapshot that was carried on to the head. Hotspots
+//! are as of a tick that is the head or has no later tick but the head itself (the journal's
+//! invariant), so at most one tick is computed. The ring of changes is rebuilt from the journal's
+//! tail, so that readers resume across a restart.
 
 use std::sync::Arc;
-
-use imbl::OrdSet;
 
 use super::hotspots::{HotspotReport, LoadError};
 use super::incident::{Incident, Spot, is_public};
 use super::map::{Change, LiveMap};
 use super::pyramid::Pyramid;
+use super::rows::Rows;
+use super::sorted::SortedSet;
+use super::words::RecentTexts;
 use super::writer::{LiveWriter, REPORT_WEIGHT};
 use crate::city::City;
-use crate::journal::{Derived, Head, IncidentRow, ReportRow};
+use crate::journal::{Derived, Head, ReportRow};
 use crate::model::{Entry, Fact, IdKey, IncidentNo, Projection, Seq, Status, TimeMs};
-
-/// The texts of reports, lower case, by incident and report seq.
-pub type Texts = imbl::OrdMap<(IncidentNo, Seq), Arc<str>>;
-
-/// Takes the rows of incidents, in the order of their numbers, then [`RestoredIncidents::build`]s.
-pub struct RestoredIncidents {
-    writer: LiveWriter,
-    incidents: Vec<Incident>,
-}
 
 /// Takes reports that may still count, then [`Restorer::finish`]es.
 pub struct Restorer {
     writer: LiveWriter,
 }
 
-impl RestoredIncidents {
-    pub fn new(city: Arc<City>, ids: IdKey, head: Head) -> RestoredIncidents {
-        let mut writer = LiveWriter::new(city, ids, head.epoch);
-        writer.map.seq = head.seq;
-        writer.map.now = head.at;
-        writer.begin_day();
-        RestoredIncidents { writer, incidents: Vec::new() }
-    }
-
-    pub fn add(&mut self, row: &IncidentRow) {
-        let mut incident = Incident::from_row(row, &self.writer.map.city);
-        incident.overdue = incident.is_overdue_at(self.writer.map.now);
-        self.incidents.push(incident);
-    }
-
-    /// Builds everything at once, on two threads: at a million incidents a second matters.
-    pub fn build(self, texts: Texts) -> Restorer {
-        let RestoredIncidents { mut writer, incidents } = self;
-        let (staff, public, by_no) = std::thread::scope(|scope| {
-            let orders = scope.spawn(|| writer.map.order(&incidents));
-            let member = |projection| move |incident: &Incident| LiveMap::member(incident, projection);
-            let staff = Pyramid::build(incidents.iter().map(member(Projection::Staff)));
-            let visible = incidents.iter().filter(|incident| incident.is_visible(Projection::Public));
-            let public = Pyramid::build(visible.map(member(Projection::Public)));
-            let by_no = incidents.iter().map(|incident| (incident.no, incident.clone())).collect();
-            orders.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            (staff, public, by_no)
+/// Orders and indexes everything at once, on two threads: at a million incidents a second matters.
+fn index(map: &mut LiveMap, incidents: &[Incident]) {
+    let (staff, public, rows) = std::thread::scope(|scope| {
+        let orders = scope.spawn(|| {
+            map.order(incidents);
+            Rows::from_sorted(incidents)
         });
-        writer.map.incidents = by_no;
-        writer.map.staff.pyramid = staff;
-        writer.map.public.pyramid = public;
-        writer.map.texts = texts;
-        Restorer { writer }
-    }
+        let member = |projection| move |incident: &Incident| LiveMap::member(incident, projection);
+        let staff = Pyramid::build(incidents.iter().map(member(Projection::Staff)));
+        let visible = incidents.iter().filter(|incident| incident.is_visible(Projection::Public));
+        let public = Pyramid::build(visible.map(member(Projection::Public)));
+        let rows = orders.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (staff, public, rows)
+    });
+    map.incidents = rows;
+    map.staff.pyramid = staff;
+    map.public.pyramid = public;
 }
 
 impl LiveMap {
@@ -73,17 +49,29 @@ impl LiveMap {
         let sorted = |key: &dyn Fn(&Incident) -> Option<TimeMs>| {
             let mut keys: Vec<_> = incidents.iter().filter_map(|i| Some((key(i)?, i.no))).collect();
             keys.sort_unstable();
-            keys.into_iter().collect::<OrdSet<_>>()
+            SortedSet::from_sorted(&keys)
         };
-        let day_start = self.day.0;
+        let (day_start, forgets) = (self.day.0, self.city.keep_closed_ms.is_some());
         self.by_opened = sorted(&|i| Some(i.opened_at));
-        self.by_due = sorted(&|i| i.due_at.filter(|_| i.status.is_open() && !i.overdue));
-        self.by_closed = sorted(&|i| i.closed_at);
+        self.by_due = sorted(&|i| i.due_at().filter(|_| i.status.is_open() && !i.overdue));
+        self.by_closed = sorted(&|i| i.closed_at().filter(|_| forgets));
         self.by_resolved = sorted(&|i| i.resolved_at().filter(|at| *at >= day_start));
     }
 }
 
 impl Restorer {
+    /// `incidents` as of the head, in the order of their numbers.
+    pub fn new(city: Arc<City>, ids: IdKey, head: Head, mut incidents: Vec<Incident>) -> Restorer {
+        let mut writer = LiveWriter::new(city, ids, head.epoch);
+        writer.map.seq = head.seq;
+        writer.map.now = head.at;
+        writer.map.texts = RecentTexts::after(head.seq);
+        writer.begin_day();
+        incidents.iter_mut().for_each(|incident| incident.overdue = incident.is_overdue_at(head.at));
+        index(&mut writer.map, &incidents);
+        Restorer { writer }
+    }
+
     /// The status of an incident given before.
     pub fn status_of(&self, no: IncidentNo) -> Option<Status> {
         self.writer.map.incident(no).map(|incident| incident.status)
@@ -159,7 +147,7 @@ impl Restorer {
         let map = &mut self.writer.map;
         map.changes_from = Seq(first.seq.0 - 1);
         let change = |(seq, no, was_public): &(Seq, IncidentNo, bool)| {
-            let incident = map.incidents.get(no)?;
+            let incident = map.incidents.get(*no)?;
             Some(Change::of(*seq, incident, *was_public || is_public(incident.status)))
         };
         map.changes = changed.iter().filter_map(change).collect();
@@ -169,9 +157,9 @@ impl Restorer {
 
     /// Incidents whose deadline passed within the tail, with the seq at which it showed.
     fn changed_by_time(&self, before: TimeMs, tail: &[Entry]) -> Vec<(Seq, IncidentNo, bool)> {
-        let overdue = self.writer.map.incidents.values().filter(|incident| incident.overdue);
+        let overdue = self.writer.map.incidents.iter().filter(|incident| incident.overdue);
         let at_seq = |incident: &Incident| {
-            let due_at = incident.due_at?;
+            let due_at = incident.due_at()?;
             Some((seq_of_time(before, tail, due_at)?, incident.no, false))
         };
         overdue.filter_map(at_seq).collect()
@@ -182,7 +170,7 @@ impl Restorer {
     fn forget_what_left(&mut self, before: TimeMs, tail: &[Entry]) {
         let Some(keep_ms) = self.writer.map.city.keep_closed_ms else { return };
         let now = self.writer.map.now;
-        while let Some((closed_at, no)) = self.writer.map.by_closed.get_min().copied()
+        while let Some((closed_at, no)) = self.writer.map.by_closed.first()
             && closed_at.plus_ms(keep_ms) <= now
         {
             let seq = seq_of_time(before, tail, closed_at.plus_ms(keep_ms));

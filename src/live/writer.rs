@@ -5,11 +5,14 @@
 
 use std::sync::Arc;
 
-use imbl::{OrdMap, OrdSet, Vector};
+use imbl::Vector;
 
 use super::hotspots::{HotspotEngine, HotspotReport, OutlineStyle};
 use super::incident::{Incident, Spot, is_public, spot_for_public};
 use super::map::{Change, Layer, LiveMap, RING_CHANGES_MAX};
+use super::rows::Rows;
+use super::sorted::SortedSet;
+use super::words::RecentTexts;
 use crate::city::City;
 use crate::journal::DerivedUpdate;
 use crate::model::{
@@ -42,15 +45,15 @@ impl LiveWriter {
                 epoch,
                 seq: Seq(0),
                 now: TimeMs(0),
-                incidents: OrdMap::new(),
+                incidents: Rows::default(),
                 staff: Layer::default(),
                 public: Layer::default(),
-                by_opened: OrdSet::new(),
-                by_due: OrdSet::new(),
-                by_closed: OrdSet::new(),
-                by_resolved: OrdSet::new(),
+                by_opened: SortedSet::default(),
+                by_due: SortedSet::default(),
+                by_closed: SortedSet::default(),
+                by_resolved: SortedSet::default(),
                 day: (TimeMs::MIN, TimeMs::MIN),
-                texts: OrdMap::new(),
+                texts: RecentTexts::default(),
                 changes: Vector::new(),
                 changes_from: Seq(0),
                 day_seq: Seq(0),
@@ -97,11 +100,11 @@ impl LiveWriter {
     /// cools, a closed incident leaves memory, a day with figures ends.
     pub fn tick_due_at(&self) -> Option<TimeMs> {
         let map = &self.map;
-        let deadline = map.by_due.get_min().map(|(at, _)| *at);
+        let deadline = map.by_due.first().map(|(at, _)| at);
         let leaves = map
             .city
             .keep_closed_ms
-            .and_then(|keep_ms| map.by_closed.get_min().map(|(at, _)| at.plus_ms(keep_ms)));
+            .and_then(|keep_ms| map.by_closed.first().map(|(at, _)| at.plus_ms(keep_ms)));
         let day_end = self.day_has_figures().then_some(map.day.1);
         [self.staff_hotspots.due_at(), self.public_hotspots.due_at(), deadline, leaves, day_end]
             .into_iter()
@@ -110,7 +113,7 @@ impl LiveWriter {
     }
 
     fn day_has_figures(&self) -> bool {
-        let opened = self.map.by_opened.get_max().is_some_and(|(at, _)| *at >= self.map.day.0);
+        let opened = self.map.by_opened.last().is_some_and(|(at, _)| at >= self.map.day.0);
         opened || !self.map.by_resolved.is_empty()
     }
 
@@ -124,14 +127,14 @@ impl LiveWriter {
             self.map.day_seq = seq;
             self.begin_day();
         }
-        while let Some((due_at, no)) = self.map.by_due.get_min().copied()
+        while let Some((due_at, no)) = self.map.by_due.first()
             && due_at <= at
         {
-            self.map.by_due.remove(&(due_at, no));
+            self.map.by_due.remove((due_at, no));
             self.change(no, seq, |incident| incident.overdue = true);
         }
         let Some(keep_ms) = self.map.city.keep_closed_ms else { return };
-        while let Some((closed_at, no)) = self.map.by_closed.get_min().copied()
+        while let Some((closed_at, no)) = self.map.by_closed.first()
             && closed_at.plus_ms(keep_ms) <= at
         {
             self.forget(no, seq);
@@ -147,7 +150,8 @@ impl LiveWriter {
     pub(super) fn begin_day(&mut self) {
         let map = &mut self.map;
         map.day = (map.city.day_start(map.now), map.city.day_end(map.now));
-        map.by_resolved = map.by_resolved.iter().filter(|(at, _)| *at >= map.day.0).copied().collect();
+        let of_today: Vec<_> = map.by_resolved.since((map.day.0, IncidentNo(0))).collect();
+        map.by_resolved = SortedSet::from_sorted(&of_today);
     }
 
     fn report(&mut self, fact: &ReportFact, seq: Seq, at: TimeMs) {
@@ -158,7 +162,7 @@ impl LiveWriter {
             self.change(fact.incident, seq, |incident| incident.joined_by_report(at));
         }
         if let Some(text) = &fact.private.description {
-            self.map.texts.insert((fact.incident, seq), text.to_lowercase().into());
+            self.map.texts.push(seq, fact.incident, text);
         }
         let status = self.map.incident(fact.incident).map(|incident| incident.status);
         let exact = Spot { place: fact.place, area: fact.area };
@@ -221,30 +225,25 @@ impl LiveWriter {
         incident.overdue = incident.is_overdue_at(self.map.now);
         self.remember(Change::of(seq, &incident, is_public(incident.status)));
         self.index(&incident);
-        self.map.incidents.insert(incident.no, incident);
+        self.map.incidents.put(incident);
     }
 
     /// Changes one incident and everything that counts it.
     fn change(&mut self, no: IncidentNo, seq: Seq, edit: impl FnOnce(&mut Incident)) {
         // The journal refuses what would change an incident that has left memory.
-        let mut incident = self.map.incidents.get(&no).cloned().expect("a changed incident is in memory");
+        let mut incident = self.map.incidents.get(no).copied().expect("a changed incident is in memory");
         self.unindex(&incident);
         let was_public = is_public(incident.status);
         edit(&mut incident);
         incident.overdue = incident.is_overdue_at(self.map.now);
         self.index(&incident);
         self.remember(Change::of(seq, &incident, was_public || is_public(incident.status)));
-        self.map.incidents.insert(no, incident);
+        self.map.incidents.put(incident);
     }
 
     pub(super) fn forget(&mut self, no: IncidentNo, seq: Seq) {
-        let Some(incident) = self.map.incidents.remove(&no) else { return };
+        let Some(incident) = self.map.incidents.remove(no) else { return };
         self.unindex(&incident);
-        let texts = (no, Seq(0))..=(no, Seq(u64::MAX));
-        let keys: Vec<_> = self.map.texts.range(texts).map(|(key, _)| *key).collect();
-        for key in keys {
-            self.map.texts.remove(&key);
-        }
         self.remember(Change::of(seq, &incident, is_public(incident.status)));
     }
 
@@ -264,10 +263,10 @@ impl LiveWriter {
             map.public.pyramid.insert(LiveMap::member(incident, Projection::Public));
         }
         map.by_opened.insert((incident.opened_at, incident.no));
-        if let Some(due_at) = incident.due_at.filter(|_| incident.status.is_open() && !incident.overdue) {
+        if let Some(due_at) = incident.due_at().filter(|_| incident.status.is_open() && !incident.overdue) {
             map.by_due.insert((due_at, incident.no));
         }
-        if let Some(closed_at) = incident.closed_at {
+        if let Some(closed_at) = incident.closed_at().filter(|_| map.city.keep_closed_ms.is_some()) {
             map.by_closed.insert((closed_at, incident.no));
         }
         if let Some(resolved_at) = incident.resolved_at().filter(|at| *at >= map.day.0) {
@@ -281,15 +280,15 @@ impl LiveWriter {
         if incident.is_visible(Projection::Public) {
             map.public.pyramid.remove(&LiveMap::member(incident, Projection::Public));
         }
-        map.by_opened.remove(&(incident.opened_at, incident.no));
-        if let Some(due_at) = incident.due_at {
-            map.by_due.remove(&(due_at, incident.no));
+        map.by_opened.remove((incident.opened_at, incident.no));
+        if let Some(due_at) = incident.due_at() {
+            map.by_due.remove((due_at, incident.no));
         }
-        if let Some(closed_at) = incident.closed_at {
-            map.by_closed.remove(&(closed_at, incident.no));
+        if let Some(closed_at) = incident.closed_at() {
+            map.by_closed.remove((closed_at, incident.no));
         }
         if let Some(resolved_at) = incident.resolved_at() {
-            map.by_resolved.remove(&(resolved_at, incident.no));
+            map.by_resolved.remove((resolved_at, incident.no));
         }
     }
 }

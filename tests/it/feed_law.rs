@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use pantau::clock::ManualClock;
-use pantau::feed::{Beat, Session, Views};
+use pantau::feed::{Beat, Session, TextSearch, Views};
 use pantau::model::Projection;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -114,12 +114,13 @@ fn filters(history: &History) -> Vec<Value> {
 fn run(city: Arc<pantau::city::City>, projection: Projection, moves: &[Move]) {
     let mut history = History::new(city);
     let views = Arc::new(Views::default());
+    let search = history.search();
     let mut heartbeat_no = 0;
     let beat =
         |history: &History, no: u64| Beat::new(history.map().clone(), &ManualClock::at(history.now), no);
     let first = beat(&history, heartbeat_no);
     let mut subscriber = Subscriber {
-        session: Session::new(projection, views.clone(), &first),
+        session: Session::new(projection, views.clone(), search.clone(), &first),
         client: Client { epoch: history.map().epoch().to_string(), ..Client::default() },
         bbox: boxes(&history)[1].clone(),
         zoom: 15,
@@ -159,22 +160,22 @@ fn run(city: Arc<pantau::city::City>, projection: Projection, moves: &[Move]) {
                     history.restart();
                 }
                 let now = beat(&history, heartbeat_no);
-                subscriber.session = Session::new(projection, views.clone(), &now);
+                subscriber.session = Session::new(projection, views.clone(), search.clone(), &now);
                 let mut ask = subscriber.ask();
                 ask["resume"] = subscriber.client.resume();
                 subscriber.send(&ask, &now);
             }
         }
-        settle(&mut subscriber, &beat(&history, heartbeat_no), &views);
+        settle(&mut subscriber, &beat(&history, heartbeat_no), &views, search.clone());
     }
 }
 
 /// Hands over the newest moment and compares what is held with a fresh snapshot of it.
-fn settle(subscriber: &mut Subscriber, beat: &Beat, views: &Arc<Views>) {
+fn settle(subscriber: &mut Subscriber, beat: &Beat, views: &Arc<Views>, search: Arc<TextSearch>) {
     let frames = subscriber.session.beat(beat);
     subscriber.take(frames);
     let mut fresh = Client::default();
-    let mut session = Session::new(subscriber.session.projection(), views.clone(), beat);
+    let mut session = Session::new(subscriber.session.projection(), views.clone(), search, beat);
     for frame in session.receive(&subscriber.ask().to_string(), beat) {
         fresh.fold(&serde_json::from_slice(&frame).expect("JSON"));
     }

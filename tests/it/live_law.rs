@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pantau::live::{CellRange, Filter, LiveMap, Sort, StatusSet, Where};
+use pantau::live::{CellRange, Filter, LiveMap, Sort, StatusSet, Where, Words};
 use pantau::model::{Bbox, CategoryId, Cell, LEVEL_MAX, Projection, Status};
 use proptest::prelude::*;
 
@@ -69,7 +69,8 @@ fn filters() -> Vec<Filter> {
             categories: Some(pantau::live::IdSet::of_categories([CategoryId(0), CategoryId(5)])),
             ..Filter::default()
         },
-        Filter { words: vec!["masjid".to_owned()], ..Filter::everything() },
+        Filter { words: Words::new(vec!["masjid".to_owned()]), ..Filter::everything() },
+        Filter { words: Words::new(vec!["banjir".to_owned(), "di".to_owned()]), ..Filter::default() },
     ]
 }
 
@@ -90,21 +91,30 @@ proptest! {
     ) {
         let history = run(blank(), &steps);
         for projection in [Projection::Staff, Projection::Public] {
-            for filter in filters() {
+            for mut filter in filters() {
+                history.search().look_up(&mut filter, projection, history.map()).unwrap();
                 check_cells(history.map(), &filter, projection);
             }
         }
     }
 
     #[test]
-    fn opening_from_rows_gives_the_same_map_as_replaying_every_entry(
+    fn opening_from_rows_or_from_a_snapshot_gives_the_same_map_as_replaying_every_entry(
         steps in prop::collection::vec(any_step(&ternate()), 1..150),
         more in prop::collection::vec(any_step(&ternate()), 1..60),
+        share in 0..=4_u8,
     ) {
-        let mut history = run(ternate(), &steps);
+        let (before, after) = steps.split_at(steps.len() * usize::from(share) / 4);
+        let mut history = run(ternate(), before);
+        let snapshot = history.snapshot();
+        after.iter().for_each(|step| history.step(step));
         same(history.replayed().map(), history.map());
         history.restart();
         same(history.map(), history.replayed().map());
+        if let Some(snapshot) = &snapshot {
+            history.restart_from(snapshot);
+            same(history.map(), history.replayed().map());
+        }
         // And it goes on as if it had never stopped.
         for step in &more {
             history.step(step);

@@ -83,7 +83,8 @@ struct Reader {
 
 impl Reader {
     fn new(history: &History, projection: Projection) -> Reader {
-        let session = Session::new(projection, Arc::new(Views::default()), &beat(history, 0));
+        let session =
+            Session::new(projection, Arc::new(Views::default()), history.search(), &beat(history, 0));
         Reader { session, redactions: Redactions::default() }
     }
 

@@ -36,6 +36,7 @@ use crate::model::{Command, Epoch, Outcome, Secret, TimeMs};
 const FILE_NAME: &str = "pantau.db";
 
 pub struct SqliteJournal {
+    dir: PathBuf,
     city: Arc<City>,
     epoch: Epoch,
     secret: Secret,
@@ -71,6 +72,10 @@ impl Journal for SqliteJournal {
 
     fn secret(&self) -> Secret {
         self.secret
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        Some(&self.dir)
     }
 
     fn append(

@@ -71,7 +71,8 @@ pub(super) fn open(dir: &Path, city: Arc<City>, mode: FolderMode) -> Result<Sqli
     let (last, head_hash) = last(&conn)?;
     let import_keys = ImportKeys::load(&conn)?;
     Ok(SqliteJournal {
-        reader: Arc::new(SqliteReader::new(file_in(dir), Arc::clone(&city), epoch)),
+        dir: dir.to_owned(),
+        reader: Arc::new(SqliteReader::new(file_in(dir), Arc::clone(&city))),
         city,
         epoch,
         secret: Secret(secret),

@@ -1,5 +1,7 @@
 //! Reading beside the writer: a small pool of read-only connections, one snapshot a call.
 
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,12 +12,12 @@ use crate::city::City;
 use crate::journal::codec::{self, Body, PrivatePart};
 use crate::journal::keys::Keys;
 use crate::journal::{
-    Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, Head, HotspotEventRow, HotspotRow, IncidentRow, JournalError,
-    Reader, ReportRow,
+    Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, HotspotEventRow, HotspotRow, IncidentRow, JournalError, Reader,
+    ReportRow,
 };
 use crate::model::{
-    Channel, Entry, Epoch, Fact, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq,
-    Status, TimeMs,
+    Channel, Entry, Fact, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, Status,
+    TimeMs,
 };
 
 /// Connections kept open between calls; more are opened for as long as more calls run at once.
@@ -41,13 +43,12 @@ pub(super) use report_columns;
 pub(super) struct SqliteReader {
     file: PathBuf,
     city: Arc<City>,
-    epoch: Epoch,
     pool: Mutex<Vec<Connection>>,
 }
 
 impl SqliteReader {
-    pub fn new(file: PathBuf, city: Arc<City>, epoch: Epoch) -> SqliteReader {
-        SqliteReader { file, city, epoch, pool: Mutex::default() }
+    pub fn new(file: PathBuf, city: Arc<City>) -> SqliteReader {
+        SqliteReader { file, city, pool: Mutex::default() }
     }
 
     /// Runs `read` on a connection of the pool, all of it on one snapshot.
@@ -78,54 +79,77 @@ impl SqliteReader {
 impl Reader for SqliteReader {
     fn incidents(
         &self,
+        numbers: RangeInclusive<IncidentNo>,
         closed_after: TimeMs,
         each: &mut dyn FnMut(IncidentRow),
-    ) -> Result<Head, JournalError> {
+    ) -> Result<(), JournalError> {
         self.with(|conn| {
             let sql = if mostly_archived(conn, closed_after)? {
                 concat!(
                     "SELECT ",
                     incident_columns!(),
                     " FROM incident WHERE no IN (SELECT no FROM incident WHERE closed_at IS NULL \
-                     UNION ALL SELECT no FROM incident WHERE closed_at > ?1) ORDER BY no"
+                     UNION ALL SELECT no FROM incident WHERE closed_at > ?1) AND no BETWEEN ?2 AND ?3 ORDER BY no"
                 )
             } else {
                 concat!(
                     "SELECT ",
                     incident_columns!(),
-                    " FROM incident WHERE closed_at IS NULL OR +closed_at > ?1 ORDER BY no"
+                    " FROM incident WHERE (closed_at IS NULL OR +closed_at > ?1) \
+                     AND no BETWEEN ?2 AND ?3 ORDER BY no"
                 )
             };
-            let mut statement = conn.prepare_cached(sql)?;
-            let mut rows = statement.query([closed_after.0])?;
+            let (from, to) = (i64::from(numbers.start().0), i64::from(numbers.end().0));
+            each_incident(conn, sql, [closed_after.0, from, to], &self.city, each)
+        })
+    }
+
+    fn last_incident(&self) -> Result<IncidentNo, JournalError> {
+        self.with(last_incident)
+    }
+
+    fn changed_incidents(&self, after: Seq, each: &mut dyn FnMut(IncidentRow)) -> Result<(), JournalError> {
+        self.with(|conn| {
+            // Reports are numbered in the order of their seqs: the newest come first, down to `after`.
+            let mut newest = conn.prepare_cached("SELECT seq, incident_no FROM report ORDER BY no DESC")?;
+            let mut changed = BTreeSet::new();
+            let mut rows = newest.query([])?;
             while let Some(row) = rows.next()? {
-                each(incident_row(row, &*self.city)?);
+                if seq(row, 0)? <= after {
+                    break;
+                }
+                changed.insert(row.get::<_, u32>(1)?);
             }
-            let (last, _) = open::last(conn)?;
-            Ok(Head { epoch: self.epoch, seq: last.seq, at: last.at })
+            let mut actions = conn.prepare_cached("SELECT incident_no FROM action WHERE seq > ?1")?;
+            for no in actions.query_map([after.0.cast_signed()], |row| row.get(0))? {
+                changed.insert(no?);
+            }
+            let sql = concat!("SELECT ", incident_columns!(), " FROM incident WHERE no = ?1");
+            for no in changed {
+                each_incident(conn, sql, [no], &self.city, each)?;
+            }
+            Ok(())
         })
     }
 
     fn archived(
         &self,
-        closed_at: TimeMs,
-        each: &mut dyn FnMut(IncidentRow) -> bool,
+        after: TimeMs,
+        until: TimeMs,
+        each: &mut dyn FnMut(IncidentRow),
     ) -> Result<(), JournalError> {
-        self.with(|conn| {
-            let sql = concat!(
-                "SELECT ",
-                incident_columns!(),
-                " FROM incident WHERE no IN (SELECT no FROM incident WHERE closed_at <= ?1) ORDER BY no"
-            );
-            let mut statement = conn.prepare_cached(sql)?;
-            let mut rows = statement.query([closed_at.0])?;
-            while let Some(row) = rows.next()? {
-                if !each(incident_row(row, &*self.city)?) {
-                    break;
-                }
-            }
-            Ok(())
-        })
+        let sql = concat!(
+            "SELECT ",
+            incident_columns!(),
+            " FROM incident WHERE no IN (SELECT no FROM incident WHERE closed_at > ?1 AND closed_at <= ?2) \
+             ORDER BY no"
+        );
+        self.with(|conn| each_incident(conn, sql, [after.0, until.0], &self.city, each))
+    }
+
+    fn entry_hash(&self, seq: Seq) -> Result<Option<[u8; 32]>, JournalError> {
+        let sql = "SELECT hash FROM entry WHERE seq = ?1";
+        self.with(|conn| Ok(conn.query_row(sql, [seq.0.cast_signed()], |row| row.get(0)).optional()?))
     }
 
     fn recent_reports(
@@ -246,8 +270,27 @@ fn mostly_archived(conn: &Connection, closed_at: TimeMs) -> Result<bool, Journal
     }
     let count = "SELECT count(*) FROM incident WHERE closed_at <= ?1";
     let archived: i64 = conn.prepare_cached(count)?.query_row([closed_at.0], |row| row.get(0))?;
-    let all: i64 = conn.query_row("SELECT coalesce(max(no), 0) FROM incident", [], |row| row.get(0))?;
-    Ok(archived > all / 2)
+    Ok(archived > i64::from(last_incident(conn)?.0) / 2)
+}
+
+fn last_incident(conn: &Connection) -> Result<IncidentNo, JournalError> {
+    let sql = "SELECT coalesce(max(no), 0) FROM incident";
+    Ok(IncidentNo(conn.query_row(sql, [], |row| row.get(0))?))
+}
+
+fn each_incident(
+    conn: &Connection,
+    sql: &str,
+    params: impl rusqlite::Params,
+    city: &City,
+    each: &mut dyn FnMut(IncidentRow),
+) -> Result<(), JournalError> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    while let Some(row) = rows.next()? {
+        each(incident_row(row, city)?);
+    }
+    Ok(())
 }
 
 fn entries(

@@ -323,7 +323,7 @@ fn check_folder(
                 .push(format!("{part} at {seq}: shown {}\n rebuilt {}", shown[part], rebuilt[part]));
         }
     }
-    let opened = pantau::engine::open(&*reader, journal.head(), city.clone(), ids.clone())?;
+    let opened = pantau::engine::open(&*reader, journal.head(), city.clone(), ids.clone(), None)?;
     if let Some(difference) = difference(opened.map(), replayed(&entries).map()) {
         tally.faults.push(format!("opened and rebuilt differ: {difference}"));
     }

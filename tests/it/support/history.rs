@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use pantau::city::City;
+use pantau::feed::TextSearch;
 use pantau::journal::{Journal, MemoryJournal};
-use pantau::live::{LiveMap, LiveWriter};
+use pantau::live::{LiveMap, LiveWriter, Snapshot};
 use pantau::model::{
     Action, AgencyId, CategoryId, Channel, Command, Entry, HOUR_MS, IdKey, IncidentNo, LngLat, MINUTE_MS,
     NewAction, NewReport, Outcome, ReportPrivate, Secret, SenderId, TimeMs,
@@ -170,11 +171,32 @@ impl History {
         }
     }
 
+    /// Finds words in the journal.
+    pub fn search(&self) -> Arc<TextSearch> {
+        Arc::new(TextSearch::new(self.journal.reader()))
+    }
+
+    /// A snapshot of the live map as it is now.
+    pub fn snapshot(&self) -> Option<Vec<u8>> {
+        let hash = self.journal.reader().entry_hash(self.map().seq()).expect("memory")?;
+        Some(Snapshot::encode(self.map(), &hash))
+    }
+
+    /// The process dies and comes back with a snapshot taken before.
+    pub fn restart_from(&mut self, snapshot: &[u8]) {
+        let snapshot = Snapshot::decode(snapshot, &self.city).expect("our own");
+        self.open(Some(snapshot));
+    }
+
     /// The process dies and comes back: the live map is stood up from the journal.
     pub fn restart(&mut self) {
+        self.open(None);
+    }
+
+    fn open(&mut self, snapshot: Option<Snapshot>) {
         let ids = IdKey::new(self.journal.secret(), &self.city.code_prefix);
         let reader = self.journal.reader();
-        self.writer = pantau::engine::open(&*reader, self.journal.head(), self.city.clone(), ids)
+        self.writer = pantau::engine::open(&*reader, self.journal.head(), self.city.clone(), ids, snapshot)
             .expect("a journal of our own opens");
     }
 

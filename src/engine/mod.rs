@@ -3,6 +3,11 @@
 //! One thread owns journal and live map. A sender is answered when its entries are durable *and*
 //! applied and published, so any later answer of this node has a seq at least as high.
 
+mod snapshot_file;
+mod start;
+
+pub use start::{open, settle};
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,9 +17,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::city::City;
 use crate::clock::Clock;
-use crate::journal::{Head, Journal, JournalError, Reader};
-use crate::live::{LiveMap, LiveWriter, RestoredIncidents, Texts};
-use crate::model::{Command, Fact, IdKey, MINUTE_MS, Outcome, Seq, TimeMs};
+use crate::journal::{Journal, JournalError, Reader};
+use crate::live::{LiveMap, LiveWriter};
+use crate::model::{Command, IdKey, Outcome, Seq};
+use snapshot_file::{Saving, SnapshotFile};
 
 /// At most this many requests are committed together.
 const JOBS_PER_BATCH_MAX: usize = 512;
@@ -22,9 +28,6 @@ const JOBS_PER_BATCH_MAX: usize = 512;
 const INBOX_MAX: usize = 4_096;
 /// Ticks are at least this far apart in real time.
 const TICK_EVERY: Duration = Duration::from_secs(1);
-/// The ring of changes is rebuilt from this much of the journal's tail.
-const RING_TAIL_ENTRIES_MAX: u64 = 20_000;
-const RING_TAIL_MS: i64 = 10 * MINUTE_MS;
 
 /// Why the engine could not take a batch.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -72,7 +75,8 @@ pub struct Engine {
 
 impl Engine {
     /// Stands the live map up from the journal and starts the loop on a thread of its own. The thread
-    /// ends, with everything accepted durable, when the last `Engine` is dropped.
+    /// ends, with everything accepted durable, when the last `Engine` is dropped. A journal in a folder
+    /// has a snapshot kept beside it, for a fast start.
     ///
     /// # Errors
     /// Where the journal cannot be read.
@@ -83,15 +87,20 @@ impl Engine {
     ) -> Result<(Engine, std::thread::JoinHandle<()>), JournalError> {
         let ids = IdKey::new(journal.secret(), &city.code_prefix);
         let reader = journal.reader();
-        let mut writer = open(&*reader, journal.head(), city.clone(), ids)?;
-        put_pack_in_force(&mut *journal, &mut writer, &city, clock.now())?;
+        let snapshot = journal.folder().map(SnapshotFile::in_folder);
+        let found = snapshot.as_ref().and_then(|file| file.load(&city));
+        let saved = found.as_ref().map_or(Seq(0), |found| found.seq);
+        let mut writer = open(&*reader, journal.head(), city.clone(), ids, found)?;
+        start::put_pack_in_force(&mut *journal, &mut writer, &city, clock.now())?;
 
         let (inbox, jobs) = mpsc::channel(INBOX_MAX);
         let current = Arc::new(ArcSwap::from_pointee(writer.map().clone()));
         let (publish, published) = watch::channel(writer.map().seq());
         let failed = Arc::new(AtomicBool::new(false));
         let engine = Engine { inbox, current: current.clone(), published, reader, failed: failed.clone() };
-        let worker = Worker { journal, writer, clock, current, publish, jobs, ticked: None, failed };
+        let saving = snapshot.map(|file| Saving::new(file, engine.reader.clone(), saved));
+        let worker =
+            Worker { journal, writer, clock, current, publish, jobs, ticked: None, failed, saving };
         let thread = std::thread::Builder::new()
             .name("engine".to_owned())
             .spawn(move || worker.run())
@@ -129,110 +138,6 @@ impl Engine {
     }
 }
 
-/// Reads rows, texts and the tail side by side; the live map stands at the journal's head.
-pub fn open(
-    reader: &dyn Reader,
-    head: Head,
-    city: Arc<City>,
-    ids: IdKey,
-) -> Result<LiveWriter, JournalError> {
-    let before_tail = before_tail(reader, head)?;
-    let before = entry_time(reader, before_tail)?.unwrap_or(TimeMs::MIN);
-    // Incidents that left memory within the tail are still needed for the ring.
-    let closed_after = city.keep_closed_ms.map_or(TimeMs::MIN, |keep_ms| before.plus_ms(-keep_ms));
-    let mut incidents = RestoredIncidents::new(city.clone(), ids, head);
-    let (texts, tail) = std::thread::scope(|scope| {
-        let texts = scope.spawn(|| {
-            let mut texts = Texts::new();
-            reader.texts(closed_after, &mut |no, seq, text| {
-                texts.insert((no, seq), Arc::from(text.to_lowercase()));
-            })?;
-            let tail = reader.entries(before_tail, RING_TAIL_ENTRIES_MAX as usize)?;
-            Ok::<_, JournalError>((texts, tail))
-        });
-        reader.incidents(closed_after, &mut |row| incidents.add(&row))?;
-        texts.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })?;
-    let mut restorer = incidents.build(texts);
-
-    let derived = reader.derived()?;
-    let ticked_at = entry_time(reader, derived.as_of_seq)?.unwrap_or(head.at);
-    let window_from = ticked_at.plus_ms(-city.window_ms_max());
-    let mut unplaced = Ok(());
-    reader.recent_reports(window_from, &mut |row| {
-        let status = restorer.status_of(row.incident);
-        let status = status
-            .map_or_else(|| reader.incident(row.incident).map(|i| i.map(|i| i.status)), |s| Ok(Some(s)));
-        match status {
-            Ok(Some(status)) => restorer.report(&row, status),
-            Ok(None) => {}
-            Err(e) => unplaced = Err(e),
-        }
-    })?;
-    unplaced?;
-    restorer.finish(&derived, before, &tail).map_err(|e| JournalError::Corrupt(e.to_string()))
-}
-
-/// The entry before the tail: the newest that is old enough, or far enough back.
-fn before_tail(reader: &dyn Reader, head: Head) -> Result<Seq, JournalError> {
-    let old_until = head.at.plus_ms(-RING_TAIL_MS);
-    // Times never fall, so the border is found by halving. `young` is in the tail, `old` before it.
-    let mut old = head.seq.0.saturating_sub(RING_TAIL_ENTRIES_MAX);
-    let mut young = head.seq.0;
-    while old + 1 < young {
-        let middle = old + (young - old) / 2;
-        if entry_time(reader, Seq(middle))?.is_some_and(|at| at < old_until) {
-            old = middle;
-        } else {
-            young = middle;
-        }
-    }
-    Ok(Seq(old))
-}
-
-/// The time of an entry; `None` where there is no such entry.
-fn entry_time(reader: &dyn Reader, seq: Seq) -> Result<Option<TimeMs>, JournalError> {
-    let Some(before) = seq.0.checked_sub(1) else { return Ok(None) };
-    Ok(reader.entries(Seq(before), 1)?.first().map(|entry| entry.at))
-}
-
-/// Computes the tick that a crash left out of the derived tables, before anything is appended without
-/// a live map. Does nothing, at no cost, where the tables are up to date.
-///
-/// # Errors
-/// Where the journal cannot be read or written.
-pub fn settle(journal: &mut dyn Journal, city: &Arc<City>, now: TimeMs) -> Result<(), JournalError> {
-    let (reader, head) = (journal.reader(), journal.head());
-    let newest = reader.entries(Seq(head.seq.0.saturating_sub(1)), 1)?;
-    let is_tick = newest.first().is_some_and(|entry| entry.fact == Fact::Tick);
-    if !is_tick || reader.derived()?.as_of_seq == head.seq {
-        return Ok(());
-    }
-    let ids = IdKey::new(journal.secret(), &city.code_prefix);
-    let derived = open(&*reader, head, city.clone(), ids)?.take_derived();
-    journal.append(Vec::new(), now, derived.as_ref()).map(drop)
-}
-
-/// The pack in force is part of the history: another one than the last is an entry.
-fn put_pack_in_force(
-    journal: &mut dyn Journal,
-    writer: &mut LiveWriter,
-    city: &City,
-    now: TimeMs,
-) -> Result<(), JournalError> {
-    if journal.reader().pack_in_force()?.is_some_and(|hash| hash == city.hash) {
-        return Ok(());
-    }
-    let pack = Command::Pack { key: city.key.clone(), hash: city.hash };
-    let derived = writer.take_derived();
-    for outcome in journal.append(vec![pack], now, derived.as_ref())? {
-        if let Outcome::Accepted { entries, .. } = outcome {
-            writer.apply(&entries);
-        }
-    }
-    Ok(())
-}
-
 /// The loop's state.
 struct Worker {
     journal: Box<dyn Journal>,
@@ -245,6 +150,7 @@ struct Worker {
     ticked: Option<Duration>,
     /// The journal failed: nothing may be acknowledged any more, only read.
     failed: Arc<AtomicBool>,
+    saving: Option<Saving>,
 }
 
 impl Worker {
@@ -268,8 +174,14 @@ impl Worker {
             }
             self.commit(&mut batch);
             self.tick_if_due();
+            if let Some(saving) = &mut self.saving {
+                saving.save_if_due(self.writer.map());
+            }
         }
         self.flush();
+        if let Some(saving) = self.saving.take() {
+            saving.finish(self.writer.map());
+        }
     }
 
     fn has_failed(&self) -> bool {

@@ -1,0 +1,187 @@
+//! Stands the live map up at the journal's head.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use crate::city::City;
+use crate::journal::{Head, Journal, JournalError, Reader};
+use crate::live::{Incident, LiveWriter, Restorer, Snapshot};
+use crate::model::{Command, Fact, IdKey, IncidentNo, MINUTE_MS, Outcome, Seq, TimeMs};
+
+/// The ring of changes is rebuilt from this much of the journal's tail.
+const RING_TAIL_ENTRIES_MAX: u64 = 20_000;
+const RING_TAIL_MS: i64 = 10 * MINUTE_MS;
+/// A snapshot this many entries behind is carried on to the head; one farther behind only where the
+/// entries are few beside the incidents it saves reading.
+const BEHIND_MAX: u64 = 20_000;
+
+/// The live map at the journal's head: from a snapshot and what came after it, or from the tables.
+///
+/// # Errors
+/// Where the journal cannot be read, or contradicts itself.
+pub fn open(
+    reader: &dyn Reader,
+    head: Head,
+    city: Arc<City>,
+    ids: IdKey,
+    snapshot: Option<Snapshot>,
+) -> Result<LiveWriter, JournalError> {
+    let before_tail = before_tail(reader, head)?;
+    let before = entry_time(reader, before_tail)?.unwrap_or(TimeMs::MIN);
+    // Incidents that left memory within the tail are still needed for the ring.
+    let closed_after = city.keep_closed_ms.map_or(TimeMs::MIN, |keep_ms| before.plus_ms(-keep_ms));
+    let (incidents, tail) = std::thread::scope(|scope| {
+        let tail = scope.spawn(|| reader.entries(before_tail, RING_TAIL_ENTRIES_MAX as usize));
+        let incidents = match snapshot {
+            Some(snapshot) if is_usable(&snapshot, reader, head)? => {
+                carry_on(snapshot, reader, closed_after, &city)?
+            }
+            _ => read_tables(reader, closed_after, &city)?,
+        };
+        Ok::<_, JournalError>((incidents, joined(tail)?))
+    })?;
+    let mut restorer = Restorer::new(city.clone(), ids, head, incidents);
+
+    let derived = reader.derived()?;
+    let ticked_at = entry_time(reader, derived.as_of_seq)?.unwrap_or(head.at);
+    let window_from = ticked_at.plus_ms(-city.window_ms_max());
+    let mut unplaced = Ok(());
+    reader.recent_reports(window_from, &mut |row| {
+        let status = restorer.status_of(row.incident);
+        let status = status
+            .map_or_else(|| reader.incident(row.incident).map(|i| i.map(|i| i.status)), |s| Ok(Some(s)));
+        match status {
+            Ok(Some(status)) => restorer.report(&row, status),
+            Ok(None) => {}
+            Err(e) => unplaced = Err(e),
+        }
+    })?;
+    unplaced?;
+    restorer.finish(&derived, before, &tail).map_err(|e| JournalError::Corrupt(e.to_string()))
+}
+
+/// Whether a snapshot is of this very history, and near enough to its head.
+fn is_usable(snapshot: &Snapshot, reader: &dyn Reader, head: Head) -> Result<bool, JournalError> {
+    let behind = head.seq.0.checked_sub(snapshot.seq.0);
+    let near = behind.is_some_and(|n| n <= BEHIND_MAX.max(snapshot.incidents.len() as u64 / 20));
+    Ok(near
+        && snapshot.epoch == head.epoch
+        && reader.entry_hash(snapshot.seq)? == Some(snapshot.entry_hash))
+}
+
+/// The incidents as of the head: those of the snapshot, with what changed since in their place.
+fn carry_on(
+    snapshot: Snapshot,
+    reader: &dyn Reader,
+    closed_after: TimeMs,
+    city: &City,
+) -> Result<Vec<Incident>, JournalError> {
+    let mut newer = Vec::new();
+    if let Some(keep_ms) = city.keep_closed_ms {
+        // These had left memory when the snapshot was taken, but the ring may still tell of it.
+        let left = snapshot.at.plus_ms(-keep_ms);
+        reader.archived(closed_after, left, &mut |row| newer.push(Incident::from_row(&row, city)))?;
+    }
+    reader.changed_incidents(snapshot.seq, &mut |row| newer.push(Incident::from_row(&row, city)))?;
+    let mut incidents = snapshot.incidents;
+    if !newer.is_empty() {
+        // Later ones win: the sort keeps equal numbers in their order, and of each run the last stays.
+        incidents.append(&mut newer);
+        incidents.sort_by_key(|incident| incident.no);
+        incidents.dedup_by(|later, earlier| {
+            let same = later.no == earlier.no;
+            if same {
+                *earlier = *later;
+            }
+            same
+        });
+    }
+    incidents.retain(|incident| incident.closed_at().is_none_or(|at| at > closed_after));
+    Ok(incidents)
+}
+
+/// All rows of the tables that belong into memory, read by two threads.
+fn read_tables(
+    reader: &dyn Reader,
+    closed_after: TimeMs,
+    city: &City,
+) -> Result<Vec<Incident>, JournalError> {
+    let read = |numbers: RangeInclusive<IncidentNo>| {
+        let mut incidents = Vec::new();
+        let mut add = |row| incidents.push(Incident::from_row(&row, city));
+        reader.incidents(numbers, closed_after, &mut add)?;
+        Ok::<_, JournalError>(incidents)
+    };
+    let middle = IncidentNo(reader.last_incident()?.0 / 2);
+    std::thread::scope(|scope| {
+        let upper = scope.spawn(|| read(IncidentNo(middle.0 + 1)..=IncidentNo(u32::MAX)));
+        let mut incidents = read(IncidentNo(0)..=middle)?;
+        incidents.append(&mut joined(upper)?);
+        Ok(incidents)
+    })
+}
+
+/// What a thread of a scope returned; its panic goes on here.
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// The entry before the tail: the newest that is old enough, or far enough back.
+fn before_tail(reader: &dyn Reader, head: Head) -> Result<Seq, JournalError> {
+    let old_until = head.at.plus_ms(-RING_TAIL_MS);
+    // Times never fall, so the border is found by halving. `young` is in the tail, `old` before it.
+    let mut old = head.seq.0.saturating_sub(RING_TAIL_ENTRIES_MAX);
+    let mut young = head.seq.0;
+    while old + 1 < young {
+        let middle = old + (young - old) / 2;
+        if entry_time(reader, Seq(middle))?.is_some_and(|at| at < old_until) {
+            old = middle;
+        } else {
+            young = middle;
+        }
+    }
+    Ok(Seq(old))
+}
+
+/// The time of an entry; `None` where there is no such entry.
+fn entry_time(reader: &dyn Reader, seq: Seq) -> Result<Option<TimeMs>, JournalError> {
+    let Some(before) = seq.0.checked_sub(1) else { return Ok(None) };
+    Ok(reader.entries(Seq(before), 1)?.first().map(|entry| entry.at))
+}
+
+/// Computes the tick that a crash left out of the derived tables, before anything is appended without
+/// a live map. Does nothing, at no cost, where the tables are up to date.
+///
+/// # Errors
+/// Where the journal cannot be read or written.
+pub fn settle(journal: &mut dyn Journal, city: &Arc<City>, now: TimeMs) -> Result<(), JournalError> {
+    let (reader, head) = (journal.reader(), journal.head());
+    let newest = reader.entries(Seq(head.seq.0.saturating_sub(1)), 1)?;
+    let is_tick = newest.first().is_some_and(|entry| entry.fact == Fact::Tick);
+    if !is_tick || reader.derived()?.as_of_seq == head.seq {
+        return Ok(());
+    }
+    let ids = IdKey::new(journal.secret(), &city.code_prefix);
+    let derived = open(&*reader, head, city.clone(), ids, None)?.take_derived();
+    journal.append(Vec::new(), now, derived.as_ref()).map(drop)
+}
+
+/// The pack in force is part of the history: another one than the last is an entry.
+pub(super) fn put_pack_in_force(
+    journal: &mut dyn Journal,
+    writer: &mut LiveWriter,
+    city: &City,
+    now: TimeMs,
+) -> Result<(), JournalError> {
+    if journal.reader().pack_in_force()?.is_some_and(|hash| hash == city.hash) {
+        return Ok(());
+    }
+    let pack = Command::Pack { key: city.key.clone(), hash: city.hash };
+    let derived = writer.take_derived();
+    for outcome in journal.append(vec![pack], now, derived.as_ref())? {
+        if let Outcome::Accepted { entries, .. } = outcome {
+            writer.apply(&entries);
+        }
+    }
+    Ok(())
+}
