@@ -10,6 +10,7 @@ import type { Area, City } from '../feed/city';
 import type { View } from '../feed/fold';
 import type { Bbox, Hotspot, Incident, LngLat, MapItem } from '../feed/protocol';
 import type { Words } from '../i18n';
+import { atLeast, type Box } from './boxes';
 import { toBubbles, type Bubble } from './bubbles';
 import { boundsOf, startCamera, type Camera } from './camera';
 import { addButtons, addScale } from './controls';
@@ -21,7 +22,7 @@ import { MarkStore } from './marks';
 import './map.css';
 import { covers, widened } from './mercator';
 import { PALETTES, type Theme } from './palette';
-import { atLeast, placePlates, type Box } from './plates';
+import { placePlates } from './plates';
 import { risen } from './risen';
 import { buildStyle, MAP_FONT, NAME_LAYERS, nameFilter, paintsOf, SOURCE } from './style';
 
@@ -59,6 +60,9 @@ export interface Viewport {
   readonly bbox: Bbox;
   readonly zoom: number;
 }
+
+/** At a desk: what a plate leaves free round a bubble, and round the tick on its rim. */
+const PLATE_GAP_PX = 4;
 
 const NOTHING: ReadonlyMap<string, never> = new Map<string, never>();
 
@@ -329,27 +333,25 @@ export class PantauMap {
       return { x: a.x, y: a.y, w: b.x - a.x, h: b.y - a.y };
     };
     const visible = ranked.filter(({ hotspot }) => this.gl.getBounds().contains([...hotspot.centroid] as [number, number]));
-    const images = new Map(visible.map((one) => [one.hotspot.id, this.marks.plate(one, this.theme)]));
+    const images = new Map(visible.map((one) => [one.hotspot.id, this.marks.plates(one, this.theme)]));
     const requests = visible.map(({ hotspot }) => {
-      const mark = this.marks.drawn(images.get(hotspot.id) ?? '');
+      const sizes = (images.get(hotspot.id) ?? []).map((image) => this.marks.drawn(image));
       const shape = atLeast(screenBox(boundsOf([hotspot.outline]) ?? [0, 0, 0, 0]), 2 * BEACON_R_PX * scale);
-      return { id: hotspot.id, shape, w: mark.w, h: mark.h };
+      return { id: hotspot.id, shape, sizes };
     });
-    const bubbles = [...this.bubbles.values()].map(({ at, r_px }) => {
-      const { x, y } = project(at);
-      return { x: x - r_px, y: y - r_px, w: 2 * r_px, h: 2 * r_px };
-    });
+    const bubbles = [...this.bubbles.values()].map(({ at, r_px }) => ({ ...project(at), r: r_px }));
     const placed = placePlates(
       requests,
       {
         frame: { x: margin, y: margin, w: canvas.clientWidth - 2 * margin, h: canvas.clientHeight - 2 * margin },
         blocked: [...(this.options.blocked?.() ?? []), this.scaleBox()],
         bubbles,
+        gap: PLATE_GAP_PX * scale,
       },
       this.slots,
     );
     this.slots = new Map(placed.map(({ id, slot }) => [id, slot]));
-    const { plates, leaders } = plateFeatures(placed, visible, images, PALETTES[this.theme], project, (x, y) => this.gl.unproject([x, y]).toArray());
+    const { plates, leaders } = plateFeatures(placed, visible, images, PALETTES[this.theme], ([x, y]) => this.gl.unproject([x, y]).toArray());
     this.update(SOURCE.leaders, leaders);
     this.update(SOURCE.plates, plates);
   }
