@@ -6,7 +6,7 @@ import { rankHotspots, shortName } from './hotspots';
 import { iconPath } from './icons';
 import { cellOf, covers, fromWorldPx, toWorldPx, widened } from './mercator';
 import { heat } from './palette';
-import { risen } from './risen';
+import { hasJoined, risen } from './risen';
 import { scaleBar } from './scale';
 
 describe('toSourceDiff', () => {
@@ -61,6 +61,10 @@ describe('risen', () => {
   it('one that joins a cluster pulses once', () => check([at('i:1', null)], [at(cell, 2)], 1));
   it('a cluster that becomes one incident does not', () => check([at(cell, 2)], [at('i:1', null)], 0));
   it('a cluster that grows does', () => check([at(cell, 2)], [at(cell, 4)], 1));
+  it('an incident whose cell became a cluster has joined it, one whose cell is empty has gone', () => {
+    expect(hasJoined(incident('i:1', 127.3801), new Map([at(cell, 2)]), 16)).toBe(true);
+    expect(hasJoined(incident('i:1', 127.3801), new Map([at('i:2', null, 127.39)]), 16)).toBe(false);
+  });
   it('one that only changes its status does not', () => check([at('i:1', null)], [at('i:1', null)], 0));
 });
 
