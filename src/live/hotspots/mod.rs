@@ -14,12 +14,14 @@
 
 mod board;
 mod dbscan;
+mod density;
 mod grid;
 mod hotspot;
 mod identity;
 mod lane;
 mod life;
 mod outline;
+mod radius;
 mod row;
 #[cfg(test)]
 mod testing;
@@ -29,6 +31,7 @@ mod words;
 
 pub use board::HotspotBoard;
 pub use dbscan::{Group, Member, Point, dbscan};
+pub use density::{DensityGroup, DensityGroups};
 pub use hotspot::{EventKind, Hotspot, HotspotEvent, HotspotId, HotspotMember, Layer, TickChanges};
 pub use life::State;
 pub use row::LoadError;
