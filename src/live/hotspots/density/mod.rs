@@ -31,7 +31,7 @@ use crate::model::Seq;
 pub use partition::DensityGroup;
 pub(super) use partition::GroupNo;
 use partition::Partition;
-use site_grid::{CellNo, Nearest, SiteGrid, SiteNo, SitePoint};
+use site_grid::{CellNo, Nearest, Site, SiteGrid, SiteNo, SitePoint};
 
 /// The dense groups of a set of points that changes point by point.
 ///
@@ -121,9 +121,11 @@ impl DensityGroups {
         let Point { seq, sender, weight, .. } = *point;
         let point = SitePoint { seq, sender, weight: report_units(weight) };
         let is_new = self.grid.sites[site].points.is_empty();
-        let points = &mut self.grid.sites[site].points;
-        let index = points.partition_point(|other| other.seq < seq);
-        points.insert(index, point);
+        let index = self.grid.sites[site].add(point);
+        if is_new {
+            let Site { cell, spot, .. } = self.grid.sites[site];
+            self.grid.count_outside(cell, spot);
+        }
 
         let begin = self.grid.reweigh(site, |weight| weight + point.weight);
         if is_new {
@@ -138,6 +140,36 @@ impl DensityGroups {
             }
         }
         self.begin_cores(&begin);
+    }
+
+    /// Adds many points; no two may have the same seq. Into an empty set in less than half of the time
+    /// that they take one by one.
+    pub fn insert_all(&mut self, mut points: Vec<Point>) {
+        if !self.is_empty() {
+            return points.iter().for_each(|point| self.insert(point));
+        }
+        self.grid.sort(&mut points);
+        for Point { seq, place, sender, weight } in &points {
+            let site = self.grid.site_or_new(*place);
+            self.site_of.insert(*seq, site);
+            let weight = report_units(*weight);
+            self.grid.sites[site].add(SitePoint { seq: *seq, sender: *sender, weight });
+            self.grid.load_weight(site, weight);
+        }
+        self.grid.mark_cores();
+        self.grid.mark_links();
+        for cell in self.grid.cell_numbers() {
+            if self.grid.cells[cell].n_cores > 0 && self.grid.cells[cell].group.is_none() {
+                self.partition.found(&mut self.grid, cell);
+            }
+        }
+        for site in self.grid.site_numbers() {
+            if !self.grid.spot(site).core {
+                self.attach(site, self.grid.nearest_core(site));
+            } else if let Some(group) = self.grid.group_of(site) {
+                self.partition.add_site(group, &self.grid.sites[site].points, true);
+            }
+        }
     }
 
     /// Takes a point away; `false` where there is none with this seq.

@@ -97,11 +97,21 @@ impl Partition {
         points.iter().for_each(|point| self.take_point(group, point));
     }
 
-    /// Makes a group of one cell.
+    /// Makes a group of a cell and those that links with a witness connect it to.
     pub fn found(&mut self, grid: &mut SiteGrid, cell: CellNo) {
         let group = self.groups.insert(DensityGroup::default());
         self.changed.insert(group);
         self.join(grid, group, cell);
+        let mut todo = vec![cell];
+        while let Some(cell) = todo.pop() {
+            for i in 0..grid.cells[cell].links.len() {
+                let link = grid.cells[cell].links[i];
+                if link.witness.is_some() && grid.cells[link.to].group.is_none() {
+                    self.join(grid, group, link.to);
+                    todo.push(link.to);
+                }
+            }
+        }
     }
 
     fn join(&mut self, grid: &mut SiteGrid, group: GroupNo, cell: CellNo) {

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use super::GroupNo;
 use super::slab::Slab;
 use crate::city::HotspotParameters;
+use crate::live::hotspots::dbscan::Point;
 use crate::live::hotspots::grid::{Grid, GridCell};
 use crate::live::hotspots::radius::{Bounds, Position, Radius, distance2, weight_units};
 use crate::model::{LngLat, SenderId, Seq, great_circle_m};
@@ -33,6 +34,13 @@ pub(super) struct Site {
 }
 
 impl Site {
+    /// Where the point stands now among the others.
+    pub fn add(&mut self, point: SitePoint) -> usize {
+        let index = self.points.partition_point(|other| other.seq < point.seq);
+        self.points.insert(index, point);
+        index
+    }
+
     /// The smallest seq: decides between cores that are equally near.
     pub fn first(&self) -> Option<Seq> {
         self.points.first().map(|point| point.seq)
@@ -134,6 +142,11 @@ impl SiteGrid {
         }
     }
 
+    /// Brings points into an order in which neighbours in the list are neighbours on the earth.
+    pub fn sort(&self, points: &mut [Point]) {
+        points.sort_by_cached_key(|point| (self.grid.cell(point.place), point.place, point.seq));
+    }
+
     pub fn cell_of(&self, site: SiteNo) -> &Cell {
         &self.cells[self.sites[site].cell]
     }
@@ -153,17 +166,17 @@ impl SiteGrid {
         self.cell_of(core).group
     }
 
-    /// The site at a place; a new one has no points and no weight yet.
+    /// The site at a place. A new one has no points and no weight yet, and what lies around it is to be
+    /// counted by [`SiteGrid::count_outside`].
     pub fn site_or_new(&mut self, place: LngLat) -> SiteNo {
         if let Some(site) = self.site_at.get(&place) {
             return *site;
         }
         let at = Position::new(place);
         let cell = self.cell_or_new(&at);
-        let outside = if self.is_dense(cell) { 0 } else { self.weight_outside(cell, &at) };
         let spot = self.cells[cell].spots.len() as u32;
         let site = self.sites.insert(Site { cell, spot, points: Vec::new(), nearest: None });
-        self.cells[cell].spots.push(Spot { at, weight: 0, outside, site, core: false });
+        self.cells[cell].spots.push(Spot { at, weight: 0, outside: 0, site, core: false });
         self.cells[cell].bounds.extend(&at.unit);
         self.site_at.insert(place, site);
         site
@@ -224,6 +237,14 @@ impl SiteGrid {
         cell.weight >= self.weight_min || cell.weight + spot.outside >= self.weight_min
     }
 
+    /// Counts what lies in the other cells around one spot, where its own cell is sparse.
+    pub fn count_outside(&mut self, cell: CellNo, spot: u32) {
+        if !self.is_dense(cell) {
+            let at = self.cells[cell].spots[spot as usize].at;
+            self.cells[cell].spots[spot as usize].outside = self.weight_outside(cell, &at);
+        }
+    }
+
     fn weight_outside(&self, cell: CellNo, at: &Position) -> u64 {
         let near = self.cells[cell].links.iter().map(|link| &self.cells[link.to]);
         near.map(|cell| cell.weight_near(at, &self.radius)).sum()
@@ -256,16 +277,56 @@ impl SiteGrid {
                 return if here.core { Vec::new() } else { vec![here.site] };
             }
             (true, false) => {
-                for i in 0..self.cells[own].spots.len() {
-                    let at = self.cells[own].spots[i].at;
-                    self.cells[own].spots[i].outside = self.weight_outside(own, &at);
-                }
+                let n_spots = self.cells[own].spots.len() as u32;
+                (0..n_spots).for_each(|spot| self.count_outside(own, spot));
             }
             (false, _) => {}
         }
         let cell = &self.cells[own];
         let unfit = cell.spots.iter().filter(|spot| spot.core != self.should_be_core(cell, spot));
         unfit.map(|spot| spot.site).collect()
+    }
+
+    /// Adds weight at a site, and leaves it at that: for many at once, before
+    /// [`SiteGrid::mark_cores`].
+    pub fn load_weight(&mut self, site: SiteNo, weight: u64) {
+        let cell = self.sites[site].cell;
+        self.cells[cell].weight += weight;
+        self.spot_mut(site).weight += weight;
+    }
+
+    /// Counts what lies around every spot, and tells cores from others; before that there is no core.
+    pub fn mark_cores(&mut self) {
+        for cell in self.cell_numbers() {
+            let n_spots = self.cells[cell].spots.len() as u32;
+            (0..n_spots).for_each(|spot| self.count_outside(cell, spot));
+            for spot in 0..n_spots as usize {
+                let core = self.should_be_core(&self.cells[cell], &self.cells[cell].spots[spot]);
+                self.cells[cell].spots[spot].core = core;
+                self.cells[cell].n_cores += u32::from(core);
+            }
+        }
+    }
+
+    /// Finds the witness of every link; before that there is none.
+    pub fn mark_links(&mut self) {
+        for cell in self.cell_numbers() {
+            for link in 0..self.cells[cell].links.len() {
+                let to = self.cells[cell].links[link].to;
+                let both_have_cores = self.cells[cell].n_cores > 0 && self.cells[to].n_cores > 0;
+                if both_have_cores && cell < to {
+                    self.set_witness(cell, link, self.witness(cell, to));
+                }
+            }
+        }
+    }
+
+    pub fn site_numbers(&self) -> Vec<SiteNo> {
+        self.sites.iter().map(|(site, _)| site).collect()
+    }
+
+    pub fn cell_numbers(&self) -> Vec<CellNo> {
+        self.cells.iter().map(|(cell, _)| cell).collect()
     }
 
     fn shift_outside(

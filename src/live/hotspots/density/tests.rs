@@ -256,6 +256,25 @@ proptest! {
         prop_assert_eq!(long.found(), short.found());
     }
 
+    /// And goes on alike.
+    #[test]
+    fn points_that_come_all_at_once_are_as_those_that_come_one_by_one(
+        (whereabouts, steps) in history(90), parameters in parameters(), stop in 0.0..1.0,
+    ) {
+        let stop = (steps.len() as f64 * stop) as usize;
+        let mut world = world(whereabouts.1, parameters);
+        steps[..stop].iter().for_each(|step| world.step(whereabouts, step));
+        let points: Vec<Point> = world.points.values().copied().collect();
+        world.density = DensityGroups::new(&world.parameters);
+        world.density.insert_all(points);
+        world.seen.clear();
+        world.check()?;
+        for step in &steps[stop..] {
+            world.step(whereabouts, step);
+            world.check()?;
+        }
+    }
+
     #[test]
     fn what_was_emptied_holds_nothing(
         (whereabouts, steps) in history(40), parameters in parameters(),
