@@ -174,7 +174,10 @@ impl Lane {
         }
         self.take_in_arrivals();
         let (hotspots, groups) = self.touched();
-        let found = |group| Some(Found { group, members: self.members(self.density.group(group)?) });
+        let found = |(group, before): (GroupNo, Option<HotspotId>)| {
+            let before = before.map_or(&[][..], |id| &self.live[&id].members);
+            Some(Found { group, members: self.members(self.density.group(group)?, before) })
+        };
         let mut groups: Vec<Found> = groups.into_iter().filter_map(found).collect();
         groups.sort_by_cached_key(|found| smallest_core(&found.members));
         let old = |id: HotspotId| Old { id, members: seqs(&self.live[&id].members) };
@@ -193,20 +196,31 @@ impl Lane {
         }
     }
 
-    /// The groups that may have other members than at the tick before, and the hotspots that they
-    /// were then. None of these shares a member with any other group or hotspot.
-    fn touched(&mut self) -> (BTreeSet<HotspotId>, BTreeSet<GroupNo>) {
-        let changed = self.density.take_changed();
-        if std::mem::replace(&mut self.stale, false) {
-            self.hotspot_of.clear();
-            return (self.live.keys().copied().collect(), self.density.group_numbers());
+    /// The hotspots whose groups may have other members than at the tick before, and these groups, each
+    /// with what it was then. None shares a member with any other hotspot or group.
+    fn touched(&mut self) -> (BTreeSet<HotspotId>, Vec<(GroupNo, Option<HotspotId>)>) {
+        let mut groups = self.density.take_changed();
+        let is_stale = std::mem::replace(&mut self.stale, false);
+        if is_stale {
+            groups = self.density.group_numbers();
         }
-        let hotspots = changed.iter().filter_map(|group| self.hotspot_of.remove(group)).collect();
-        (hotspots, changed)
+        let before = |group| (group, self.hotspot_of.remove(&group));
+        let groups: Vec<_> = groups.into_iter().map(before).collect();
+        if is_stale {
+            self.hotspot_of.clear();
+            return (self.live.keys().copied().collect(), groups);
+        }
+        (groups.iter().filter_map(|(_, before)| *before).collect(), groups)
     }
 
-    fn members(&self, group: &DensityGroup) -> Arc<[HotspotMember]> {
+    /// Most are members already `before`, as a rule, and are taken from there.
+    fn members(&self, group: &DensityGroup, before: &[HotspotMember]) -> Arc<[HotspotMember]> {
+        let mut before = before.iter().peekable();
         let member = |(seq, core)| {
+            while before.next_if(|member| member.seq < seq).is_some() {}
+            if let Some(member) = before.next_if(|member| member.seq == seq) {
+                return HotspotMember { core, ..*member };
+            }
             let HotspotReport { report, received_at, .. } = self.reports[&seq];
             HotspotMember { seq, report, received_at, core }
         };
