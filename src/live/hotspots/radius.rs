@@ -98,9 +98,9 @@ impl Bounds {
     }
 
     pub fn extend(&mut self, unit: &[f64; 3]) {
-        for axis in 0..3 {
-            self.min[axis] = self.min[axis].min(unit[axis]);
-            self.max[axis] = self.max[axis].max(unit[axis]);
+        for ((min, max), value) in self.min.iter_mut().zip(&mut self.max).zip(unit) {
+            *min = min.min(*value);
+            *max = max.max(*value);
         }
     }
 

@@ -38,7 +38,7 @@ use site_grid::{CellNo, Nearest, Site, SiteGrid, SiteNo, SitePoint};
 /// Memory is in proportion to the points. One insertion or removal costs, beside a few hash look-ups:
 /// a pass over the sites of those cells around the point (some 24, each about 0.7 radius wide) that
 /// are not dense by themselves or not linked by cores yet; where groups unite, the size of the smaller
-/// one; where a group may have split, a search around the place (see [`partition`]). Nothing depends
+/// one; where a group may have split, a search around the place (see `partition.rs`). Nothing depends
 /// on the number of points or groups elsewhere.
 ///
 /// ```
