@@ -99,7 +99,7 @@ pub struct Hotspot {
     pub why: Text,
     pub changed_seq: Seq,
     /// In the order of their seqs.
-    pub members: Vec<HotspotMember>,
+    pub members: Arc<[HotspotMember]>,
     /// Its count at birth, and how often that has doubled at the most.
     pub born_reports: u32,
     pub level: u32,

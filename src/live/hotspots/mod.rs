@@ -1,7 +1,7 @@
 //! Hotspots: dense groups of recent reports, with an identity that lasts while they live.
 //!
-//! What is there, and which reports belong to it, is exactly batch DBSCAN ([`dbscan`]) over the
-//! reports that count at a tick; [`identity`] says which hotspot is which from tick to tick,
+//! What is there, and which reports belong to it, is exactly batch DBSCAN ([`dbscan()`]) over the
+//! reports that count at a tick, kept up to date report by report ([`density`]); [`identity`] says which hotspot is which from tick to tick,
 //! [`life`] how each stands and when it raises an alarm, [`outline`] and [`words`] what readers see.
 //!
 //! Invariants:
@@ -14,12 +14,15 @@
 
 mod board;
 mod dbscan;
+mod density;
+mod faded;
 mod grid;
 mod hotspot;
 mod identity;
 mod lane;
 mod life;
 mod outline;
+mod radius;
 mod row;
 #[cfg(test)]
 mod testing;
@@ -29,6 +32,7 @@ mod words;
 
 pub use board::HotspotBoard;
 pub use dbscan::{Group, Member, Point, dbscan};
+pub use density::{DensityGroup, DensityGroups};
 pub use hotspot::{EventKind, Hotspot, HotspotEvent, HotspotId, HotspotMember, Layer, TickChanges};
 pub use life::State;
 pub use row::LoadError;
@@ -75,8 +79,9 @@ pub enum OutlineStyle {
 
 /// Finds the hotspots of one projection: the writer's. Readers clone its [`HotspotBoard`].
 ///
-/// A tick costs one [`dbscan`] over each layer whose input changed (100,000 reports: some tens of
-/// milliseconds), and words and an outline for each hotspot whose members changed.
+/// A report that comes or goes costs some microseconds, local to its place ([`DensityGroups`]). A tick
+/// costs in proportion to what changed since the one before: each hotspot whose members changed is
+/// matched and described anew, in proportion to its members; no other hotspot is looked at.
 #[derive(Debug)]
 pub struct HotspotEngine {
     city: Arc<City>,
@@ -164,7 +169,7 @@ impl HotspotEngine {
 
     /// Makes the next tick compute everything anew, for instance under another city pack.
     pub fn mark_dirty(&mut self) {
-        self.lanes.iter_mut().for_each(|lane| lane.dirty = true);
+        self.lanes.iter_mut().for_each(Lane::mark_dirty);
     }
 
     /// The earliest time at which something changes by time alone: a report leaves its window, or a
@@ -192,10 +197,10 @@ impl HotspotEngine {
         let mut changes = TickChanges::new(seq, now);
         let mut regrouped = regrouped.into_iter().zip(numbers).peekable();
         for (i, lane) in self.lanes.iter_mut().enumerate() {
-            match regrouped.next_if(|((of, _), _)| *of == i) {
-                Some(((_, groups), numbers)) => lane.renew(groups, &numbers, &context, &mut changes),
-                None => lane.age(&context, &mut changes),
+            if let Some(((_, groups), numbers)) = regrouped.next_if(|((of, _), _)| *of == i) {
+                lane.renew(groups, &numbers, &context, &mut changes);
             }
+            lane.age(&context, &mut changes);
         }
         self.board.apply(&changes);
         changes

@@ -231,7 +231,7 @@ impl Body {
             born_at: TimeMs(self.born_at_ms),
             why: self.why,
             changed_seq,
-            members: self.members.read()?,
+            members: self.members.read()?.into(),
             born_reports: self.born_reports,
             level: self.level,
             announced: self.announced,
