@@ -15,5 +15,6 @@ mod hotspot_words;
 mod http;
 mod live_law;
 mod socket;
+mod statistics_oracle;
 mod tidy;
 mod wire;

@@ -14,12 +14,15 @@
 
 mod board;
 mod dbscan;
+pub mod ears;
+mod gi_star;
 mod grid;
 mod hotspot;
 mod identity;
 mod lane;
 mod life;
 mod outline;
+pub mod poisson;
 mod row;
 #[cfg(test)]
 mod testing;
@@ -29,6 +32,7 @@ mod words;
 
 pub use board::HotspotBoard;
 pub use dbscan::{Group, Member, Point, dbscan};
+pub use gi_star::{Confidence, Score, StudyArea};
 pub use hotspot::{EventKind, Hotspot, HotspotEvent, HotspotId, HotspotMember, Layer, TickChanges};
 pub use life::State;
 pub use row::LoadError;
