@@ -146,3 +146,103 @@ fn hours(history: &History, question: &Question<'_>, begins_at: TimeMs) -> Optio
     let is_enough = totals.len() >= WEEKS_MIN;
     is_enough.then(|| f64::from(totals.iter().sum::<u32>()) / totals.len() as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::live::hotspots::Layer;
+    use crate::live::hotspots::history::PastReport;
+    use crate::model::{CategoryId, DAY_MS, IncidentNo, ReportNo};
+
+    /// Three villages, `1.1` to `1.3`, in the city `1`.
+    fn city(zone: &str) -> City {
+        let pack = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/hotspots/pack");
+        City { time_zone: jiff::tz::TimeZone::get(zone).unwrap(), ..City::load(&pack).unwrap() }
+    }
+
+    fn at(text: &str) -> TimeMs {
+        TimeMs::parse_rfc3339(text).unwrap()
+    }
+
+    fn tell(told: &mut Vec<(PastReport, bool)>, area: AreaId, occurred_at: TimeMs, n: u32) {
+        for _ in 0..n {
+            let no = told.len() as u32 + 1;
+            let (report, incident) = (ReportNo(no), IncidentNo(no));
+            let category = CategoryId(0);
+            told.push((PastReport { report, incident, area, category, occurred_at, drill: false }, true));
+        }
+    }
+
+    fn ask(
+        city: &City,
+        told: Vec<(PastReport, bool)>,
+        areas: &[AreaId],
+        now: TimeMs,
+        reports: u32,
+    ) -> Answer {
+        let series = Series { city, layer: Layer::All, drill: false };
+        let question = Question { series, areas, reports, first_at: now, last_at: now, now };
+        answer(&History::of(told, now), &question)
+    }
+
+    #[test]
+    fn the_same_hour_is_that_of_the_citys_clock_also_across_summer_time() {
+        let city = city("Europe/Berlin");
+        let area = city.areas.by_code("1.1").unwrap();
+        let mut told = Vec::new();
+        // Wednesdays at half past two; on 29 March the clocks go forward.
+        for day in ["2026-02-25", "2026-03-04", "2026-03-11", "2026-03-18", "2026-03-25"] {
+            tell(&mut told, area, at(&format!("{day}T14:30:00+01:00")), 9);
+        }
+        tell(&mut told, area, at("2026-04-01T14:30:00+02:00"), 9);
+        let found = ask(&city, told, &[area], at("2026-04-08T14:05:00+02:00"), 20);
+        assert_eq!(found.usual, Some(Usual::Hours(9.0)));
+    }
+
+    #[test]
+    fn the_surge_is_the_highest_of_the_village_and_of_what_lies_above_it() {
+        let city = city("Asia/Jayapura");
+        let [quiet, busy] = ["1.1", "1.2"].map(|code| city.areas.by_code(code).unwrap());
+        let now = at("2026-02-21T20:00:00+09:00");
+        let own = [3, 4, 3, 4, 3, 4, 3, 4, 3, 4, 3, 4];
+        for others in [[0; 12], [2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 9, 30]] {
+            let mut told = Vec::new();
+            for (ago, (own, others)) in (0..12).rev().zip(own.into_iter().zip(others)) {
+                // Morning and evening of one day.
+                tell(&mut told, quiet, now.plus_ms(-ago * DAY_MS - 13 * 3_600_000), own);
+                tell(&mut told, busy, now.plus_ms(-ago * DAY_MS), others);
+            }
+            // The day before all of them, so that the first of them is known from its beginning.
+            tell(&mut told, quiet, now.plus_ms(-12 * DAY_MS), 1);
+            let all: Vec<u32> = own.iter().zip(others).map(|(own, others)| own + others).collect();
+            let highest = |counts: &[u32]| {
+                let of = |method| ears::statistic(method, counts, ears::SIGMA_FLOOR).unwrap();
+                Method::ALL.map(of).into_iter().fold(f64::MIN, f64::max)
+            };
+            let expected = highest(&own).max(highest(&all));
+            let found = ask(&city, told, &[quiet], now, 4).surge.unwrap();
+            assert!((found - expected).abs() < 0.005_1, "{found} and {expected}");
+            assert_eq!(others[11] > 0, found > 3.0, "{found}");
+        }
+    }
+
+    #[test]
+    fn hours_that_reach_into_their_own_weeks_are_left_out() {
+        let city = city("Asia/Jayapura");
+        let area = city.areas.by_code("1.1").unwrap();
+        let now = at("2026-02-21T20:00:00+09:00");
+        let mut told = Vec::new();
+        // Two a day for eight weeks, ten a day in the newest ten days.
+        (0..56).for_each(|ago| {
+            tell(&mut told, area, now.plus_ms(-ago * DAY_MS), if ago < 10 { 10 } else { 2 })
+        });
+        let series = Series { city: &city, layer: Layer::All, drill: false };
+        let (first_at, last_at) = (now.plus_ms(-9 * DAY_MS), now);
+        let question = Question { series, areas: &[area], reports: 100, first_at, last_at, now };
+        // Ten days two to six weeks before.
+        let history = History::of(told, now);
+        assert_eq!(answer(&history, &question).usual, Some(Usual::Hours(20.0)));
+    }
+}
