@@ -18,7 +18,8 @@ use pantau::city::City;
 use pantau::cli::chance::Chance;
 use pantau::feed::Contents;
 use pantau::feed::{Layers, View};
-use pantau::journal::{FolderMode, Journal, SqliteJournal};
+use pantau::journal::{FolderMode, Journal, Reader, SqliteJournal};
+use pantau::live::hotspots::{HISTORY_MS, StudyArea};
 use pantau::live::{CellRange, Filter, LiveMap, Sort, Where};
 use pantau::model::{
     Bbox, CategoryId, Channel, Command, DAY_MS, IdKey, ImportRow, LngLat, NewReport, Outcome, Projection,
@@ -28,6 +29,7 @@ use pantau::model::{
 const ROWS_DEFAULT: usize = 200_000;
 const BATCH: usize = 5_000;
 const RUNS: usize = 101;
+const TICKS: usize = 31;
 const NOW: TimeMs = TimeMs(1_795_478_400_000);
 
 fn main() -> anyhow::Result<()> {
@@ -99,8 +101,28 @@ fn main() -> anyhow::Result<()> {
         std::hint::black_box(Contents::delta(&now, &view, level, held));
         delta.push(started.elapsed());
     }
+    let mut ticks = Vec::new();
+    for n in 0..TICKS {
+        let mut command = row(n_rows + RUNS + n, &city, &mut chance);
+        if let Command::Report(report) = &mut command {
+            (report.import, report.occurred_at) = (None, None);
+        }
+        let derived = writer.take_derived();
+        for outcome in journal.append(vec![command, Command::Tick], NOW, derived.as_ref())? {
+            let Outcome::Accepted { entries, .. } = outcome else { continue };
+            let started = Instant::now();
+            writer.apply(&entries);
+            ticks.push(started.elapsed());
+        }
+    }
+    // Each second one is the tick.
+    let ticks: Vec<Duration> = ticks.into_iter().skip(1).step_by(2).collect();
+    let n_hotspots = writer.map().hotspots(Projection::Staff).live().count();
     say("one report to the live map (a reader holds the last)", &micros(middle(apply)));
     say("its delta for one wall, figures included", &micros(middle(delta)));
+    say(&format!("the first tick, which describes {n_hotspots} hotspots, twice"), &micros(ticks[0]));
+    say("a tick after one report", &micros(middle(ticks[1..].to_vec())));
+    statistics(&*journal.reader(), &city)?;
     Ok(())
 }
 
@@ -135,6 +157,21 @@ fn row(n: usize, city: &City, chance: &mut Chance) -> Command {
         idempotency: None,
         import: Some(ImportRow { source: "bench".into(), row_digest, status }),
     }))
+}
+
+/// What the scores of hotspots cost beside all else.
+fn statistics(reader: &dyn Reader, city: &City) -> anyhow::Result<()> {
+    let mut n_places = 0;
+    let started = Instant::now();
+    reader.report_places(NOW.plus_ms(-HISTORY_MS), &mut |_| n_places += 1)?;
+    say(&format!("{n_places} reports of eight weeks, when and where"), &micros(started.elapsed()));
+    let started = Instant::now();
+    let land = StudyArea::new(city.land_cells().to_vec());
+    let n_cells = land.cells().len();
+    say(&format!("{n_cells} cells of land and their neighbours"), &micros(started.elapsed()));
+    let counts = || land.cells().iter().zip(0..).map(|(cell, i)| (*cell, i % 7 / 5 * (i % 11)));
+    say("Gi* of all of them", &micros(median(|| land.scores(counts()))));
+    Ok(())
 }
 
 /// The figures below mean something only if the answers are right.

@@ -16,5 +16,6 @@ mod http;
 mod live_law;
 mod socket;
 mod sse;
+mod statistics_oracle;
 mod tidy;
 mod wire;

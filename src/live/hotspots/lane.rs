@@ -10,7 +10,7 @@
 //! - Unless `stale`, `hotspot_of` names the hotspot of every group of the newest tick.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use geo::{BoundingRect, Intersects};
 use geo_types::{MultiPolygon, Rect};
@@ -18,9 +18,12 @@ use geo_types::{MultiPolygon, Rect};
 use super::dbscan::Point;
 use super::density::{DensityGroup, DensityGroups, GroupNo};
 use super::faded::FadedHotspots;
+use super::gi_star::{CellCounts, StudyArea};
+use super::history::{History, Series};
 use super::hotspot::{EventKind, Hotspot, HotspotId, HotspotMember, Layer, TickChanges};
 use super::identity::{Matching, Old, Origin, match_groups};
 use super::life::{self, State, Vitals};
+use super::usual::{self, Question, Usual};
 use super::words::{self, Evidence};
 use super::{HotspotReport, OutlineStyle, outline};
 use crate::city::{Areas, City, HotspotParameters};
@@ -34,6 +37,8 @@ pub(super) struct Lane {
     parameters: HotspotParameters,
     reports: HashMap<Seq, HotspotReport>,
     by_time: BTreeSet<(TimeMs, Seq)>,
+    /// Where `reports` are.
+    cells: CellCounts,
     /// Those that came since the newest tick: many at once take less time than one by one.
     arrivals: BTreeMap<Seq, Point>,
     density: DensityGroups,
@@ -51,8 +56,16 @@ pub(super) struct Context<'a> {
     pub city: &'a City,
     pub style: OutlineStyle,
     pub finest_areas: &'a [AreaBox],
+    pub history: &'a History,
+    pub study: &'a OnceLock<StudyArea>,
     pub seq: Seq,
     pub now: TimeMs,
+}
+
+impl Context<'_> {
+    fn study(&self) -> &StudyArea {
+        self.study.get_or_init(|| StudyArea::new(self.city.land_cells().to_vec()))
+    }
 }
 
 pub(super) type AreaBox = (AreaId, Rect<f64>);
@@ -106,6 +119,7 @@ impl Lane {
             parameters,
             reports: HashMap::new(),
             by_time: BTreeSet::new(),
+            cells: CellCounts::new((!city.areas.is_empty()).then_some(city.land.res)),
             arrivals: BTreeMap::new(),
             live: BTreeMap::new(),
             hotspot_of: HashMap::new(),
@@ -130,6 +144,7 @@ impl Lane {
             self.arrivals.insert(seq, Point { seq, place, sender, weight });
             self.reports.insert(seq, *report);
             self.by_time.insert((report.occurred_at, seq));
+            self.cells.add(place);
             self.dirty = true;
         }
     }
@@ -141,7 +156,9 @@ impl Lane {
     }
 
     fn forget(&mut self, seq: Seq) {
-        self.reports.remove(&seq);
+        if let Some(report) = self.reports.remove(&seq) {
+            self.cells.remove(report.place);
+        }
         if self.arrivals.remove(&seq).is_none() {
             self.density.remove(seq);
         }
@@ -379,6 +396,9 @@ impl Lane {
             last_at: context.now,
             born_at: context.now,
             why: crate::city::Text { id: String::new(), en: String::new() },
+            gi_z: None,
+            gi_confidence: None,
+            surge: None,
             changed_seq: context.seq,
             members,
             born_reports: reports.len() as u32,
@@ -436,12 +456,38 @@ impl Lane {
         hotspot.lead_area = words::lead(&areas, hotspot.lead_area);
         hotspot.name = words::name(&context.city.areas, with_members, hotspot.lead_area, hotspot.centroid);
         hotspot.areas = areas.into_iter().map(|(id, _)| id).collect();
-        hotspot.why = words::why(&self.evidence(hotspot), &context.city.time_zone);
+        let usual = self.score(hotspot, &places, with_members as usize, context);
+        hotspot.why = words::why(&self.evidence(hotspot, usual), &context.city.time_zone);
     }
 
-    fn evidence(&self, hotspot: &Hotspot) -> Evidence {
+    /// Sets how far it stands out, in space and in time; says what is usual in the areas of its members,
+    /// which come first.
+    fn score(
+        &self,
+        hotspot: &mut Hotspot,
+        places: &[LngLat],
+        with_members: usize,
+        context: &Context<'_>,
+    ) -> Option<Usual> {
+        let score = self.cells.hottest(context.study(), places.iter().copied());
+        hotspot.gi_z = score.map(|score| (score.z * 100.0).round() / 100.0);
+        hotspot.gi_confidence = score.filter(|score| score.z > 0.0).and_then(|score| score.confidence);
+        let question = Question {
+            series: Series { city: context.city, layer: self.layer, drill: self.drill },
+            areas: &hotspot.areas[..with_members],
+            reports: hotspot.reports,
+            first_at: hotspot.first_at,
+            last_at: hotspot.last_at,
+            now: context.now,
+        };
+        let answer = usual::answer(context.history, &question);
+        hotspot.surge = answer.surge;
+        answer.usual
+    }
+
+    fn evidence(&self, hotspot: &Hotspot, usual: Option<Usual>) -> Evidence {
         let &Hotspot { reports, reporters, first_at, last_at, .. } = hotspot;
-        Evidence { reports, reporters, first_at, last_at, window_ms: self.parameters.window_ms }
+        Evidence { reports, reporters, first_at, last_at, window_ms: self.parameters.window_ms, usual }
     }
 
     /// Takes up the hotspots of a tick; the reports were inserted before. `behind`: something came
