@@ -1,19 +1,24 @@
 //! The map's answers: clusters, hotspots, figures.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use super::access::Access;
-use super::app::AppState;
+use super::app::{App, AppState};
 use super::params::Params;
 use super::problem::Problem;
 use crate::city::HotspotParameters;
+use crate::engine::last_before;
 use crate::feed::wire::StatsBody;
-use crate::feed::{features, hotspot_features, parse_bbox};
-use crate::live::CellRange;
-use crate::model::{Projection, SECOND_MS};
+use crate::feed::{features, hotspot_features, parse_bbox, parse_time, past_hotspot_features};
+use crate::journal::JournalError;
+use crate::live::hotspots::{Hotspot, read_states};
+use crate::live::{CellRange, LiveMap};
+use crate::model::{Projection, SECOND_MS, Seq, TimeMs};
 
 #[utoipa::path(get, path = "/api/v1/clusters", tag = "map",
     description = "What the map draws at an integer zoom: clusters, and incidents that stand alone in their cell.",
@@ -55,35 +60,71 @@ pub async fn clusters(
 }
 
 #[utoipa::path(get, path = "/api/v1/hotspots", tag = "map",
-    description = "The hotspots that live now, with the parameters that found them.",
+    description = "The hotspots that live now, or lived at a time, with the parameters that find them.",
     params(("bbox" = Option<String>, Query), ("category" = Option<String>, Query), ("area" = Option<String>, Query),
         ("within" = Option<String>, Query), ("drill" = Option<bool>, Query),
-        ("members" = Option<bool>, Query, description = "With the reports of each. Staff.")),
+        ("at" = Option<String>, Query, description = "RFC 3339: as they stood then"),
+        ("members" = Option<bool>, Query, description = "With the reports of each. Staff; not with at.")),
     responses((status = 200), (status = 400), (status = 401)))]
 pub async fn hotspots(
     State(app): State<AppState>,
     access: Access,
     mut params: Params,
 ) -> Result<Response, Problem> {
+    let projection = access.projection;
+    let live = app.live();
     let bbox = params.read("bbox", parse_bbox);
-    let filter = params.hotspot_filter(&app.city, access.projection);
+    let filter = params.hotspot_filter(&app.city, projection);
     let members = params.flag("members").unwrap_or(false);
+    let at = params.read("at", |text| match parse_time(text)? {
+        at if at > app.clock.now() => Err(format!("{text} lies ahead; leave at out for those of now")),
+        at => Ok(at),
+    });
+    if members && at.is_some() {
+        params.fault("members", "members are those of now; leave out members or at");
+    }
     params.finish()?;
     let filter = filter.ok_or_else(Problem::internal)?;
-    if members && access.projection != Projection::Staff {
+    if members && projection != Projection::Staff {
         return Err(Problem::unauthorized("members are for staff; sign in first, or leave members out"));
     }
-    let live = app.live();
-    let features = hotspot_features(&live, access.projection, &filter, bbox.as_ref(), members);
+    let past = match at {
+        Some(at) => past_hotspots(&app, &live, projection, at).await?,
+        None => None,
+    };
+    let (seq, features) = match past {
+        Some((seq, past)) => (seq, past_hotspot_features(&past, &filter, bbox.as_ref(), &app.city)),
+        None => (live.seq(), hotspot_features(&live, projection, &filter, bbox.as_ref(), members)),
+    };
     let categories = app.city.categories.iter().map(|c| (c.key.clone(), parameters(&c.hotspot)));
     let all = [("all".to_owned(), parameters(&app.city.all_categories))];
     Ok(Json(json!({
         "type": "FeatureCollection",
-        "seq": live.seq().0,
+        "seq": seq.0,
         "parameters": categories.chain(all).collect::<Map<String, Value>>(),
         "features": features,
     }))
     .into_response())
+}
+
+/// The newest seq at a time, and the hotspots as they stood then; `None` where they stand so still.
+async fn past_hotspots(
+    app: &App,
+    live: &Arc<LiveMap>,
+    projection: Projection,
+    at: TimeMs,
+) -> Result<Option<(Seq, Vec<Hotspot>)>, Problem> {
+    let (reader, live) = (app.engine.reader().clone(), live.clone());
+    super::blocking(move || {
+        let seq = last_before(&*reader, Seq(0), live.seq().next(), at.plus_ms(1))?;
+        if seq >= live.hotspots(projection).as_of() {
+            return Ok(None);
+        }
+        let rows = reader.hotspots_at(projection, seq)?;
+        let past = read_states(&rows, live.city()).map_err(|e| JournalError::Corrupt(e.to_string()))?;
+        Ok(Some((seq, past)))
+    })
+    .await
 }
 
 fn parameters(p: &HotspotParameters) -> Value {

@@ -6,7 +6,7 @@
 mod snapshot_file;
 mod start;
 
-pub use start::{open, settle};
+pub use start::{last_before, open, settle};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -141,19 +141,30 @@ fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
 
 /// The entry before the tail: the newest that is old enough, or far enough back.
 fn before_tail(reader: &dyn Reader, head: Head) -> Result<Seq, JournalError> {
-    let old_until = head.at.plus_ms(-RING_TAIL_MS);
-    // Times never fall, so the border is found by halving. `young` is in the tail, `old` before it.
-    let mut old = head.seq.0.saturating_sub(RING_TAIL_ENTRIES_MAX);
-    let mut young = head.seq.0;
-    while old + 1 < young {
-        let middle = old + (young - old) / 2;
-        if entry_time(reader, Seq(middle))?.is_some_and(|at| at < old_until) {
+    let far_back = Seq(head.seq.0.saturating_sub(RING_TAIL_ENTRIES_MAX));
+    last_before(reader, far_back, head.seq, head.at.plus_ms(-RING_TAIL_MS))
+}
+
+/// The newest of the entries from `old` on, but `young` and what is after it, that is older than
+/// `time`; `old` where none is. Times never fall, so it is found by halving.
+///
+/// # Errors
+/// Where the journal cannot be read.
+pub fn last_before(
+    reader: &dyn Reader,
+    mut old: Seq,
+    mut young: Seq,
+    time: TimeMs,
+) -> Result<Seq, JournalError> {
+    while old.0 + 1 < young.0 {
+        let middle = Seq(old.0 + (young.0 - old.0) / 2);
+        if entry_time(reader, middle)?.is_some_and(|at| at < time) {
             old = middle;
         } else {
             young = middle;
         }
     }
-    Ok(Seq(old))
+    Ok(old)
 }
 
 /// The time of an entry; `None` where there is no such entry.

@@ -11,6 +11,7 @@ use geo_types::{Coord, Rect};
 
 use super::view::View;
 use super::wire::{Feature, HotspotMember, StatsBody, cell_id};
+use crate::city::City;
 use crate::live::hotspots::{Hotspot, Layer};
 use crate::live::{CellRange, Change, Filter, LiveMap, Summary};
 use crate::model::{Bbox, Cell, IncidentNo, Projection, Seq};
@@ -216,6 +217,17 @@ pub fn hotspot_features(
         Feature::hotspot(hotspot, members, map.city())
     };
     shown.map(feature).collect()
+}
+
+/// The same of hotspots as they stood once.
+pub fn past_hotspot_features(
+    hotspots: &[Hotspot],
+    filter: &Filter,
+    bbox: Option<&Bbox>,
+    city: &City,
+) -> Vec<Feature> {
+    let shown = hotspots.iter().filter(|hotspot| shows(filter, bbox, hotspot));
+    shown.map(|hotspot| Feature::hotspot(hotspot, None, city)).collect()
 }
 
 fn hotspot_members(map: &LiveMap, hotspot: &Hotspot) -> Vec<HotspotMember> {

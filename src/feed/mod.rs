@@ -19,9 +19,9 @@ mod view;
 pub mod wire;
 
 pub use beat::{Beat, VIEWS_MAX, Views};
-pub use contents::{Contents, features, hotspot_features};
+pub use contents::{Contents, features, hotspot_features, past_hotspot_features};
 pub use frame::Frame;
 pub use session::{SUBSCRIPTIONS_MAX, Session, SubscribeFault};
-pub use spec::{FilterSpec, parse_bbox, parse_within_json, parse_within_text};
+pub use spec::{FilterSpec, parse_bbox, parse_time, parse_within_json, parse_within_text};
 pub use text_search::TextSearch;
 pub use view::{Layers, View};

@@ -142,7 +142,8 @@ fn unknown<'k>(what: &str, given: &str, known: impl Iterator<Item = &'k str>) ->
     format!("{given:?} is not a known {what}; known are {}", known.join(", "))
 }
 
-fn parse_time(text: &str) -> Result<TimeMs, String> {
+/// RFC 3339, with the offset.
+pub fn parse_time(text: &str) -> Result<TimeMs, String> {
     TimeMs::parse_rfc3339(text).ok_or_else(|| {
         format!("{text:?} is not a time like 2026-11-24T00:00:00+09:00 (RFC 3339, with the offset)")
     })

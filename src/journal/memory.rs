@@ -11,12 +11,13 @@ use uuid::Uuid;
 
 use super::decide::{Accepted, Counters, Keyed, Store, decide_all};
 use super::{
-    Derived, DerivedUpdate, ENDED_ENTRIES_MAX, EVENTS_MAX, Head, HotspotEventRow, HotspotRow, IncidentRow,
-    Journal, JournalError, Reader, ReportPlace, ReportRow, fold,
+    Derived, DerivedUpdate, ENDED_ENTRIES_MAX, EVENTS_MAX, Head, HotspotEventRow, HotspotRow,
+    HotspotStateRow, IncidentRow, Journal, JournalError, Reader, ReportPlace, ReportRow, fold,
 };
 use crate::city::City;
 use crate::model::{
-    Command, Entry, Epoch, Fact, ImportRow, IncidentNo, Outcome, Receipt, ReportNo, Secret, Seq, TimeMs,
+    Command, Entry, Epoch, Fact, ImportRow, IncidentNo, Outcome, Projection, Receipt, ReportNo, Secret,
+    Seq, TimeMs,
 };
 
 /// A journal that lives as long as it and its readers do. Nothing in it is ever encoded.
@@ -39,6 +40,7 @@ struct State {
     imported: HashMap<(String, [u8; 16]), ReportNo>,
     hotspots_as_of: Seq,
     hotspots: BTreeMap<(&'static str, String), HotspotRow>,
+    states: BTreeMap<(&'static str, String, Seq), HotspotStateRow>,
     events: BTreeMap<(Seq, &'static str, String, String), HotspotEventRow>,
 }
 
@@ -110,6 +112,9 @@ impl State {
         self.hotspots_as_of = update.as_of_seq;
         for row in &update.hotspots {
             self.hotspots.insert((row.projection.key(), row.id.clone()), row.clone());
+        }
+        for row in &update.states {
+            self.states.insert((row.projection.key(), row.id.clone(), row.changed_seq), row.clone());
         }
         for row in &update.events {
             let key = (row.seq, row.projection.key(), row.id.clone(), row.kind.clone());
@@ -296,6 +301,18 @@ impl Reader for MemoryReader {
             hotspots: state.hotspots.values().filter(kept).cloned().collect(),
             events: state.events.values().skip(skipped).cloned().collect(),
         })
+    }
+
+    fn hotspots_at(&self, projection: Projection, seq: Seq) -> Result<Vec<HotspotStateRow>, JournalError> {
+        let state = read(&self.state);
+        let lived = |row: &&HotspotRow| {
+            row.projection == projection && row.ended_seq.is_none_or(|ended_seq| ended_seq > seq)
+        };
+        let then = |row: &HotspotRow| {
+            let key = |seq| (projection.key(), row.id.clone(), seq);
+            state.states.range(key(Seq(0))..=key(seq)).next_back().map(|(_, state)| state.clone())
+        };
+        Ok(state.hotspots.values().filter(lived).filter_map(then).collect())
     }
 
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError> {

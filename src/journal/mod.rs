@@ -162,6 +162,10 @@ pub trait Reader: Send + Sync {
 
     fn derived(&self) -> Result<Derived, JournalError>;
 
+    /// The hotspots that lived after the entry `seq`, as they stood then, by id. `seq` must not be above
+    /// [`Derived::as_of_seq`].
+    fn hotspots_at(&self, projection: Projection, seq: Seq) -> Result<Vec<HotspotStateRow>, JournalError>;
+
     /// Hash of the city pack that the newest `pack` entry put in force.
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError>;
 }
@@ -240,7 +244,20 @@ pub struct Derived {
 pub struct DerivedUpdate {
     pub as_of_seq: Seq,
     pub hotspots: Vec<HotspotRow>,
+    /// Of those that changed and live on: one for each tick.
+    pub states: Vec<HotspotStateRow>,
     pub events: Vec<HotspotEventRow>,
+}
+
+/// How a hotspot stood after a tick that changed it. Key: projection, id and `changed_seq`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HotspotStateRow {
+    pub projection: Projection,
+    pub id: String,
+    pub category: String,
+    pub changed_seq: Seq,
+    /// As in [`HotspotRow`], without members.
+    pub body: String,
 }
 
 /// One hotspot. Key: projection and id.

@@ -6,8 +6,8 @@ use tempfile::TempDir;
 
 use super::testing::{self, NOW, SECRET, act, import_row, key, receipt, report, sensitive_report};
 use super::{
-    DerivedUpdate, FolderMode, HotspotEventRow, HotspotRow, IncidentRow, Journal, MemoryJournal, Reader,
-    ReportPlace, ReportRow, SqliteJournal,
+    DerivedUpdate, FolderMode, HotspotEventRow, HotspotRow, HotspotStateRow, IncidentRow, Journal,
+    MemoryJournal, Reader, ReportPlace, ReportRow, SqliteJournal,
 };
 use crate::model::{
     Action, AgencyId, Command, Entry, Fact, HOUR_MS, IncidentNo, Outcome, Projection, Receipt, Refusal,
@@ -421,17 +421,26 @@ fn hotspots_are_kept_with_the_next_commit_also_without_commands(mut store: Store
         kind: kind.to_owned(),
         body: "{}".to_owned(),
     };
+    let state = |id: &str, seq, body: &str| HotspotStateRow {
+        projection: Projection::Staff,
+        id: id.to_owned(),
+        category: "garbage".to_owned(),
+        changed_seq: Seq(seq),
+        body: body.to_owned(),
+    };
     assert_eq!(store.reader().derived().unwrap(), Default::default());
     store.one(Command::Tick, NOW);
     let born = DerivedUpdate {
         as_of_seq: Seq(1),
         hotspots: vec![hotspot("1-0", "born", None), hotspot("1-1", "born", None)],
+        states: vec![state("1-0", 1, "born"), state("1-1", 1, "born"), state("1-1", 3, "grown")],
         events: vec![event(Projection::Staff, "born"), event(Projection::Public, "born")],
     };
     store.journal().append(vec![], NOW, Some(&born)).unwrap();
     let ended = DerivedUpdate {
         as_of_seq: Seq(2),
         hotspots: vec![hotspot("1-0", "ended", Some(Seq(2)))],
+        states: vec![],
         events: vec![event(Projection::Staff, "ended")],
     };
     store.journal().append(vec![Command::Tick], NOW, Some(&ended)).unwrap();
@@ -441,6 +450,13 @@ fn hotspots_are_kept_with_the_next_commit_also_without_commands(mut store: Store
     assert_eq!(derived.hotspots, [hotspot("1-0", "ended", Some(Seq(2))), hotspot("1-1", "born", None)]);
     let kinds: Vec<&str> = derived.events.iter().map(|event| event.kind.as_str()).collect();
     assert_eq!(kinds, ["born", "born", "ended"]);
+    let reader = store.reader();
+    let then = |seq| reader.hotspots_at(Projection::Staff, Seq(seq)).unwrap();
+    assert_eq!(then(0), []);
+    assert_eq!(then(1), [state("1-0", 1, "born"), state("1-1", 1, "born")]);
+    assert_eq!(then(2), [state("1-1", 1, "born")]);
+    assert_eq!(then(3), [state("1-1", 3, "grown")]);
+    assert_eq!(reader.hotspots_at(Projection::Public, Seq(3)).unwrap(), []);
 }
 
 fn an_empty_batch_changes_nothing(mut store: Store) {

@@ -86,6 +86,12 @@ fn update_derived(conn: &Connection, update: &DerivedUpdate) -> Result<(), Journ
         put.execute(params![row.projection.key(), row.id, row.category, changed_seq, ended_seq, row.body])?;
     }
     let mut put = conn.prepare_cached(
+        "INSERT OR REPLACE INTO hotspot_state (projection, id, changed_seq, body) VALUES (?1, ?2, ?3, ?4)",
+    )?;
+    for row in &update.states {
+        put.execute(params![row.projection.key(), row.id, row.changed_seq.0.cast_signed(), row.body])?;
+    }
+    let mut put = conn.prepare_cached(
         "INSERT OR REPLACE INTO hotspot_event (seq, projection, id, kind, at, body) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;

@@ -12,8 +12,8 @@ use crate::city::City;
 use crate::journal::codec::{self, Body, PrivatePart};
 use crate::journal::keys::Keys;
 use crate::journal::{
-    Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, HotspotEventRow, HotspotRow, IncidentRow, JournalError, Reader,
-    ReportPlace, ReportRow,
+    Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, HotspotEventRow, HotspotRow, HotspotStateRow, IncidentRow,
+    JournalError, Reader, ReportPlace, ReportRow,
 };
 use crate::model::{
     Channel, Entry, Fact, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, Status,
@@ -266,6 +266,30 @@ impl Reader for SqliteReader {
                 hotspots: hotspots(conn, last.seq)?,
                 events: events(conn)?,
             })
+        })
+    }
+
+    fn hotspots_at(&self, projection: Projection, seq: Seq) -> Result<Vec<HotspotStateRow>, JournalError> {
+        self.with(|conn| {
+            let mut statement = conn.prepare_cached(
+                "SELECT h.id, h.category, s.changed_seq, s.body FROM hotspot h JOIN hotspot_state s \
+                 ON s.projection = h.projection AND s.id = h.id AND s.changed_seq = \
+                 (SELECT max(changed_seq) FROM hotspot_state \
+                  WHERE projection = h.projection AND id = h.id AND changed_seq <= ?2) \
+                 WHERE h.projection = ?1 AND (h.ended_seq IS NULL OR h.ended_seq > ?2) ORDER BY h.id",
+            )?;
+            let mut rows = statement.query(rusqlite::params![projection.key(), seq.0.cast_signed()])?;
+            let mut states = Vec::new();
+            while let Some(row) = rows.next()? {
+                states.push(HotspotStateRow {
+                    projection,
+                    id: row.get(0)?,
+                    category: row.get(1)?,
+                    changed_seq: self::seq(row, 2)?,
+                    body: row.get(3)?,
+                });
+            }
+            Ok(states)
         })
     }
 

@@ -44,7 +44,7 @@ pub use gi_star::{Confidence, Score, StudyArea};
 pub use history::{HISTORY_MS, History, PastReport};
 pub use hotspot::{EventKind, Hotspot, HotspotEvent, HotspotId, HotspotMember, Layer, TickChanges};
 pub use life::State;
-pub use row::LoadError;
+pub use row::{LoadError, read_states};
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};

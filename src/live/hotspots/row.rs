@@ -13,7 +13,7 @@ use super::gi_star::Confidence;
 use super::hotspot::{EventKind, Hotspot, HotspotEvent, HotspotId, HotspotMember, Layer, TickChanges};
 use super::life::State;
 use crate::city::{City, Text};
-use crate::journal::{Derived, DerivedUpdate, HotspotEventRow, HotspotRow};
+use crate::journal::{Derived, DerivedUpdate, HotspotEventRow, HotspotRow, HotspotStateRow};
 use crate::model::{AreaId, LngLat, Projection, ReportNo, Seq, TimeMs};
 
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,7 @@ impl TickChanges {
         let newer: HashSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
         derived.hotspots.retain(|row| row.projection != projection || !newer.contains(row.id.as_str()));
         derived.hotspots.extend(rows);
+        derived.states.extend(self.changed.iter().map(|hotspot| state_row(hotspot, projection, city)));
         derived.events.extend(self.events.iter().map(|event| event_row(event, projection, city)));
     }
 }
@@ -69,6 +70,34 @@ fn row(hotspot: &Hotspot, ended: Option<(Seq, TimeMs)>, projection: Projection, 
         ended_seq: ended.map(|(seq, _)| seq),
         body: json(&body),
     }
+}
+
+fn state_row(hotspot: &Hotspot, projection: Projection, city: &City) -> HotspotStateRow {
+    HotspotStateRow {
+        projection,
+        id: hotspot.id.to_string(),
+        category: hotspot.layer.key(city).to_owned(),
+        changed_seq: hotspot.changed_seq,
+        body: json(&Body { members: Columns::default(), ..Body::new(hotspot, city) }),
+    }
+}
+
+/// Hotspots as they stood once, without their members. Those of a layer that the city pack no longer
+/// has are left out.
+///
+/// # Errors
+/// A row that cannot be read is named.
+pub fn read_states(rows: &[HotspotStateRow], city: &City) -> Result<Vec<Hotspot>, LoadError> {
+    let mut hotspots = Vec::new();
+    for row in rows {
+        let Some(layer) = Layer::from_key(&row.category, city) else { continue };
+        let fault = |source| LoadError::Hotspot { id: row.id.clone(), source };
+        let body: Body = serde_json::from_str(&row.body).map_err(|e| fault(Some(e)))?;
+        let id = row.id.parse().map_err(|()| fault(None))?;
+        hotspots.push(body.hotspot(id, layer, row.changed_seq, city).ok_or_else(|| fault(None))?);
+    }
+    hotspots.sort_by_key(|hotspot| hotspot.id);
+    Ok(hotspots)
 }
 
 fn event_row(event: &HotspotEvent, projection: Projection, city: &City) -> HotspotEventRow {
