@@ -28,6 +28,7 @@ mod lane;
 mod life;
 mod outline;
 pub mod poisson;
+mod portrait;
 mod radius;
 mod row;
 #[cfg(test)]
@@ -52,7 +53,8 @@ use std::sync::{Arc, OnceLock};
 use crate::city::City;
 use crate::journal::Derived;
 use crate::model::{AreaId, CategoryId, IncidentNo, LngLat, Projection, ReportNo, SenderId, Seq, TimeMs};
-use lane::{Context, Lane, Regrouped};
+use lane::{Lane, Regrouped};
+use portrait::Context;
 
 /// A report as the hotspots see it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -96,7 +98,7 @@ pub struct HotspotEngine {
     city: Arc<City>,
     style: OutlineStyle,
     /// Areas without areas below them, with their boxes.
-    finest_areas: Vec<lane::AreaBox>,
+    finest_areas: Vec<portrait::AreaBox>,
     /// Each category, then all; of each the real ones, then the drill.
     lanes: Vec<Lane>,
     incidents: HashMap<IncidentNo, IncidentReports>,
@@ -124,7 +126,7 @@ impl HotspotEngine {
         let lanes = layers.flat_map(|layer| [false, true].map(|drill| Lane::new(layer, drill, &city)));
         HotspotEngine {
             lanes: lanes.collect(),
-            finest_areas: lane::finest_areas(&city.areas),
+            finest_areas: portrait::finest_areas(&city.areas),
             city,
             style,
             incidents: HashMap::new(),

@@ -2,7 +2,6 @@
  * A socket whose long messages come deflated: hands all of them on as text, in their order. A snapshot of a city is
  * a tenth of its size on the line, which on a phone in the third generation's network is the wait that one feels.
  */
-import type { SocketLike } from './live';
 
 export const SUBPROTOCOL = 'pantau.v1';
 export const SUBPROTOCOL_DEFLATE = 'pantau.v1.deflate';
@@ -19,6 +18,15 @@ export function subprotocols(): string[] {
 
 /** What is needed of a WebSocket. */
 type RawSocket = Pick<WebSocket, 'binaryType' | 'onmessage' | 'onclose' | 'send' | 'close'>;
+
+/** What the feed needs of a socket. */
+export interface SocketLike {
+  onopen: (() => void) | null;
+  onmessage: ((event: { data: unknown }) => void) | null;
+  onclose: ((event: { code: number }) => void) | null;
+  send(text: string): void;
+  close(code?: number): void;
+}
 
 export class InflatingSocket implements SocketLike {
   onopen: (() => void) | null = null;

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { serverNow, type ServerClock } from './clock';
-import { LiveFeed, type Phase, type SocketLike, type Surroundings } from './live';
+import { LiveFeed, type Phase, type Surroundings } from './live';
+import type { SocketLike } from './inflate';
 
 const WANTED = { bbox: [127, 0, 128, 1] as const, zoom: 12, filter: {} };
 

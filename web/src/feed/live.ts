@@ -6,7 +6,7 @@
 import { retryDelay_ms } from './backoff';
 import { correctClock, holdClock, startClock, type ServerClock } from './clock';
 import { applyDelta, applyHeartbeat, fromSnapshot, type View } from './fold';
-import { InflatingSocket, subprotocols } from './inflate';
+import { InflatingSocket, subprotocols, type SocketLike } from './inflate';
 import { decodeFrame, type Alarm, type Bbox, type Frame, type Hello, type Problem } from './protocol';
 
 const SUBSCRIPTION_ID = 'main';
@@ -40,14 +40,6 @@ export interface Surroundings {
   random(): number;
   setTimer(run: () => void, ms: number): number;
   clearTimer(timer: number): void;
-}
-
-export interface SocketLike {
-  onopen: (() => void) | null;
-  onmessage: ((event: { data: unknown }) => void) | null;
-  onclose: ((event: { code: number }) => void) | null;
-  send(text: string): void;
-  close(code?: number): void;
 }
 
 export interface FeedEvents {
