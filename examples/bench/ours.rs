@@ -65,7 +65,7 @@ impl Ours {
         let ended = self.child.wait()?;
         ensure!(
             ended.success(),
-            "the server did not stop cleanly: {}",
+            "the server did not stop cleanly: {ended} {}",
             std::fs::read_to_string(&self.log)?
         );
         Ok(())
