@@ -15,10 +15,12 @@ use super::app::{App, AppState};
 use super::params::Params;
 use super::problem::Problem;
 use crate::feed::wire::{ServerMessage, time};
-use crate::feed::{Beat, Session, encode};
+use crate::feed::{Beat, Frame, Session};
 use crate::model::Projection;
 
 const PROTOCOL: &str = "pantau.v1";
+/// The same messages; long ones come as binary messages with the JSON in raw DEFLATE.
+const PROTOCOL_DEFLATE: &str = "pantau.v1.deflate";
 /// A larger message closes the socket.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// Read buffer of a socket: clients send little.
@@ -28,7 +30,7 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a client that is sent away may take to close its side.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a resume from a seq ahead of this node waits for the node to catch up.
-const AHEAD_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const AHEAD_TIMEOUT: Duration = Duration::from_secs(2);
 /// A client that answers no ping for this many heartbeats is gone.
 const SILENT_HEARTBEATS_MAX: u32 = 4;
 /// A client may send this many messages at once …
@@ -83,7 +85,7 @@ pub async fn live(
         .await
         .map_err(|_| Problem::of_status(axum::http::StatusCode::UPGRADE_REQUIRED))?;
     let upgrade = upgrade
-        .protocols([PROTOCOL])
+        .protocols([PROTOCOL_DEFLATE, PROTOCOL])
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX)
         .read_buffer_size(READ_BUFFER_BYTES);
@@ -93,9 +95,11 @@ pub async fn live(
 async fn serve(socket: WebSocket, app: Arc<App>, projection: Projection) {
     let open = metrics::gauge!("pantau_sockets");
     open.increment(1.0);
-    let (mut sink, mut stream) = socket.split();
+    let deflate = socket.protocol().is_some_and(|chosen| chosen == PROTOCOL_DEFLATE);
+    let (sink, mut stream) = socket.split();
+    let mut sink = FrameSink { sink, deflate };
     if let Err(reason) = talk(&mut sink, &mut stream, &app, projection).await {
-        say_goodbye(&mut sink, &mut stream, reason).await;
+        say_goodbye(&mut sink.sink, &mut stream, reason).await;
     }
     open.decrement(1.0);
 }
@@ -115,7 +119,7 @@ where
 
 /// Runs until the client is gone (`Ok`) or is to be sent away.
 async fn talk<S, R, E>(
-    sink: &mut S,
+    sink: &mut FrameSink<S>,
     stream: &mut R,
     app: &App,
     projection: Projection,
@@ -131,7 +135,7 @@ where
     let mut allowance = Allowance::full(Instant::now());
     let mut unanswered = 0;
     let mut wait_until: Option<Instant> = None;
-    send(sink, vec![hello(app, projection)]).await?;
+    sink.frames(&[hello(app, projection)]).await?;
     loop {
         let give_up = wait_until.unwrap_or_else(|| Instant::now() + AHEAD_TIMEOUT);
         let frames = tokio::select! {
@@ -167,7 +171,7 @@ where
                     if unanswered > SILENT_HEARTBEATS_MAX {
                         return Err(CloseReason::Silent);
                     }
-                    put(sink, Message::Ping(Bytes::new())).await?;
+                    sink.put(Message::Ping(Bytes::new())).await?;
                 }
                 frames
             },
@@ -179,12 +183,12 @@ where
         } else {
             None
         };
-        send(sink, frames).await?;
+        sink.frames(&frames).await?;
     }
 }
 
 /// Answers a message; one that has texts searched does not hold up the other sockets.
-async fn receive(mut session: Session, text: Utf8Bytes, beat: Arc<Beat>) -> (Session, Vec<Bytes>) {
+async fn receive(mut session: Session, text: Utf8Bytes, beat: Arc<Beat>) -> (Session, Vec<Frame>) {
     let may_search = Session::may_search(&text);
     let answer = move || {
         let frames = session.receive(&text, &beat);
@@ -199,7 +203,7 @@ async fn receive(mut session: Session, text: Utf8Bytes, beat: Arc<Beat>) -> (Ses
 
 /// The common beat, or one of the newest moment where that is newer: what was acknowledged before a
 /// question is in its answer.
-fn newest(app: &App) -> Arc<Beat> {
+pub(super) fn newest(app: &App) -> Arc<Beat> {
     let beat = app.beats.borrow().clone();
     let live = app.live();
     if live.seq() == beat.map.seq() {
@@ -208,9 +212,9 @@ fn newest(app: &App) -> Arc<Beat> {
     Arc::new(Beat::new((*live).clone(), &*app.clock, beat.heartbeat_no))
 }
 
-fn hello(app: &App, projection: Projection) -> Bytes {
+pub(super) fn hello(app: &App, projection: Projection) -> Frame {
     let live = app.live();
-    encode(&ServerMessage::Hello {
+    Frame::of(&ServerMessage::Hello {
         protocol: PROTOCOL,
         epoch: live.epoch().to_string(),
         seq: live.seq().0,
@@ -223,17 +227,37 @@ fn hello(app: &App, projection: Projection) -> Bytes {
     })
 }
 
-async fn send<S: Sink<Message> + Unpin>(sink: &mut S, frames: Vec<Bytes>) -> Result<(), CloseReason> {
-    for frame in frames {
-        // Our own JSON is UTF-8.
-        let Ok(text) = Utf8Bytes::try_from(frame) else { continue };
-        put(sink, Message::Text(text)).await?;
-    }
-    Ok(())
+/// The way out of a socket.
+struct FrameSink<S> {
+    sink: S,
+    deflate: bool,
 }
 
-async fn put<S: Sink<Message> + Unpin>(sink: &mut S, message: Message) -> Result<(), CloseReason> {
-    match timeout(SEND_TIMEOUT, sink.send(message)).await {
+impl<S: Sink<Message> + Unpin> FrameSink<S> {
+    /// Writes all frames, and the line once.
+    async fn frames(&mut self, frames: &[Frame]) -> Result<(), CloseReason> {
+        for frame in frames {
+            let deflated = if self.deflate { frame.deflated() } else { None };
+            let message = match deflated {
+                Some(bytes) => Message::Binary(bytes.clone()),
+                // Our own JSON is UTF-8.
+                None => match Utf8Bytes::try_from(frame.json().clone()) {
+                    Ok(text) => Message::Text(text),
+                    Err(_) => continue,
+                },
+            };
+            in_time(self.sink.feed(message)).await?;
+        }
+        if frames.is_empty() { Ok(()) } else { in_time(self.sink.flush()).await }
+    }
+
+    async fn put(&mut self, message: Message) -> Result<(), CloseReason> {
+        in_time(self.sink.send(message)).await
+    }
+}
+
+async fn in_time<E>(writing: impl Future<Output = Result<(), E>>) -> Result<(), CloseReason> {
+    match timeout(SEND_TIMEOUT, writing).await {
         Ok(Ok(())) => Ok(()),
         // Closed by the peer or too slow: alike for us, and a resume heals both.
         Ok(Err(_)) | Err(_) => Err(CloseReason::Slow),

@@ -25,6 +25,8 @@ pub fn around(router: Router) -> Router {
     // A map archive is compressed inside and read by ranges: it must go out as it is.
     let predicate =
         SizeAbove::new(COMPRESS_BYTES_MIN).and(NotForContentType::const_new("application/vnd.pmtiles"));
+    // Events must not wait in an encoder for more of their kind.
+    let predicate = predicate.and(NotForContentType::SSE);
     router
         .layer(CompressionLayer::new().gzip(true).compress_when(predicate))
         .layer(CatchPanicLayer::custom(|_| Problem::internal().into_response()))

@@ -18,6 +18,7 @@ mod pages;
 mod params;
 mod problem;
 mod reports;
+mod sse;
 
 pub use app::{App, AppState, Mode};
 pub use problem::Problem;
@@ -52,6 +53,7 @@ pub fn build_router(app: AppState) -> Router {
         .route("/hotspots", get(map::hotspots))
         .route("/stats", get(map::stats))
         .route("/live", get(live::live))
+        .route("/live.sse", get(sse::live_sse))
         .route("/clock", post(clock::set_clock))
         .route("/import", import);
     let router = Router::new()

@@ -3,7 +3,7 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{city, clock, health, import, incidents, live, map, reports};
+use super::{city, clock, health, import, incidents, live, map, reports, sse};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -14,7 +14,7 @@ use super::{city, clock, health, import, incidents, live, map, reports};
         reports::post_report, reports::report,
         incidents::list, incidents::incident, incidents::act,
         map::clusters, map::hotspots, map::stats,
-        live::live, clock::set_clock, import::import,
+        live::live, sse::live_sse, clock::set_clock, import::import,
         health::healthz, health::readyz, health::metrics,
     ),
     tags(

@@ -90,6 +90,11 @@ impl Params {
 
     /// The keys that every filtered address takes.
     pub fn filter(&mut self, city: &City, projection: Projection) -> Option<Filter> {
+        self.checked_spec(city, projection).map(|(_, filter)| filter)
+    }
+
+    /// The same, also as it was written.
+    pub fn checked_spec(&mut self, city: &City, projection: Projection) -> Option<(FilterSpec, Filter)> {
         let spec = FilterSpec {
             category: self.list("category"),
             status: self.list("status"),
@@ -102,7 +107,8 @@ impl Params {
             drill: self.flag("drill"),
             q: self.text("q"),
         };
-        spec.check(city, projection, "").map_err(|faults| self.faults.extend(faults)).ok()
+        let filter = spec.check(city, projection, "").map_err(|faults| self.faults.extend(faults)).ok()?;
+        Some((spec, filter))
     }
 
     /// The keys that hotspots heed.

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::engine::EngineError;
+use crate::feed::SubscribeFault;
 use crate::intake::FieldFault;
 use crate::journal::JournalError;
 use crate::model::Refusal;
@@ -144,6 +145,18 @@ impl IntoResponse for Problem {
         let mut response = self.status.into_response();
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+impl From<SubscribeFault> for Problem {
+    fn from(fault: SubscribeFault) -> Problem {
+        let SubscribeFault { kind, title, detail, errors } = fault;
+        let (status, retry_after_s) = match kind {
+            "too-many-views" => (StatusCode::SERVICE_UNAVAILABLE, Some(60)),
+            "internal" => (StatusCode::INTERNAL_SERVER_ERROR, None),
+            _ => (StatusCode::BAD_REQUEST, None),
+        };
+        Problem { errors, retry_after_s, ..Problem::new(status, kind, title, detail) }
     }
 }
 

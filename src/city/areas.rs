@@ -85,6 +85,11 @@ impl Areas {
         self.areas.iter().enumerate().map(|(i, a)| (AreaId(i as u16), a))
     }
 
+    /// Those without areas below them.
+    pub fn finest(&self) -> impl Iterator<Item = (AreaId, &Area)> {
+        self.finest.iter().map(|id| (*id, self.get(*id)))
+    }
+
     pub fn is_empty(&self) -> bool {
         self.areas.is_empty()
     }

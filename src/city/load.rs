@@ -12,7 +12,8 @@ use sha2::{Digest, Sha256};
 use toml::Spanned;
 
 use super::{
-    Agency, Area, AreaLevel, Areas, Category, City, Colour, Holiday, HotspotParameters, Overlay, Text, Zoom,
+    Agency, Area, AreaLevel, Areas, Category, City, Colour, Holiday, HotspotParameters, LAND_CELLS_MAX,
+    Land, Overlay, Text, Zoom, land,
 };
 use crate::model::{AgencyId, AreaId, Bbox, DAY_MS, HOUR_MS, LngLat};
 
@@ -66,6 +67,7 @@ struct CityFile {
     languages: Spanned<Vec<String>>,
     keep_closed_days: u32,
     coarse_h3_res: Spanned<u8>,
+    gi_h3_res: Option<Spanned<u8>>,
     basemap: Option<Spanned<String>>,
     attribution: String,
     #[serde(default)]
@@ -230,6 +232,7 @@ impl Pack<'_> {
         let coarse_res = h3o::Resolution::try_from(*file.coarse_h3_res.get_ref()).map_err(|_| {
             source.fault(&file.coarse_h3_res, "coarse_h3_res must be 0 to 15; 9 is a block of houses")
         });
+        let gi_res = gi_res(source, file.gi_h3_res.as_ref(), &areas);
         if !["id", "en"].iter().all(|l| file.languages.get_ref().iter().any(|have| have == l)) {
             self.faults.push(source.fault(&file.languages, "languages must name id and en"));
         }
@@ -257,6 +260,7 @@ impl Pack<'_> {
             agencies,
             areas,
             holidays,
+            land: Land::new(self.keep(gi_res)?),
             hash: self.hash.clone().finalize().into(),
         })
     }
@@ -481,6 +485,29 @@ impl Pack<'_> {
     fn fault(&mut self, file: PathBuf, message: impl Into<String>) {
         self.faults.push(Fault { file, line: None, message: message.into() });
     }
+}
+
+/// Where the pack names none: 9, or coarser where that would be too many cells.
+fn gi_res(source: &Source, res: Option<&Spanned<u8>>, areas: &Areas) -> Result<h3o::Resolution, Fault> {
+    let Some(res) = res else {
+        let fits = |res: &h3o::Resolution| land::cells_estimate(areas, *res) <= LAND_CELLS_MAX;
+        let coarser = std::iter::successors(Some(h3o::Resolution::Nine), |res| res.pred());
+        return Ok(coarser.into_iter().find(fits).unwrap_or(h3o::Resolution::Zero));
+    };
+    let value = *res.get_ref();
+    let found = h3o::Resolution::try_from(value)
+        .map_err(|_| source.fault(res, "gi_h3_res must be 0 to 15; 9 is a tenth of a square kilometre"))?;
+    let n_cells = land::cells_estimate(areas, found);
+    if n_cells > LAND_CELLS_MAX {
+        return Err(source.fault(
+            res,
+            format!(
+                "gi_h3_res = {value} cuts the areas into about {n_cells:.0} cells; \
+                 name a smaller one, so that there are at most {LAND_CELLS_MAX}"
+            ),
+        ));
+    }
+    Ok(found)
 }
 
 const KEY_RULE: &str =

@@ -4,9 +4,11 @@
 //! `City` never changes: facts, filters and pages refer to its categories, agencies and areas by index.
 
 mod areas;
+mod land;
 mod load;
 
 pub use areas::{Area, AreaLevel, AreaSet, Areas, NEAREST_AREA_M};
+pub use land::{LAND_CELLS_MAX, Land};
 pub use load::{CityError, Fault};
 
 use std::path::PathBuf;
@@ -54,6 +56,7 @@ pub struct City {
     pub agencies: Vec<Agency>,
     pub areas: Areas,
     pub holidays: Vec<Holiday>,
+    pub land: Land,
     /// Digest of all files that decide what facts mean (not of the base map).
     pub hash: [u8; 32],
 }
@@ -144,6 +147,11 @@ impl City {
         self.agencies.iter().position(|a| a.key == key).map(|i| AgencyId(i as u8))
     }
 
+    /// The H3 cells of the land, sorted; none where the pack has no areas.
+    pub fn land_cells(&self) -> &[h3o::CellIndex] {
+        self.land.cells(&self.areas)
+    }
+
     /// The civil day in the city that `at` lies in.
     pub fn day_of(&self, at: TimeMs) -> Date {
         self.time_zone.to_datetime(at.timestamp()).date()
@@ -159,7 +167,8 @@ impl City {
         self.day_of(at).tomorrow().map_or(TimeMs::MAX, |day| self.start_of(day))
     }
 
-    fn start_of(&self, day: Date) -> TimeMs {
+    /// When a civil day begins in the city.
+    pub fn start_of(&self, day: Date) -> TimeMs {
         self.time_zone
             .to_timestamp(day.at(0, 0, 0, 0))
             .map_or(TimeMs::MAX, |start| TimeMs(start.as_millisecond()))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::city::City;
 use crate::journal::{Head, Journal, JournalError, Reader};
+use crate::live::hotspots::HISTORY_MS;
 use crate::live::{Incident, LiveWriter, Restorer, Snapshot};
 use crate::model::{Command, Fact, IdKey, IncidentNo, MINUTE_MS, Outcome, Seq, TimeMs};
 
@@ -30,7 +31,14 @@ pub fn open(
     let before = entry_time(reader, before_tail)?.unwrap_or(TimeMs::MIN);
     // Incidents that left memory within the tail are still needed for the ring.
     let closed_after = city.keep_closed_ms.map_or(TimeMs::MIN, |keep_ms| before.plus_ms(-keep_ms));
-    let (incidents, tail) = std::thread::scope(|scope| {
+    let (incidents, tail, past) = std::thread::scope(|scope| {
+        let past = scope.spawn(|| {
+            let mut past = Vec::new();
+            reader.report_places(head.at.plus_ms(-HISTORY_MS), &mut |row| past.push(row))?;
+            // Incidents are looked up by number: neighbours lie side by side in memory.
+            past.sort_unstable_by_key(|row| row.incident);
+            Ok::<_, JournalError>(past)
+        });
         let tail = scope.spawn(|| reader.entries(before_tail, RING_TAIL_ENTRIES_MAX as usize));
         let incidents = match snapshot {
             Some(snapshot) if is_usable(&snapshot, reader, head)? => {
@@ -38,25 +46,30 @@ pub fn open(
             }
             _ => read_tables(reader, closed_after, &city)?,
         };
-        Ok::<_, JournalError>((incidents, joined(tail)?))
+        Ok::<_, JournalError>((incidents, joined(tail)?, joined(past)?))
     })?;
     let mut restorer = Restorer::new(city.clone(), ids, head, incidents);
 
     let derived = reader.derived()?;
     let ticked_at = entry_time(reader, derived.as_of_seq)?.unwrap_or(head.at);
     let window_from = ticked_at.plus_ms(-city.window_ms_max());
+    // Of one that left memory the journal knows.
+    let standing = |restorer: &Restorer, no| match restorer.standing_of(no) {
+        Some(standing) => Ok(Some(standing)),
+        None => reader.incident(no).map(|incident| incident.map(|i| (i.status, i.category))),
+    };
     let mut unplaced = Ok(());
-    reader.recent_reports(window_from, &mut |row| {
-        let status = restorer.status_of(row.incident);
-        let status = status
-            .map_or_else(|| reader.incident(row.incident).map(|i| i.map(|i| i.status)), |s| Ok(Some(s)));
-        match status {
-            Ok(Some(status)) => restorer.report(&row, status),
-            Ok(None) => {}
-            Err(e) => unplaced = Err(e),
-        }
+    reader.recent_reports(window_from, &mut |row| match standing(&restorer, row.incident) {
+        Ok(Some((status, _))) => restorer.report(&row, status),
+        Ok(None) => {}
+        Err(e) => unplaced = Err(e),
     })?;
     unplaced?;
+    for row in past {
+        if let Some(standing) = standing(&restorer, row.incident)? {
+            restorer.past_report(&row, standing);
+        }
+    }
     restorer.finish(&derived, before, &tail).map_err(|e| JournalError::Corrupt(e.to_string()))
 }
 

@@ -6,8 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use bytes::Bytes;
-
+use super::frame::Frame;
 use super::view::View;
 use super::wire::Reason;
 use crate::clock::Clock;
@@ -26,7 +25,7 @@ pub struct Beat {
     pub speed: f64,
     /// Rises when every socket is to get a heartbeat.
     pub heartbeat_no: u64,
-    frames: Mutex<HashMap<FrameKey, Shared<Option<Bytes>>>>,
+    frames: Mutex<HashMap<FrameKey, Shared<Option<Frame>>>>,
     levels: Mutex<HashMap<String, Shared<u8>>>,
 }
 
@@ -59,7 +58,7 @@ impl Beat {
     }
 
     /// The frame under `key`, made by the first who asks; the others wait for it.
-    pub(super) fn frame(&self, key: FrameKey, make: impl FnOnce() -> Option<Bytes>) -> Option<Bytes> {
+    pub(super) fn frame(&self, key: FrameKey, make: impl FnOnce() -> Option<Frame>) -> Option<Frame> {
         let slot = lock(&self.frames).entry(key).or_default().clone();
         slot.get_or_init(make).clone()
     }

@@ -7,10 +7,11 @@
 //! - What has the same view, `from`, `seq` and subscription id is encoded once a beat and shared.
 //!
 //! `spec` reads what is asked, `view` is a checked question, `contents` computes answers and changes,
-//! `text_search` finds words in the journal, `wire` is their JSON, `session` is one socket without the socket, `beat` is the common pulse.
+//! `text_search` finds words in the journal, `wire` is their JSON, `session` is one socket without the socket, `frame` a message on its way out, `beat` is the common pulse.
 
 mod beat;
 mod contents;
+mod frame;
 mod session;
 mod spec;
 mod text_search;
@@ -19,8 +20,8 @@ pub mod wire;
 
 pub use beat::{Beat, VIEWS_MAX, Views};
 pub use contents::{Contents, features, hotspot_features};
-pub(crate) use session::encode;
-pub use session::{SUBSCRIPTIONS_MAX, Session};
+pub use frame::Frame;
+pub use session::{SUBSCRIPTIONS_MAX, Session, SubscribeFault};
 pub use spec::{FilterSpec, parse_bbox, parse_within_json, parse_within_text};
 pub use text_search::TextSearch;
 pub use view::{Layers, View};

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde_json::json;
 
 use super::TextSearch;
 use super::beat::{Beat, FrameKey, FrameKind, ViewLease, Views};
 use super::contents::{Contents, shows};
+use super::frame::Frame;
 use super::view::{Layers, View};
 use super::wire::{ClientMessage, Feature, HotspotsDelta, Reason, Resume, ServerMessage, Subscribe, time};
 use crate::intake::FieldFault;
@@ -47,12 +47,13 @@ struct Subscription {
     _lease: ViewLease,
 }
 
-/// What is wrong with a client's message.
-struct Fault {
-    kind: &'static str,
-    title: &'static str,
-    detail: String,
-    errors: Vec<FieldFault>,
+/// What is wrong with what a client asks for.
+#[derive(Debug)]
+pub struct SubscribeFault {
+    pub kind: &'static str,
+    pub title: &'static str,
+    pub detail: String,
+    pub errors: Vec<FieldFault>,
 }
 
 impl Session {
@@ -83,7 +84,7 @@ impl Session {
     }
 
     /// Answers one message of the client.
-    pub fn receive(&mut self, text: &str, beat: &Beat) -> Vec<Bytes> {
+    pub fn receive(&mut self, text: &str, beat: &Beat) -> Vec<Frame> {
         match serde_json::from_str(text) {
             Ok(ClientMessage::Subscribe(ask)) => {
                 let id = ask.id.clone();
@@ -92,17 +93,17 @@ impl Session {
             Ok(ClientMessage::Unsubscribe { id }) => match self.subscriptions.remove(&id) {
                 Some(_) => Vec::new(),
                 None => vec![
-                    Fault::invalid(format!("there is no subscription {id:?} on this socket"))
+                    SubscribeFault::invalid(format!("there is no subscription {id:?} on this socket"))
                         .frame(Some(&id)),
                 ],
             },
-            Ok(ClientMessage::Ping { t }) => vec![encode(&ServerMessage::Pong { t })],
-            Err(e) => vec![Fault::invalid(format!("not a message of pantau.v1: {e}")).frame(None)],
+            Ok(ClientMessage::Ping { t }) => vec![Frame::of(&ServerMessage::Pong { t })],
+            Err(e) => vec![SubscribeFault::invalid(format!("not a message of pantau.v1: {e}")).frame(None)],
         }
     }
 
     /// What is to be sent because of a beat.
-    pub fn beat(&mut self, beat: &Beat) -> Vec<Bytes> {
+    pub fn beat(&mut self, beat: &Beat) -> Vec<Frame> {
         let mut frames = Vec::new();
         let heartbeat = beat.heartbeat_no != self.heartbeat_no;
         self.heartbeat_no = beat.heartbeat_no;
@@ -118,7 +119,7 @@ impl Session {
             }
         }
         if heartbeat {
-            frames.push(encode(&ServerMessage::Heartbeat {
+            frames.push(Frame::of(&ServerMessage::Heartbeat {
                 seq: beat.map.seq().0,
                 time: time(beat.time),
                 speed: beat.speed,
@@ -128,7 +129,7 @@ impl Session {
     }
 
     /// Gives up on seqs that this node has not reached: a snapshot says so.
-    pub fn stop_waiting(&mut self, beat: &Beat) -> Vec<Bytes> {
+    pub fn stop_waiting(&mut self, beat: &Beat) -> Vec<Frame> {
         let mut frames = Vec::new();
         for (id, subscription) in &mut self.subscriptions {
             if subscription.ahead.take().is_some() {
@@ -139,25 +140,34 @@ impl Session {
         frames
     }
 
-    fn subscribe(&mut self, ask: Subscribe, beat: &Beat) -> Result<Vec<Bytes>, Fault> {
+    /// Where a subscription stands: what to resume it from. `None` where there is none of that id.
+    pub fn cursor(&self, id: &str) -> Option<(Seq, &str)> {
+        self.subscriptions.get(id).map(|s| (s.held, s.digest.as_str()))
+    }
+
+    /// Opens or replaces a subscription; the frames bring it to where the beat is.
+    ///
+    /// # Errors
+    /// All that is wrong with the question, or that this node cannot serve it.
+    pub fn subscribe(&mut self, ask: Subscribe, beat: &Beat) -> Result<Vec<Frame>, SubscribeFault> {
         let mut view = self.check(&ask, beat)?;
         let known = self.subscriptions.contains_key(&ask.id);
         if !known && self.subscriptions.len() >= SUBSCRIPTIONS_MAX {
             let detail = format!(
                 "a socket has at most {SUBSCRIPTIONS_MAX} subscriptions; end one or open another socket"
             );
-            return Err(Fault::new("too-many-subscriptions", "Too many subscriptions", detail));
+            return Err(SubscribeFault::new("too-many-subscriptions", "Too many subscriptions", detail));
         }
         let city = beat.map.city();
         let base = view.digest(0, city);
         let lease = self.views.lease(&base).ok_or_else(|| {
             let detail = "this node serves as many different views as it can; try again later, or ask for a common view";
-            Fault::new("too-many-views", "Too many views", detail.to_owned())
+            SubscribeFault::new("too-many-views", "Too many views", detail.to_owned())
         })?;
         self.search.look_up(&mut view.filter, self.projection, &beat.map).map_err(|e| {
             tracing::warn!(error = %e, "the texts of a search could not be read");
             let detail = "the texts could not be read; try again in a moment, or without q";
-            Fault::new("internal", "The server failed", detail.to_owned())
+            SubscribeFault::new("internal", "The server failed", detail.to_owned())
         })?;
         let level = beat.level(&base, &view);
         let digest = view.digest(level, city);
@@ -173,7 +183,7 @@ impl Session {
         })
     }
 
-    fn check(&self, ask: &Subscribe, beat: &Beat) -> Result<View, Fault> {
+    fn check(&self, ask: &Subscribe, beat: &Beat) -> Result<View, SubscribeFault> {
         let mut errors = Vec::new();
         let mut fault =
             |pointer: &str, detail: String| errors.push(FieldFault { pointer: pointer.to_owned(), detail });
@@ -209,13 +219,16 @@ impl Session {
             (Some(bbox), Some(layers), Some(filter)) if errors.is_empty() => {
                 Ok(View { projection: self.projection, bbox, zoom: ask.zoom as u8, filter, layers })
             }
-            _ => Err(Fault { errors, ..Fault::invalid("the subscription has faults".to_owned()) }),
+            _ => Err(SubscribeFault {
+                errors,
+                ..SubscribeFault::invalid("the subscription has faults".to_owned())
+            }),
         }
     }
 }
 
 impl Subscription {
-    fn resume(&mut self, id: &str, resume: &Resume, beat: &Beat) -> Vec<Bytes> {
+    fn resume(&mut self, id: &str, resume: &Resume, beat: &Beat) -> Vec<Frame> {
         let map = &beat.map;
         let held = Seq(resume.seq);
         if resume.epoch != map.epoch().to_string() {
@@ -241,7 +254,7 @@ impl Subscription {
     }
 
     /// Turns what `before` showed into what this shows: a delta for a pan, else a snapshot.
-    fn replace(&mut self, id: &str, before: &Subscription, beat: &Beat) -> Vec<Bytes> {
+    fn replace(&mut self, id: &str, before: &Subscription, beat: &Beat) -> Vec<Frame> {
         self.alarmed = before.alarmed;
         let mut frames = self.alarms(id, beat);
         let pan = self.view.is_pan_of(&before.view)
@@ -259,7 +272,7 @@ impl Subscription {
         frames
     }
 
-    fn beat(&mut self, id: &str, beat: &Beat, frames: &mut Vec<Bytes>) {
+    fn beat(&mut self, id: &str, beat: &Beat, frames: &mut Vec<Frame>) {
         let map = &beat.map;
         if let Some(ahead) = self.ahead.take_if(|ahead| Seq(ahead.seq) <= map.seq()) {
             frames.extend(self.resume(id, &ahead, beat));
@@ -285,18 +298,18 @@ impl Subscription {
     }
 
     /// The frame that all in step get, or `None` where nothing changed for this view.
-    fn shared_delta(&self, id: &str, beat: &Beat) -> Option<Bytes> {
+    fn shared_delta(&self, id: &str, beat: &Beat) -> Option<Frame> {
         beat.frame(self.key(id, FrameKind::Delta { from: self.held }), || {
             let contents = Contents::delta(&beat.map, &self.view, self.level, self.held);
             (!contents.is_empty()).then(|| self.delta_frame(id, beat, &contents))
         })
     }
 
-    fn snapshot(&mut self, id: &str, beat: &Beat, reason: Reason) -> Option<Bytes> {
+    fn snapshot(&mut self, id: &str, beat: &Beat, reason: Reason) -> Option<Frame> {
         self.held = beat.map.seq();
         beat.frame(self.key(id, FrameKind::Snapshot(reason)), || {
             let contents = Contents::snapshot(&beat.map, &self.view, self.level);
-            Some(encode(&ServerMessage::Snapshot {
+            Some(Frame::of(&ServerMessage::Snapshot {
                 id,
                 view: &self.digest,
                 seq: beat.map.seq().0,
@@ -309,10 +322,10 @@ impl Subscription {
         })
     }
 
-    fn delta_frame(&self, id: &str, beat: &Beat, contents: &Contents) -> Bytes {
+    fn delta_frame(&self, id: &str, beat: &Beat, contents: &Contents) -> Frame {
         let (upsert, remove) = (&contents.hotspots_upsert, &contents.hotspots_remove);
         let hotspots = HotspotsDelta { upsert, remove };
-        encode(&ServerMessage::Delta {
+        Frame::of(&ServerMessage::Delta {
             id,
             view: &self.digest,
             from: self.held.0,
@@ -329,7 +342,7 @@ impl Subscription {
     }
 
     /// Alarms that were not sent yet. They ignore the bbox, and nothing conflates them.
-    fn alarms(&mut self, id: &str, beat: &Beat) -> Vec<Bytes> {
+    fn alarms(&mut self, id: &str, beat: &Beat) -> Vec<Frame> {
         let since = self.alarmed;
         self.alarmed = beat.map.seq();
         let board = beat.map.hotspots(self.view.projection);
@@ -339,8 +352,8 @@ impl Subscription {
     }
 }
 
-fn alarm_frame(sub: &str, alarm: &Alarm, beat: &Beat) -> Bytes {
-    encode(&ServerMessage::Alarm {
+fn alarm_frame(sub: &str, alarm: &Alarm, beat: &Beat) -> Frame {
+    Frame::of(&ServerMessage::Alarm {
         id: format!("a:{}/{}", alarm.hotspot.id, alarm.seq),
         sub,
         kind: "hotspot",
@@ -355,16 +368,16 @@ fn reaches(beat: &Beat, projection: Projection, since: Seq) -> bool {
     beat.map.reaches_back_to(since) && beat.map.hotspots(projection).reaches_back_to(since)
 }
 
-impl Fault {
-    fn new(kind: &'static str, title: &'static str, detail: String) -> Fault {
-        Fault { kind, title, detail, errors: Vec::new() }
+impl SubscribeFault {
+    fn new(kind: &'static str, title: &'static str, detail: String) -> SubscribeFault {
+        SubscribeFault { kind, title, detail, errors: Vec::new() }
     }
 
-    fn invalid(detail: String) -> Fault {
-        Fault::new("invalid-message", "Invalid message", detail)
+    fn invalid(detail: String) -> SubscribeFault {
+        SubscribeFault::new("invalid-message", "Invalid message", detail)
     }
 
-    fn frame(&self, id: Option<&str>) -> Bytes {
+    fn frame(&self, id: Option<&str>) -> Frame {
         let errors = self.errors.iter().map(|e| json!({"pointer": e.pointer, "detail": e.detail}));
         let problem = json!({
             "type": format!("/problems/{}", self.kind),
@@ -372,11 +385,6 @@ impl Fault {
             "detail": self.detail,
             "errors": errors.collect::<Vec<_>>(),
         });
-        encode(&ServerMessage::Error { id, problem })
+        Frame::of(&ServerMessage::Error { id, problem })
     }
-}
-
-/// Encodes a message of ours.
-pub(crate) fn encode(message: &ServerMessage<'_>) -> Bytes {
-    serde_json::to_vec(message).expect("our own messages are plain JSON").into()
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::FilterSpec;
 use crate::city::{City, Text};
-use crate::live::hotspots::{Hotspot, Layer};
+use crate::live::hotspots::{Confidence, Hotspot, Layer};
 use crate::live::{Incident, LiveMap, Stats, Summary};
 use crate::model::{CategoryId, Cell, LngLat, Projection, Status, TimeMs};
 
@@ -193,9 +193,11 @@ pub struct HotspotProperties {
     pub reports: u32,
     pub reporters: u32,
     pub centroid: [f64; 2],
-    /// Getis-Ord Gi*; null until it is computed.
+    /// Getis-Ord Gi* of its hottest cell; null where none of its cells is land.
     pub gi_z: Option<f64>,
-    /// EARS; null until it is computed.
+    /// 90, 95 or 99: how sure it is that this cell is hot; null below.
+    pub gi_confidence: Option<u8>,
+    /// In sigma above what is usual in its areas; null where too little is known.
     pub surge: Option<f64>,
     pub areas: Vec<String>,
     pub name: Text,
@@ -325,8 +327,9 @@ impl Feature {
             reports: hotspot.reports,
             reporters: hotspot.reporters,
             centroid: point(hotspot.centroid),
-            gi_z: None,
-            surge: None,
+            gi_z: hotspot.gi_z,
+            gi_confidence: hotspot.gi_confidence.map(Confidence::percent),
+            surge: hotspot.surge,
             areas: hotspot.areas.iter().map(|area| city.areas.get(*area).code.clone()).collect(),
             name: hotspot.name.clone(),
             first_at: time(hotspot.first_at),

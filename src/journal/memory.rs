@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::decide::{Accepted, Counters, Keyed, Store, decide_all};
 use super::{
     Derived, DerivedUpdate, ENDED_ENTRIES_MAX, EVENTS_MAX, Head, HotspotEventRow, HotspotRow, IncidentRow,
-    Journal, JournalError, Reader, ReportRow, fold,
+    Journal, JournalError, Reader, ReportPlace, ReportRow, fold,
 };
 use crate::city::City;
 use crate::model::{
@@ -228,6 +228,20 @@ impl Reader for MemoryReader {
     ) -> Result<(), JournalError> {
         let state = read(&self.state);
         state.reports.iter().filter(|r| r.occurred_at > occurred_after).cloned().for_each(each);
+        Ok(())
+    }
+
+    fn report_places(
+        &self,
+        occurred_after: TimeMs,
+        each: &mut dyn FnMut(ReportPlace),
+    ) -> Result<(), JournalError> {
+        let place = |row: &ReportRow| {
+            let &ReportRow { no, incident, occurred_at, category, place, area, drill, .. } = row;
+            ReportPlace { no, incident, occurred_at, category, place, area, drill }
+        };
+        let state = read(&self.state);
+        state.reports.iter().filter(|r| r.occurred_at > occurred_after).map(place).for_each(each);
         Ok(())
     }
 

@@ -134,6 +134,14 @@ pub trait Reader: Send + Sync {
         each: &mut dyn FnMut(ReportRow),
     ) -> Result<(), JournalError>;
 
+    /// Calls `each` with when and where of every report that occurred after `occurred_after`; in no
+    /// particular order. Much cheaper than [`Reader::recent_reports`].
+    fn report_places(
+        &self,
+        occurred_after: TimeMs,
+        each: &mut dyn FnMut(ReportPlace),
+    ) -> Result<(), JournalError>;
+
     /// Calls `each` with incident, report seq and text for every report with a description whose
     /// incident [`Reader::incidents`] gives for `closed_after`; in no particular order.
     fn texts(
@@ -202,6 +210,18 @@ pub struct ReportRow {
     pub drill: bool,
     pub imported: bool,
     pub private: ReportPrivate,
+}
+
+/// When and where a report was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReportPlace {
+    pub no: ReportNo,
+    pub incident: IncidentNo,
+    pub occurred_at: TimeMs,
+    pub category: CategoryId,
+    pub place: LngLat,
+    pub area: Option<AreaId>,
+    pub drill: bool,
 }
 
 /// Hotspots as of a tick: derived from the entries, kept so that opening needs no replay.

@@ -3,9 +3,9 @@
 
 use proptest::prelude::*;
 
-use super::suite::{Kind, Store, archived, incidents, reports, texts};
+use super::suite::{Kind, Store, archived, incidents, report_places, reports, texts};
 use super::testing::{NOW, SECRET, act, import_row, key, new_report, sensitive_report};
-use super::{IncidentRow, Reader, ReportRow, verify};
+use super::{IncidentRow, Reader, ReportPlace, ReportRow, verify};
 use crate::model::{
     Action, ActionFact, AgencyId, Command, Entry, Fact, HOUR_MS, IdKey, IncidentNo, NewAction, NewReport,
     Opening, Outcome, Receipt, Refusal, ReportFact, ReportNo, SenderId, Seq, Status, TimeMs,
@@ -233,6 +233,16 @@ fn check_reading(naive: &Naive, reader: &dyn Reader, now: TimeMs) {
     assert_eq!(texts(reader, then), said);
     recent.retain(|report| report.occurred_at > then);
     assert_eq!(reports(reader, then), recent);
+    let place = |row: &ReportRow| ReportPlace {
+        no: row.no,
+        incident: row.incident,
+        occurred_at: row.occurred_at,
+        category: row.category,
+        place: row.place,
+        area: row.area,
+        drill: row.drill,
+    };
+    assert_eq!(report_places(reader, then), recent.iter().map(place).collect::<Vec<_>>());
     for no in (0..=all.len() as u32 + 1).map(IncidentNo) {
         assert_eq!(reader.incident(no).unwrap(), naive.incident(no));
         let log: Vec<Entry> = naive.log(no).into_iter().cloned().collect();

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::testing::{self, NOW, SECRET, act, import_row, key, receipt, report, sensitive_report};
 use super::{
     DerivedUpdate, FolderMode, HotspotEventRow, HotspotRow, IncidentRow, Journal, MemoryJournal, Reader,
-    ReportRow, SqliteJournal,
+    ReportPlace, ReportRow, SqliteJournal,
 };
 use crate::model::{
     Action, AgencyId, Command, Entry, Fact, HOUR_MS, IncidentNo, Outcome, Projection, Receipt, Refusal,
@@ -86,6 +86,14 @@ pub fn archived(reader: &dyn Reader, closed_at: TimeMs) -> Vec<IncidentRow> {
 pub fn reports(reader: &dyn Reader, occurred_after: TimeMs) -> Vec<ReportRow> {
     let mut rows = Vec::new();
     reader.recent_reports(occurred_after, &mut |row| rows.push(row)).unwrap();
+    rows
+}
+
+/// By number.
+pub fn report_places(reader: &dyn Reader, occurred_after: TimeMs) -> Vec<ReportPlace> {
+    let mut rows = Vec::new();
+    reader.report_places(occurred_after, &mut |row| rows.push(row)).unwrap();
+    rows.sort_unstable_by_key(|row| row.no);
     rows
 }
 
@@ -379,6 +387,8 @@ fn readers_get_what_is_closed_lately_and_the_archive_apart(mut store: Store) {
     assert_eq!((upper, reader.last_incident().unwrap().0), (vec![3, 4, 5], 6));
     let recent: Vec<u32> = reports(&*reader, at(-3)).iter().map(|row| row.no.0).collect();
     assert_eq!(recent, [1, 2]);
+    let places = report_places(&*reader, at(-3));
+    assert_eq!(places.iter().map(|row| row.no.0).collect::<Vec<_>>(), recent);
     assert_eq!(texts(&*reader, at(2)).iter().map(|text| text.0.0).collect::<Vec<_>>(), [3, 4, 5, 6]);
 }
 

@@ -5,10 +5,11 @@
 //! invariant), so at most one tick is computed. The ring of changes is rebuilt from the journal's
 //! tail, so that readers resume across a restart.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::hotspots::{HotspotReport, LoadError};
-use super::incident::{Incident, Spot, is_public};
+use super::hotspots::{History, HotspotReport, LoadError, PastReport};
+use super::incident::{Incident, Spot, is_public, spot_for_public};
 use super::map::{Change, LiveMap};
 use super::pyramid::Pyramid;
 use super::rows::Rows;
@@ -16,12 +17,17 @@ use super::sorted::SortedSet;
 use super::words::RecentTexts;
 use super::writer::{LiveWriter, REPORT_WEIGHT};
 use crate::city::City;
-use crate::journal::{Derived, Head, ReportRow};
-use crate::model::{Entry, Fact, IdKey, IncidentNo, Projection, Seq, Status, TimeMs};
+use crate::journal::{Derived, Head, ReportPlace, ReportRow};
+use crate::model::{AreaId, CategoryId, Entry, Fact, IdKey, IncidentNo, Projection, Seq, Status, TimeMs};
 
 /// Takes reports that may still count, then [`Restorer::finish`]es.
 pub struct Restorer {
     writer: LiveWriter,
+    staff_past: Vec<(PastReport, bool)>,
+    public_past: Vec<(PastReport, bool)>,
+    /// The area that the public sees of a sensitive place, by its cell: to find it anew for each
+    /// report would take longer than all the rest.
+    coarse_areas: HashMap<h3o::CellIndex, Option<AreaId>>,
 }
 
 /// Orders and indexes everything at once, on two threads: at a million incidents a second matters.
@@ -69,12 +75,12 @@ impl Restorer {
         writer.begin_day();
         incidents.iter_mut().for_each(|incident| incident.overdue = incident.is_overdue_at(head.at));
         index(&mut writer.map, &incidents);
-        Restorer { writer }
+        Restorer { writer, staff_past: Vec::new(), public_past: Vec::new(), coarse_areas: HashMap::new() }
     }
 
-    /// The status of an incident given before.
-    pub fn status_of(&self, no: IncidentNo) -> Option<Status> {
-        self.writer.map.incident(no).map(|incident| incident.status)
+    /// Status and category of an incident given before.
+    pub fn standing_of(&self, no: IncidentNo) -> Option<(Status, CategoryId)> {
+        self.writer.map.incident(no).map(|incident| (incident.status, incident.category))
     }
 
     /// A report that may still be in a hotspot's window.
@@ -96,6 +102,27 @@ impl Restorer {
         self.writer.count_report(report, Spot { place: row.place, area: row.area }, status);
     }
 
+    /// Where and when a report of the weeks was that the hotspots' history looks back on, with status
+    /// and category of its incident.
+    pub fn past_report(&mut self, row: &ReportPlace, (status, category): (Status, CategoryId)) {
+        let past = |area: Option<AreaId>| {
+            let &ReportPlace { no, incident, occurred_at, category, drill, .. } = row;
+            Some(PastReport { report: no, incident, area: area?, category, occurred_at, drill })
+        };
+        self.staff_past.extend(past(row.area).map(|past| (past, status != Status::Rejected)));
+        let city = &self.writer.map.city;
+        // As in `LiveWriter::count_report`.
+        let sensitive = city.category(category).sensitive || city.category(row.category).sensitive;
+        let public_area = if sensitive {
+            let exact = Spot { place: row.place, area: row.area };
+            let find = || spot_for_public(exact, true, city).area;
+            *self.coarse_areas.entry(row.place.h3_cell(city.coarse_res)).or_insert_with(find)
+        } else {
+            row.area
+        };
+        self.public_past.extend(past(public_area).map(|past| (past, is_public(status))));
+    }
+
     /// `tail` are the newest entries up to the head, without a gap; `before` is the time of the entry
     /// before them, `TimeMs::MIN` where they are all there are.
     ///
@@ -109,6 +136,8 @@ impl Restorer {
     ) -> Result<LiveWriter, LoadError> {
         self.ring(before, tail);
         let (head, now) = (self.writer.map.seq, self.writer.map.now);
+        self.writer.staff_hotspots.set_history(History::of(self.staff_past, now));
+        self.writer.public_hotspots.set_history(History::of(self.public_past, now));
         for (projection, engine, layer) in [
             (Projection::Staff, &mut self.writer.staff_hotspots, &mut self.writer.map.staff),
             (Projection::Public, &mut self.writer.public_hotspots, &mut self.writer.map.public),

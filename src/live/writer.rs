@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use imbl::Vector;
 
-use super::hotspots::{HotspotEngine, HotspotReport, OutlineStyle};
+use super::hotspots::{HISTORY_MS, HotspotEngine, HotspotReport, OutlineStyle};
 use super::incident::{Incident, Spot, is_public, spot_for_public};
 use super::map::{Change, Layer, LiveMap, RING_CHANGES_MAX};
 use super::rows::Rows;
@@ -180,7 +180,7 @@ impl LiveWriter {
             imported: fact.imported,
             weight: REPORT_WEIGHT,
         };
-        let is_young = at.since(fact.occurred_at) < self.map.city.window_ms_max();
+        let is_young = at.since(fact.occurred_at) < self.map.city.window_ms_max().max(HISTORY_MS);
         if let Some(status) = status.filter(|_| is_young) {
             self.count_report(hotspot_report, exact, status);
         }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use pantau::clock::ManualClock;
-use pantau::feed::{Beat, Session, TextSearch, Views};
+use pantau::feed::{Beat, Frame, Session, TextSearch, Views};
 use pantau::model::Projection;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -68,9 +68,9 @@ impl Subscriber {
         self.take(frames);
     }
 
-    fn take(&mut self, frames: Vec<bytes::Bytes>) {
+    fn take(&mut self, frames: Vec<Frame>) {
         for frame in frames {
-            self.client.fold(&serde_json::from_slice(&frame).expect("JSON"));
+            self.client.fold(&serde_json::from_slice(frame.json()).expect("JSON"));
         }
         assert_eq!(self.client.errors, Vec::<Value>::new());
     }
@@ -177,7 +177,7 @@ fn settle(subscriber: &mut Subscriber, beat: &Beat, views: &Arc<Views>, search: 
     let mut fresh = Client::default();
     let mut session = Session::new(subscriber.session.projection(), views.clone(), search, beat);
     for frame in session.receive(&subscriber.ask().to_string(), beat) {
-        fresh.fold(&serde_json::from_slice(&frame).expect("JSON"));
+        fresh.fold(&serde_json::from_slice(frame.json()).expect("JSON"));
     }
     let differences = subscriber.client.held.differences(&fresh.held);
     assert!(differences.is_empty(), "{}", differences.join("\n"));

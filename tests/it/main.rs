@@ -15,5 +15,7 @@ mod hotspot_words;
 mod http;
 mod live_law;
 mod socket;
+mod sse;
+mod statistics_oracle;
 mod tidy;
 mod wire;

@@ -162,7 +162,11 @@ impl Subscriber {
 
 async fn dial(app: &TestApp, query: &str, chance: &mut Chance) -> Socket {
     let receive_bytes = [0, 4_096][chance.below(2)];
-    Dial { query, receive_bytes, ..Dial::default() }.connect(app.address).await.expect("the handshake")
+    let deflate = chance.below(2) == 1;
+    Dial { query, receive_bytes, deflate, ..Dial::default() }
+        .connect(app.address)
+        .await
+        .expect("the handshake")
 }
 
 /// Reports and actions of a small busy town.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use pantau::clock::ManualClock;
-use pantau::feed::{Beat, Session, Views};
+use pantau::feed::{Beat, Frame, Session, Views};
 use pantau::live::LiveMap;
 use pantau::model::{Action, Command, LngLat, Projection};
 use pantau::server::Pulse;
@@ -98,8 +98,8 @@ impl Reader {
         self.read(frames)
     }
 
-    fn read(&mut self, frames: Vec<bytes::Bytes>) -> Vec<Value> {
-        let parse = |frame: bytes::Bytes| self.redactions.apply(serde_json::from_slice(&frame).unwrap());
+    fn read(&mut self, frames: Vec<Frame>) -> Vec<Value> {
+        let parse = |frame: Frame| self.redactions.apply(serde_json::from_slice(frame.json()).unwrap());
         frames.into_iter().map(parse).collect()
     }
 }

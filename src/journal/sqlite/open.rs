@@ -39,8 +39,10 @@ impl FolderMode {
 }
 
 /// In order; never edited, only added to.
-const MIGRATIONS: [(&str, &str); 1] =
-    [("0001_journal", include_str!("../../../migrations/sqlite/0001_journal.sql"))];
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("0001_journal", include_str!("../../../migrations/sqlite/0001_journal.sql")),
+    ("0002_report_places", include_str!("../../../migrations/sqlite/0002_report_places.sql")),
+];
 
 /// "PNTU", so that `file` and others know whose database it is.
 const APPLICATION_ID: i32 = 0x504E_5455;

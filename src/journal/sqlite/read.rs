@@ -13,7 +13,7 @@ use crate::journal::codec::{self, Body, PrivatePart};
 use crate::journal::keys::Keys;
 use crate::journal::{
     Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, HotspotEventRow, HotspotRow, IncidentRow, JournalError, Reader,
-    ReportRow,
+    ReportPlace, ReportRow,
 };
 use crate::model::{
     Channel, Entry, Fact, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, Status,
@@ -39,6 +39,10 @@ macro_rules! report_columns {
     };
 }
 pub(super) use report_columns;
+
+/// Everything it names is in the index of the same name.
+pub(super) const REPORT_PLACES: &str = "SELECT no, incident_no, occurred_at, category, lng_e7, lat_e7, area, drill FROM report \
+     WHERE occurred_at / 604800000 >= ?1 / 604800000 AND occurred_at > ?1";
 
 pub(super) struct SqliteReader {
     file: PathBuf,
@@ -169,6 +173,21 @@ impl Reader for SqliteReader {
             let mut rows = statement.query([occurred_after.0])?;
             while let Some(row) = rows.next()? {
                 each(report_row(row, &*self.city)?);
+            }
+            Ok(())
+        })
+    }
+
+    fn report_places(
+        &self,
+        occurred_after: TimeMs,
+        each: &mut dyn FnMut(ReportPlace),
+    ) -> Result<(), JournalError> {
+        self.with(|conn| {
+            let mut statement = conn.prepare_cached(REPORT_PLACES)?;
+            let mut rows = statement.query([occurred_after.0])?;
+            while let Some(row) = rows.next()? {
+                each(report_place(row, &*self.city)?);
             }
             Ok(())
         })
@@ -411,6 +430,21 @@ pub(super) fn incident_row(row: &Row, keys: &impl Keys) -> Result<IncidentRow, J
         version: row.get(15)?,
         drill: row.get(16)?,
         imported: row.get(17)?,
+    })
+}
+
+/// Reads a row of [`REPORT_PLACES`].
+fn report_place(row: &Row, keys: &impl Keys) -> Result<ReportPlace, JournalError> {
+    let no: u32 = row.get(0)?;
+    let place = place("report", no, row.get(4)?, row.get(5)?)?;
+    Ok(ReportPlace {
+        no: ReportNo(no),
+        incident: IncidentNo(row.get(1)?),
+        occurred_at: TimeMs(row.get(2)?),
+        category: keys.category(text(row, 3)?)?,
+        place,
+        area: text_or_null(row, 6)?.map_or(Ok(None), |code| keys.area(code, place))?,
+        drill: row.get(7)?,
     })
 }
 

@@ -104,6 +104,24 @@ fn tables_made_by_other_migrations_are_refused() {
 }
 
 #[test]
+fn a_folder_from_before_the_index_of_places_gets_it_and_asks_it_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    some_history(&dir);
+    let before = suite::report_places(&*open(&dir).reader(), TimeMs::MIN);
+    assert!(!before.is_empty());
+    raw(&dir)
+        .execute_batch(
+            "DROP INDEX report_places; DELETE FROM migration WHERE name = '0002_report_places'; \
+             CREATE INDEX report_week ON report (occurred_at / 604800000)",
+        )
+        .unwrap();
+    assert_eq!(suite::report_places(&*open(&dir).reader(), TimeMs::MIN), before);
+    let plan = format!("EXPLAIN QUERY PLAN {}", super::read::REPORT_PLACES);
+    let step: String = raw(&dir).query_row(&plan, [0], |row| row.get("detail")).unwrap();
+    assert_eq!(step, "SEARCH report USING COVERING INDEX report_places (<expr>>?)");
+}
+
+#[test]
 fn a_category_that_the_pack_lost_is_named() {
     let dir = tempfile::tempdir().unwrap();
     some_history(&dir);

@@ -1,4 +1,4 @@
-//! Batch DBSCAN on great-circle distance, exact and fast.
+//! Batch DBSCAN on great-circle distance, exact and fast: what [`super::DensityGroups`] keeps up to date.
 //!
 //! The algorithm is that of Ester, Kriegel, Sander and Xu, "A density-based algorithm for
 //! discovering clusters in large spatial databases with noise" (KDD 1996), with weights: a point is
@@ -14,8 +14,9 @@
 //! [`great_circle_m`] itself.
 
 use super::grid::{Grid, GridCell, Reached, Run};
+use super::radius::{Position, Radius, distance2, report_units, weight_units};
 use crate::city::HotspotParameters;
-use crate::model::{EARTH_RADIUS_M, LngLat, SenderId, Seq, great_circle_m};
+use crate::model::{LngLat, SenderId, Seq, great_circle_m};
 
 /// A report as DBSCAN sees it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,7 +40,6 @@ pub struct Member {
     pub core: bool,
 }
 
-const WEIGHT_UNITS: f64 = 1e6;
 /// Above this many pairs of places, two cells are first narrowed to what can be near the other.
 const PAIRS_MAX: usize = 256;
 
@@ -71,16 +71,9 @@ pub fn dbscan(points: &[Point], parameters: &HotspotParameters) -> Vec<Group> {
     scan.groups(points, &labels, parameters.min_reporters)
 }
 
-fn weight_units(weight: f64) -> u64 {
-    (weight.max(0.0) * WEIGHT_UNITS).round() as u64
-}
-
 /// All points at one place.
 struct Site {
-    place: LngLat,
-    /// On the unit sphere: the straight line between two of these tells near from far without
-    /// trigonometry.
-    unit: [f64; 3],
+    at: Position,
     weight: u64,
     /// The smallest index of its points.
     first: u32,
@@ -92,31 +85,6 @@ struct Cell {
     at: GridCell,
     sites: std::ops::Range<u32>,
     weight: u64,
-}
-
-/// Tells whether two sites are within the radius.
-#[derive(Clone, Copy)]
-struct Radius {
-    eps_m: f64,
-    chord: f64,
-    /// Squares of chords: up to the first surely near, from the second surely far.
-    near2: f64,
-    far2: f64,
-}
-
-impl Radius {
-    fn new(eps_m: f64) -> Radius {
-        let half = (eps_m / EARTH_RADIUS_M / 2.0).min(std::f64::consts::FRAC_PI_2);
-        let chord = 2.0 * half.sin();
-        // Units are good to some 1e-16; what lies in this margin the exact distance decides.
-        let margin = chord * chord * 1e-9 + chord * 1e-14 + 1e-30;
-        Radius { eps_m, chord, near2: chord * chord - margin, far2: chord * chord + margin }
-    }
-
-    fn holds(&self, a: &Site, b: &Site) -> bool {
-        let d2 = distance2(&a.unit, &b.unit);
-        d2 < self.near2 || (d2 <= self.far2 && great_circle_m(a.place, b.place) <= self.eps_m)
-    }
 }
 
 struct Scan {
@@ -145,14 +113,14 @@ impl Scan {
                 let start = sites.len() as u32;
                 cells.push(Cell { at, sites: start..start, weight: 0 });
             }
-            if new_cell || sites.last().is_none_or(|site| site.place != place) {
-                sites.push(Site { place, unit: unit(place), weight: 0, first: point, core: false });
+            if new_cell || sites.last().is_none_or(|site| site.at.place != place) {
+                sites.push(Site { at: Position::new(place), weight: 0, first: point, core: false });
             }
-            let weight = weight_units(points[point as usize].weight);
+            let weight = report_units(points[point as usize].weight);
             site_of[point as usize] = sites.len() as u32 - 1;
             if let (Some(site), Some(cell)) = (sites.last_mut(), cells.last_mut()) {
-                site.weight = site.weight.saturating_add(weight);
-                cell.weight = cell.weight.saturating_add(weight);
+                site.weight += weight;
+                cell.weight += weight;
                 cell.sites.end = site_of[point as usize] + 1;
             }
         }
@@ -178,8 +146,8 @@ impl Scan {
         let here = &self.sites[site as usize];
         let mut weight = self.cells[own].weight;
         for cell in self.neighbours.of(own).filter(|cell| *cell != own) {
-            for other in self.sites_of(cell).filter(|other| self.radius.holds(here, other)) {
-                weight = weight.saturating_add(other.weight);
+            for other in self.sites_of(cell).filter(|other| self.radius.holds(&here.at, &other.at)) {
+                weight += other.weight;
                 if weight >= weight_min {
                     return true;
                 }
@@ -213,18 +181,18 @@ impl Scan {
             self.keep_near(&mut a, &b);
             self.keep_near(&mut b, &a);
         }
-        a.iter().any(|here| b.iter().any(|there| self.radius.holds(here, there)))
+        a.iter().any(|here| b.iter().any(|there| self.radius.holds(&here.at, &there.at)))
     }
 
     /// Keeps of `sites` those that can be near one of `others`, by the ball around these; the
     /// closest to its middle come first, since they are the likeliest to meet one.
     fn keep_near(&self, sites: &mut Vec<&Site>, others: &[&Site]) {
         let n = others.len() as f64;
-        let middle = [0, 1, 2].map(|axis| others.iter().map(|site| site.unit[axis]).sum::<f64>() / n);
-        let ball2 = others.iter().map(|site| distance2(&site.unit, &middle)).fold(0.0, f64::max);
-        let reach = (self.radius.chord + ball2.sqrt()) * (1.0 + 1e-9) + 1e-14;
-        sites.retain(|site| distance2(&site.unit, &middle) <= reach * reach);
-        sites.sort_by(|a, b| distance2(&a.unit, &middle).total_cmp(&distance2(&b.unit, &middle)));
+        let middle = [0, 1, 2].map(|axis| others.iter().map(|site| site.at.unit[axis]).sum::<f64>() / n);
+        let ball2 = others.iter().map(|site| distance2(&site.at.unit, &middle)).fold(0.0, f64::max);
+        let reach = (self.radius.chord() + ball2.sqrt()) * (1.0 + 1e-9) + 1e-14;
+        sites.retain(|site| distance2(&site.at.unit, &middle) <= reach * reach);
+        sites.sort_by(|a, b| distance2(&a.at.unit, &middle).total_cmp(&distance2(&b.at.unit, &middle)));
     }
 
     /// The cell whose group each site belongs to; `None` is noise.
@@ -246,8 +214,8 @@ impl Scan {
         let near = self.neighbours.of(own);
         let cores = near.flat_map(|cell| self.sites_of(cell).map(move |other| (cell, other)));
         cores
-            .filter(|(_, other)| other.core && self.radius.holds(here, other))
-            .map(|(cell, other)| (great_circle_m(here.place, other.place), other.first, cell))
+            .filter(|(_, other)| other.core && self.radius.holds(&here.at, &other.at))
+            .map(|(cell, other)| (great_circle_m(here.at.place, other.at.place), other.first, cell))
             .min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)))
             .map(|(_, _, cell)| cell)
     }
@@ -348,17 +316,6 @@ fn reporters(points: &[Point], group: &Group) -> usize {
     senders.sort_unstable();
     senders.dedup();
     senders.len()
-}
-
-fn unit(place: LngLat) -> [f64; 3] {
-    let (sin_lat, cos_lat) = place.lat().to_radians().sin_cos();
-    let (sin_lng, cos_lng) = place.lng().to_radians().sin_cos();
-    [cos_lat * cos_lng, cos_lat * sin_lng, sin_lat]
-}
-
-fn distance2(a: &[f64; 3], b: &[f64; 3]) -> f64 {
-    let (x, y, z) = (a[0] - b[0], a[1] - b[1], a[2] - b[2]);
-    x * x + y * y + z * z
 }
 
 /// Disjoint sets of cells (Galler and Fischer, 1964), with path halving.

@@ -88,6 +88,18 @@ impl Grid {
         GridCell { row, column: self.column(row, place.lng().to_radians()) }
     }
 
+    /// The cells that can hold neighbours of places in `at`, itself included; each once.
+    pub fn around(&self, at: GridCell) -> impl Iterator<Item = GridCell> {
+        self.rows_near(at.row).flat_map(move |row| {
+            let reach = self.reach(at.row, row);
+            let (first, second) = match reach.columns(at.column) {
+                Reached::Run(Run { from, to }) => (from..to + 1, 0..0),
+                Reached::AcrossSeam { until, from } => (0..until + 1, from..reach.columns),
+            };
+            first.chain(second).map(move |column| GridCell { row, column })
+        })
+    }
+
     /// The rows that can hold neighbours of places in `row`.
     pub fn rows_near(&self, row: u32) -> RangeInclusive<u32> {
         let (south, north) = self.latitudes(row);

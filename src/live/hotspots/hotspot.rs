@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use geo_types::MultiPolygon;
 
+use super::gi_star::Confidence;
 use super::life::State;
 use super::words;
 use crate::city::{City, Text};
@@ -97,9 +98,16 @@ pub struct Hotspot {
     pub last_at: TimeMs,
     pub born_at: TimeMs,
     pub why: Text,
+    /// Getis-Ord Gi* of its hottest cell, in hundredths; `None` where no cell of it is land.
+    pub gi_z: Option<f64>,
+    /// How sure it is that this cell is hot; `None` below 90 %.
+    pub gi_confidence: Option<Confidence>,
+    /// How far its areas stand above what is usual there, in sigma, in hundredths; `None` where too
+    /// little is known yet.
+    pub surge: Option<f64>,
     pub changed_seq: Seq,
     /// In the order of their seqs.
-    pub members: Vec<HotspotMember>,
+    pub members: Arc<[HotspotMember]>,
     /// Its count at birth, and how often that has doubled at the most.
     pub born_reports: u32,
     pub level: u32,

@@ -14,7 +14,7 @@ use crate::model::Seq;
 /// A hotspot as the tick before left it.
 pub(super) struct Old {
     pub id: HotspotId,
-    /// Seqs of its reports.
+    /// Seqs of its reports, in ascending order.
     pub members: Vec<Seq>,
 }
 
@@ -39,23 +39,24 @@ pub(super) struct Matching {
 }
 
 /// Matches `groups` (the seqs of their reports) with the hotspots of the tick before.
-/// `lives` says whether a report still counts.
+/// `lives` says whether a report still counts; those in groups do.
+///
+/// The answer for one hotspot or group depends on those alone that it shares members with, directly or
+/// through others.
 pub(super) fn match_groups(old: &[Old], groups: &[Vec<Seq>], lives: impl Fn(Seq) -> bool) -> Matching {
-    let shares: Vec<Vec<(usize, usize)>> = {
+    let shares: Vec<Shares> = {
         let group_of = group_index(groups);
         old.iter().map(|hotspot| shares(hotspot, &group_of)).collect()
     };
-    let claims: Vec<Option<usize>> = old
-        .iter()
-        .zip(&shares)
-        .map(|(hotspot, shares)| {
-            let living = hotspot.members.iter().filter(|seq| lives(**seq)).count();
-            shares.iter().find(|(_, n)| n * 2 > living).map(|(group, _)| *group)
-        })
-        .collect();
+    let claim = |shares: &Shares| {
+        let grouped: usize = shares.groups.iter().map(|(_, n)| n).sum();
+        let living = grouped + shares.ungrouped.iter().filter(|seq| lives(**seq)).count();
+        shares.groups.iter().find(|(_, n)| n * 2 > living).map(|(group, _)| *group)
+    };
+    let claims: Vec<Option<usize>> = shares.iter().map(claim).collect();
     let mut sharers: Vec<Vec<Sharer>> = vec![Vec::new(); groups.len()];
     for (hotspot, shares) in old.iter().zip(&shares).zip(&claims).map(|((h, s), c)| ((h.id, *c), s)) {
-        for (group, n) in shares {
+        for (group, n) in &shares.groups {
             sharers[*group].push(Sharer { id: hotspot.0, n: *n, claims: hotspot.1 == Some(*group) });
         }
     }
@@ -96,16 +97,37 @@ fn group_index(groups: &[Vec<Seq>]) -> Vec<(Seq, usize)> {
     index
 }
 
-/// How many members of the hotspot each group holds.
-fn shares(hotspot: &Old, group_of: &[(Seq, usize)]) -> Vec<(usize, usize)> {
-    let mut groups: Vec<usize> = hotspot
-        .members
-        .iter()
-        .filter_map(|seq| group_of.binary_search_by_key(seq, |(seq, _)| *seq).ok())
-        .map(|i| group_of[i].1)
-        .collect();
+/// Where the members of a hotspot are now.
+struct Shares {
+    /// How many each group holds.
+    groups: Vec<(usize, usize)>,
+    ungrouped: Vec<Seq>,
+}
+
+fn shares(hotspot: &Old, group_of: &[(Seq, usize)]) -> Shares {
+    let (mut groups, mut ungrouped) = (Vec::new(), Vec::new());
+    let mut rest = group_of;
+    for member in &hotspot.members {
+        rest = from_seq(rest, *member);
+        match rest.first() {
+            Some((seq, group)) if seq == member => groups.push(*group),
+            _ => ungrouped.push(*member),
+        }
+    }
     groups.sort_unstable();
-    groups.chunk_by(|a, b| a == b).map(|run| (run[0], run.len())).collect()
+    let groups = groups.chunk_by(|a, b| a == b).map(|run| (run[0], run.len())).collect();
+    Shares { groups, ungrouped }
+}
+
+/// The index from `seq` on. Looks in steps that double, so that what is near is found at once.
+fn from_seq(index: &[(Seq, usize)], seq: Seq) -> &[(Seq, usize)] {
+    let mut bound = 1;
+    while index.get(bound).is_some_and(|(other, _)| *other < seq) {
+        bound *= 2;
+    }
+    let low = (bound / 2).min(index.len());
+    let high = (bound + 1).min(index.len());
+    &index[low + index[low..high].partition_point(|(other, _)| *other < seq)..]
 }
 
 #[cfg(test)]
@@ -170,6 +192,7 @@ mod tests {
         fn every_hotspot_keeps_one_group_or_ends(
             before in proptest::collection::vec(0..5_u64, 30),
             after in proptest::collection::vec(0..6_u64, 40),
+            dying in proptest::collection::vec(any::<bool>(), 30),
         ) {
             let groups_of = |labels: &[u64]| -> Vec<Vec<u64>> {
                 let group = |g: u64| (0..labels.len() as u64).filter(|i| labels[*i as usize] == g).collect();
@@ -178,15 +201,23 @@ mod tests {
             let (old, new) = (groups_of(&before), groups_of(&after));
             let old: Vec<(u64, &[u64])> = old.iter().enumerate().map(|(i, g)| (i as u64, &g[..])).collect();
             let new: Vec<&[u64]> = new.iter().map(|g| &g[..]).collect();
-            let found = matching(&old, &new, &[]);
+            // Those in no group are dead or alive.
+            let dead: Vec<u64> =
+                (0..30).filter(|seq| after[*seq as usize] == 0 && dying[*seq as usize]).collect();
+            let found = matching(&old, &new, &dead);
             for (born, seqs) in &old {
                 let kept: Vec<usize> =
                     (0..new.len()).filter(|g| found.origins[*g] == Origin::Kept(id(*born))).collect();
                 let ended = found.ends.iter().filter(|end| end.id == id(*born)).count();
                 prop_assert_eq!(kept.len() + ended, 1);
+                let living = seqs.iter().filter(|seq| !dead.contains(seq)).count();
+                let there = |group: usize| seqs.iter().filter(|seq| new[group].contains(seq)).count();
+                let claim = (0..new.len()).find(|group| there(*group) * 2 > living);
                 for group in kept {
-                    let there = seqs.iter().filter(|seq| new[group].contains(seq)).count();
-                    prop_assert!(there * 2 > seqs.len());
+                    prop_assert_eq!(claim, Some(group));
+                }
+                for end in found.ends.iter().filter(|end| end.id == id(*born)) {
+                    prop_assert_eq!(claim, end.merged_into);
                 }
             }
         }

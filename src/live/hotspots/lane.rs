@@ -1,27 +1,33 @@
 //! One layer of hotspots, real or drill: its reports, its hotspots, and what a tick makes of them.
 //!
-//! Invariant: `reports` are those that count and were inside the window at the newest tick, plus
-//! what came since; `live` are the hotspots of the newest tick, by id.
+//! A tick looks at what changed: groups whose members changed since the one before, and hotspots
+//! whose state falls due. A group that did not change has the members of its hotspot, and neither
+//! shares any with another, so it is matched with it whatever the others do.
+//!
+//! Invariants:
+//! - `reports` are those that count and were inside the window at the newest tick, plus what came
+//!   since; each is either in `density` or among `arrivals`. `live` are the hotspots of the newest tick.
+//! - Unless `stale`, `hotspot_of` names the hotspot of every group of the newest tick.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use geo::{BoundingRect, Intersects};
 use geo_types::{MultiPolygon, Rect};
 
-use super::dbscan::{self, Group, Point};
+use super::dbscan::Point;
+use super::density::{DensityGroup, DensityGroups, GroupNo};
+use super::faded::FadedHotspots;
+use super::gi_star::{CellCounts, StudyArea};
+use super::history::{History, Series};
 use super::hotspot::{EventKind, Hotspot, HotspotId, HotspotMember, Layer, TickChanges};
 use super::identity::{Matching, Old, Origin, match_groups};
 use super::life::{self, State, Vitals};
+use super::usual::{self, Question, Usual};
 use super::words::{self, Evidence};
 use super::{HotspotReport, OutlineStyle, outline};
 use crate::city::{Areas, City, HotspotParameters};
-use crate::model::{AreaId, LngLat, MINUTE_MS, Seq, TimeMs};
-
-/// A group that comes back within this time, and within this many entries, is no new alarm. The
-/// entries are fewer than those for which the journal keeps an ended hotspot.
-const REVIVAL_MS: i64 = 30 * MINUTE_MS;
-const REVIVAL_ENTRIES: u64 = 9_000;
+use crate::model::{AreaId, LngLat, Seq, TimeMs};
 
 #[derive(Debug)]
 pub(super) struct Lane {
@@ -29,20 +35,20 @@ pub(super) struct Lane {
     pub drill: bool,
     pub dirty: bool,
     parameters: HotspotParameters,
-    reports: BTreeMap<Seq, HotspotReport>,
+    reports: HashMap<Seq, HotspotReport>,
     by_time: BTreeSet<(TimeMs, Seq)>,
-    live: Vec<Arc<Hotspot>>,
-    /// When the state of one of them changes next.
-    state_due_at: Option<TimeMs>,
-    /// Announced hotspots that ended a moment ago.
-    faded: Vec<Faded>,
-}
-
-#[derive(Debug)]
-struct Faded {
-    ended_seq: Seq,
-    ended_at: TimeMs,
-    hotspot: Arc<Hotspot>,
+    /// Where `reports` are.
+    cells: CellCounts,
+    /// Those that came since the newest tick: many at once take less time than one by one.
+    arrivals: BTreeMap<Seq, Point>,
+    density: DensityGroups,
+    live: BTreeMap<HotspotId, Arc<Hotspot>>,
+    hotspot_of: HashMap<GroupNo, HotspotId>,
+    /// All groups are to be matched with all hotspots.
+    stale: bool,
+    /// When the state of each changes next.
+    state_due: BTreeSet<(TimeMs, HotspotId)>,
+    faded: FadedHotspots,
 }
 
 /// What stays the same for all lanes in one tick.
@@ -50,8 +56,16 @@ pub(super) struct Context<'a> {
     pub city: &'a City,
     pub style: OutlineStyle,
     pub finest_areas: &'a [AreaBox],
+    pub history: &'a History,
+    pub study: &'a OnceLock<StudyArea>,
     pub seq: Seq,
     pub now: TimeMs,
+}
+
+impl Context<'_> {
+    fn study(&self) -> &StudyArea {
+        self.study.get_or_init(|| StudyArea::new(self.city.land_cells().to_vec()))
+    }
 }
 
 pub(super) type AreaBox = (AreaId, Rect<f64>);
@@ -62,24 +76,24 @@ pub(super) fn finest_areas(areas: &Areas) -> Vec<AreaBox> {
     finest.filter_map(|(id, area)| Some((id, area.polygons.bounding_rect()?))).collect()
 }
 
-/// The groups of a lane at a tick, matched with its hotspots.
+/// The groups of a lane that may have changed, matched with the hotspots that they were.
 pub(super) struct Regrouped {
-    reports: Vec<HotspotReport>,
-    groups: Vec<Group>,
-    members: Vec<Vec<HotspotMember>>,
+    /// In the order of their smallest cores.
+    groups: Vec<Found>,
     matching: Matching,
+}
+
+struct Found {
+    group: GroupNo,
+    members: Arc<[HotspotMember]>,
 }
 
 impl Regrouped {
     /// Smallest core seq of each group that is born, in the order of the groups.
     pub fn births(&self) -> impl Iterator<Item = Seq> {
-        let born = self.matching.origins.iter().zip(&self.members);
+        let born = self.matching.origins.iter().zip(&self.groups);
         born.filter(|(origin, _)| matches!(origin, Origin::Born { .. }))
-            .map(|(_, members)| smallest_core(members))
-    }
-
-    fn reports_of(&self, group: usize) -> Vec<&HotspotReport> {
-        self.groups[group].members.iter().map(|member| &self.reports[member.point as usize]).collect()
+            .map(|(_, found)| smallest_core(&found.members))
     }
 }
 
@@ -101,12 +115,17 @@ impl Lane {
             layer,
             drill,
             dirty: false,
+            density: DensityGroups::new(&parameters),
             parameters,
-            reports: BTreeMap::new(),
+            reports: HashMap::new(),
             by_time: BTreeSet::new(),
-            live: Vec::new(),
-            state_due_at: None,
-            faded: Vec::new(),
+            cells: CellCounts::new((!city.areas.is_empty()).then_some(city.land.res)),
+            arrivals: BTreeMap::new(),
+            live: BTreeMap::new(),
+            hotspot_of: HashMap::new(),
+            stale: false,
+            state_due: BTreeSet::new(),
+            faded: FadedHotspots::default(),
         }
     }
 
@@ -121,45 +140,68 @@ impl Lane {
     /// Lets a report count, unless it is too old at `now`.
     pub fn insert(&mut self, report: &HotspotReport, now: TimeMs) {
         if self.leaves_at(report.occurred_at) > now {
-            self.reports.insert(report.seq, *report);
-            self.by_time.insert((report.occurred_at, report.seq));
+            let &HotspotReport { seq, place, sender, weight, .. } = report;
+            self.arrivals.insert(seq, Point { seq, place, sender, weight });
+            self.reports.insert(seq, *report);
+            self.by_time.insert((report.occurred_at, seq));
+            self.cells.add(place);
             self.dirty = true;
         }
     }
 
     pub fn remove(&mut self, report: &HotspotReport) {
-        if self.reports.remove(&report.seq).is_some() {
-            self.by_time.remove(&(report.occurred_at, report.seq));
-            self.dirty = true;
+        if self.by_time.remove(&(report.occurred_at, report.seq)) {
+            self.forget(report.seq);
         }
+    }
+
+    fn forget(&mut self, seq: Seq) {
+        if let Some(report) = self.reports.remove(&seq) {
+            self.cells.remove(report.place);
+        }
+        if self.arrivals.remove(&seq).is_none() {
+            self.density.remove(seq);
+        }
+        self.dirty = true;
+    }
+
+    fn take_in_arrivals(&mut self) {
+        let arrivals: Vec<Point> = std::mem::take(&mut self.arrivals).into_values().collect();
+        self.density.insert_all(arrivals);
+    }
+
+    /// Makes the next tick look at all groups and hotspots.
+    pub fn mark_dirty(&mut self) {
+        self.dirty = true;
+        self.stale = true;
     }
 
     pub fn due_at(&self) -> Option<TimeMs> {
         let leaves_at = self.by_time.first().map(|(occurred_at, _)| self.leaves_at(*occurred_at));
-        leaves_at.into_iter().chain(self.state_due_at).min()
+        leaves_at.into_iter().chain(self.state_due.first().map(|(at, _)| *at)).min()
     }
 
-    /// Drops what left the window; then, if the input changed, groups it anew.
+    /// Drops what left the window; then, if the input changed, matches the groups that changed with
+    /// the hotspots that they were.
     pub fn regroup(&mut self, seq: Seq, now: TimeMs) -> Option<Regrouped> {
         self.expire(now);
-        self.faded.retain(|faded| is_fresh(faded, seq, now));
+        self.faded.forget(seq, now);
         if !std::mem::replace(&mut self.dirty, false) {
             return None;
         }
-        let reports: Vec<HotspotReport> = self.reports.values().copied().collect();
-        let point =
-            |r: &HotspotReport| Point { seq: r.seq, place: r.place, sender: r.sender, weight: r.weight };
-        let groups = dbscan::dbscan(&reports.iter().map(point).collect::<Vec<_>>(), &self.parameters);
-        let member = |member: &dbscan::Member| {
-            let HotspotReport { seq, report, received_at, .. } = reports[member.point as usize];
-            HotspotMember { seq, report, received_at, core: member.core }
+        self.take_in_arrivals();
+        let (hotspots, groups) = self.touched();
+        let found = |(group, before): (GroupNo, Option<HotspotId>)| {
+            let before = before.map_or(&[][..], |id| &self.live[&id].members);
+            Some(Found { group, members: self.members(self.density.group(group)?, before) })
         };
-        let members: Vec<Vec<HotspotMember>> =
-            groups.iter().map(|group| group.members.iter().map(member).collect()).collect();
-        let old: Vec<Old> = self.live.iter().map(|h| Old { id: h.id, members: seqs(&h.members) }).collect();
-        let new: Vec<Vec<Seq>> = members.iter().map(|members| seqs(members)).collect();
+        let mut groups: Vec<Found> = groups.into_iter().filter_map(found).collect();
+        groups.sort_by_cached_key(|found| smallest_core(&found.members));
+        let old = |id: HotspotId| Old { id, members: seqs(&self.live[&id].members) };
+        let old: Vec<Old> = hotspots.into_iter().map(old).collect();
+        let new: Vec<Vec<Seq>> = groups.iter().map(|found| seqs(&found.members)).collect();
         let matching = match_groups(&old, &new, |seq| self.reports.contains_key(&seq));
-        Some(Regrouped { reports, groups, members, matching })
+        Some(Regrouped { groups, matching })
     }
 
     fn expire(&mut self, now: TimeMs) {
@@ -167,23 +209,56 @@ impl Lane {
             && self.leaves_at(occurred_at) <= now
         {
             self.by_time.pop_first();
-            self.reports.remove(&seq);
-            self.dirty = true;
+            self.forget(seq);
         }
+    }
+
+    /// The hotspots whose groups may have other members than at the tick before, and these groups, each
+    /// with what it was then. None shares a member with any other hotspot or group.
+    fn touched(&mut self) -> (BTreeSet<HotspotId>, Vec<(GroupNo, Option<HotspotId>)>) {
+        let mut groups = self.density.take_changed();
+        let is_stale = std::mem::replace(&mut self.stale, false);
+        if is_stale {
+            groups = self.density.group_numbers();
+        }
+        let before = |group| (group, self.hotspot_of.remove(&group));
+        let groups: Vec<_> = groups.into_iter().map(before).collect();
+        if is_stale {
+            self.hotspot_of.clear();
+            return (self.live.keys().copied().collect(), groups);
+        }
+        (groups.iter().filter_map(|(_, before)| *before).collect(), groups)
+    }
+
+    /// Most are members already `before`, as a rule, and are taken from there.
+    fn members(&self, group: &DensityGroup, before: &[HotspotMember]) -> Arc<[HotspotMember]> {
+        let mut before = before.iter().peekable();
+        let member = |(seq, core)| {
+            while before.next_if(|member| member.seq < seq).is_some() {}
+            if let Some(member) = before.next_if(|member| member.seq == seq) {
+                return HotspotMember { core, ..*member };
+            }
+            let HotspotReport { report, received_at, .. } = self.reports[&seq];
+            HotspotMember { seq, report, received_at, core }
+        };
+        group.members().map(member).collect()
+    }
+
+    fn reports_of(&self, members: &[HotspotMember]) -> Vec<&HotspotReport> {
+        members.iter().map(|member| &self.reports[&member.seq]).collect()
     }
 
     /// Puts the hotspots of the new groups in place of the old. `numbers` are those of the births.
     pub fn renew(
         &mut self,
-        mut found: Regrouped,
+        found: Regrouped,
         numbers: &[u32],
         context: &Context<'_>,
         changes: &mut TickChanges,
     ) {
-        let has_births = !numbers.is_empty();
+        let Regrouped { groups, matching } = found;
         let mut numbers = numbers.iter();
-        let ids: Vec<HotspotId> = found
-            .matching
+        let ids: Vec<HotspotId> = matching
             .origins
             .iter()
             .map(|origin| match origin {
@@ -193,59 +268,69 @@ impl Lane {
                 }
             })
             .collect();
-        let announced = if has_births { self.announced_reports() } else { HashSet::new() };
-        let old = std::mem::take(&mut self.live);
-        let before =
-            |id: HotspotId| old.binary_search_by_key(&id, |hotspot| hotspot.id).ok().map(|i| &old[i]);
-        for end in &found.matching.ends {
-            let hotspot = before(end.id).expect("only a hotspot that lived ends");
+        let announced = self.announced_reports(&matching);
+        for end in &matching.ends {
+            let hotspot = self.take_off(end.id).expect("only a hotspot that lived ends");
             let kind =
                 end.merged_into.map_or(EventKind::Ended, |group| EventKind::Merged { into: ids[group] });
-            changes.event(kind, false, hotspot, context.city);
-            changes.ended.push(Arc::clone(hotspot));
+            changes.event(kind, false, &hotspot, context.city);
+            changes.ended.push(Arc::clone(&hotspot));
             if hotspot.announced {
-                let (ended_seq, ended_at) = (context.seq, context.now);
-                self.faded.push(Faded { ended_seq, ended_at, hotspot: Arc::clone(hotspot) });
+                self.faded.add(hotspot, context.seq, context.now);
             }
         }
-        for (group, id) in ids.iter().enumerate() {
-            let members = std::mem::take(&mut found.members[group]);
-            let hotspot = match found.matching.origins[group] {
-                Origin::Kept(_) => {
-                    let before = before(*id).expect("only a hotspot that lived is kept");
-                    self.keep(before, members, &found.reports_of(group), context, changes)
-                }
+        for ((Found { group, members }, origin), id) in groups.into_iter().zip(&matching.origins).zip(ids) {
+            let hotspot = match origin {
+                Origin::Kept(_) => self.keep(id, members, context, changes),
                 Origin::Born { split_from } => {
-                    let reports = found.reports_of(group);
-                    let known = reports.iter().filter(|report| announced.contains(&report.seq)).count();
-                    let is_known = known * 2 >= reports.len();
-                    self.bear(*id, split_from, is_known, members, &reports, context, changes)
+                    let is_announced = |seq: &Seq| announced.contains(seq) || self.faded.holds(*seq);
+                    let known = members.iter().filter(|member| is_announced(&member.seq)).count();
+                    let is_known = known * 2 >= members.len();
+                    self.bear(id, *split_from, is_known, members, context, changes)
                 }
             };
-            self.live.push(hotspot);
+            self.hotspot_of.insert(group, id);
+            self.put(hotspot);
         }
-        self.live.sort_by_key(|hotspot| hotspot.id);
-        self.set_state_due();
     }
 
-    /// Reports whose hotspot was announced, as of the tick before or a moment ago.
-    fn announced_reports(&self) -> HashSet<Seq> {
-        let live = self.live.iter().filter(|hotspot| hotspot.announced);
-        let hotspots = live.chain(self.faded.iter().map(|faded| &faded.hotspot));
-        hotspots.flat_map(|hotspot| hotspot.members.iter().map(|member| member.seq)).collect()
+    /// Reports whose hotspot was announced as of the tick before, among those that a group is born of.
+    fn announced_reports(&self, matching: &Matching) -> HashSet<Seq> {
+        let has_births = matching.origins.iter().any(|origin| matches!(origin, Origin::Born { .. }));
+        let kept = matching.origins.iter().filter_map(|origin| match origin {
+            Origin::Kept(id) => Some(*id),
+            Origin::Born { .. } => None,
+        });
+        let before = kept.chain(matching.ends.iter().map(|end| end.id)).filter(|_| has_births);
+        let before = before.map(|id| &self.live[&id]).filter(|hotspot| hotspot.announced);
+        before.flat_map(|hotspot| hotspot.members.iter().map(|member| member.seq)).collect()
     }
 
-    /// Lets time pass for hotspots whose input did not change.
+    /// Lets time pass for hotspots whose state is due.
     pub fn age(&mut self, context: &Context<'_>, changes: &mut TickChanges) {
-        if self.state_due_at.is_none_or(|due_at| due_at > context.now) {
-            return;
+        let due = self.state_due.iter().take_while(|(due_at, _)| *due_at <= context.now);
+        let due: BTreeSet<HotspotId> = due.map(|(_, id)| *id).collect();
+        for id in due {
+            let before = &self.live[&id];
+            let hotspot = self.settle((**before).clone(), before, context, changes);
+            self.put(hotspot);
         }
-        let live = std::mem::take(&mut self.live);
-        self.live = live
-            .iter()
-            .map(|hotspot| self.settle((**hotspot).clone(), hotspot, context, changes))
-            .collect();
-        self.set_state_due();
+    }
+
+    /// Puts a hotspot in its place, or in the place of what it was.
+    fn put(&mut self, hotspot: Arc<Hotspot>) {
+        self.take_off(hotspot.id);
+        let due_at = life::state_due_at(hotspot.state, &self.vitals(&hotspot));
+        self.state_due.extend(due_at.map(|due_at| (due_at, hotspot.id)));
+        self.live.insert(hotspot.id, hotspot);
+    }
+
+    fn take_off(&mut self, id: HotspotId) -> Option<Arc<Hotspot>> {
+        let hotspot = self.live.remove(&id)?;
+        if let Some(due_at) = life::state_due_at(hotspot.state, &self.vitals(&hotspot)) {
+            self.state_due.remove(&(due_at, id));
+        }
+        Some(hotspot)
     }
 
     fn vitals(&self, hotspot: &Hotspot) -> Vitals {
@@ -253,27 +338,25 @@ impl Lane {
         Vitals { window_ms: self.parameters.window_ms, born_at, last_at, trend, doubled: level > 0 }
     }
 
-    fn set_state_due(&mut self) {
-        let due = self.live.iter().filter_map(|h| life::state_due_at(h.state, &self.vitals(h)));
-        self.state_due_at = due.min();
-    }
-
     fn keep(
         &self,
-        before: &Arc<Hotspot>,
-        members: Vec<HotspotMember>,
-        reports: &[&HotspotReport],
+        id: HotspotId,
+        members: Arc<[HotspotMember]>,
         context: &Context<'_>,
         changes: &mut TickChanges,
     ) -> Arc<Hotspot> {
+        let before = &self.live[&id];
         let same = before.members.iter().map(|m| m.seq).eq(members.iter().map(|m| m.seq));
         let mut next = Hotspot { members, ..(**before).clone() };
-        if !same {
-            self.describe(&mut next, reports, context);
+        if same {
+            // No count changed, so no level did.
+            return self.settle(next, before, context, changes);
         }
+        let reports = self.reports_of(&next.members);
+        self.describe(&mut next, &reports, context);
         let level = life::level(next.born_reports, next.reports);
         let doubled = level > next.level;
-        let alarm = doubled && is_mostly_live(reports);
+        let alarm = doubled && is_mostly_live(&reports);
         next.level = next.level.max(level);
         next.announced |= alarm;
         let hotspot = self.settle(next, before, context, changes);
@@ -283,18 +366,17 @@ impl Lane {
         hotspot
     }
 
-    #[expect(clippy::too_many_arguments, reason = "all that a birth is made of, in one place")]
     fn bear(
         &self,
         id: HotspotId,
         split_from: Option<HotspotId>,
         is_known: bool,
-        members: Vec<HotspotMember>,
-        reports: &[&HotspotReport],
+        members: Arc<[HotspotMember]>,
         context: &Context<'_>,
         changes: &mut TickChanges,
     ) -> Arc<Hotspot> {
-        let alarm = !is_known && is_mostly_live(reports);
+        let reports = self.reports_of(&members);
+        let alarm = !is_known && is_mostly_live(&reports);
         let mut hotspot = Hotspot {
             id,
             layer: self.layer,
@@ -314,13 +396,16 @@ impl Lane {
             last_at: context.now,
             born_at: context.now,
             why: crate::city::Text { id: String::new(), en: String::new() },
+            gi_z: None,
+            gi_confidence: None,
+            surge: None,
             changed_seq: context.seq,
             members,
             born_reports: reports.len() as u32,
             level: 0,
             announced: alarm || is_known,
         };
-        self.describe(&mut hotspot, reports, context);
+        self.describe(&mut hotspot, &reports, context);
         hotspot.state = life::state(State::Emerging, &self.vitals(&hotspot), context.now);
         let hotspot = Arc::new(hotspot);
         changes.changed.push(Arc::clone(&hotspot));
@@ -371,42 +456,62 @@ impl Lane {
         hotspot.lead_area = words::lead(&areas, hotspot.lead_area);
         hotspot.name = words::name(&context.city.areas, with_members, hotspot.lead_area, hotspot.centroid);
         hotspot.areas = areas.into_iter().map(|(id, _)| id).collect();
-        hotspot.why = words::why(&self.evidence(hotspot), &context.city.time_zone);
+        let usual = self.score(hotspot, &places, with_members as usize, context);
+        hotspot.why = words::why(&self.evidence(hotspot, usual), &context.city.time_zone);
     }
 
-    fn evidence(&self, hotspot: &Hotspot) -> Evidence {
+    /// Sets how far it stands out, in space and in time; says what is usual in the areas of its members,
+    /// which come first.
+    fn score(
+        &self,
+        hotspot: &mut Hotspot,
+        places: &[LngLat],
+        with_members: usize,
+        context: &Context<'_>,
+    ) -> Option<Usual> {
+        let score = self.cells.hottest(context.study(), places.iter().copied());
+        hotspot.gi_z = score.map(|score| (score.z * 100.0).round() / 100.0);
+        hotspot.gi_confidence = score.filter(|score| score.z > 0.0).and_then(|score| score.confidence);
+        let question = Question {
+            series: Series { city: context.city, layer: self.layer, drill: self.drill },
+            areas: &hotspot.areas[..with_members],
+            reports: hotspot.reports,
+            first_at: hotspot.first_at,
+            last_at: hotspot.last_at,
+            now: context.now,
+        };
+        let answer = usual::answer(context.history, &question);
+        hotspot.surge = answer.surge;
+        answer.usual
+    }
+
+    fn evidence(&self, hotspot: &Hotspot, usual: Option<Usual>) -> Evidence {
         let &Hotspot { reports, reporters, first_at, last_at, .. } = hotspot;
-        Evidence { reports, reporters, first_at, last_at, window_ms: self.parameters.window_ms }
+        Evidence { reports, reporters, first_at, last_at, window_ms: self.parameters.window_ms, usual }
     }
 
     /// Takes up the hotspots of a tick; the reports were inserted before. `behind`: something came
     /// after that tick.
     pub fn load(
         &mut self,
-        mut live: Vec<Arc<Hotspot>>,
+        live: Vec<Arc<Hotspot>>,
         ended: &[&(Arc<Hotspot>, Seq, TimeMs)],
         behind: bool,
         now: TimeMs,
     ) {
         self.expire(now);
+        self.take_in_arrivals();
         let counts = |member: &HotspotMember| self.reports.contains_key(&member.seq);
         let lost_members = live.iter().any(|hotspot| !hotspot.members.iter().all(counts));
         self.dirty = lost_members || behind && !self.reports.is_empty();
-        live.sort_by_key(|hotspot| hotspot.id);
-        self.live = live;
-        let announced = ended.iter().filter(|(hotspot, ..)| hotspot.announced);
-        let faded = announced.map(|(hotspot, ended_seq, ended_at)| Faded {
-            ended_seq: *ended_seq,
-            ended_at: *ended_at,
-            hotspot: Arc::clone(hotspot),
-        });
-        self.faded = faded.collect();
-        self.set_state_due();
+        self.stale = true;
+        live.into_iter().for_each(|hotspot| self.put(hotspot));
+        let mut announced: Vec<_> = ended.iter().filter(|(hotspot, ..)| hotspot.announced).collect();
+        announced.sort_by_key(|(hotspot, ended_seq, _)| (*ended_seq, hotspot.id));
+        for (hotspot, ended_seq, ended_at) in announced {
+            self.faded.add(Arc::clone(hotspot), *ended_seq, *ended_at);
+        }
     }
-}
-
-fn is_fresh(faded: &Faded, seq: Seq, now: TimeMs) -> bool {
-    now.since(faded.ended_at) < REVIVAL_MS && faded.ended_seq.0 + REVIVAL_ENTRIES > seq.0
 }
 
 /// At least half did not come from an import.

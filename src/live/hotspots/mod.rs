@@ -1,8 +1,10 @@
 //! Hotspots: dense groups of recent reports, with an identity that lasts while they live.
 //!
-//! What is there, and which reports belong to it, is exactly batch DBSCAN ([`dbscan`]) over the
-//! reports that count at a tick; [`identity`] says which hotspot is which from tick to tick,
+//! What is there, and which reports belong to it, is exactly batch DBSCAN ([`dbscan()`]) over the
+//! reports that count at a tick, kept up to date report by report ([`density`]); [`identity`] says which hotspot is which from tick to tick,
 //! [`life`] how each stands and when it raises an alarm, [`outline`] and [`words`] what readers see.
+//! Two scores say how far it stands out: [`gi_star`] in space, among the cells of the land, and
+//! [`usual`] in time, against what the [`history`] of its areas knows.
 //!
 //! Invariants:
 //! - No I/O, no clock, no chance: the hotspots are a function of the calls made, so the same
@@ -10,31 +12,42 @@
 //! - Hotspots change in [`HotspotEngine::tick`] only. Between two ticks nothing would change before
 //!   [`HotspotEngine::due_at`] unless [`HotspotEngine::is_dirty`].
 //! - `changed_seq` moves only where a reader sees a difference.
-//! - Words, trend and outline change only with the reports in the group.
+//! - Words, trend, scores and outline change only with the reports in the group.
 
 mod board;
 mod dbscan;
+mod density;
+pub mod ears;
+mod faded;
+mod gi_star;
 mod grid;
+mod history;
 mod hotspot;
 mod identity;
 mod lane;
 mod life;
 mod outline;
+pub mod poisson;
+mod radius;
 mod row;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
+mod usual;
 mod words;
 
 pub use board::HotspotBoard;
 pub use dbscan::{Group, Member, Point, dbscan};
+pub use density::{DensityGroup, DensityGroups};
+pub use gi_star::{Confidence, Score, StudyArea};
+pub use history::{HISTORY_MS, History, PastReport};
 pub use hotspot::{EventKind, Hotspot, HotspotEvent, HotspotId, HotspotMember, Layer, TickChanges};
 pub use life::State;
 pub use row::LoadError;
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::city::City;
 use crate::journal::Derived;
@@ -75,8 +88,9 @@ pub enum OutlineStyle {
 
 /// Finds the hotspots of one projection: the writer's. Readers clone its [`HotspotBoard`].
 ///
-/// A tick costs one [`dbscan`] over each layer whose input changed (100,000 reports: some tens of
-/// milliseconds), and words and an outline for each hotspot whose members changed.
+/// A report that comes or goes costs some microseconds, local to its place ([`DensityGroups`]). A tick
+/// costs in proportion to what changed since the one before: each hotspot whose members changed is
+/// matched and described anew, in proportion to its members; no other hotspot is looked at.
 #[derive(Debug)]
 pub struct HotspotEngine {
     city: Arc<City>,
@@ -86,6 +100,10 @@ pub struct HotspotEngine {
     /// Each category, then all; of each the real ones, then the drill.
     lanes: Vec<Lane>,
     incidents: HashMap<IncidentNo, IncidentReports>,
+    /// Where the reports that count were in the last weeks.
+    history: History,
+    /// The land, once a hotspot is to be scored.
+    study: OnceLock<StudyArea>,
     /// When each report is too old for every layer, and can be forgotten.
     old_at: BTreeSet<(TimeMs, Seq, IncidentNo)>,
     /// Time of the newest tick.
@@ -110,6 +128,8 @@ impl HotspotEngine {
             city,
             style,
             incidents: HashMap::new(),
+            history: History::default(),
+            study: OnceLock::new(),
             old_at: BTreeSet::new(),
             now: TimeMs::MIN,
             board: HotspotBoard::default(),
@@ -120,6 +140,9 @@ impl HotspotEngine {
     /// readers of this engine; the report is kept, since it may count later.
     pub fn add_report(&mut self, report: HotspotReport, counts: bool) {
         self.set_counts(report.incident, counts);
+        if let Some(past) = PastReport::of(&report) {
+            self.history.add(&past, counts, self.now);
+        }
         let window_ms = self.lanes_of(&report).map(|lane| self.lanes[lane].window_ms()).into_iter().max();
         let old_at = report.occurred_at.plus_ms(window_ms.unwrap_or(0));
         if old_at <= self.now {
@@ -136,6 +159,7 @@ impl HotspotEngine {
 
     /// Says whether the reports of an incident count from here on.
     pub fn set_counts(&mut self, incident: IncidentNo, counts: bool) {
+        self.history.set_counts(incident, counts);
         let Some(known) = self.incidents.get_mut(&incident).filter(|known| known.counts != counts) else {
             return;
         };
@@ -164,7 +188,7 @@ impl HotspotEngine {
 
     /// Makes the next tick compute everything anew, for instance under another city pack.
     pub fn mark_dirty(&mut self) {
-        self.lanes.iter_mut().for_each(|lane| lane.dirty = true);
+        self.lanes.iter_mut().for_each(Lane::mark_dirty);
     }
 
     /// The earliest time at which something changes by time alone: a report leaves its window, or a
@@ -179,6 +203,7 @@ impl HotspotEngine {
         debug_assert!(now >= self.now);
         self.now = now;
         self.forget_old();
+        self.history.forget_old(now);
         self.board.forget_ended(seq);
         let regrouped: Vec<(usize, Regrouped)> = self
             .lanes
@@ -187,15 +212,22 @@ impl HotspotEngine {
             .filter_map(|(i, lane)| lane.regroup(seq, now).map(|regrouped| (i, regrouped)))
             .collect();
         let numbers = number_births(&regrouped);
-        let context =
-            Context { city: &self.city, style: self.style, finest_areas: &self.finest_areas, seq, now };
+        let context = Context {
+            city: &self.city,
+            style: self.style,
+            finest_areas: &self.finest_areas,
+            history: &self.history,
+            study: &self.study,
+            seq,
+            now,
+        };
         let mut changes = TickChanges::new(seq, now);
         let mut regrouped = regrouped.into_iter().zip(numbers).peekable();
         for (i, lane) in self.lanes.iter_mut().enumerate() {
-            match regrouped.next_if(|((of, _), _)| *of == i) {
-                Some(((_, groups), numbers)) => lane.renew(groups, &numbers, &context, &mut changes),
-                None => lane.age(&context, &mut changes),
+            if let Some(((_, groups), numbers)) = regrouped.next_if(|((of, _), _)| *of == i) {
+                lane.renew(groups, &numbers, &context, &mut changes);
             }
+            lane.age(&context, &mut changes);
         }
         self.board.apply(&changes);
         changes
@@ -216,6 +248,12 @@ impl HotspotEngine {
     /// What readers see. Cheap to clone.
     pub fn board(&self) -> &HotspotBoard {
         &self.board
+    }
+
+    /// Puts a history of the last weeks in place of what [`HotspotEngine::add_report`] told, which
+    /// knows no more than the longest window.
+    pub fn set_history(&mut self, history: History) {
+        self.history = history;
     }
 
     /// Takes up where the derived tables stand, so that it goes on as if it had never stopped.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use geo_types::{Coord, LineString, MultiPolygon, Polygon};
 use serde::{Deserialize, Serialize};
 
+use super::gi_star::Confidence;
 use super::hotspot::{EventKind, Hotspot, HotspotEvent, HotspotId, HotspotMember, Layer, TickChanges};
 use super::life::State;
 use crate::city::{City, Text};
@@ -172,6 +173,13 @@ struct Body {
     last_at_ms: i64,
     born_at_ms: i64,
     why: Text,
+    // Rows of before they were computed have none of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gi_z_hundredths: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gi_percent: Option<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    surge_hundredths: Option<i64>,
     members: Columns,
     born_reports: u32,
     level: u32,
@@ -186,7 +194,7 @@ impl Body {
         Body {
             drill: hotspot.drill,
             state: hotspot.state.key().to_owned(),
-            trend_hundredths: (hotspot.trend * 100.0).round() as i64,
+            trend_hundredths: hundredths(hotspot.trend),
             reports: hotspot.reports,
             reporters: hotspot.reporters,
             incidents: hotspot.incidents,
@@ -200,6 +208,9 @@ impl Body {
             last_at_ms: hotspot.last_at.0,
             born_at_ms: hotspot.born_at.0,
             why: hotspot.why.clone(),
+            gi_z_hundredths: hotspot.gi_z.map(hundredths),
+            gi_percent: hotspot.gi_confidence.map(Confidence::percent),
+            surge_hundredths: hotspot.surge.map(hundredths),
             members: Columns::new(&hotspot.members),
             born_reports: hotspot.born_reports,
             level: hotspot.level,
@@ -230,13 +241,20 @@ impl Body {
             last_at: TimeMs(self.last_at_ms),
             born_at: TimeMs(self.born_at_ms),
             why: self.why,
+            gi_z: self.gi_z_hundredths.map(|n| n as f64 / 100.0),
+            gi_confidence: self.gi_percent.and_then(Confidence::from_percent),
+            surge: self.surge_hundredths.map(|n| n as f64 / 100.0),
             changed_seq,
-            members: self.members.read()?,
+            members: self.members.read()?.into(),
             born_reports: self.born_reports,
             level: self.level,
             announced: self.announced,
         })
     }
+}
+
+fn hundredths(value: f64) -> i64 {
+    (value * 100.0).round() as i64
 }
 
 /// Members as columns of steps from one to the next: small numbers, since big hotspots have many.

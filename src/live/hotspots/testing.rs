@@ -90,6 +90,7 @@ pub fn city(eps_m: f64, min_reports: f64, min_reporters: usize) -> Arc<City> {
         agencies: Vec::new(),
         areas: Areas::default(),
         holidays: Vec::new(),
+        land: crate::city::Land::new(h3o::Resolution::Nine),
         hash: [0; 32],
     })
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::dbscan::Point;
+use super::identity::{Old, Origin, match_groups};
 use super::testing::{cases, city, naive_dbscan, place};
 use super::*;
+use crate::city::HotspotParameters;
 use crate::journal::{Derived, DerivedUpdate};
 use crate::model::{HOUR_MS, MINUTE_MS, Projection};
 
@@ -129,6 +130,7 @@ impl World {
         prop_assert!(self.engine.due_at().is_none_or(|at| at > self.now), "what was due is still due");
         self.check_changes(&before, &changes)?;
         self.check_groups()?;
+        self.check_identities(&before)?;
         self.store(&changes);
         self.ticks.push(changes);
         Ok(())
@@ -159,23 +161,31 @@ impl World {
         Ok(())
     }
 
+    fn lanes(&self) -> impl Iterator<Item = (Layer, bool)> {
+        let layers = self.city.category_ids().map(Layer::Category).chain([Layer::All]);
+        layers.flat_map(|layer| [(layer, false), (layer, true)])
+    }
+
+    /// The reports that count in a lane now, by seq.
+    fn points(&self, (layer, drill): (Layer, bool)) -> (Vec<Point>, HotspotParameters) {
+        let parameters = match layer {
+            Layer::Category(id) => self.city.category(id).hotspot,
+            Layer::All => self.city.all_categories,
+        };
+        let points = self
+            .reports
+            .iter()
+            .filter(|r| layer == Layer::All || layer == Layer::Category(r.category))
+            .filter(|r| r.drill == drill && !self.rejected.contains(&r.incident))
+            .filter(|r| self.now.since(r.occurred_at) < parameters.window_ms)
+            .map(|r| Point { seq: r.seq, place: r.place, sender: r.sender, weight: r.weight });
+        (points.collect(), parameters)
+    }
+
     /// Groups are those of the naive oracle over the reports that count.
     fn check_groups(&self) -> Result<(), TestCaseError> {
-        let layers = self.city.category_ids().map(Layer::Category).chain([Layer::All]);
-        let lanes = layers.flat_map(|layer| [(layer, false), (layer, true)]);
-        for (layer, drill) in lanes {
-            let parameters = match layer {
-                Layer::Category(id) => self.city.category(id).hotspot,
-                Layer::All => self.city.all_categories,
-            };
-            let points: Vec<Point> = self
-                .reports
-                .iter()
-                .filter(|r| layer == Layer::All || layer == Layer::Category(r.category))
-                .filter(|r| r.drill == drill && !self.rejected.contains(&r.incident))
-                .filter(|r| self.now.since(r.occurred_at) < parameters.window_ms)
-                .map(|r| Point { seq: r.seq, place: r.place, sender: r.sender, weight: r.weight })
-                .collect();
+        for (layer, drill) in self.lanes() {
+            let (points, parameters) = self.points((layer, drill));
             let expected: BTreeSet<Vec<(Seq, bool)>> = naive_dbscan(&points, &parameters)
                 .into_iter()
                 .map(|group| group.into_iter().map(|(i, core)| (points[i].seq, core)).collect())
@@ -185,6 +195,36 @@ impl World {
                 found.map(|h| h.members.iter().map(|m| (m.seq, m.core)).collect()).collect();
             prop_assert_eq!(found, expected, "{:?} drill {}", layer, drill);
         }
+        Ok(())
+    }
+
+    /// Ids are those that matching all groups of the batch with all hotspots gives.
+    fn check_identities(&self, before: &HotspotBoard) -> Result<(), TestCaseError> {
+        let mut expected: BTreeMap<HotspotId, Vec<Seq>> = BTreeMap::new();
+        let mut births: Vec<(Seq, Vec<Seq>)> = Vec::new();
+        for lane in self.lanes() {
+            let (points, parameters) = self.points(lane);
+            let groups = dbscan(&points, &parameters);
+            let named =
+                |group: &Group| group.members.iter().map(|m| points[m.point as usize].seq).collect();
+            let new: Vec<Vec<Seq>> = groups.iter().map(named).collect();
+            let mine = before.live().filter(|h| (h.layer, h.drill) == lane);
+            let old: Vec<Old> = mine.map(|h| Old { id: h.id, members: seqs(h) }).collect();
+            let matching = match_groups(&old, &new, |seq| points.iter().any(|point| point.seq == seq));
+            for ((origin, members), group) in matching.origins.iter().zip(new).zip(&groups) {
+                let core = group.members.iter().find(|member| member.core).unwrap();
+                match origin {
+                    Origin::Kept(id) => drop(expected.insert(*id, members)),
+                    Origin::Born { .. } => births.push((points[core.point as usize].seq, members)),
+                }
+            }
+        }
+        births.sort_by_key(|(core, _)| *core);
+        let born = |(n, (_, members))| (HotspotId { born: self.seq, n }, members);
+        expected.extend((0..).zip(births).map(born));
+        let found: BTreeMap<HotspotId, Vec<Seq>> =
+            self.engine.board().live().map(|h| (h.id, seqs(h))).collect();
+        prop_assert_eq!(found, expected);
         Ok(())
     }
 
@@ -238,6 +278,29 @@ proptest! {
             world.run(&steps)?;
         }
         prop_assert_eq!(&worlds[0].ticks, &worlds[1].ticks);
+    }
+
+    /// The same as an engine that looks at every group and every hotspot at every tick.
+    #[test]
+    fn a_tick_that_looks_only_at_what_changed_finds_what_one_that_looks_at_all_finds(
+        steps in history(160),
+    ) {
+        let mut local = World::new(OutlineStyle::Exact);
+        let mut whole = World::new(OutlineStyle::Exact);
+        let by_id = |changes: &TickChanges| {
+            let mut changes = changes.clone();
+            changes.changed.sort_by_key(|hotspot| hotspot.id);
+            changes
+        };
+        for step in &steps {
+            local.step(step)?;
+            if matches!(step, Step::Tick) {
+                whole.engine.mark_dirty();
+            }
+            whole.step(step)?;
+            prop_assert_eq!(local.ticks.last().map(by_id), whole.ticks.last().map(by_id));
+        }
+        prop_assert_eq!(live(&local.engine), live(&whole.engine));
     }
 
     /// What happened before the first tick after a stop may have come before the stop or after it.
@@ -417,6 +480,20 @@ fn merges_and_splits_are_recorded_and_a_part_is_no_new_alarm() {
     }
     let split = tick(&mut world);
     assert_eq!(split, [(EventKind::Born, false), (EventKind::Split { from: large }, false)]);
+}
+
+#[test]
+fn a_part_that_breaks_off_an_announced_hotspot_is_no_new_alarm() {
+    let mut world = World::new(OutlineStyle::Exact);
+    for (east, count) in [(0, 4), (1, 3), (2, 3), (3, 5)] {
+        told(&mut world, count, east, false);
+    }
+    assert_eq!(tick(&mut world), [(EventKind::Born, true)]);
+    let whole = HotspotId { born: world.seq, n: 0 };
+    for incident in 5..=10 {
+        world.step(&Step::Counts { incident, counts: false }).unwrap();
+    }
+    assert_eq!(tick(&mut world), [(EventKind::Born, false), (EventKind::Split { from: whole }, false)]);
 }
 
 #[test]

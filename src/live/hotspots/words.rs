@@ -7,6 +7,7 @@ use jiff::civil;
 use jiff::tz::TimeZone;
 
 use super::hotspot::{EventKind, Hotspot, Layer};
+use super::usual::Usual;
 use crate::city::{Areas, City, Text};
 use crate::model::{AreaId, DAY_MS, LngLat, TimeMs};
 
@@ -23,9 +24,10 @@ pub(super) struct Evidence {
     pub first_at: TimeMs,
     pub last_at: TimeMs,
     pub window_ms: i64,
+    pub usual: Option<Usual>,
 }
 
-/// "62 reports from 41 reporters between 14:05 and 14:45". Dates are named where a time of day alone
+/// "62 reports from 41 reporters between 14:05 and 14:45; usually 9". Dates are named where a time of day alone
 /// could be that of another day: the span is of several days, or the window longer than one.
 pub(super) fn why(evidence: &Evidence, zone: &TimeZone) -> Text {
     let local = |at: TimeMs| zone.to_datetime(at.timestamp());
@@ -45,6 +47,9 @@ struct Language {
     and: &'static str,
     hour_separator: char,
     months: &'static [&'static str; 12],
+    usually: &'static str,
+    none: &'static str,
+    a_day: &'static str,
 }
 
 const ID: Language = Language {
@@ -56,6 +61,9 @@ const ID: Language = Language {
     and: "dan",
     hour_separator: '.',
     months: &MONTHS_ID,
+    usually: "biasanya",
+    none: "tidak ada",
+    a_day: "sehari",
 };
 
 const EN: Language = Language {
@@ -67,6 +75,9 @@ const EN: Language = Language {
     and: "and",
     hour_separator: ':',
     months: &MONTHS_EN,
+    usually: "usually",
+    none: "none",
+    a_day: "a day",
 };
 
 struct Words {
@@ -81,10 +92,23 @@ impl Words {
         let n = |n: u32, [one, more]: &[&str; 2]| format!("{n} {}", if n == 1 { one } else { more });
         let who = format!("{} {from} {}", n(evidence.reports, report), n(evidence.reporters, reporter));
         let (first, last) = (self.moment(first), self.moment(last));
-        match (first == last, self.dated) {
+        let what = match (first == last, self.dated) {
             (true, false) => format!("{who} {at} {last}"),
             (true, true) => format!("{who}, {last}"),
             (false, _) => format!("{who} {between} {first} {and} {last}"),
+        };
+        what + &evidence.usual.map_or_else(String::new, |usual| self.usually(usual))
+    }
+
+    fn usually(&self, usual: Usual) -> String {
+        let Language { usually, none, a_day, .. } = self.language;
+        let (mean, a_day) = match usual {
+            Usual::Hours(mean) => (mean, String::new()),
+            Usual::Day(mean) => (mean, format!(" {a_day}")),
+        };
+        match mean.round() as u64 {
+            0 => format!("; {usually} {none}"),
+            n => format!("; {usually} {n}{a_day}"),
         }
     }
 
@@ -159,7 +183,8 @@ mod tests {
     fn check_why(reports: u32, reporters: u32, first: &str, last: &str, window_h: i64, id: &str, en: &str) {
         let at = |text| TimeMs::parse_rfc3339(text).unwrap();
         let (first_at, last_at) = (at(first), at(last));
-        let evidence = Evidence { reports, reporters, first_at, last_at, window_ms: window_h * HOUR_MS };
+        let window_ms = window_h * HOUR_MS;
+        let evidence = Evidence { reports, reporters, first_at, last_at, window_ms, usual: None };
         let zone = TimeZone::fixed(jiff::tz::offset(9));
         assert_eq!(why(&evidence, &zone), Text { id: id.to_owned(), en: en.to_owned() });
     }
@@ -191,6 +216,31 @@ mod tests {
         let id = "4 laporan dari 3 pelapor antara 30 Apr 2026 23.50 dan 1 Des 2027 00.10";
         let en = "4 reports from 3 reporters between 30 Apr 2026 23:50 and 1 Dec 2027 00:10";
         check_why(4, 3, a, b, 3, id, en);
+    }
+
+    #[test]
+    fn why_says_what_is_usual_where_that_is_known() {
+        let at = TimeMs::parse_rfc3339("2026-02-21T14:05:00+09:00").unwrap();
+        let said = |usual| {
+            let evidence = Evidence {
+                reports: 62,
+                reporters: 41,
+                first_at: at,
+                last_at: at.plus_ms(40 * 60_000),
+                window_ms: HOUR_MS,
+                usual,
+            };
+            let Text { id, en } = why(&evidence, &TimeZone::fixed(jiff::tz::offset(9)));
+            let after =
+                |text: &str| text.split_once("14.45").or(text.split_once("14:45")).unwrap().1.to_owned();
+            (after(&id), after(&en))
+        };
+        let pair = |id: &str, en: &str| (id.to_owned(), en.to_owned());
+        assert_eq!(said(None), pair("", ""));
+        assert_eq!(said(Some(Usual::Hours(9.4))), pair("; biasanya 9", "; usually 9"));
+        assert_eq!(said(Some(Usual::Hours(0.2))), pair("; biasanya tidak ada", "; usually none"));
+        assert_eq!(said(Some(Usual::Day(12.0))), pair("; biasanya 12 sehari", "; usually 12 a day"));
+        assert_eq!(said(Some(Usual::Day(0.0))), pair("; biasanya tidak ada", "; usually none"));
     }
 
     #[test]

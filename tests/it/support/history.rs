@@ -83,8 +83,9 @@ pub fn any_step(city: &City) -> BoxedStrategy<Step> {
     });
     let act = (0..40_u16, prop::sample::select(Action::ALL.to_vec()), 0..7_u8)
         .prop_map(|(incident, action, agency)| Step::Act { incident, action, agency });
-    // Minutes, hours and, now and then, more days than closed incidents are kept.
-    let minutes = prop_oneof![6 => 0..30_u16, 2 => 60..600_u16, 1 => 20_000..60_000_u16];
+    // Minutes, hours, days and, now and then, more days than closed incidents are kept.
+    let minutes =
+        prop_oneof![6 => 0..30_u16, 2 => 60..600_u16, 1 => 1_000..12_000_u16, 1 => 20_000..60_000_u16];
     prop_oneof![
         6 => report,
         4 => act,

@@ -1,5 +1,6 @@
 //! A WebSocket client that folds what it hears.
 
+use std::io::Read;
 use std::net::SocketAddr;
 
 use futures_util::{SinkExt, StreamExt};
@@ -36,6 +37,8 @@ pub enum End {
 pub struct Dial<'a> {
     pub query: &'a str,
     pub headers: &'a [(&'a str, &'a str)],
+    /// Offer to inflate.
+    pub deflate: bool,
     /// The kernel holds about this much for a client that does not read; 0 for its own choice.
     pub receive_bytes: u32,
 }
@@ -52,8 +55,10 @@ impl Dial<'_> {
         tcp.set_nodelay(true).expect("a TCP socket");
         let url = format!("ws://{address}/api/v1/live{}", self.query);
         let mut request = url.into_client_request().expect("an address");
+        let offer = if self.deflate { "pantau.v1, pantau.v1.deflate" } else { "pantau.v1" };
+        let chosen = if self.deflate { "pantau.v1.deflate" } else { "pantau.v1" };
         let headers = request.headers_mut();
-        headers.insert("sec-websocket-protocol", HeaderValue::from_static("pantau.v1"));
+        headers.insert("sec-websocket-protocol", HeaderValue::from_static(offer));
         for (name, value) in self.headers {
             let name = name.parse::<tokio_tungstenite::tungstenite::http::HeaderName>().expect("a header");
             headers.insert(name, value.parse().expect("a value"));
@@ -61,7 +66,7 @@ impl Dial<'_> {
         let ws = match tokio_tungstenite::client_async(request, tcp).await {
             Ok((ws, answer)) => {
                 let protocol = answer.headers().get("sec-websocket-protocol");
-                assert_eq!(protocol.and_then(|p| p.to_str().ok()), Some("pantau.v1"));
+                assert_eq!(protocol.and_then(|p| p.to_str().ok()), Some(chosen));
                 ws
             }
             Err(Error::Http(answer)) => return Err(answer.status().as_u16()),
@@ -109,12 +114,13 @@ impl Socket {
         loop {
             let message = timeout(PATIENCE, self.ws.next()).await.expect("waited too long for a message");
             match message {
-                Some(Ok(Message::Text(text))) => {
-                    self.seen += &text;
-                    self.seen.push('\n');
-                    let message: Value = serde_json::from_str(&text).expect("JSON");
-                    self.client.fold(&message);
-                    return Ok(message);
+                Some(Ok(Message::Text(text))) => return Ok(self.take(&text)),
+                Some(Ok(Message::Binary(bytes))) => {
+                    let mut text = String::new();
+                    flate2::read::DeflateDecoder::new(&bytes[..])
+                        .read_to_string(&mut text)
+                        .expect("raw DEFLATE");
+                    return Ok(self.take(&text));
                 }
                 Some(Ok(Message::Close(Some(frame)))) => return Err(End::Code(frame.code.into())),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
@@ -122,6 +128,14 @@ impl Socket {
                 Some(Err(_)) | None => return Err(End::Cut),
             }
         }
+    }
+
+    fn take(&mut self, text: &str) -> Value {
+        self.seen += text;
+        self.seen.push('\n');
+        let message: Value = serde_json::from_str(text).expect("JSON");
+        self.client.fold(&message);
+        message
     }
 
     /// Reads on until what was folded satisfies `state`.

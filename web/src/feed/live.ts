@@ -6,9 +6,9 @@
 import { retryDelay_ms } from './backoff';
 import { correctClock, holdClock, startClock, type ServerClock } from './clock';
 import { applyDelta, applyHeartbeat, fromSnapshot, type View } from './fold';
+import { InflatingSocket, subprotocols } from './inflate';
 import { decodeFrame, type Alarm, type Bbox, type Frame, type Hello, type Problem } from './protocol';
 
-export const SUBPROTOCOL = 'pantau.v1';
 const SUBSCRIPTION_ID = 'main';
 /** Until `hello` names the beat. */
 const HEARTBEAT_S_DEFAULT = 15;
@@ -286,7 +286,7 @@ export function liveUrl(projection: 'public' | null): string {
 
 function browser(): Surroundings {
   return {
-    open: (url) => new WebSocket(url, SUBPROTOCOL) as unknown as SocketLike,
+    open: (url) => new InflatingSocket(new WebSocket(url, subprotocols())),
     now_ms: () => performance.now(),
     random: () => Math.random(),
     setTimer: (run, ms) => window.setTimeout(run, ms),

@@ -39,19 +39,40 @@ export function bubbleRadius_px(count: number): number {
   return Math.min(BUBBLE_R_PX_MAX, Math.max(BUBBLE_R_PX_MIN, 11 * count ** 0.25));
 }
 
-/** `scale` is 1 at a desk, more on a wall. */
-export function toBubbles(items: Iterable<MapItem>, zoom: number, scale: number): Bubble[] {
-  const waiting = [...items].map((item) => toDisc(item, zoom, scale)).sort(heaviestFirst);
+/**
+ * `scale` is 1 at a desk, more on a wall. With what was drawn `before` at the same zoom, what was one stays one and
+ * what stood apart stays apart while there is room for it: bubbles must not regroup to and fro with every report.
+ */
+export function toBubbles(items: Iterable<MapItem>, zoom: number, scale: number, before: readonly Bubble[] = []): Bubble[] {
+  const discs = [...items].map((item) => toDisc(item, zoom, scale));
+  const kept = grouped(discs, before).flatMap((group) => settled(group, 2 * GAP_PX, scale));
+  return settled(kept, before.length > 0 ? 0 : GAP_PX, scale).map((disc) => toBubble(disc, zoom));
+}
+
+/** By the bubble that each was part of; what was in none is a group of its own. */
+function grouped(discs: readonly Disc[], before: readonly Bubble[]): Disc[][] {
+  const bubbleOf = new Map(before.flatMap(({ id, members }) => members.map((member) => [member.id, `bubble ${id}`])));
+  const groups = new Map<string, Disc[]>();
+  for (const disc of discs) {
+    const key = bubbleOf.get(disc.id) ?? disc.id;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [disc]);
+    else group.push(disc);
+  }
+  return [...groups.values()];
+}
+
+function settled(discs: readonly Disc[], gap_px: number, scale: number): Disc[] {
   const placed = new Set<Disc>();
-  for (const disc of waiting) settle(disc, placed, scale);
-  return [...placed].map((disc) => toBubble(disc, zoom));
+  for (const disc of [...discs].sort(heaviestFirst)) settle(disc, placed, gap_px * scale, scale);
+  return [...placed];
 }
 
 /** Puts a disc among the others, swallowing every one that it touches, and those that the grown one touches then. */
-function settle(disc: Disc, placed: Set<Disc>, scale: number): void {
+function settle(disc: Disc, placed: Set<Disc>, gap_px: number, scale: number): void {
   let grown = disc;
   for (;;) {
-    const other = touching(grown, placed, scale);
+    const other = touching(grown, placed, gap_px);
     if (other === null) break;
     placed.delete(other);
     grown = merged(grown, other, scale);
@@ -59,9 +80,9 @@ function settle(disc: Disc, placed: Set<Disc>, scale: number): void {
   placed.add(grown);
 }
 
-function touching(disc: Disc, placed: Set<Disc>, scale: number): Disc | null {
+function touching(disc: Disc, placed: Set<Disc>, gap_px: number): Disc | null {
   for (const other of placed) {
-    const reach_px = disc.r + other.r + GAP_PX * scale;
+    const reach_px = disc.r + other.r + gap_px;
     const dx = disc.x - other.x;
     const dy = disc.y - other.y;
     if (dx * dx + dy * dy < reach_px * reach_px) return other;
@@ -111,6 +132,11 @@ function toBubble(disc: Disc, zoom: number): Bubble {
     incident: disc.members.length === 1 && only?.kind === 'incident' ? only : null,
     members: disc.members,
   };
+}
+
+/** The bubble that something at this very place is part of. */
+export function bubbleOf(bubbles: Iterable<Bubble>, [lng, lat]: LngLat): Bubble | undefined {
+  return [...bubbles].find(({ members }) => members.some(({ at }) => at[0] === lng && at[1] === lat));
 }
 
 export function countOf(item: MapItem): number {

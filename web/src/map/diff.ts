@@ -3,7 +3,7 @@ import type { GeoJSONSourceDiff } from 'maplibre-gl';
 
 export interface DrawnFeature extends GeoJSON.Feature {
   readonly id: string;
-  readonly properties: Readonly<Record<string, string | number | boolean | readonly number[]>>;
+  readonly properties: Readonly<Record<string, string | number | boolean>>;
 }
 
 export type Drawn = ReadonlyMap<string, DrawnFeature>;

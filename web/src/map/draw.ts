@@ -180,7 +180,8 @@ export type Trend = 'up' | 'level' | 'down';
 export interface PlateLook {
   /** 1, 2, 3 or null. */
   readonly rank: number | null;
-  readonly name: string;
+  /** Null on a compact plate. */
+  readonly name: string | null;
   readonly count: string;
   readonly trend: Trend;
   readonly icon: string;
@@ -200,10 +201,10 @@ export function drawPlate(look: PlateLook, font_px: number, ratio: number, palet
   const nameFont = `600 ${font_px}px ${FONT}`;
   const countFont = `700 ${font_px}px ${FONT}`;
   measure.font = nameFont;
-  const nameW = measure.measureText(look.name).width;
+  const nameW = look.name === null ? 0 : measure.measureText(look.name).width + gap;
   measure.font = countFont;
   const countW = measure.measureText(look.count).width;
-  const w = Math.ceil(badge + pad + icon + gap * 0.8 + nameW + gap + countW + gap * 0.7 + arrow + pad);
+  const w = Math.ceil(badge + pad + icon + gap * 0.8 + nameW + countW + gap * 0.7 + arrow + pad);
   // The strongest hotspot is the strongest thing on the screen: its plate is filled.
   const filled = look.rank === 1;
   const ink = filled ? palette.onRamp : palette.text;
@@ -238,8 +239,8 @@ export function drawPlate(look: PlateLook, font_px: number, ratio: number, palet
     x += icon + gap * 0.8;
     c.fillStyle = ink;
     c.font = nameFont;
-    c.fillText(look.name, x, h / 2 + font_px * 0.334);
-    x += nameW + gap;
+    if (look.name !== null) c.fillText(look.name, x, h / 2 + font_px * 0.334);
+    x += nameW;
     c.fillStyle = filled ? ink : look.colour;
     c.font = countFont;
     c.fillText(look.count, x, h / 2 + font_px * 0.334);

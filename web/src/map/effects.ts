@@ -7,8 +7,11 @@ import type { LngLat } from '../feed/protocol';
 import type { Mark } from './draw';
 
 /** Beyond this, more movement says nothing more. */
-const EFFECTS_MAX = 40;
+export const EFFECTS_MAX = 40;
 const PULSE_APART_PX = 36;
+/** At a desk: how far outside a mark its pulse begins, and how far out it runs. */
+const PULSE_GAP_PX = 5;
+const PULSE_RUN_PX = 26;
 
 export class Effects {
   private readonly layer = document.createElement('div');
@@ -26,8 +29,9 @@ export class Effects {
     map.on('move', () => this.place());
   }
 
-  /** Where one is running already, another would only blur it. */
-  pulse(at: LngLat): void {
+  /** Round a mark of that radius, never across its number. Where one is running already, another would only blur it. */
+  pulse(at: LngLat, r_px: number): void {
+    if (this.alive.size >= EFFECTS_MAX) return;
     const { x, y } = this.map.project([at[0], at[1]]);
     for (const other of this.pulses.values()) {
       const there = this.map.project([other[0], other[1]]);
@@ -35,6 +39,9 @@ export class Effects {
     }
     const ring = document.createElement('i');
     ring.className = 'map-pulse';
+    const from_px = r_px + PULSE_GAP_PX * this.scale;
+    ring.style.setProperty('--r', `${from_px}px`);
+    ring.style.setProperty('--to', String((from_px + PULSE_RUN_PX * this.scale) / from_px));
     this.pulses.set(ring, at);
     ring.addEventListener('animationend', () => this.pulses.delete(ring));
     this.add(ring, at);

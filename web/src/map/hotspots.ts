@@ -1,5 +1,6 @@
 /** Hotspots as features of the map. Pure. */
 import type { Hotspot } from '../feed/protocol';
+import { centreOf, type Point } from './boxes';
 import { boundsOf } from './camera';
 import type { Drawn, DrawnFeature } from './diff';
 import { toWorldPx } from './mercator';
@@ -93,38 +94,38 @@ export function beaconFeatures(ranked: readonly RankedHotspot[], palette: Palett
   return beacons;
 }
 
-type Project = (at: readonly [number, number]) => { x: number; y: number };
-type Unproject = (x: number, y: number) => number[];
+type Unproject = (at: Point) => number[];
 
+/**
+ * A plate stands at a place of its own, not at an offset from its hotspot: the map's vertices reach 1,023 pixels from
+ * their place, and on a large wall plates stand further away.
+ */
 export function plateFeatures(
   placed: readonly PlacedPlate[],
   ranked: readonly RankedHotspot[],
-  images: ReadonlyMap<string, string>,
+  /** Of each hotspot's plate, by its size. */
+  images: ReadonlyMap<string, readonly string[]>,
   palette: Palette,
-  project: Project,
   unproject: Unproject,
 ): { plates: Drawn; leaders: Drawn } {
   const plates = new Map<string, DrawnFeature>();
   const leaders = new Map<string, DrawnFeature>();
-  for (const { id, box, leader } of placed) {
+  for (const { id, box, size, leader } of placed) {
     const one = ranked.find(({ hotspot }) => hotspot.id === id);
-    const image = images.get(id);
+    const image = images.get(id)?.[size];
     if (one === undefined || image === undefined) continue;
-    const { centroid, reports } = one.hotspot;
-    const at = project(centroid);
-    const offset = [Math.round(box.x + box.w / 2 - at.x), Math.round(box.y + box.h / 2 - at.y)];
     plates.set(id, {
       type: 'Feature',
       id,
-      geometry: { type: 'Point', coordinates: [...centroid] },
-      properties: { id, hotspot: id, rank: one.rank, image, offset },
+      geometry: { type: 'Point', coordinates: unproject(centreOf(box)) },
+      properties: { id, hotspot: id, rank: one.rank, image },
     });
     if (leader === null) continue;
     leaders.set(id, {
       type: 'Feature',
       id,
-      geometry: { type: 'LineString', coordinates: leader.map(([x, y]) => unproject(x, y)) },
-      properties: { id, colour: heatColour(palette.ramp, heat(reports)) },
+      geometry: { type: 'LineString', coordinates: leader.map(unproject) },
+      properties: { id, colour: heatColour(palette.ramp, heat(one.hotspot.reports)) },
     });
   }
   return { plates, leaders };

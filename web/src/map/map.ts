@@ -10,19 +10,20 @@ import type { Area, City } from '../feed/city';
 import type { View } from '../feed/fold';
 import type { Bbox, Hotspot, Incident, LngLat, MapItem } from '../feed/protocol';
 import type { Words } from '../i18n';
-import { toBubbles, type Bubble } from './bubbles';
+import { atLeast, type Box } from './boxes';
+import { bubbleOf, INCIDENT_R_PX, toBubbles, type Bubble } from './bubbles';
 import { boundsOf, startCamera, type Camera } from './camera';
 import { addButtons, addScale } from './controls';
 import { toSourceDiff, type Drawn, type DrawnFeature } from './diff';
 import type { Mark } from './draw';
-import { Effects } from './effects';
+import { Effects, EFFECTS_MAX } from './effects';
 import { BEACON_R_PX, beaconFeatures, hotspotFeatures, plateFeatures, rankHotspots, type RankedHotspot } from './hotspots';
 import { MarkStore } from './marks';
 import './map.css';
 import { covers, widened } from './mercator';
 import { PALETTES, type Theme } from './palette';
-import { atLeast, placePlates, type Box } from './plates';
-import { risen } from './risen';
+import { placePlates } from './plates';
+import { hasJoined, risen } from './risen';
 import { buildStyle, MAP_FONT, NAME_LAYERS, nameFilter, paintsOf, SOURCE } from './style';
 
 maplibregl.setWorkerUrl(workerUrl);
@@ -60,6 +61,9 @@ export interface Viewport {
   readonly zoom: number;
 }
 
+/** At a desk: what a plate leaves free round a bubble, and round the tick on its rim. */
+const PLATE_GAP_PX = 4;
+
 const NOTHING: ReadonlyMap<string, never> = new Map<string, never>();
 
 export class PantauMap {
@@ -70,6 +74,8 @@ export class PantauMap {
   private theme: Theme;
   private items: ReadonlyMap<string, MapItem> = NOTHING;
   private hotspots: ReadonlyMap<string, Hotspot> = NOTHING;
+  /** Of the cells that the items are counted by. */
+  private level = 0;
   private bubbles: ReadonlyMap<string, Bubble> = NOTHING;
   private readonly drawn = new Map<string, Drawn>();
   /** What was set before the style was there. */
@@ -144,13 +150,17 @@ export class PantauMap {
     const before = this.items;
     this.items = view.items;
     this.hotspots = view.hotspots;
+    this.level = view.level;
     if (!this.ready) return;
-    if (cause === 'delta') for (const at of risen(before, view.items, view.level)) this.effects.pulse(at);
+    // A page in the background draws nothing, perhaps for days.
+    if (cause === 'delta') this.rising = [...this.rising, ...risen(before, view.items, view.level)].slice(-EFFECTS_MAX);
     this.fading = cause === 'delta';
     this.frame ??= requestAnimationFrame(() => this.redraw());
   }
 
   private fading = false;
+  /** Where something came in since the last drawing. */
+  private rising: LngLat[] = [];
 
   /** Panels over the map came or went: plates look for their places anew. */
   relayout(): void {
@@ -159,7 +169,7 @@ export class PantauMap {
 
   /** Draws attention to one place, once. */
   pulse(at: LngLat): void {
-    this.effects.pulse(at);
+    this.effects.pulse(at, INCIDENT_R_PX * this.options.scale);
   }
 
   /** The area that the subscription should cover: a little more than what is seen. */
@@ -279,19 +289,23 @@ export class PantauMap {
   private redraw(): void {
     this.frame = null;
     if (!this.ready) return;
-    this.bubbleZoom = this.gl.getZoom();
+    const zoom = this.gl.getZoom();
+    const before = zoom === this.bubbleZoom ? [...this.bubbles.values()] : [];
+    this.bubbleZoom = zoom;
     const ranked = rankHotspots(this.hotspots.values());
     this.update(SOURCE.hotspots, hotspotFeatures(ranked, PALETTES[this.theme]));
     const beacon = (r_px: number, strong: boolean, colour: string): string => this.marks.beacon(r_px, strong, colour);
     this.update(SOURCE.beacons, beaconFeatures(ranked, PALETTES[this.theme], this.bubbleZoom, this.options.scale, beacon));
-    this.drawBubbles();
+    this.drawBubbles(before);
+    this.pulseRisen();
     this.drawPlates(ranked.slice(0, this.options.platesMax));
     this.marks.sweep();
   }
 
-  private drawBubbles(): void {
+  /** `before`: what is drawn already, at this zoom. */
+  private drawBubbles(before: readonly Bubble[]): void {
     const { city, scale } = this.options;
-    const next = new Map(toBubbles(this.items.values(), this.bubbleZoom, scale).map((bubble) => [bubble.id, bubble]));
+    const next = new Map(toBubbles(this.items.values(), this.bubbleZoom, scale, before).map((bubble) => [bubble.id, bubble]));
     if (this.fading) this.fadeGone(next);
     this.fading = false;
     this.bubbles = next;
@@ -305,11 +319,19 @@ export class PantauMap {
     this.update(SOURCE.items, features);
   }
 
+  private pulseRisen(): void {
+    for (const at of this.rising.splice(0)) {
+      const bubble = bubbleOf(this.bubbles.values(), at);
+      if (bubble !== undefined) this.effects.pulse(bubble.at, bubble.r_px);
+    }
+  }
+
   /** A bubble that is gone and left nothing in its place fades; one that was merged into its neighbour does not. */
   private fadeGone(next: ReadonlyMap<string, Bubble>): void {
     const members = new Set([...next.values()].flatMap((bubble) => bubble.members.map((member) => member.id)));
     for (const [id, bubble] of this.bubbles) {
       if (next.has(id) || bubble.incident === null || members.has(bubble.incident.id)) continue;
+      if (hasJoined(bubble.incident, this.items, this.level)) continue;
       this.effects.ghost(bubble.at, this.incidentMark(bubble));
     }
   }
@@ -329,27 +351,25 @@ export class PantauMap {
       return { x: a.x, y: a.y, w: b.x - a.x, h: b.y - a.y };
     };
     const visible = ranked.filter(({ hotspot }) => this.gl.getBounds().contains([...hotspot.centroid] as [number, number]));
-    const images = new Map(visible.map((one) => [one.hotspot.id, this.marks.plate(one, this.theme)]));
+    const images = new Map(visible.map((one) => [one.hotspot.id, this.marks.plates(one, this.theme)]));
     const requests = visible.map(({ hotspot }) => {
-      const mark = this.marks.drawn(images.get(hotspot.id) ?? '');
+      const sizes = (images.get(hotspot.id) ?? []).map((image) => this.marks.drawn(image));
       const shape = atLeast(screenBox(boundsOf([hotspot.outline]) ?? [0, 0, 0, 0]), 2 * BEACON_R_PX * scale);
-      return { id: hotspot.id, shape, w: mark.w, h: mark.h };
+      return { id: hotspot.id, shape, sizes };
     });
-    const bubbles = [...this.bubbles.values()].map(({ at, r_px }) => {
-      const { x, y } = project(at);
-      return { x: x - r_px, y: y - r_px, w: 2 * r_px, h: 2 * r_px };
-    });
+    const bubbles = [...this.bubbles.values()].map(({ at, r_px }) => ({ ...project(at), r: r_px }));
     const placed = placePlates(
       requests,
       {
         frame: { x: margin, y: margin, w: canvas.clientWidth - 2 * margin, h: canvas.clientHeight - 2 * margin },
         blocked: [...(this.options.blocked?.() ?? []), this.scaleBox()],
         bubbles,
+        gap: PLATE_GAP_PX * scale,
       },
       this.slots,
     );
     this.slots = new Map(placed.map(({ id, slot }) => [id, slot]));
-    const { plates, leaders } = plateFeatures(placed, visible, images, PALETTES[this.theme], project, (x, y) => this.gl.unproject([x, y]).toArray());
+    const { plates, leaders } = plateFeatures(placed, visible, images, PALETTES[this.theme], ([x, y]) => this.gl.unproject([x, y]).toArray());
     this.update(SOURCE.leaders, leaders);
     this.update(SOURCE.plates, plates);
   }

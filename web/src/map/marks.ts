@@ -64,13 +64,18 @@ export class MarkStore {
     return this.ensure(id, () => drawBeacon(r_px, strong, colour, scale, ratio));
   }
 
-  plate({ hotspot, rank }: RankedHotspot, theme: Theme): string {
+  /** Whole, then compact: without the name, which the rail has. */
+  plates(one: RankedHotspot, theme: Theme): string[] {
+    return [this.plate(one, theme, true), this.plate(one, theme, false)];
+  }
+
+  private plate({ hotspot, rank }: RankedHotspot, theme: Theme, named: boolean): string {
     const { city, words, plate_px, ratio } = this.options;
     const palette = PALETTES[theme];
     const numbered = rank <= NUMBERED_MAX;
     const look = {
       rank: numbered ? rank : null,
-      name: shortName(words.pick(hotspot.name)),
+      name: named ? shortName(words.pick(hotspot.name)) : null,
       count: words.number(hotspot.reports),
       trend: trendOf(hotspot.state),
       icon: city.categories.find(({ key }) => key === hotspot.category)?.icon ?? ALL_ICON,

@@ -6,8 +6,7 @@ import { rankHotspots, shortName } from './hotspots';
 import { iconPath } from './icons';
 import { cellOf, covers, fromWorldPx, toWorldPx, widened } from './mercator';
 import { heat } from './palette';
-import { overlap, placePlates, type Box } from './plates';
-import { risen } from './risen';
+import { hasJoined, risen } from './risen';
 import { scaleBar } from './scale';
 
 describe('toSourceDiff', () => {
@@ -62,35 +61,11 @@ describe('risen', () => {
   it('one that joins a cluster pulses once', () => check([at('i:1', null)], [at(cell, 2)], 1));
   it('a cluster that becomes one incident does not', () => check([at(cell, 2)], [at('i:1', null)], 0));
   it('a cluster that grows does', () => check([at(cell, 2)], [at(cell, 4)], 1));
+  it('an incident whose cell became a cluster has joined it, one whose cell is empty has gone', () => {
+    expect(hasJoined(incident('i:1', 127.3801), new Map([at(cell, 2)]), 16)).toBe(true);
+    expect(hasJoined(incident('i:1', 127.3801), new Map([at('i:2', null, 127.39)]), 16)).toBe(false);
+  });
   it('one that only changes its status does not', () => check([at('i:1', null)], [at('i:1', null)], 0));
-});
-
-describe('placePlates', () => {
-  const surface = { frame: { x: 0, y: 0, w: 1000, h: 700 }, blocked: [{ x: 0, y: 500, w: 300, h: 200 }], bubbles: [] as Box[] };
-  const request = (id: string, x: number, y: number) => ({ id, shape: { x, y, w: 60, h: 60 }, w: 180, h: 36 });
-
-  it('keeps plates inside the frame, off panels and off one another', () => {
-    const placed = placePlates([request('a', 500, 300), request('b', 540, 330), request('c', 520, 280), request('d', 30, 600), request('e', 930, 10)], surface);
-    for (const [n, { box }] of placed.entries()) {
-      expect(box.x >= 0 && box.y >= 0 && box.x + box.w <= 1000 && box.y + box.h <= 700).toBe(true);
-      expect(overlap(box, surface.blocked[0] as Box)).toBe(0);
-      for (const other of placed.slice(n + 1)) expect(overlap(box, other.box)).toBe(0);
-    }
-    expect(placed.map(({ id }) => id)).toContain('a');
-  });
-
-  it('leaves a plate where it was when that is as good', () => {
-    const first = placePlates([request('a', 500, 300)], surface);
-    const moved = placePlates([request('a', 503, 302)], surface, new Map(first.map(({ id, slot }) => [id, slot])));
-    expect(moved[0]?.slot).toBe(first[0]?.slot);
-  });
-
-  it('leaves out the one that has no place, never the strongest', () => {
-    const narrow = { frame: { x: 0, y: 0, w: 400, h: 100 }, blocked: [], bubbles: [] };
-    const placed = placePlates([request('a', 100, 20), request('b', 110, 25), request('c', 120, 30)], narrow);
-    expect(placed[0]?.id).toBe('a');
-    expect(placed.length).toBeLessThan(3);
-  });
 });
 
 describe('rankHotspots', () => {

@@ -1,5 +1,5 @@
 /** Where something new came in between two states of one view: the places that pulse. Pure. */
-import type { LngLat, MapItem } from '../feed/protocol';
+import type { Incident, LngLat, MapItem } from '../feed/protocol';
 import { countOf } from './bubbles';
 import { cellOf } from './mercator';
 
@@ -23,6 +23,11 @@ export function risen(
   for (const [id, item] of before) if (after.get(id) !== item) add(item, -1);
   for (const [id, item] of after) if (before.get(id) !== item) add(item, 1);
   return [...rise.values()].filter(({ by }) => by > 0).map(({ at }) => at);
+}
+
+/** Whether an incident that is not named any more is in sight still: others came into its cell, which is a cluster now. */
+export function hasJoined(incident: Incident, after: ReadonlyMap<string, MapItem>, level: number): boolean {
+  return after.has(`c:${cellOf(incident.at, level)}`);
 }
 
 function cellOfItem(item: MapItem, level: number): string {

@@ -264,8 +264,6 @@ function dataLayers({ theme, scale, note_px }: StyleOptions): LayerSpecification
       source: SOURCE.plates,
       layout: {
         'icon-image': ['get', 'image'],
-        // A query for what lies under the pointer sees lists as text, and needs no offset.
-        'icon-offset': ['case', ['==', ['typeof', ['get', 'offset']], 'string'], ['literal', [0, 0]], ['array', 'number', 2, ['get', 'offset']]],
         'icon-allow-overlap': true,
         'icon-padding': 2 * scale,
         'symbol-sort-key': ['get', 'rank'],

@@ -27,18 +27,19 @@ export function planRail(lines: number, there: { hotspots: number; newest: numbe
   };
   const emptyRows = Number(there.hotspots === 0) + Number(there.newest === 0);
   left -= emptyRows * ROW;
-  // One newest and one overdue incident keep their place before the third hotspot takes it.
-  const kept = Math.min(1, there.newest) + Math.min(1, there.overdue);
+  // One newest and one overdue incident keep their place before the next hotspot takes it, but not before the first.
+  const wanted = Math.min(1, there.newest) + Math.min(1, there.overdue);
+  const kept = there.hotspots > 0 && left - wanted * ROW < HOTSPOT ? 0 : wanted;
   left -= kept * ROW;
-  const firstWhy = there.hotspots > 0 && left >= HOTSPOT + WHY ? 1 : 0;
+  const firstWhy = there.hotspots > 0 && kept === wanted && left >= HOTSPOT + WHY ? 1 : 0;
   left -= firstWhy * WHY;
   const hotspots = take(Math.min(3, there.hotspots), HOTSPOT, ROWS_MAX - kept - emptyRows);
   left += kept * ROW;
   const rows = ROWS_MAX - hotspots - emptyRows;
   const overdueFirst = Math.min(1, there.overdue);
-  const newest = Math.min(there.newest, rows - overdueFirst, Math.floor((left - overdueFirst * ROW) / ROW), there.hotspots === 0 ? 4 : 3);
+  const newest = Math.max(0, Math.min(there.newest, rows - overdueFirst, Math.floor((left - overdueFirst * ROW) / ROW), there.hotspots === 0 ? 4 : 3));
   left -= newest * ROW;
   const overdue = take(Math.min(there.overdue, 2), ROW, rows - newest);
   const moreWhys = Math.max(0, Math.min(hotspots - firstWhy, Math.floor(left / WHY)));
-  return { hotspots, whys: Math.min(hotspots, firstWhy + moreWhys), newest: Math.max(0, newest), overdue };
+  return { hotspots, whys: Math.min(hotspots, firstWhy + moreWhys), newest, overdue };
 }

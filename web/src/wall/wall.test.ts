@@ -46,6 +46,10 @@ describe('the rail', () => {
     }
   });
 
+  it('shows the strongest hotspot before anything else, however large the type', () => {
+    for (let lines = 6.5; lines <= 20; lines += 0.5) expect(planRail(lines, { hotspots: 3, newest: 9, overdue: 30 }).hotspots, String(lines)).toBeGreaterThan(0);
+  });
+
   it('a full wall shows three hotspots, the first with its reason, three newest and one overdue', () => {
     expect(planRail(19.5, { hotspots: 5, newest: 9, overdue: 30 })).toEqual({ hotspots: 3, whys: 1, newest: 3, overdue: 1 });
   });
