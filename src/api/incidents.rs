@@ -210,7 +210,7 @@ async fn answer(app: &App, no: IncidentNo, opened_at: TimeMs) -> Result<Response
     let reader = app.engine.reader().clone();
     let (row, log) = super::blocking(move || Ok((reader.incident(no)?, reader.incident_log(no)?))).await?;
     let incident = match live.incident(no) {
-        Some(incident) => incident.clone(),
+        Some(incident) => *incident,
         None => Incident::from_row(&row.ok_or_else(no_such_incident)?, &app.city),
     };
     let mut feature = json!(Feature::incident(&live, &incident, Projection::Staff));

@@ -64,7 +64,7 @@ impl<T: Ord + Copy> SortedSet<T> {
         };
         chunks.flat_map(move |(_, chunk)| {
             let end = chunk.partition_point(inside);
-            chunk[..end].to_vec().into_iter().rev()
+            chunk[..end].iter().copied().rev()
         })
     }
 

@@ -88,8 +88,7 @@ async fn events_fold_to_what_the_server_shows_and_a_reader_that_comes_back_resum
     let shown = app.get(&format!("/api/v1/clusters?bbox={bbox}&zoom=14")).send().await.json();
     assert_eq!(back.client.held.features, by_id(&shown["features"]));
 
-    let filtered =
-        app.get(&format!("/api/v1/live.sse?bbox=1,2,3&zoom=99&category=nonsense&colour=red")).send().await;
+    let filtered = app.get("/api/v1/live.sse?bbox=1,2,3&zoom=99&category=nonsense&colour=red").send().await;
     assert_eq!(filtered.status, 400);
     let pointers: Vec<Value> =
         filtered.json()["errors"].as_array().unwrap().iter().map(|e| e["pointer"].clone()).collect();

@@ -1,4 +1,5 @@
 /** A page's live line that a test cuts, with a short heartbeat, so that a page is stale in seconds, and large counts. */
+import { inflateRawSync } from 'node:zlib';
 import type { Page, WebSocketRoute } from 'playwright-core';
 
 /** Stale after twice that, and long enough for a test to see the page live first. */
@@ -14,7 +15,10 @@ export class Line {
       if (!this.whole) return;
       this.open.add(socket);
       const server = socket.connectToServer();
-      server.onMessage((text) => socket.send(altered(JSON.parse(String(text)))));
+      server.onMessage((message) => {
+        const json = typeof message === 'string' ? message : inflateRawSync(message).toString();
+        socket.send(altered(JSON.parse(json)));
+      });
     });
   }
 
