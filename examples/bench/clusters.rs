@@ -81,6 +81,7 @@ pub fn screen(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let naive = Naive::of(folder.samples.iter().map(|sample| sample.place));
     let peer_process = Supercluster::find(bench, &folder.samples, &screens)?;
     let (mut ours, mut p99s, mut peer, mut peer_p99s) = (vec![], vec![], vec![], vec![]);
+    let mut peer_features = vec![];
     for _ in 0..bench.runs() {
         let times_us = time_screens(&map, &screens);
         ours.push(median(&times_us));
@@ -89,11 +90,15 @@ pub fn screen(bench: &Bench) -> anyhow::Result<Vec<Row>> {
             let run = peer_process.run()?;
             peer.push(median(&run.times_us));
             peer_p99s.push(quantile(&run.times_us, 0.99));
+            peer_features = run.features;
         }
     }
+    let mut features = vec![];
     for Screen { zoom, bbox } in &screens {
         let level = map.level_in_force(Projection::Staff, &Filter::everything(), bbox, *zoom);
-        naive.check(&map, &CellRange::of(bbox, level))?;
+        let range = CellRange::of(bbox, level);
+        naive.check(&map, &range)?;
+        features.push(map.cells(Projection::Staff, &Filter::everything(), &range).len() as f64);
     }
     naive.check_world(&map)?;
     let p99 = median(&p99s);
@@ -112,7 +117,12 @@ pub fn screen(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         "Ours gives every cell of 64 px with its exact sums by category and status; supercluster gives GeoJSON objects of its own greedy clusters with radius 64".to_owned(),
     ];
     if !peer_p99s.is_empty() {
-        notes.push(format!("supercluster's p99 is {} µs", grouped(median(&peer_p99s))));
+        notes.push(format!(
+            "supercluster's p99 is {} µs; the screen in the middle shows {} features at ours, {} at supercluster",
+            grouped(median(&peer_p99s)),
+            grouped(median(&features)),
+            grouped(median(&peer_features))
+        ));
     }
     let mut row = Row {
         name: "clusters-screen".to_owned(),

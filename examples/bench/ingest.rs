@@ -104,6 +104,10 @@ pub fn single(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         grouped(sync),
         grouped(quantile(&syncs, 0.99))
     )];
+    notes.push(format!(
+        "At the p50 of this disk, 32 clients that each wait for their ack cannot pass {} reports/s on any server that flushes one group after the other",
+        grouped(CLIENTS as f64 / sync * 1e3)
+    ));
     if !peer_p99s.is_empty() {
         notes.push(format!("PostgreSQL's p99 is {} ms", grouped(median(&peer_p99s))));
     }

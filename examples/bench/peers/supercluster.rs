@@ -24,6 +24,8 @@ pub struct Supercluster {
 pub struct Run {
     pub load_ms: f64,
     pub times_us: Vec<f64>,
+    /// How many clusters and points each screen shows.
+    pub features: Vec<f64>,
 }
 
 impl Supercluster {
