@@ -59,8 +59,6 @@ impl Ours {
 
     /// Stops it as an operator would, and waits until all is durable.
     pub fn stop(mut self) -> anyhow::Result<()> {
-        // It listens a moment before it hears signals; who is answered is past that.
-        self.http()?.get("/readyz")?;
         terminate(&self.child)?;
         let ended = self.child.wait()?;
         ensure!(
