@@ -125,6 +125,7 @@ pub fn screen(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         ));
     }
     let mut row = Row {
+        reason: "the time goes with the cells shown (under a microsecond each: its tallies by category and status are summed, and a list by category is allocated for each), and a grid of 64 px shows more of them than supercluster shows clusters, which are precomputed",
         name: "clusters-screen".to_owned(),
         what: "clusters for one screen, in process, z10-16, 1M city",
         unit: "µs p50",
@@ -194,6 +195,7 @@ pub fn change(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     }
     let p99 = median(&p99s);
     let mut row = Row {
+        reason: "",
         name: "clusters-change".to_owned(),
         what: "one change to the clusters at 1M",
         unit: "µs p50",

@@ -59,7 +59,6 @@ fn main() -> anyhow::Result<()> {
     }
     let bench = Bench::from_environment()?;
     let mut table = Table::begin(bench.quick)?;
-    let mut failed = Vec::new();
     for (name, measure) in ROWS {
         if !bench.only.as_deref().is_none_or(|only| name.starts_with(only) || only.starts_with(name)) {
             continue;
@@ -67,17 +66,14 @@ fn main() -> anyhow::Result<()> {
         eprintln!("== {name}");
         match measure(&bench) {
             Ok(rows) => rows.into_iter().for_each(|row| table.add(row)),
-            Err(e) => {
-                eprintln!("{name}: {e:#}");
-                failed.push(name);
-            }
+            Err(e) => table.fail(name, &format!("{e:#}")),
         }
     }
     println!("{}", table.plain());
-    anyhow::ensure!(failed.is_empty(), "not measured: {}", failed.join(", "));
     if !bench.quick && bench.only.is_none() {
         table.write(&bench.repo)?;
         println!("written: docs/benchmarks.md, docs/benchmarks.json");
     }
+    anyhow::ensure!(table.is_whole(), "not every row was measured");
     Ok(())
 }

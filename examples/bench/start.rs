@@ -33,6 +33,7 @@ pub fn to_first_answer(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     }
     let ten = ten_million(bench)?;
     Ok(vec![Row {
+        reason: "",
         name: "start".to_owned(),
         what: "start to first correct answer",
         unit: "s",

@@ -43,8 +43,10 @@ pub struct Row {
     pub aim_met: Option<bool>,
     /// What was compared with a naive recount.
     pub guard: String,
-    /// What one should know to read the figures; the reason where one falls short.
+    /// What one should know to read the figures.
     pub notes: Vec<String>,
+    /// Why it falls short of `at_least`, as profiles show; told only where it does.
+    pub reason: &'static str,
 }
 
 impl Row {
@@ -72,6 +74,12 @@ impl Row {
         }
     }
 
+    /// The notes, and the reason where one is due.
+    fn words(&self) -> Vec<String> {
+        let short = (self.ok() == Some(false)).then(|| format!("Short of at least: {}", self.reason));
+        self.notes.iter().cloned().chain(short).collect()
+    }
+
     fn json(&self) -> Value {
         let peer = (!self.peer.is_empty()).then(|| rounded(median(&self.peer)));
         json!({
@@ -88,7 +96,7 @@ impl Row {
             "ok": self.ok(),
             "runs": self.ours.len(),
             "guard": self.guard,
-            "notes": self.notes,
+            "notes": self.words(),
         })
     }
 
@@ -116,6 +124,7 @@ impl Row {
 pub struct Table {
     head: Vec<String>,
     rows: Vec<Row>,
+    failed: Vec<String>,
 }
 
 impl Table {
@@ -124,12 +133,22 @@ impl Table {
         if quick {
             head.push("QUICK: small sets, few runs; nothing is written".to_owned());
         }
-        Ok(Table { head, rows: Vec::new() })
+        Ok(Table { head, rows: Vec::new(), failed: Vec::new() })
     }
 
     pub fn add(&mut self, row: Row) {
         eprintln!("{}", row.cells()[..6].join(" | "));
         self.rows.push(row);
+    }
+
+    /// A row that ended without a figure.
+    pub fn fail(&mut self, name: &str, why: &str) {
+        eprintln!("{name}: {why}");
+        self.failed.push(format!("{name}: {why}"));
+    }
+
+    pub fn is_whole(&self) -> bool {
+        self.failed.is_empty()
     }
 
     /// For a terminal.
@@ -151,10 +170,11 @@ impl Table {
                 "\n{}: {}\n  peer: {}\n  guard: {}",
                 row.name, row.what, row.peer_is, row.guard
             );
-            row.notes.iter().for_each(|note| {
+            row.words().iter().for_each(|note| {
                 let _ = write!(text, "\n  - {note}");
             });
         }
+        self.failed.iter().for_each(|failed| text += &format!("\nnot measured: {failed}"));
         text
     }
 
@@ -175,13 +195,14 @@ impl Table {
         for row in &self.rows {
             let _ = writeln!(text, "| {} |", row.cells().join(" | "));
         }
+        self.failed.iter().for_each(|failed| text += &format!("\nNot measured: {failed}\n"));
         text += "\n## Row by row\n";
         for row in &self.rows {
             let _ = writeln!(text, "\n### {}\n", row.name);
             let _ = writeln!(text, "- Peer: {}.", row.peer_is);
             let _ = writeln!(text, "- Guard: {}.", row.guard);
             let _ = writeln!(text, "- Runs: ours {}; peer {}.", listed(&row.ours), listed(&row.peer));
-            for note in &row.notes {
+            for note in row.words() {
                 let _ = writeln!(text, "- {note}.");
             }
         }
@@ -195,6 +216,7 @@ Runs alternate between ours and the peer's, and each figure is the median of its
 `met` says whether the column before it is reached; – where there is nothing to compare.
 After each run the answers are compared with a naive recount (the guard of the row); a run with a wrong answer ends the row without a figure.
 Bench, server and peers share the same cores, so rates over sockets are lower than on a machine where the clients sit elsewhere.
+Figures of the core alone, without peers, are printed by `cargo run --release --example core_speed` and `journal_speed`.
 
 ";
 

@@ -80,6 +80,7 @@ fn to_walls(bench: &Bench, n: usize, times: f64) -> anyhow::Result<Row> {
     }
     let reached = median(&ours) >= REDIS_PER_S;
     Ok(Row {
+        reason: "a message is a wake-up, a frame and a write of its own at both; by samples of the processor two fifths of ours is the kernel's sending, as much the task of each socket (waking, session, framing), the rest copying the frame",
         name: format!("feed-fanout-{n}"),
         what: if times < 2.0 {
             "fan-out, messages/s per core, 1,000 walls"
