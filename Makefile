@@ -36,8 +36,8 @@ check: ## Formats, lints and types, without running anything
 fmt:
 	cargo fmt
 
-bench: ## Figures beside those of the peers
-	cargo run --release --example bench
+bench: pages ## Figures beside those of the peers. QUICK=1 takes under ten minutes and writes nothing, ONLY=row runs one row
+	@QUICK="$(QUICK)" ONLY="$(ONLY)" scripts/bench
 
 crash: ## kill -9 under load, ROUNDS times; ends with the count of what was lost
 	cargo run --example crash -- --rounds $(ROUNDS)

@@ -161,6 +161,7 @@ fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
                 settings.listen
             )
         })?;
+        let until_stopped = until_stopped().context("signals cannot be heard")?;
         let address = listener.local_addr().context("the listener has no address")?;
         let live = server.app().live();
         say(&format!("Pantau {}: {} on http://{address}/", pantau::BUILD, live.city().name.en));
@@ -170,7 +171,7 @@ fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
         let (data, n_incidents) = (settings.data.display(), live.incident_count());
         say(&format!("  data {data} · {n_incidents} incidents at seq {}", live.seq()));
         drop(live);
-        server.serve(listener, until_stopped()).await?;
+        server.serve(listener, until_stopped).await?;
         say("Stopped; everything is durable.");
         Ok(())
     })
@@ -181,18 +182,16 @@ fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// Ends with Ctrl-C or SIGTERM.
-async fn until_stopped() {
-    let interrupted = tokio::signal::ctrl_c();
-    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(mut terminated) => {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminated.recv() => {}
-            }
+/// Ends with Ctrl-C or SIGTERM. They are heard from this call on, not only once somebody waits: whoever
+/// reads the address may stop the server at once.
+fn until_stopped() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupted, mut terminated) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
         }
-        Err(_) => {
-            let _ = interrupted.await;
-        }
-    }
+    })
 }

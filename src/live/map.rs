@@ -165,7 +165,7 @@ impl LiveMap {
 
     /// The words as of this moment.
     fn words_now<'a>(&self, words: &'a Words) -> Cow<'a, Words> {
-        if words.holders().1 >= self.seq || !words.can_go_on(&self.texts) {
+        if words.is_empty() || words.holders().1 >= self.seq || !words.can_go_on(&self.texts) {
             return Cow::Borrowed(words);
         }
         let mut words = words.clone();

@@ -58,7 +58,8 @@ impl Words {
 
     /// Takes in what was said up to `seq`.
     pub(super) fn go_on(&mut self, texts: &RecentTexts, seq: Seq) {
-        for text in texts.since(self.as_of) {
+        let newer = (!self.words.is_empty()).then(|| texts.since(self.as_of));
+        for text in newer.into_iter().flatten() {
             for (word, holders) in self.words.iter().zip(&mut self.holders) {
                 if text.text.contains(word.as_str()) {
                     holders.insert(text.incident);

@@ -1,7 +1,7 @@
 //! Figures of the live core in one process: what a row costs, what a screen costs, what a start costs.
 //!
 //! ```sh
-//! cargo run --release --example bench -- 1000000
+//! cargo run --release --example core_speed -- 1000000
 //! ```
 //!
 //! City-shaped seeded rows go through a journal in a temporary folder. Each figure is the median of
