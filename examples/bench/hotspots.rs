@@ -130,7 +130,7 @@ pub fn arrival(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let (p99, hotspots) = (quantile(&all, 0.99), trial.engine.board().live().count());
     let biggest = trial.engine.board().live().map(|h| h.members.len()).max().unwrap_or(0);
     let mut row = Row {
-        reason: "bringing DBSCAN up to date takes microseconds; the rest is describing the hotspot anew over all its members (distances, outline, Gi* cells, distinct senders), which for one of most of a city is long; where hotspots are small it is not (the note on a region)",
+        reason: "by samples the time goes into describing the arrival's two hotspots anew over all their members (places, distances, outline, H3 cells, distinct senders), and here each holds most of the city; where hotspots are small a tick stays below a millisecond (the note on a region), but grows with their number",
         name: "hotspots-arrival".to_owned(),
         what: "one arrival to exact hotspots at 100k live points",
         unit: "µs p50",

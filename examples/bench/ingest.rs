@@ -112,7 +112,7 @@ pub fn single(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         notes.push(format!("PostgreSQL's p99 is {} ms", grouped(median(&peer_p99s))));
     }
     let mut row = Row {
-        reason: "server, clients and disk share two cores, and the server uses both: by samples of the processor half of its time is the one engine thread (rows, log and indexes in SQLite, hash chain, hotspots), 40 % HTTP and JSON; PostgreSQL inserts a bare row for about the same",
+        reason: "server and clients share two cores; of the server's processor time half is the one engine thread (rows, log and indexes in SQLite, hash chain, and the hotspots of a city that sends thousands of reports a second, described anew at each tick), the other half HTTP and JSON; PostgreSQL inserts a bare row, for about as much in all",
         name: "ingest-single".to_owned(),
         what: "ingest, single reports over HTTP, 32 clients, durable ack",
         unit: "reports/s",

@@ -75,7 +75,7 @@ pub fn freshness(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         grouped(p99)
     ));
     Ok(vec![Row {
-        reason: "frame_ms: see above",
+        reason: "frame_ms, as said above: the p99 is the longest wait for the next frame",
         name: "feed-freshness".to_owned(),
         what: "freshness: durable -> read by the wall, 10 changes/s, 1,000 walls",
         unit: "ms p99",
