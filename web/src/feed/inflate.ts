@@ -1,6 +1,6 @@
 /**
  * A socket whose long messages come deflated: hands all of them on as text, in their order. A snapshot of a city is
- * a tenth of its size on the line, which on a phone in the third generation's network is the wait that one feels.
+ * five to eight times smaller on the line, which on a phone in the third generation's network is the wait that one feels.
  */
 
 export const SUBPROTOCOL = 'pantau.v1';
