@@ -66,6 +66,10 @@ impl AreaSet {
     pub fn contains(&self, id: AreaId) -> bool {
         self.0.binary_search(&id).is_ok()
     }
+
+    pub fn iter(&self) -> impl Iterator<Item = AreaId> {
+        self.0.iter().copied()
+    }
 }
 
 impl Areas {

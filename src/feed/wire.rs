@@ -298,7 +298,7 @@ impl Feature {
 
     pub fn incident(map: &LiveMap, incident: &Incident, projection: Projection) -> Feature {
         let city = map.city();
-        let spot = incident.spot(projection);
+        let spot = incident.spot(projection, city);
         let properties = IncidentProperties {
             category: city.category(incident.category).key.clone(),
             status: incident.status.key(),

@@ -5,46 +5,11 @@ use std::sync::Arc;
 use geo::{BoundingRect, Intersects};
 use geo_types::{MultiPolygon, Rect};
 
-use super::incident::Incident;
-use super::tally::Key;
+use super::keys::{IdSet, KeySet, StatusSet};
+use super::member::{AreaBits, Member};
 use super::words::Words;
 use crate::city::AreaSet;
-use crate::model::{AgencyId, CategoryId, LngLat, Projection, Status, TimeMs};
-
-/// A set of category or agency ids as bits: both have at most 64 members.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct IdSet(u64);
-
-impl IdSet {
-    pub fn of_categories(ids: impl IntoIterator<Item = CategoryId>) -> IdSet {
-        IdSet(ids.into_iter().fold(0, |bits, id| bits | 1 << id.0))
-    }
-
-    pub fn of_agencies(ids: impl IntoIterator<Item = AgencyId>) -> IdSet {
-        IdSet(ids.into_iter().fold(0, |bits, id| bits | 1 << id.0))
-    }
-
-    pub fn has(self, id: u8) -> bool {
-        self.0 >> id & 1 == 1
-    }
-}
-
-/// A set of statuses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct StatusSet(u8);
-
-impl StatusSet {
-    pub const OPEN: StatusSet = StatusSet(0b00111);
-    pub const ALL: StatusSet = StatusSet(0b11111);
-
-    pub fn of(statuses: impl IntoIterator<Item = Status>) -> StatusSet {
-        StatusSet(statuses.into_iter().fold(0, |bits, s| bits | 1 << s as u8))
-    }
-
-    pub fn has(self, status: Status) -> bool {
-        self.0 >> status as u8 & 1 == 1
-    }
-}
+use crate::model::{LngLat, Projection, TimeMs};
 
 /// A polygon that a reader drew.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,12 +84,21 @@ impl Filter {
     }
 
     /// The part of the filter that a cell's tallies can answer.
-    pub(super) fn matches_key(&self, key: Key) -> bool {
-        self.statuses.has(key.status())
-            && self.categories.is_none_or(|set| set.has(key.category().0))
-            && self.agencies.is_none_or(|set| key.agency().is_some_and(|a| set.has(a.0)))
-            && self.overdue.is_none_or(|overdue| overdue == key.overdue())
-            && self.drill.is_none_or(|drill| drill == key.drill())
+    pub(super) fn keys(&self, projection: Projection) -> KeySet {
+        let mut keys = KeySet::of_statuses(self.statuses, projection);
+        if let Some(categories) = self.categories {
+            keys = keys.with_categories(categories);
+        }
+        if let Some(agencies) = self.agencies {
+            keys = keys.with_agencies(agencies);
+        }
+        if let Some(overdue) = self.overdue {
+            keys = keys.with_overdue(overdue);
+        }
+        if let Some(drill) = self.drill {
+            keys = keys.with_drill(drill);
+        }
+        keys
     }
 
     /// Whether a cell's tallies are the whole answer, so that no incident need be looked at.
@@ -137,12 +111,18 @@ impl Filter {
     }
 
     /// Everything but the key and the words.
-    pub(super) fn matches_columns(&self, incident: &Incident, projection: Projection) -> bool {
-        let spot = incident.spot(projection);
-        self.since.is_none_or(|since| incident.opened_at >= since)
-            && self.until.is_none_or(|until| incident.opened_at < until)
-            && self.areas.as_ref().is_none_or(|set| spot.area.is_some_and(|area| set.contains(area)))
-            && self.within.as_ref().is_none_or(|within| within.contains(spot.place))
+    pub(super) fn matches_columns(&self, member: &Member) -> bool {
+        self.since.is_none_or(|since| member.opened_at() >= since)
+            && self.until.is_none_or(|until| member.opened_at() < until)
+            && self.areas.as_ref().is_none_or(|set| member.area().is_some_and(|area| set.contains(area)))
+            && self.within.as_ref().is_none_or(|within| within.contains(member.place))
+    }
+
+    /// At least the areas that what matches lies in; `None` where it may lie in any or none.
+    pub(super) fn area_bits(&self) -> Option<AreaBits> {
+        let mut bits = AreaBits::default();
+        self.areas.as_ref()?.iter().for_each(|area| bits.add(Some(area)));
+        Some(bits)
     }
 
     /// The same filter without its statuses: what `by_status` counts.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::keys::StatusSet;
 use crate::city::City;
 use crate::journal::IncidentRow;
 use crate::model::{
@@ -16,14 +17,15 @@ pub struct Spot {
     pub area: Option<AreaId>,
 }
 
-/// 80 bytes: at ten million incidents every one of them counts.
+/// 64 bytes: at ten million incidents every one of them counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Incident {
     pub no: IncidentNo,
-    /// The exact spot. Never shown to the public where the category is sensitive.
-    pub exact: Spot,
-    /// What the public may see: coarsened where the category is sensitive.
-    pub public: Spot,
+    /// Never shown to the public where the category is sensitive.
+    pub(super) exact_place: LngLat,
+    pub(super) exact_area: MaybeArea,
+    /// Where the place is coarsened for the public, the area of that.
+    pub(super) public_area: MaybeArea,
     pub category: CategoryId,
     pub status: Status,
     pub agency: Option<AgencyId>,
@@ -51,8 +53,9 @@ impl Incident {
         let exact = Spot { place: fact.place, area: fact.area };
         Incident {
             no: fact.incident,
-            exact,
-            public: public_spot(exact, fact.category, city),
+            exact_place: fact.place,
+            exact_area: MaybeArea::of(fact.area),
+            public_area: MaybeArea::of(public_spot(exact, fact.category, city).area),
             category: fact.category,
             status: opening.status,
             agency: opening.agency,
@@ -73,8 +76,9 @@ impl Incident {
         let exact = Spot { place: row.place, area: row.area };
         Incident {
             no: row.no,
-            exact,
-            public: public_spot(exact, row.category, city),
+            exact_place: row.place,
+            exact_area: MaybeArea::of(row.area),
+            public_area: MaybeArea::of(public_spot(exact, row.category, city).area),
             category: row.category,
             status: row.status,
             agency: row.agency,
@@ -133,11 +137,14 @@ impl Incident {
         at.filter(|_| resolved)
     }
 
-    pub fn spot(&self, projection: Projection) -> Spot {
-        match projection {
-            Projection::Public => self.public,
-            Projection::Staff => self.exact,
+    /// Where readers of the projection may see it: coarsened for the public where the category is
+    /// sensitive.
+    pub fn spot(&self, projection: Projection, city: &City) -> Spot {
+        if projection == Projection::Public && city.category(self.category).sensitive {
+            let place = self.exact_place.coarsened(city.coarse_res);
+            return Spot { place, area: self.public_area.get() };
         }
+        Spot { place: self.exact_place, area: self.exact_area.get() }
     }
 
     /// Whether readers of the projection may know of it at all.
@@ -171,9 +178,31 @@ impl fmt::Debug for MaybeTime {
     }
 }
 
-/// The public sees what the center has confirmed.
+/// An `Option<AreaId>` of half its size.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct MaybeArea(AreaId);
+
+impl MaybeArea {
+    const NONE: AreaId = AreaId(u16::MAX);
+
+    pub fn of(area: Option<AreaId>) -> MaybeArea {
+        MaybeArea(area.unwrap_or(MaybeArea::NONE))
+    }
+
+    pub fn get(self) -> Option<AreaId> {
+        (self.0 != MaybeArea::NONE).then_some(self.0)
+    }
+}
+
+impl fmt::Debug for MaybeArea {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
+/// Whether the public sees incidents of this status.
 pub fn is_public(status: Status) -> bool {
-    matches!(status, Status::Verified | Status::InProgress | Status::Resolved)
+    StatusSet::PUBLIC.has(status)
 }
 
 /// The spot that the public may see of something in this category.

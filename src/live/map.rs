@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use imbl::Vector;
 
+use super::cell_range::CellRange;
 use super::filter::Filter;
 use super::hotspots::HotspotBoard;
 use super::incident::Incident;
+use super::keys::{Audience, Key, KeySet, USUAL};
+use super::member::{AreaBits, Member};
 use super::pyramid::{Matcher, Pyramid};
 use super::rows::Rows;
-use super::sorted::SortedSet;
-use super::tally::{Key, Member};
+use super::timeline::Timeline;
 use super::words::{RecentTexts, Words};
 use crate::city::City;
-use crate::model::{Epoch, IdKey, IncidentNo, LngLat, Projection, Seq, TimeMs};
+use crate::model::{Bbox, Cell, Epoch, IdKey, IncidentNo, LEVEL_MAX, LngLat, Projection, Seq, TimeMs};
 
 /// How many changes the ring holds. A reader further behind gets a snapshot.
 pub const RING_CHANGES_MAX: usize = 100_000;
@@ -32,13 +34,13 @@ pub struct Change {
 }
 
 impl Change {
-    pub(super) fn of(seq: Seq, incident: &Incident, is_public: bool) -> Change {
+    pub(super) fn of(seq: Seq, incident: &Incident, is_public: bool, city: &City) -> Change {
         Change {
             seq,
             no: incident.no,
             opened_at: incident.opened_at,
-            exact_place: incident.exact.place,
-            public_place: incident.public.place,
+            exact_place: incident.exact_place,
+            public_place: incident.spot(Projection::Public, city).place,
             is_public,
         }
     }
@@ -56,13 +58,6 @@ impl Change {
     }
 }
 
-/// What one projection is shown: its pyramid and its hotspots.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Layer {
-    pub pyramid: Pyramid,
-    pub hotspots: HotspotBoard,
-}
-
 /// The live map at one seq. Clones share everything.
 #[derive(Debug, Clone)]
 pub struct LiveMap {
@@ -72,16 +67,18 @@ pub struct LiveMap {
     pub(super) seq: Seq,
     pub(super) now: TimeMs,
     pub(super) incidents: Rows,
-    pub(super) staff: Layer,
-    pub(super) public: Layer,
+    /// Of both projections.
+    pub(super) pyramid: Pyramid,
+    pub(super) staff_hotspots: HotspotBoard,
+    pub(super) public_hotspots: HotspotBoard,
     /// All incidents by opening: the order of lists.
-    pub(super) by_opened: SortedSet<(TimeMs, IncidentNo)>,
+    pub(super) by_opened: Timeline,
     /// Open incidents with a deadline that has not passed.
-    pub(super) by_due: SortedSet<(TimeMs, IncidentNo)>,
+    pub(super) by_due: Timeline,
     /// Closed incidents by the time of closing; empty where they are kept for ever.
-    pub(super) by_closed: SortedSet<(TimeMs, IncidentNo)>,
+    pub(super) by_closed: Timeline,
     /// Incidents resolved today, by the time that counts for the day's figures.
-    pub(super) by_resolved: SortedSet<(TimeMs, IncidentNo)>,
+    pub(super) by_resolved: Timeline,
     /// The city's day that `now` lies in: from, and to but not with.
     pub(super) day: (TimeMs, TimeMs),
     pub(super) texts: RecentTexts,
@@ -128,7 +125,10 @@ impl LiveMap {
     }
 
     pub fn hotspots(&self, projection: Projection) -> &HotspotBoard {
-        &self.layer(projection).hotspots
+        match projection {
+            Projection::Public => &self.public_hotspots,
+            Projection::Staff => &self.staff_hotspots,
+        }
     }
 
     /// Changes of incidents after `since` that the projection may know of, newest first.
@@ -147,20 +147,27 @@ impl LiveMap {
         self.day_seq > since
     }
 
-    pub(super) fn layer(&self, projection: Projection) -> &Layer {
-        match projection {
-            Projection::Public => &self.public,
-            Projection::Staff => &self.staff,
-        }
-    }
-
     pub(super) fn matcher<'a>(&'a self, filter: &'a Filter, projection: Projection) -> MapMatcher<'a> {
         let words = match projection {
             Projection::Staff => self.words_now(&filter.words),
             // The public must not find by search what it is not shown: titles only.
             Projection::Public => Cow::Owned(Words::new(filter.words.as_slice().to_vec())),
         };
-        MapMatcher { map: self, filter, projection, is_by_key: filter.is_by_key(), words }
+        let (keys, is_by_key) = (filter.keys(projection), filter.is_by_key());
+        MapMatcher {
+            map: self,
+            filter,
+            projection,
+            keys,
+            usual: USUAL.iter().position(|usual| *usual == keys).filter(|_| is_by_key),
+            is_by_key,
+            areas: filter.area_bits(),
+            bounds: filter
+                .within
+                .as_ref()
+                .map(|within| CellRange::of(&bbox_of(&within.bounds()), LEVEL_MAX)),
+            words,
+        }
     }
 
     /// The words as of this moment.
@@ -183,8 +190,21 @@ impl LiveMap {
         can
     }
 
-    pub(super) fn member(incident: &Incident, projection: Projection) -> Member {
-        Member::of(incident, incident.spot(projection).place)
+    /// What the pyramid holds of an incident: where its category is sensitive, what the public sees is
+    /// a member of its own.
+    pub(super) fn members(incident: &Incident, city: &City) -> impl Iterator<Item = Member> {
+        let exact = incident.spot(Projection::Staff, city);
+        let public = incident.spot(Projection::Public, city);
+        let coarse = (public != exact).then_some(public);
+        let audience = if coarse.is_some() { Audience::Staff } else { Audience::Everybody };
+        let coarse = coarse.filter(|_| incident.is_visible(Projection::Public));
+        let coarse = coarse.map(|spot| Member::of(incident, spot, Audience::Public));
+        [Member::of(incident, exact, audience)].into_iter().chain(coarse)
+    }
+
+    /// The member of an incident that the projection sees, as if it sees it.
+    pub(super) fn member(incident: &Incident, projection: Projection, city: &City) -> Member {
+        Member::of(incident, incident.spot(projection, city), Audience::Everybody)
     }
 }
 
@@ -193,24 +213,31 @@ pub(super) struct MapMatcher<'a> {
     map: &'a LiveMap,
     filter: &'a Filter,
     projection: Projection,
+    keys: KeySet,
+    usual: Option<usize>,
     is_by_key: bool,
+    areas: Option<AreaBits>,
+    /// The deepest cells that a drawn polygon may touch.
+    bounds: Option<CellRange>,
     words: Cow<'a, Words>,
 }
 
 impl MapMatcher<'_> {
     /// Whether the incident matches, its visibility in the projection included.
     pub fn incident(&self, incident: &Incident) -> bool {
-        incident.is_visible(self.projection)
-            && self.filter.matches_key(Key::of(incident))
-            && self.columns_and_words(incident)
-    }
-
-    fn columns_and_words(&self, incident: &Incident) -> bool {
-        self.filter.matches_columns(incident, self.projection)
-            && (self.filter.words.is_empty() || self.words_match(incident))
+        let key = Key::of(incident, Audience::Everybody);
+        if !self.keys.has(key) {
+            return false;
+        }
+        let city = &self.map.city;
+        (self.is_by_key || self.filter.matches_columns(&LiveMap::member(incident, self.projection, city)))
+            && self.words_match(incident)
     }
 
     fn words_match(&self, incident: &Incident) -> bool {
+        if self.filter.words.is_empty() {
+            return true;
+        }
         let title = self.map.title(incident, self.projection);
         let title = format!("{} {}", title.id, title.en).to_lowercase();
         self.words.match_incident(incident.no, &title)
@@ -219,14 +246,32 @@ impl MapMatcher<'_> {
 
 impl Matcher for MapMatcher<'_> {
     fn key(&self, key: Key) -> bool {
-        self.filter.matches_key(key)
+        self.keys.has(key)
     }
 
     fn member(&self, member: &Member) -> bool {
-        self.is_by_key || self.map.incident(member.no).is_some_and(|i| self.columns_and_words(i))
+        self.is_by_key
+            || self.filter.matches_columns(member)
+                && (self.filter.words.is_empty()
+                    || self.map.incident(member.no).is_some_and(|incident| self.words_match(incident)))
     }
 
     fn is_by_key(&self) -> bool {
         self.is_by_key
     }
+
+    fn usual(&self) -> Option<usize> {
+        self.usual
+    }
+
+    fn may_match(&self, cell: Cell, areas: AreaBits) -> bool {
+        self.areas.is_none_or(|wanted| wanted.meets(areas))
+            && self.bounds.as_ref().is_none_or(|bounds| bounds.meets(cell))
+    }
+}
+
+/// The box that a rectangle is.
+pub(super) fn bbox_of(rect: &geo_types::Rect<f64>) -> Bbox {
+    let (min, max) = (rect.min(), rect.max());
+    Bbox::new(min.x, min.y, max.x, max.y).unwrap_or(Bbox::WORLD)
 }

@@ -1,10 +1,10 @@
 //! The cluster pyramid: a quadtree of Web-Mercator cells that is also the spatial index.
 //!
-//! Invariants: a branch's tallies are exactly the sums over its members, so a parent cell is the sum
-//! of its children; no child is empty; a leaf holds at most [`LEAF_MAX`] members, in the order of the
-//! curve, so levels stop refining where there is little to tell apart. Answers do not depend on the
-//! shape. Below the deepest cells the tree goes on by number: a thousand incidents at one place cost
-//! no more to change than a thousand in a street.
+//! Invariants: a branch's sums are exactly those over its members, so a parent cell is the sum of its
+//! children; no child is empty; a leaf holds at most [`LEAF_MAX`] members, in the order of the curve,
+//! so levels stop refining where there is little to tell apart. Answers do not depend on the shape.
+//! Below the deepest cells the tree goes on by number: a thousand incidents at one place cost no more
+//! to change than a thousand in a street.
 //!
 //! Nodes are shared: a clone costs one count, and a change copies the nodes on one path only where a
 //! clone still holds them. So readers keep whole moments and never meet the writer.
@@ -13,7 +13,9 @@
 use std::sync::Arc;
 
 use super::cell_range::CellRange;
-use super::tally::{Key, Member, Summary, Tally, curve};
+use super::keys::{Key, USUAL};
+use super::member::{AreaBits, DEPTH_MAX, Member, curve};
+use super::tally::{Summary, Tally};
 use crate::model::{Cell, IncidentNo, LEVEL_MAX, LngLat};
 
 /// A leaf with more members becomes a branch.
@@ -39,16 +41,21 @@ impl At {
 }
 
 #[derive(Debug, Clone)]
-struct Node {
-    /// Sorted by key, none with a count of 0. Empty in a leaf, which is summed when asked.
-    tallies: Vec<(Key, Tally)>,
-    kind: Kind,
+enum Node {
+    Leaf(Vec<Member>),
+    Branch(Branch),
 }
 
-#[derive(Debug, Clone)]
-enum Kind {
-    Leaf(Vec<Member>),
-    Branch([Option<Arc<Node>>; 4]),
+#[derive(Debug, Clone, Default)]
+struct Branch {
+    /// Sorted by key, none with a count of 0.
+    tallies: Vec<(Key, Tally)>,
+    /// Of each of the [`USUAL`] questions, the answer; `only` is left out.
+    usual: Box<[Summary; USUAL.len()]>,
+    /// At least those that members lie in.
+    areas: AreaBits,
+    count: u32,
+    children: [Option<Arc<Node>>; 4],
 }
 
 #[derive(Debug, Clone)]
@@ -58,7 +65,7 @@ pub struct Pyramid {
 
 impl Default for Pyramid {
     fn default() -> Pyramid {
-        Pyramid { root: Arc::new(Node::leaf()) }
+        Pyramid { root: Arc::new(Node::Leaf(Vec::new())) }
     }
 }
 
@@ -69,6 +76,10 @@ pub trait Matcher {
     fn member(&self, member: &Member) -> bool;
     /// Whether `member` is always true.
     fn is_by_key(&self) -> bool;
+    /// Which of the [`USUAL`] questions it is.
+    fn usual(&self) -> Option<usize>;
+    /// Whether members in a cell that lie in some of these areas may match. `true` where in doubt.
+    fn may_match(&self, cell: Cell, areas: AreaBits) -> bool;
 }
 
 /// A shape to collect members of, tested against whole cells first.
@@ -93,35 +104,46 @@ impl Pyramid {
     }
 
     /// # Panics
-    /// Where the member, with this very key and number of reports, is not there.
+    /// Where the member, exactly as it is, is not there.
     pub fn remove(&mut self, member: &Member) {
         remove(Arc::make_mut(&mut self.root), 0, member);
     }
 
+    /// Puts a member in the place of what it was.
+    ///
+    /// # Panics
+    /// Where `before`, exactly as it is, is not there.
+    pub fn replace(&mut self, before: &Member, member: Member) {
+        if before.order() == member.order() {
+            replace(Arc::make_mut(&mut self.root), 0, before, member);
+        } else {
+            self.remove(before);
+            self.insert(member);
+        }
+    }
+
     /// Sums over everything that matches.
     pub fn summary(&self, matcher: &impl Matcher) -> Summary {
-        summarise(&self.root, matcher)
+        summarise(&self.root, Cell::ROOT, matcher)
     }
 
     /// Sums over one cell.
     pub fn cell(&self, cell: Cell, matcher: &impl Matcher) -> Summary {
         let mut node = &self.root;
         for level in 0..cell.level {
-            match &node.kind {
-                Kind::Leaf(members) => {
-                    return summarise_members(members_in(members, cell), matcher);
-                }
-                Kind::Branch(children) => match &children[cell.ancestor(level + 1).quarter()] {
+            match &**node {
+                Node::Leaf(members) => return summarise_members(members_in(members, cell), matcher),
+                Node::Branch(branch) => match &branch.children[cell.ancestor(level + 1).quarter()] {
                     Some(child) => node = child,
                     None => return Summary::default(),
                 },
             }
         }
-        summarise(node, matcher)
+        summarise(node, cell, matcher)
     }
 
-    /// Calls `each` for every cell of the range in which anything matches; a cell once, in no
-    /// particular order, until it answers `false`.
+    /// Calls `each` for every cell of the range in which anything matches; a cell once, in the order
+    /// of the curve, until it answers `false`.
     pub fn cells(
         &self,
         range: &CellRange,
@@ -133,13 +155,13 @@ impl Pyramid {
 
     /// Calls `each` for every matching member in the region.
     pub fn members(&self, region: &impl Region, matcher: &impl Matcher, mut each: impl FnMut(&Member)) {
-        visit_members(&self.root, At::ROOT, region, matcher, &mut each);
+        visit_members(&self.root, At::ROOT, Some(region), matcher, &mut each);
     }
 
     /// How many matching members the region has. A matcher by key looks only at what lies on the
     /// region's rim.
     pub fn count(&self, region: &impl Region, matcher: &impl Matcher) -> u64 {
-        count_members(&self.root, At::ROOT, region, matcher)
+        count_members(&self.root, At::ROOT, Some(region), matcher)
     }
 
     /// Calls `each` for every matching member of one cell until it answers `false`.
@@ -149,113 +171,130 @@ impl Pyramid {
         matcher: &impl Matcher,
         mut each: impl FnMut(&Member) -> bool,
     ) {
-        visit_cell_members(&self.root, Cell::ROOT, cell, matcher, &mut each);
+        visit_cell_members(&self.root, At::ROOT, cell, matcher, Order::Curve, &mut each);
     }
 
     /// The first level deeper than the cell's at which what matches in it lies in two cells or more;
     /// `None` where it never does.
     pub fn level_of_split(&self, cell: Cell, matcher: &impl Matcher) -> Option<u8> {
-        let mut node = &self.root;
-        let mut at = Cell::ROOT;
-        loop {
-            let Kind::Branch(children) = &node.kind else {
-                return leaf_split(node, cell, matcher);
-            };
-            if at.level == LEVEL_MAX {
-                return None;
-            }
-            let quarters: Vec<usize> = if at.level < cell.level {
-                vec![cell.ancestor(at.level + 1).quarter()]
-            } else {
-                let holds = |q: &usize| children[*q].as_ref().is_some_and(|c| first(c, matcher).is_some());
-                (0..4).filter(holds).collect()
-            };
-            if quarters.len() > 1 {
-                return Some(at.level + 1);
-            }
-            let quarter = *quarters.first()?;
-            node = children[quarter].as_ref()?;
-            at = at.child(quarter);
-        }
+        let end = |order: Order| {
+            let mut code = None;
+            visit_cell_members(&self.root, At::ROOT, cell, matcher, order, &mut |member| {
+                code = Some(member.code());
+                false
+            });
+            code
+        };
+        let apart = end(Order::Curve)? ^ end(Order::Back)?;
+        (apart != 0).then(|| LEVEL_MAX - (apart.ilog2() / 2) as u8)
     }
-}
-
-/// [`Pyramid::level_of_split`] within one leaf.
-fn leaf_split(leaf: &Node, cell: Cell, matcher: &impl Matcher) -> Option<u8> {
-    let mut deepest = Vec::new();
-    each_member(leaf, matcher, &mut |member| {
-        deepest.push(member.cell(LEVEL_MAX));
-        true
-    });
-    deepest.retain(|c| c.ancestor(cell.level) == cell);
-    let first = *deepest.first()?;
-    (cell.level + 1..=LEVEL_MAX)
-        .find(|level| deepest.iter().any(|c| c.ancestor(*level) != first.ancestor(*level)))
 }
 
 impl Node {
-    fn leaf() -> Node {
-        Node { tallies: Vec::new(), kind: Kind::Leaf(Vec::new()) }
+    fn count(&self) -> u32 {
+        match self {
+            Node::Leaf(members) => members.len() as u32,
+            Node::Branch(branch) => branch.count,
+        }
+    }
+}
+
+impl Branch {
+    fn add(&mut self, member: &Member) {
+        self.areas.add(member.area());
+        self.add_tally(member.key, &Tally::of(member));
     }
 
-    fn count(&self) -> u32 {
-        match &self.kind {
-            Kind::Leaf(members) => members.len() as u32,
-            Kind::Branch(_) => self.tallies.iter().map(|(_, t)| t.count).sum(),
+    fn add_tally(&mut self, key: Key, tally: &Tally) {
+        self.count += tally.count;
+        match self.tallies.binary_search_by_key(&key, |(key, _)| *key) {
+            Ok(i) => self.tallies[i].1.add(tally),
+            Err(i) => self.tallies.insert(i, (key, *tally)),
         }
+        for (sum, keys) in self.usual.iter_mut().zip(&USUAL) {
+            if keys.has(key) {
+                sum.add(key, tally);
+            }
+        }
+    }
+
+    fn subtract(&mut self, member: &Member) {
+        let (key, tally) = (member.key, Tally::of(member));
+        self.count -= 1;
+        let i = self.tallies.binary_search_by_key(&key, |(key, _)| *key);
+        let i = i.expect("a member's key has a tally");
+        self.tallies[i].1.subtract(&tally);
+        if self.tallies[i].1.count == 0 {
+            self.tallies.remove(i);
+        }
+        for (sum, keys) in self.usual.iter_mut().zip(&USUAL) {
+            if keys.has(key) {
+                sum.subtract(key, &tally);
+            }
+        }
+    }
+
+    fn matching(&self, matcher: &impl Matcher) -> impl Iterator<Item = &(Key, Tally)> {
+        self.tallies.iter().filter(|(key, _)| matcher.key(*key))
+    }
+
+    /// How many members match by their keys.
+    fn count_matching(&self, matcher: &impl Matcher) -> u32 {
+        match matcher.usual() {
+            Some(usual) => self.usual[usual].total.count,
+            None => self.matching(matcher).map(|(_, tally)| tally.count).sum(),
+        }
+    }
+
+    /// Whether any member may match; exactly so for a matcher by key.
+    fn may_match(&self, cell: Cell, matcher: &impl Matcher) -> bool {
+        let any = match matcher.usual() {
+            Some(usual) => self.usual[usual].total.count > 0,
+            None => self.matching(matcher).next().is_some(),
+        };
+        any && matcher.may_match(cell, self.areas)
+    }
+
+    /// Its children in the order of the curve.
+    fn children(&self, at: At) -> impl DoubleEndedIterator<Item = (&Node, At)> {
+        let children = self.children.iter().enumerate();
+        children.filter_map(move |(q, child)| Some((&**child.as_ref()?, at.child(q))))
     }
 }
 
 /// A node at `depth` over members in their order.
 fn build(members: &[Member], depth: u8) -> Node {
     if members.len() <= LEAF_MAX {
-        return Node { tallies: Vec::new(), kind: Kind::Leaf(members.to_vec()) };
+        return Node::Leaf(members.to_vec());
     }
-    let mut tallies = Vec::new();
-    let mut children = [const { None }; 4];
+    let mut branch = Branch::default();
     for same_quarter in members.chunk_by(|a, b| a.quarter(depth) == b.quarter(depth)) {
         let child = build(same_quarter, depth + 1);
-        match &child.kind {
-            Kind::Leaf(members) => members.iter().for_each(|member| add_to(&mut tallies, member)),
-            Kind::Branch(_) => {
-                child.tallies.iter().for_each(|(key, tally)| add_all_to(&mut tallies, *key, tally))
+        match &child {
+            Node::Leaf(members) => members.iter().for_each(|member| branch.add(member)),
+            Node::Branch(child) => {
+                branch.areas.add_all(child.areas);
+                child.tallies.iter().for_each(|(key, tally)| branch.add_tally(*key, tally));
             }
         }
-        children[same_quarter[0].quarter(depth)] = Some(Arc::new(child));
+        branch.children[same_quarter[0].quarter(depth)] = Some(Arc::new(child));
     }
-    tallies.shrink_to_fit();
-    Node { tallies, kind: Kind::Branch(children) }
-}
-
-fn add_all_to(tallies: &mut Vec<(Key, Tally)>, key: Key, tally: &Tally) {
-    match tallies.binary_search_by_key(&key, |(key, _)| *key) {
-        Ok(i) => tallies[i].1.add_all(tally),
-        Err(i) => tallies.insert(i, (key, *tally)),
-    }
-}
-
-fn add_to(tallies: &mut Vec<(Key, Tally)>, member: &Member) {
-    match tallies.binary_search_by_key(&member.key, |(key, _)| *key) {
-        Ok(i) => tallies[i].1.add(member),
-        Err(i) => {
-            let mut tally = Tally::default();
-            tally.add(member);
-            tallies.insert(i, (member.key, tally));
-        }
-    }
+    branch.tallies.shrink_to_fit();
+    Node::Branch(branch)
 }
 
 fn insert(node: &mut Node, depth: u8, member: Member) {
-    match &mut node.kind {
-        Kind::Branch(children) => {
-            add_to(&mut node.tallies, &member);
-            let child = children[member.quarter(depth)].get_or_insert_with(|| Arc::new(Node::leaf()));
+    match node {
+        Node::Branch(branch) => {
+            branch.add(&member);
+            let child = branch.children[member.quarter(depth)]
+                .get_or_insert_with(|| Arc::new(Node::Leaf(Vec::new())));
             insert(Arc::make_mut(child), depth + 1, member);
         }
-        Kind::Leaf(members) => {
+        Node::Leaf(members) => {
             let order = member.order();
             members.insert(members.partition_point(|m| m.order() < order), member);
-            if members.len() > LEAF_MAX {
+            if members.len() > LEAF_MAX && depth < DEPTH_MAX {
                 *node = build(members, depth);
             }
         }
@@ -263,102 +302,145 @@ fn insert(node: &mut Node, depth: u8, member: Member) {
 }
 
 fn remove(node: &mut Node, depth: u8, member: &Member) {
-    match &mut node.kind {
-        Kind::Leaf(members) => {
-            let at = members.binary_search_by_key(&member.order(), Member::order);
-            let at = at.ok().filter(|at| members[*at] == *member);
-            members.remove(at.expect("the member is where its place says"));
+    match node {
+        Node::Leaf(members) => {
+            let at = position(members, member);
+            members.remove(at);
         }
-        Kind::Branch(children) => {
-            let at = node
-                .tallies
-                .binary_search_by_key(&member.key, |(key, _)| *key)
-                .expect("a member's key has a tally");
-            node.tallies[at].1.subtract(member);
-            if node.tallies[at].1.count == 0 {
-                node.tallies.remove(at);
-            }
-            let slot = &mut children[member.quarter(depth)];
+        Node::Branch(branch) => {
+            branch.subtract(member);
+            let slot = &mut branch.children[member.quarter(depth)];
             let child = slot.as_mut().expect("a member's quarter is there");
             remove(Arc::make_mut(child), depth + 1, member);
             if child.count() == 0 {
                 *slot = None;
             }
-            if node.count() < BRANCH_MIN {
-                let mut members = Vec::new();
+            if branch.count < BRANCH_MIN {
+                let mut members = Vec::with_capacity(branch.count as usize);
                 collect(node, &mut members);
-                *node = Node { tallies: Vec::new(), kind: Kind::Leaf(members) };
+                *node = Node::Leaf(members);
             }
         }
     }
+}
+
+fn replace(node: &mut Node, depth: u8, before: &Member, member: Member) {
+    match node {
+        Node::Leaf(members) => {
+            let at = position(members, before);
+            members[at] = member;
+        }
+        Node::Branch(branch) => {
+            branch.subtract(before);
+            branch.add(&member);
+            let child = branch.children[member.quarter(depth)].as_mut();
+            replace(Arc::make_mut(child.expect("a member's quarter is there")), depth + 1, before, member);
+        }
+    }
+}
+
+fn position(members: &[Member], member: &Member) -> usize {
+    let at = members.binary_search_by_key(&member.order(), Member::order);
+    at.ok().filter(|at| members[*at] == *member).expect("the member is where its place says")
 }
 
 fn collect(node: &Node, into: &mut Vec<Member>) {
-    match &node.kind {
-        Kind::Leaf(members) => into.extend_from_slice(members),
-        Kind::Branch(children) => children.iter().flatten().for_each(|child| collect(child, into)),
+    match node {
+        Node::Leaf(members) => into.extend_from_slice(members),
+        Node::Branch(branch) => branch.children.iter().flatten().for_each(|child| collect(child, into)),
     }
 }
 
-fn summarise(node: &Node, matcher: &impl Matcher) -> Summary {
-    match &node.kind {
-        Kind::Leaf(members) => summarise_members(members, matcher),
-        Kind::Branch(children) if matcher.is_by_key() => {
-            let mut sum = Summary::default();
-            for (key, tally) in node.tallies.iter().filter(|(key, _)| matcher.key(*key)) {
-                sum.add(*key, tally);
+fn summarise(node: &Node, cell: Cell, matcher: &impl Matcher) -> Summary {
+    let mut sum = match node {
+        Node::Leaf(members) => return summarise_members(members, matcher),
+        Node::Branch(branch) => match matcher.usual() {
+            Some(usual) => branch.usual[usual].clone(),
+            None if matcher.is_by_key() => {
+                let mut sum = Summary::default();
+                branch.matching(matcher).for_each(|(key, tally)| sum.add(*key, tally));
+                sum
             }
-            if sum.total.count == 1 {
-                sum.only = children.iter().flatten().find_map(|child| first(child, matcher));
+            None => {
+                let mut sum = Summary::default();
+                each_member(node, At { cell, depth: cell.level }, matcher, Order::Curve, &mut |member| {
+                    sum.add(member.key, &Tally::of(member));
+                    true
+                });
+                sum
             }
-            sum
-        }
-        Kind::Branch(_) => {
-            let mut sum = Summary::default();
-            each_member(node, matcher, &mut |member| {
-                sum.add_member(member);
-                true
-            });
-            sum
-        }
-    }
-}
-
-/// Of the members of a leaf, those in a cell that is not above the leaf's own.
-fn members_in(members: &[Member], cell: Cell) -> &[Member] {
-    let up = LEVEL_MAX - cell.level;
-    let first = curve(cell.x << up, cell.y << up);
-    let from = members.partition_point(|m| m.order().0 < first);
-    let len = members[from..].partition_point(|m| m.is_in(cell));
-    &members[from..from + len]
-}
-
-fn summarise_members(members: &[Member], matcher: &impl Matcher) -> Summary {
-    let mut sum = Summary::default();
-    for member in members.iter().filter(|m| matcher.key(m.key) && matcher.member(m)) {
-        sum.add_member(member);
+        },
+    };
+    if sum.total.count == 1 {
+        sum.only = first(node, cell, matcher);
     }
     sum
 }
 
-fn first(node: &Node, matcher: &impl Matcher) -> Option<IncidentNo> {
+/// Of the members of a leaf, those in a cell that is not above the leaf's own.
+fn members_in(members: &[Member], cell: Cell) -> &[Member] {
+    let code = curve(cell.x, cell.y);
+    let from = members.partition_point(|m| m.code_at(cell.level) < code);
+    let len = members[from..].partition_point(|m| m.code_at(cell.level) == code);
+    &members[from..from + len]
+}
+
+fn summarise_members(members: &[Member], matcher: &impl Matcher) -> Summary {
+    Summary::of(members.iter().filter(|m| matcher.key(m.key) && matcher.member(m)))
+}
+
+fn first(node: &Node, cell: Cell, matcher: &impl Matcher) -> Option<IncidentNo> {
     let mut found = None;
-    each_member(node, matcher, &mut |member| {
+    each_member(node, At { cell, depth: cell.level }, matcher, Order::Curve, &mut |member| {
         found = Some(member.no);
         false
     });
     found
 }
 
-/// Calls `each` for the matching members of a node until it answers `false`; so does this.
-fn each_member(node: &Node, matcher: &impl Matcher, each: &mut impl FnMut(&Member) -> bool) -> bool {
-    match &node.kind {
-        Kind::Leaf(members) => members.iter().filter(|m| matcher.key(m.key) && matcher.member(m)).all(each),
-        Kind::Branch(children) => {
-            let any = node.tallies.iter().any(|(key, _)| matcher.key(*key));
-            !any || children.iter().flatten().all(|child| each_member(child, matcher, each))
+/// In which order members are visited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Curve,
+    Back,
+}
+
+impl Order {
+    /// Calls `each` for the items in this order until it answers `false`; so does this.
+    fn all<T>(self, items: impl DoubleEndedIterator<Item = T>, each: impl FnMut(T) -> bool) -> bool {
+        let mut items = items;
+        match self {
+            Order::Curve => items.all(each),
+            Order::Back => items.rev().all(each),
         }
     }
+}
+
+/// Calls `each` for the matching members of a node until it answers `false`; so does this.
+fn each_member(
+    node: &Node,
+    at: At,
+    matcher: &impl Matcher,
+    order: Order,
+    each: &mut impl FnMut(&Member) -> bool,
+) -> bool {
+    match node {
+        Node::Leaf(members) => each_of(members, matcher, order, each),
+        Node::Branch(branch) => {
+            !branch.may_match(at.cell, matcher)
+                || order
+                    .all(branch.children(at), |(child, at)| each_member(child, at, matcher, order, each))
+        }
+    }
+}
+
+fn each_of(
+    members: &[Member],
+    matcher: &impl Matcher,
+    order: Order,
+    each: &mut impl FnMut(&Member) -> bool,
+) -> bool {
+    order.all(members.iter().filter(|m| matcher.key(m.key) && matcher.member(m)), each)
 }
 
 fn visit_cells(
@@ -372,23 +454,19 @@ fn visit_cells(
         return true;
     }
     if cell.level == range.level() {
-        let sum = summarise(node, matcher);
+        let sum = summarise(node, cell, matcher);
         return sum.total.count == 0 || each(cell, sum);
     }
-    match &node.kind {
-        Kind::Branch(children) => {
-            if !node.tallies.iter().any(|(key, _)| matcher.key(*key)) {
-                return true;
-            }
-            let mut quarters = children.iter().enumerate();
-            quarters.all(|(quarter, child)| {
-                child.as_ref().is_none_or(|c| visit_cells(c, cell.child(quarter), range, matcher, each))
-            })
+    match node {
+        Node::Branch(branch) => {
+            let at = At { cell, depth: cell.level };
+            !branch.may_match(cell, matcher)
+                || branch.children(at).all(|(child, at)| visit_cells(child, at.cell, range, matcher, each))
         }
-        Kind::Leaf(members) => {
+        Node::Leaf(members) => {
             // In the order of the curve, so what shares a cell stands together.
             let level = range.level();
-            members.chunk_by(|a, b| a.cell(level) == b.cell(level)).all(|same_cell| {
+            members.chunk_by(|a, b| a.code_at(level) == b.code_at(level)).all(|same_cell| {
                 let cell = same_cell[0].cell(level);
                 if !range.contains(cell) {
                     return true;
@@ -400,74 +478,74 @@ fn visit_cells(
     }
 }
 
-fn visit_members(
+/// `region` is `None` where it covers all of the node.
+fn visit_members<R: Region>(
     node: &Node,
     at: At,
-    region: &impl Region,
+    region: Option<&R>,
     matcher: &impl Matcher,
     each: &mut impl FnMut(&Member),
 ) {
-    if !region.may_meet(at.cell) {
+    if region.is_some_and(|region| !region.may_meet(at.cell)) {
         return;
     }
-    match &node.kind {
-        Kind::Leaf(members) => members
-            .iter()
-            .filter(|m| matcher.key(m.key) && region.contains(m.place) && matcher.member(m))
-            .for_each(each),
-        Kind::Branch(children) => {
-            if !node.tallies.iter().any(|(key, _)| matcher.key(*key)) {
-                return;
-            }
-            for (quarter, child) in children.iter().enumerate() {
-                if let Some(child) = child {
-                    visit_members(child, at.child(quarter), region, matcher, each);
-                }
+    match node {
+        Node::Leaf(members) => {
+            let inside = |m: &&Member| {
+                matcher.key(m.key) && region.is_none_or(|r| r.contains(m.place)) && matcher.member(m)
+            };
+            members.iter().filter(inside).for_each(each);
+        }
+        Node::Branch(branch) => {
+            if branch.may_match(at.cell, matcher) {
+                let region = region.filter(|region| !region.covers(at.cell));
+                branch.children(at).for_each(|(child, at)| visit_members(child, at, region, matcher, each));
             }
         }
     }
 }
 
-fn count_members(node: &Node, at: At, region: &impl Region, matcher: &impl Matcher) -> u64 {
-    if !region.may_meet(at.cell) {
-        return 0;
+fn count_members<R: Region>(node: &Node, at: At, region: Option<&R>, matcher: &impl Matcher) -> u64 {
+    if let Node::Branch(branch) = node
+        && matcher.is_by_key()
+        && region.is_none_or(|region| region.covers(at.cell))
+    {
+        return branch.count_matching(matcher).into();
     }
-    match &node.kind {
-        Kind::Leaf(members) => {
-            let inside = |m: &&Member| matcher.key(m.key) && region.contains(m.place) && matcher.member(m);
-            members.iter().filter(inside).count() as u64
+    match node {
+        Node::Branch(branch) if region.is_none_or(|region| region.may_meet(at.cell)) => {
+            let region = region.filter(|region| !region.covers(at.cell));
+            let count = |(child, at)| count_members(child, at, region, matcher);
+            if branch.may_match(at.cell, matcher) { branch.children(at).map(count).sum() } else { 0 }
         }
-        Kind::Branch(_) if matcher.is_by_key() && region.covers(at.cell) => {
-            let matching = node.tallies.iter().filter(|(key, _)| matcher.key(*key));
-            matching.map(|(_, tally)| u64::from(tally.count)).sum()
-        }
-        Kind::Branch(children) => {
-            let children = children.iter().enumerate().filter_map(|(q, child)| Some((q, child.as_ref()?)));
-            children.map(|(q, child)| count_members(child, at.child(q), region, matcher)).sum()
+        _ => {
+            let mut count = 0;
+            visit_members(node, at, region, matcher, &mut |_| count += 1);
+            count
         }
     }
 }
 
 fn visit_cell_members(
     node: &Node,
-    at: Cell,
+    at: At,
     wanted: Cell,
     matcher: &impl Matcher,
+    order: Order,
     each: &mut impl FnMut(&Member) -> bool,
 ) {
-    if at.level == wanted.level {
-        each_member(node, matcher, each);
+    if at.cell.level == wanted.level {
+        each_member(node, at, matcher, order, each);
         return;
     }
-    match &node.kind {
-        Kind::Leaf(members) => {
-            let inside = members_in(members, wanted).iter();
-            inside.filter(|m| matcher.key(m.key) && matcher.member(m)).all(each);
+    match node {
+        Node::Leaf(members) => {
+            each_of(members_in(members, wanted), matcher, order, each);
         }
-        Kind::Branch(children) => {
-            let quarter = wanted.ancestor(at.level + 1).quarter();
-            if let Some(child) = &children[quarter] {
-                visit_cell_members(child, at.child(quarter), wanted, matcher, each);
+        Node::Branch(branch) => {
+            let quarter = wanted.ancestor(at.cell.level + 1).quarter();
+            if let Some(child) = &branch.children[quarter] {
+                visit_cell_members(child, at.child(quarter), wanted, matcher, order, each);
             }
         }
     }

@@ -7,9 +7,10 @@ use super::cell_range::CellRange;
 use super::filter::Filter;
 use super::incident::Incident;
 use super::map::LiveMap;
+use super::member::Member;
 use super::pyramid::Region;
-use super::sorted::SortedSet;
 use super::tally::Summary;
+use super::timeline::Timeline;
 use crate::city::Text;
 use crate::journal::IncidentRow;
 use crate::model::{
@@ -82,18 +83,12 @@ impl Where {
         *self == Where::default()
     }
 
-    /// The same, ready to be tested against many cells of what the filter lets through.
-    fn prepared(&self, filter: &Filter) -> PreparedWhere<'_> {
-        let drawn = filter.within.as_ref().map(|within| bbox_of(&within.bounds()));
-        let boxes = [self.bbox, self.circle.map(|circle| circle.bounds()), drawn];
+    /// The same, ready to be tested against many cells.
+    fn prepared(&self) -> PreparedWhere<'_> {
+        let boxes = [self.bbox, self.circle.map(|circle| circle.bounds())];
         let ranges = boxes.iter().flatten().map(|bbox| CellRange::of(bbox, LEVEL_MAX));
         PreparedWhere { place: self, boxes: ranges.collect() }
     }
-}
-
-fn bbox_of(rect: &geo_types::Rect<f64>) -> Bbox {
-    let (min, max) = (rect.min(), rect.max());
-    Bbox::new(min.x, min.y, max.x, max.y).unwrap_or(Bbox::WORLD)
 }
 
 /// What floating point may lose at the edge of a cell, in degrees: a tenth of a metre.
@@ -207,6 +202,15 @@ fn start_of_page(after: Option<Cursor>) -> Bound<(TimeMs, IncidentNo)> {
     })
 }
 
+/// Keeps the first `limit` in any order. The last of them, where there are so many.
+fn keep_first(ranked: &mut Vec<Cursor>, limit: usize) -> Option<Cursor> {
+    let last = limit.checked_sub(1).filter(|last| *last < ranked.len())?;
+    let (_, worst, _) = ranked.select_nth_unstable(last);
+    let worst = *worst;
+    ranked.truncate(limit);
+    Some(worst)
+}
+
 /// One page of a list.
 #[derive(Debug, Clone)]
 pub struct Found {
@@ -258,7 +262,6 @@ impl LiveMap {
     /// The finest level, not deeper than that of `zoom`, whose cells fit an answer.
     pub fn level_in_force(&self, projection: Projection, filter: &Filter, bbox: &Bbox, zoom: u8) -> u8 {
         let finest = zoom + 3;
-        let layer = self.layer(projection);
         let matcher = self.matcher(filter, projection);
         let fits = |level: u8| {
             let range = CellRange::of(bbox, level);
@@ -266,7 +269,7 @@ impl LiveMap {
                 return true;
             }
             let mut n_cells = 0;
-            layer.pyramid.cells(&range, &matcher, |_, _| {
+            self.pyramid.cells(&range, &matcher, |_, _| {
                 n_cells += 1;
                 n_cells <= FEATURES_MAX
             });
@@ -275,7 +278,8 @@ impl LiveMap {
         (0..=finest).rev().find(|level| fits(*level)).unwrap_or(0)
     }
 
-    /// Every cell of the range in which anything matches, with its sums, in the order of cells.
+    /// Every cell of the range in which anything matches, with its sums, in the order of the
+    /// curve.
     pub fn cells(
         &self,
         projection: Projection,
@@ -283,23 +287,22 @@ impl LiveMap {
         range: &CellRange,
     ) -> Vec<(Cell, Summary)> {
         let mut cells = Vec::new();
-        self.layer(projection).pyramid.cells(range, &self.matcher(filter, projection), |cell, sum| {
+        self.pyramid.cells(range, &self.matcher(filter, projection), |cell, sum| {
             cells.push((cell, sum));
             true
         });
-        cells.sort_unstable_by_key(|(cell, _)| *cell);
         cells
     }
 
     /// The sums of one cell.
     pub fn cell(&self, projection: Projection, filter: &Filter, cell: Cell) -> Summary {
-        self.layer(projection).pyramid.cell(cell, &self.matcher(filter, projection))
+        self.pyramid.cell(cell, &self.matcher(filter, projection))
     }
 
     /// The first zoom at which a cell falls apart; `None`: not by zoom 20.
     pub fn expand_zoom(&self, projection: Projection, filter: &Filter, cell: Cell) -> Option<u8> {
         let matcher = self.matcher(filter, projection);
-        let level = self.layer(projection).pyramid.level_of_split(cell, &matcher)?;
+        let level = self.pyramid.level_of_split(cell, &matcher)?;
         Some(level.saturating_sub(3))
     }
 
@@ -313,7 +316,7 @@ impl LiveMap {
     ) -> Vec<IncidentNo> {
         let mut members = Vec::new();
         let matcher = self.matcher(filter, projection);
-        self.layer(projection).pyramid.members_of_cell(cell, &matcher, |member| {
+        self.pyramid.members_of_cell(cell, &matcher, |member| {
             members.push(member.no);
             members.len() < limit
         });
@@ -322,16 +325,15 @@ impl LiveMap {
     }
 
     pub fn stats(&self, projection: Projection, filter: &Filter) -> Stats {
-        let pyramid = &self.layer(projection).pyramid;
         let any_status = filter.of_any_status();
         let matcher = self.matcher(&any_status, projection);
-        let today = |set: &SortedSet<(TimeMs, IncidentNo)>| {
-            let incidents = set.since((self.day.0, IncidentNo(0))).filter_map(|(_, no)| self.incident(no));
+        let today = |set: &Timeline| {
+            let incidents = set.since(self.day.0).filter_map(|(_, no)| self.incident(no));
             incidents.filter(|incident| matcher.incident(incident)).count() as u32
         };
         Stats {
-            matched: pyramid.summary(&self.matcher(filter, projection)),
-            by_status: pyramid.summary(&matcher).by_status,
+            matched: self.pyramid.summary(&self.matcher(filter, projection)),
+            by_status: self.pyramid.summary(&matcher).by_status,
             opened_today: today(&self.by_opened),
             resolved_today: today(&self.by_resolved),
         }
@@ -352,8 +354,7 @@ impl LiveMap {
                 self.newest_counted(projection, filter, place, after, limit + 1)
             }
             Sort::NewestFirst if filter.is_by_key() || place.is_anywhere() => {
-                let pyramid = &self.layer(projection).pyramid;
-                let matched = pyramid.count(&place.prepared(filter), &self.matcher(filter, projection));
+                let matched = self.pyramid.count(&place.prepared(), &self.matcher(filter, projection));
                 // Reading down the order of opening meets a match every so many incidents; where
                 // that is farther than all matches together, these are collected instead.
                 let every = self.incidents.len() as u64 / matched.max(1);
@@ -414,9 +415,10 @@ impl LiveMap {
         place: &'a Where,
         order: impl Iterator<Item = (TimeMs, IncidentNo)> + 'a,
     ) -> impl Iterator<Item = &'a Incident> {
-        let (matcher, place) = (self.matcher(filter, projection), place.prepared(filter));
+        let (matcher, place) = (self.matcher(filter, projection), place.prepared());
         let incidents = order.filter_map(|(_, no)| self.incident(no));
-        incidents.filter(move |i| matcher.incident(i) && place.contains(i.spot(projection).place))
+        incidents
+            .filter(move |i| matcher.incident(i) && place.contains(i.spot(projection, &self.city).place))
     }
 
     /// Collects all hits, counts them, and sorts out one page.
@@ -432,22 +434,35 @@ impl LiveMap {
         let mut matched = 0;
         let mut ranked = Vec::new();
         let matcher = self.matcher(filter, projection);
-        self.layer(projection).pyramid.members(&place.prepared(filter), &matcher, |member| {
+        // Where so many are found already, what ranks after the last of them is not on the page.
+        let mut worst = None;
+        self.pyramid.members(&place.prepared(), &matcher, |member| {
             matched += 1;
-            if let Some(incident) = self.incident(member.no) {
-                let rank = sort.rank(incident);
-                if after.is_none_or(|after| rank > after) {
-                    ranked.push(rank);
+            let Some(rank) = self.rank(sort, member) else { return };
+            if after.is_none_or(|after| rank > after) && worst.is_none_or(|worst| rank < worst) {
+                ranked.push(rank);
+                if ranked.len() >= limit.max(1_000).saturating_mul(2) {
+                    worst = keep_first(&mut ranked, limit);
                 }
             }
         });
-        if ranked.len() > limit {
-            ranked.select_nth_unstable(limit);
-            ranked.truncate(limit);
-        }
+        keep_first(&mut ranked, limit);
         ranked.sort_unstable();
         let page = ranked.iter().filter_map(|rank| self.incident(rank.no.0)).copied().collect();
         (matched, page)
+    }
+
+    /// Most orders are those of columns that members have.
+    fn rank(&self, sort: Sort, member: &Member) -> Option<Cursor> {
+        let value = match sort {
+            Sort::NewestFirst => -member.opened_at().0,
+            Sort::OldestFirst => member.opened_at().0,
+            Sort::MostReportsFirst => -i64::from(member.reports),
+            Sort::LatestChangeFirst | Sort::DueFirst => {
+                return self.incident(member.no).map(|i| sort.rank(i));
+            }
+        };
+        Some(Cursor { value, no: Reverse(member.no) })
     }
 
     /// Incidents closed up to then have left memory; `None` where all are kept.
@@ -459,7 +474,7 @@ impl LiveMap {
     /// texts are not here, so words find its title only.
     pub fn add_archived(&self, page: &mut ArchivePage, row: &IncidentRow, ask: &ArchiveQuestion) {
         let incident = Incident::from_row(row, &self.city);
-        let inside = ask.place.prepared(&ask.filter).contains(incident.spot(ask.projection).place);
+        let inside = ask.place.prepared().contains(incident.spot(ask.projection, &self.city).place);
         if !inside || !self.matcher(&ask.filter, ask.projection).incident(&incident) {
             return;
         }
@@ -488,7 +503,7 @@ impl LiveMap {
     /// What an incident is called on screens: "Sampah di Gamalama".
     pub fn title(&self, incident: &Incident, projection: Projection) -> Text {
         let name = &self.city.category(incident.category).name;
-        match incident.spot(projection).area {
+        match incident.spot(projection, &self.city).area {
             Some(area) => {
                 let area = &self.city.areas.get(area).name;
                 Text { id: format!("{} di {area}", name.id), en: format!("{} in {area}", name.en) }

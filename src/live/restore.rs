@@ -13,7 +13,7 @@ use super::incident::{Incident, Spot, is_public, spot_for_public};
 use super::map::{Change, LiveMap};
 use super::pyramid::Pyramid;
 use super::rows::Rows;
-use super::sorted::SortedSet;
+use super::timeline::Timeline;
 use super::words::RecentTexts;
 use super::writer::{LiveWriter, REPORT_WEIGHT};
 use crate::city::City;
@@ -32,30 +32,26 @@ pub struct Restorer {
 
 /// Orders and indexes everything at once, on two threads: at a million incidents a second matters.
 fn index(map: &mut LiveMap, incidents: &[Incident]) {
-    let (staff, public, rows) = std::thread::scope(|scope| {
+    let city = map.city.clone();
+    let (pyramid, rows) = std::thread::scope(|scope| {
         let orders = scope.spawn(|| {
             map.order(incidents);
             Rows::from_sorted(incidents)
         });
-        let member = |projection| move |incident: &Incident| LiveMap::member(incident, projection);
-        let staff = Pyramid::build(incidents.iter().map(member(Projection::Staff)));
-        let visible = incidents.iter().filter(|incident| incident.is_visible(Projection::Public));
-        let public = Pyramid::build(visible.map(member(Projection::Public)));
+        let members = incidents.iter().flat_map(|incident| LiveMap::members(incident, &city));
+        let pyramid = Pyramid::build(members);
         let rows = orders.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        (staff, public, rows)
+        (pyramid, rows)
     });
     map.incidents = rows;
-    map.staff.pyramid = staff;
-    map.public.pyramid = public;
+    map.pyramid = pyramid;
 }
 
 impl LiveMap {
     /// Fills every order of incidents.
     fn order(&mut self, incidents: &[Incident]) {
         let sorted = |key: &dyn Fn(&Incident) -> Option<TimeMs>| {
-            let mut keys: Vec<_> = incidents.iter().filter_map(|i| Some((key(i)?, i.no))).collect();
-            keys.sort_unstable();
-            SortedSet::from_sorted(&keys)
+            Timeline::of(incidents.iter().filter_map(|i| Some((key(i)?, i.no))))
         };
         let (day_start, forgets) = (self.day.0, self.city.keep_closed_ms.is_some());
         self.by_opened = sorted(&|i| Some(i.opened_at));
@@ -138,12 +134,12 @@ impl Restorer {
         let (head, now) = (self.writer.map.seq, self.writer.map.now);
         self.writer.staff_hotspots.set_history(History::of(self.staff_past, now));
         self.writer.public_hotspots.set_history(History::of(self.public_past, now));
-        for (projection, engine, layer) in [
-            (Projection::Staff, &mut self.writer.staff_hotspots, &mut self.writer.map.staff),
-            (Projection::Public, &mut self.writer.public_hotspots, &mut self.writer.map.public),
+        for (projection, engine, board) in [
+            (Projection::Staff, &mut self.writer.staff_hotspots, &mut self.writer.map.staff_hotspots),
+            (Projection::Public, &mut self.writer.public_hotspots, &mut self.writer.map.public_hotspots),
         ] {
             engine.load(projection, derived, head, now)?;
-            layer.hotspots = engine.board().clone();
+            *board = engine.board().clone();
         }
         let head_is_tick = tail.last().is_some_and(|entry| entry.fact == Fact::Tick);
         if head_is_tick && derived.as_of_seq < head {
@@ -177,7 +173,7 @@ impl Restorer {
         map.changes_from = Seq(first.seq.0 - 1);
         let change = |(seq, no, was_public): &(Seq, IncidentNo, bool)| {
             let incident = map.incidents.get(*no)?;
-            Some(Change::of(*seq, incident, *was_public || is_public(incident.status)))
+            Some(Change::of(*seq, incident, *was_public || is_public(incident.status), &map.city))
         };
         map.changes = changed.iter().filter_map(change).collect();
         map.day_seq = tail.iter().find(|entry| entry.at >= map.day.0).map_or(map.seq, |entry| entry.seq);

@@ -5,14 +5,14 @@
 //! the city pack whose numbers it uses. One that is torn, of another pack or of another history is
 //! refused, and the tables are read instead.
 
-use super::incident::{Incident, MaybeTime, Spot};
+use super::incident::{Incident, MaybeArea, MaybeTime};
 use super::map::LiveMap;
 use crate::city::City;
 use crate::model::{AgencyId, AreaId, CategoryId, Epoch, IncidentNo, LngLat, Seq, Status, TimeMs};
 
 /// The last digit is the version of the format.
-const MAGIC: &[u8; 8] = b"PANTAUS1";
-const ROW_BYTES: usize = 68;
+const MAGIC: &[u8; 8] = b"PANTAUS2";
+const ROW_BYTES: usize = 60;
 const NO_AREA: u16 = u16::MAX;
 const NO_AGENCY: u8 = u8::MAX;
 
@@ -96,10 +96,13 @@ impl Writer {
         self.time(at.unwrap_or(TimeMs::MIN));
     }
 
-    fn spot(&mut self, spot: Spot) {
-        self.bytes(&spot.place.lng_e7().to_le_bytes());
-        self.bytes(&spot.place.lat_e7().to_le_bytes());
-        self.bytes(&spot.area.map_or(NO_AREA, |area| area.0).to_le_bytes());
+    fn place(&mut self, place: LngLat) {
+        self.bytes(&place.lng_e7().to_le_bytes());
+        self.bytes(&place.lat_e7().to_le_bytes());
+    }
+
+    fn area(&mut self, area: MaybeArea) {
+        self.bytes(&area.get().map_or(NO_AREA, |area| area.0).to_le_bytes());
     }
 
     fn incident(&mut self, incident: &Incident) {
@@ -107,8 +110,9 @@ impl Writer {
             | u8::from(incident.drill) << 1
             | u8::from(incident.imported) << 2;
         self.bytes(&incident.no.0.to_le_bytes());
-        self.spot(incident.exact);
-        self.spot(incident.public);
+        self.place(incident.exact_place);
+        self.area(incident.exact_area);
+        self.area(incident.public_area);
         let agency = incident.agency.map_or(NO_AGENCY, |agency| agency.0);
         self.bytes(&[incident.category.0, incident.status as u8, agency, flags]);
         self.bytes(&incident.reports.to_le_bytes());
@@ -142,21 +146,26 @@ impl Reader<'_> {
         Ok(MaybeTime::of((at != TimeMs::MIN).then_some(at)))
     }
 
-    fn spot(&mut self) -> Result<Spot, SnapshotError> {
+    fn place(&mut self) -> Result<LngLat, SnapshotError> {
         let (lng_e7, lat_e7) = (i32::from_le_bytes(self.take()?), i32::from_le_bytes(self.take()?));
-        let place = LngLat::from_e7(lng_e7, lat_e7).ok_or(SnapshotError::Damaged)?;
+        LngLat::from_e7(lng_e7, lat_e7).ok_or(SnapshotError::Damaged)
+    }
+
+    fn area(&mut self) -> Result<MaybeArea, SnapshotError> {
         let area = u16::from_le_bytes(self.take()?);
-        Ok(Spot { place, area: (area != NO_AREA).then_some(AreaId(area)) })
+        Ok(MaybeArea::of((area != NO_AREA).then_some(AreaId(area))))
     }
 
     fn incident(&mut self) -> Result<Incident, SnapshotError> {
         let no = IncidentNo(self.u32()?);
-        let (exact, public) = (self.spot()?, self.spot()?);
+        let exact_place = self.place()?;
+        let (exact_area, public_area) = (self.area()?, self.area()?);
         let [category, status, agency, flags] = self.take()?;
         Ok(Incident {
             no,
-            exact,
-            public,
+            exact_place,
+            exact_area,
+            public_area,
             category: CategoryId(category),
             status: *Status::ALL.get(usize::from(status)).ok_or(SnapshotError::Damaged)?,
             agency: (agency != NO_AGENCY).then_some(AgencyId(agency)),

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use imbl::Vector;
 
-use super::hotspots::{HISTORY_MS, HotspotEngine, HotspotReport, OutlineStyle};
+use super::hotspots::{HISTORY_MS, HotspotBoard, HotspotEngine, HotspotReport, OutlineStyle};
 use super::incident::{Incident, Spot, is_public, spot_for_public};
-use super::map::{Change, Layer, LiveMap, RING_CHANGES_MAX};
+use super::map::{Change, LiveMap, RING_CHANGES_MAX};
+use super::pyramid::Pyramid;
 use super::rows::Rows;
-use super::sorted::SortedSet;
+use super::timeline::Timeline;
 use super::words::RecentTexts;
 use crate::city::City;
 use crate::journal::DerivedUpdate;
@@ -46,12 +47,13 @@ impl LiveWriter {
                 seq: Seq(0),
                 now: TimeMs(0),
                 incidents: Rows::default(),
-                staff: Layer::default(),
-                public: Layer::default(),
-                by_opened: SortedSet::default(),
-                by_due: SortedSet::default(),
-                by_closed: SortedSet::default(),
-                by_resolved: SortedSet::default(),
+                pyramid: Pyramid::default(),
+                staff_hotspots: HotspotBoard::default(),
+                public_hotspots: HotspotBoard::default(),
+                by_opened: Timeline::default(),
+                by_due: Timeline::default(),
+                by_closed: Timeline::default(),
+                by_resolved: Timeline::default(),
                 day: (TimeMs::MIN, TimeMs::MIN),
                 texts: RecentTexts::default(),
                 changes: Vector::new(),
@@ -130,7 +132,7 @@ impl LiveWriter {
         while let Some((due_at, no)) = self.map.by_due.first()
             && due_at <= at
         {
-            self.map.by_due.remove((due_at, no));
+            self.map.by_due.remove(due_at, no);
             self.change(no, seq, |incident| incident.overdue = true);
         }
         let Some(keep_ms) = self.map.city.keep_closed_ms else { return };
@@ -150,8 +152,7 @@ impl LiveWriter {
     pub(super) fn begin_day(&mut self) {
         let map = &mut self.map;
         map.day = (map.city.day_start(map.now), map.city.day_end(map.now));
-        let of_today: Vec<_> = map.by_resolved.since((map.day.0, IncidentNo(0))).collect();
-        map.by_resolved = SortedSet::from_sorted(&of_today);
+        map.by_resolved = Timeline::of(map.by_resolved.since(map.day.0));
     }
 
     fn report(&mut self, fact: &ReportFact, seq: Seq, at: TimeMs) {
@@ -212,83 +213,93 @@ impl LiveWriter {
         let derived = self.derived.get_or_insert_default();
         derived.as_of_seq = seq;
         let engines = [
-            (Projection::Staff, &mut self.staff_hotspots, &mut self.map.staff),
-            (Projection::Public, &mut self.public_hotspots, &mut self.map.public),
+            (Projection::Staff, &mut self.staff_hotspots, &mut self.map.staff_hotspots),
+            (Projection::Public, &mut self.public_hotspots, &mut self.map.public_hotspots),
         ];
-        for (projection, engine, layer) in engines {
+        for (projection, engine, board) in engines {
             engine.tick(seq, now).append_rows(projection, &self.map.city, derived);
-            layer.hotspots = engine.board().clone();
+            *board = engine.board().clone();
         }
     }
 
     fn add(&mut self, mut incident: Incident, seq: Seq) {
         incident.overdue = incident.is_overdue_at(self.map.now);
-        self.remember(Change::of(seq, &incident, is_public(incident.status)));
-        self.index(&incident);
+        self.remember(seq, &incident, is_public(incident.status));
+        LiveMap::members(&incident, &self.map.city).for_each(|member| self.map.pyramid.insert(member));
+        self.map.order_in(&incident);
         self.map.incidents.put(incident);
     }
 
     /// Changes one incident and everything that counts it.
     fn change(&mut self, no: IncidentNo, seq: Seq, edit: impl FnOnce(&mut Incident)) {
         // The journal refuses what would change an incident that has left memory.
-        let mut incident = self.map.incidents.get(no).copied().expect("a changed incident is in memory");
-        self.unindex(&incident);
-        let was_public = is_public(incident.status);
+        let before = self.map.incidents.get(no).copied().expect("a changed incident is in memory");
+        let mut incident = before;
         edit(&mut incident);
         incident.overdue = incident.is_overdue_at(self.map.now);
-        self.index(&incident);
-        self.remember(Change::of(seq, &incident, was_public || is_public(incident.status)));
+        self.remember(seq, &incident, is_public(before.status) || is_public(incident.status));
+        self.map.count_anew(&before, &incident);
+        self.map.order_out(&before);
+        self.map.order_in(&incident);
         self.map.incidents.put(incident);
     }
 
     pub(super) fn forget(&mut self, no: IncidentNo, seq: Seq) {
         let Some(incident) = self.map.incidents.remove(no) else { return };
-        self.unindex(&incident);
-        self.remember(Change::of(seq, &incident, is_public(incident.status)));
+        LiveMap::members(&incident, &self.map.city).for_each(|member| self.map.pyramid.remove(&member));
+        self.map.order_out(&incident);
+        self.remember(seq, &incident, is_public(incident.status));
     }
 
-    fn remember(&mut self, change: Change) {
-        self.map.changes.push_back(change);
-        while self.map.changes.len() > RING_CHANGES_MAX {
-            if let Some(oldest) = self.map.changes.pop_front() {
-                self.map.changes_from = oldest.seq;
+    fn remember(&mut self, seq: Seq, incident: &Incident, is_public: bool) {
+        let map = &mut self.map;
+        map.changes.push_back(Change::of(seq, incident, is_public, &map.city));
+        while map.changes.len() > RING_CHANGES_MAX {
+            if let Some(oldest) = map.changes.pop_front() {
+                map.changes_from = oldest.seq;
             }
         }
     }
+}
 
-    fn index(&mut self, incident: &Incident) {
-        let map = &mut self.map;
-        map.staff.pyramid.insert(LiveMap::member(incident, Projection::Staff));
-        if incident.is_visible(Projection::Public) {
-            map.public.pyramid.insert(LiveMap::member(incident, Projection::Public));
+impl LiveMap {
+    /// Puts what the pyramid holds of an incident in the place of what it held before.
+    fn count_anew(&mut self, before: &Incident, now: &Incident) {
+        let mut members = LiveMap::members(now, &self.city);
+        for before in LiveMap::members(before, &self.city) {
+            match members.next() {
+                Some(member) => self.pyramid.replace(&before, member),
+                None => self.pyramid.remove(&before),
+            }
         }
-        map.by_opened.insert((incident.opened_at, incident.no));
+        members.for_each(|member| self.pyramid.insert(member));
+    }
+
+    fn order_in(&mut self, incident: &Incident) {
+        let no = incident.no;
+        self.by_opened.insert(incident.opened_at, no);
         if let Some(due_at) = incident.due_at().filter(|_| incident.status.is_open() && !incident.overdue) {
-            map.by_due.insert((due_at, incident.no));
+            self.by_due.insert(due_at, no);
         }
-        if let Some(closed_at) = incident.closed_at().filter(|_| map.city.keep_closed_ms.is_some()) {
-            map.by_closed.insert((closed_at, incident.no));
+        if let Some(closed_at) = incident.closed_at().filter(|_| self.city.keep_closed_ms.is_some()) {
+            self.by_closed.insert(closed_at, no);
         }
-        if let Some(resolved_at) = incident.resolved_at().filter(|at| *at >= map.day.0) {
-            map.by_resolved.insert((resolved_at, incident.no));
+        if let Some(resolved_at) = incident.resolved_at().filter(|at| *at >= self.day.0) {
+            self.by_resolved.insert(resolved_at, no);
         }
     }
 
-    fn unindex(&mut self, incident: &Incident) {
-        let map = &mut self.map;
-        map.staff.pyramid.remove(&LiveMap::member(incident, Projection::Staff));
-        if incident.is_visible(Projection::Public) {
-            map.public.pyramid.remove(&LiveMap::member(incident, Projection::Public));
-        }
-        map.by_opened.remove((incident.opened_at, incident.no));
+    fn order_out(&mut self, incident: &Incident) {
+        let no = incident.no;
+        self.by_opened.remove(incident.opened_at, no);
         if let Some(due_at) = incident.due_at() {
-            map.by_due.remove((due_at, incident.no));
+            self.by_due.remove(due_at, no);
         }
         if let Some(closed_at) = incident.closed_at() {
-            map.by_closed.remove((closed_at, incident.no));
+            self.by_closed.remove(closed_at, no);
         }
         if let Some(resolved_at) = incident.resolved_at() {
-            map.by_resolved.remove((resolved_at, incident.no));
+            self.by_resolved.remove(resolved_at, no);
         }
     }
 }

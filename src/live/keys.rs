@@ -1,0 +1,166 @@
+//! By what incidents are counted, and sets of it: what a filter asks of a cell's tallies.
+
+use super::incident::Incident;
+use crate::model::{AgencyId, CategoryId, Projection, Status};
+
+/// A set of category or agency ids as bits: both have at most 64 members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct IdSet(u64);
+
+impl IdSet {
+    pub const ALL: IdSet = IdSet(u64::MAX);
+
+    pub fn of_categories(ids: impl IntoIterator<Item = CategoryId>) -> IdSet {
+        IdSet(ids.into_iter().fold(0, |bits, id| bits | 1 << id.0))
+    }
+
+    pub fn of_agencies(ids: impl IntoIterator<Item = AgencyId>) -> IdSet {
+        IdSet(ids.into_iter().fold(0, |bits, id| bits | 1 << id.0))
+    }
+
+    pub fn has(self, id: u8) -> bool {
+        self.0 >> id & 1 == 1
+    }
+}
+
+/// A set of statuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StatusSet(u8);
+
+impl StatusSet {
+    pub const OPEN: StatusSet = StatusSet(0b00111);
+    pub const ALL: StatusSet = StatusSet(0b11111);
+    /// What the center has confirmed: the public sees no other.
+    pub const PUBLIC: StatusSet = StatusSet(
+        1 << Status::Verified as u8 | 1 << Status::InProgress as u8 | 1 << Status::Resolved as u8,
+    );
+
+    pub fn of(statuses: impl IntoIterator<Item = Status>) -> StatusSet {
+        StatusSet(statuses.into_iter().fold(0, |bits, s| bits | 1 << s as u8))
+    }
+
+    pub const fn has(self, status: Status) -> bool {
+        self.0 >> status as u8 & 1 == 1
+    }
+
+    const fn and(self, other: StatusSet) -> StatusSet {
+        StatusSet(self.0 & other.0)
+    }
+}
+
+/// Who sees an incident where a member stands. One whose category is sensitive has two members: the
+/// exact one and, where the public sees it at all, the coarse one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Audience {
+    /// The public too, if the status is one that it sees.
+    Everybody,
+    Staff,
+    Public,
+}
+
+/// What tallies are kept by: category, status, agency, overdue, drill, audience.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(u32);
+
+const STATUS: u32 = 6;
+const AGENCY: u32 = 9;
+const OVERDUE: u32 = 16;
+const DRILL: u32 = 17;
+const AUDIENCE: u32 = 18;
+const NO_AGENCY: u32 = 64;
+
+impl Key {
+    pub fn of(incident: &Incident, audience: Audience) -> Key {
+        let agency = incident.agency.map_or(NO_AGENCY, |a| u32::from(a.0));
+        Key(u32::from(incident.category.0)
+            | (incident.status as u32) << STATUS
+            | agency << AGENCY
+            | u32::from(incident.overdue) << OVERDUE
+            | u32::from(incident.drill) << DRILL
+            | (audience as u32) << AUDIENCE)
+    }
+
+    pub fn category(self) -> CategoryId {
+        CategoryId((self.0 & 0x3F) as u8)
+    }
+
+    pub fn status(self) -> usize {
+        (self.0 >> STATUS & 7) as usize
+    }
+
+    pub fn overdue(self) -> bool {
+        self.0 >> OVERDUE & 1 == 1
+    }
+
+    pub fn audience(self) -> u32 {
+        self.0 >> AUDIENCE
+    }
+}
+
+/// A set of keys: of each part, some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeySet {
+    categories: IdSet,
+    /// The last bit stands for none.
+    agencies: u128,
+    statuses: StatusSet,
+    /// A bit for no, a bit for yes; so is `drill`.
+    overdue: u8,
+    drill: u8,
+    /// As bits.
+    audiences: u8,
+}
+
+impl KeySet {
+    /// Those with one of these statuses that the projection sees.
+    pub const fn of_statuses(statuses: StatusSet, projection: Projection) -> KeySet {
+        let (seen, audience) = match projection {
+            Projection::Staff => (StatusSet::ALL, Audience::Staff),
+            Projection::Public => (StatusSet::PUBLIC, Audience::Public),
+        };
+        KeySet {
+            categories: IdSet::ALL,
+            agencies: u128::MAX,
+            statuses: statuses.and(seen),
+            overdue: 0b11,
+            drill: 0b11,
+            audiences: 1 << Audience::Everybody as u8 | 1 << audience as u8,
+        }
+    }
+
+    pub fn with_categories(self, categories: IdSet) -> KeySet {
+        KeySet { categories, ..self }
+    }
+
+    /// Only those with one of these agencies.
+    pub fn with_agencies(self, agencies: IdSet) -> KeySet {
+        KeySet { agencies: u128::from(agencies.0), ..self }
+    }
+
+    pub fn with_overdue(self, overdue: bool) -> KeySet {
+        KeySet { overdue: 1 << u8::from(overdue), ..self }
+    }
+
+    pub const fn with_drill(self, drill: bool) -> KeySet {
+        KeySet { drill: 1 << drill as u8, ..self }
+    }
+
+    pub fn has(&self, key: Key) -> bool {
+        let part = |set: u8, shift: u32, bits: u32| u32::from(set) >> (key.0 >> shift & bits);
+        let small = part(self.statuses.0, STATUS, 7)
+            & part(self.overdue, OVERDUE, 1)
+            & part(self.drill, DRILL, 1)
+            & part(self.audiences, AUDIENCE, 3);
+        let agency = key.0 >> AGENCY & 0x7F;
+        let large = (self.categories.0 >> (key.0 & 0x3F)) as u32 & (self.agencies >> agency) as u32;
+        small & large & 1 == 1
+    }
+}
+
+/// What nearly every page asks: branches know the answer without looking through their tallies.
+pub const USUAL: [KeySet; 4] = [
+    KeySet::of_statuses(StatusSet::OPEN, Projection::Staff),
+    KeySet::of_statuses(StatusSet::ALL, Projection::Staff),
+    KeySet::of_statuses(StatusSet::OPEN, Projection::Public).with_drill(false),
+    KeySet::of_statuses(StatusSet::ALL, Projection::Public).with_drill(false),
+];
