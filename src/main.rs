@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 use pantau::cli::drill::DrillArgs;
+use pantau::cli::evaluate::EvaluateArgs;
 use pantau::cli::import::ImportArgs;
 use pantau::cli::replay::ReplayArgs;
 use pantau::cli::{self, Defaults};
@@ -36,6 +37,7 @@ enum Command {
     Import(ImportArgs),
     Replay(ReplayArgs),
     Drill(DrillArgs),
+    Evaluate(EvaluateArgs),
     Verify(VerifyArgs),
     /// Look after city packs
     #[command(subcommand)]
@@ -127,6 +129,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Import(args) => cli::import::run(args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::Replay(args) => cli::replay::run(args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::Drill(args) => cli::drill::run(args, &defaults(file)).map(|()| ExitCode::SUCCESS),
+        Command::Evaluate(args) => cli::evaluate::run(&args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::Verify(args) => cli::verify::run(&args.data.unwrap_or(defaults(file).data)),
         Command::City(CityCommand::Check { dir }) => cli::city::check(&dir),
     }

@@ -1,17 +1,19 @@
 //! The commands beside the server: [`import`], [`replay`] and [`drill`] bring reports in, [`verify`]
-//! and [`city`] prove that what is there is whole.
+//! and [`city`] prove that what is there is whole, [`evaluate`] says how well hotspots foretell.
 //!
 //! Thin shells: files, sockets, clocks and progress bars are here, the rules are in `intake`.
 
 pub mod chance;
 pub mod city;
 pub mod drill;
+pub mod evaluate;
 pub mod import;
 pub mod replay;
 pub mod verify;
 
 mod http;
 mod mapped;
+mod past;
 mod progress;
 mod rows;
 #[cfg(test)]

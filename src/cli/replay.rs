@@ -1,6 +1,6 @@
 //! `pantau replay`: past reports sent again through the API, in their order, N times faster.
 //!
-//! Rows are held in memory, sorted by time, at most [`ROWS_MAX`]. They are sent one by one over one
+//! Rows are held in memory, sorted by time. They are sent one by one over one
 //! connection, so the server sees them in their order; where it is slower than the rows, they follow
 //! late and in order.
 
@@ -8,20 +8,19 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::http::{Client, HttpError, patiently};
 use super::mapped::{LOOK_AHEAD_ROWS, MappedFile, Rejected, read_mapping, source_name};
+use super::past::{PastRow, PastRows};
 use super::progress::{Progress, grouped};
 use super::time::{Stop, Stopwatch};
 use super::{Defaults, city_keys};
 use crate::intake::{ImportRecord, Mapping};
 use crate::model::TimeMs;
 
-/// About half a gigabyte of rows.
-const ROWS_MAX: usize = 2_000_000;
 const SPEED_MIN: f64 = 0.001;
 /// As much as a replay server's clock takes.
 const SPEED_MAX: f64 = 100_000.0;
@@ -107,7 +106,7 @@ pub fn replay(
     let keys = city_keys(&city, "categories");
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     let mapping = read_mapping(map, &keys)?;
-    let mut rows = read_rows(file, mapping.clone())?;
+    let mut rows = PastRows::read(file, mapping.clone())?;
     let source = source_name(file)?;
     let clock = match rows.sorted.first() {
         Some(first) => set_clock(client, &city, first.record.occurred_at, speed)?,
@@ -125,41 +124,6 @@ pub fn replay(
         rejected: rejected.path().to_owned(),
         seconds: watch.elapsed().as_secs_f64(),
     })
-}
-
-struct Rows {
-    total: u64,
-    sorted: Vec<PastRow>,
-    /// By number of the row in the file, from 0.
-    refused: HashMap<u64, String>,
-}
-
-struct PastRow {
-    no: u64,
-    record: ImportRecord,
-}
-
-fn read_rows(file: &Path, mapping: Mapping) -> anyhow::Result<Rows> {
-    let mut mapped = MappedFile::open(file, mapping)?;
-    let mut rows = Rows { total: 0, sorted: Vec::new(), refused: HashMap::new() };
-    loop {
-        let batch = mapped.next_batch(LOOK_AHEAD_ROWS)?;
-        if batch.is_empty() {
-            break;
-        }
-        for (_, record) in batch {
-            match record {
-                Ok(record) => rows.sorted.push(PastRow { no: rows.total, record }),
-                Err(reason) => drop(rows.refused.insert(rows.total, reason)),
-            }
-            rows.total += 1;
-        }
-        if rows.sorted.len() > ROWS_MAX {
-            bail!("the file holds more than {} rows; cut it into parts by time", grouped(ROWS_MAX as u64));
-        }
-    }
-    rows.sorted.sort_by_key(|row| (row.record.occurred_at, row.no));
-    Ok(rows)
 }
 
 /// Which time the rows get.
@@ -198,7 +162,7 @@ struct Player<'a> {
 
 impl Player<'_> {
     /// Sends the rows at their time; answers how many were taken.
-    fn play(&mut self, rows: &mut Rows) -> anyhow::Result<u64> {
+    fn play(&mut self, rows: &mut PastRows) -> anyhow::Result<u64> {
         let Some(start) = rows.sorted.first().map(|row| row.record.occurred_at) else { return Ok(0) };
         let mut progress = Progress::new("replay", Some(rows.sorted.len() as u64));
         let (watch, mut pause) = (Stopwatch::start(), Duration::ZERO);

@@ -101,8 +101,9 @@ impl Key {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeySet {
     categories: IdSet,
-    /// The last bit stands for none.
-    agencies: u128,
+    agencies: IdSet,
+    /// A bit: whether those with no agency are in it.
+    no_agency: u8,
     statuses: StatusSet,
     /// A bit for no, a bit for yes; so is `drill`.
     overdue: u8,
@@ -120,7 +121,8 @@ impl KeySet {
         };
         KeySet {
             categories: IdSet::ALL,
-            agencies: u128::MAX,
+            agencies: IdSet::ALL,
+            no_agency: 1,
             statuses: statuses.and(seen),
             overdue: 0b11,
             drill: 0b11,
@@ -134,7 +136,7 @@ impl KeySet {
 
     /// Only those with one of these agencies.
     pub fn with_agencies(self, agencies: IdSet) -> KeySet {
-        KeySet { agencies: u128::from(agencies.0), ..self }
+        KeySet { agencies, no_agency: 0, ..self }
     }
 
     pub fn with_overdue(self, overdue: bool) -> KeySet {
@@ -152,8 +154,9 @@ impl KeySet {
             & part(self.drill, DRILL, 1)
             & part(self.audiences, AUDIENCE, 3);
         let agency = key.0 >> AGENCY & 0x7F;
-        let large = (self.categories.0 >> (key.0 & 0x3F)) as u32 & (self.agencies >> agency) as u32;
-        small & large & 1 == 1
+        let agency = if agency == NO_AGENCY { self.no_agency.into() } else { self.agencies.0 >> agency };
+        let large = self.categories.0 >> (key.0 & 0x3F) & agency;
+        small & large as u32 & 1 == 1
     }
 }
 

@@ -70,6 +70,10 @@ impl Circle {
     }
 }
 
+/// To look an incident up by its number takes as long as to look at this many members of the pyramid
+/// one after another.
+const LOOK_UP_COST: u64 = 12;
+
 /// Where to look: what is given must all hold.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Where {
@@ -286,7 +290,8 @@ impl LiveMap {
         filter: &Filter,
         range: &CellRange,
     ) -> Vec<(Cell, Summary)> {
-        let mut cells = Vec::new();
+        // As many as fit on a screen, so that the list seldom moves while it grows.
+        let mut cells = Vec::with_capacity(range.n_cells().min(1_024) as usize);
         self.pyramid.cells(range, &self.matcher(filter, projection), |cell, sum| {
             cells.push((cell, sum));
             true
@@ -355,10 +360,10 @@ impl LiveMap {
             }
             Sort::NewestFirst if filter.is_by_key() || place.is_anywhere() => {
                 let matched = self.pyramid.count(&place.prepared(), &self.matcher(filter, projection));
-                // Reading down the order of opening meets a match every so many incidents; where
-                // that is farther than all matches together, these are collected instead.
+                // Reading down the order of opening meets a match every so many incidents, and each of
+                // these is looked up; where that takes longer, all matches are collected instead.
                 let every = self.incidents.len() as u64 / matched.max(1);
-                if every.saturating_mul(limit as u64) < matched {
+                if every.saturating_mul(limit as u64).saturating_mul(LOOK_UP_COST) < matched {
                     (matched, self.newest(projection, filter, place, after, limit + 1))
                 } else {
                     self.collected(projection, filter, place, sort, after, limit + 1)

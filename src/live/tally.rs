@@ -110,10 +110,22 @@ impl Summary {
 
     pub(super) fn of<'m>(members: impl Iterator<Item = &'m Member>) -> Summary {
         let mut sum = Summary::default();
+        let mut categories = 0_u64;
+        let mut counts = [0; 64];
         let mut last = None;
         for member in members {
-            sum.add(member.key, &Tally::of(member));
+            let category = usize::from(member.key.category().0);
+            categories |= 1 << category;
+            counts[category] += 1;
+            sum.total.add(&Tally::of(member));
+            sum.by_status[member.key.status()] += 1;
+            sum.overdue += u32::from(member.key.overdue());
             last = Some(member.no);
+        }
+        while categories != 0 {
+            let category = categories.trailing_zeros() as u8;
+            sum.by_category.0.push((CategoryId(category), counts[usize::from(category)]));
+            categories &= categories - 1;
         }
         sum.only = last.filter(|_| sum.total.count == 1);
         sum
