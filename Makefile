@@ -8,7 +8,7 @@ export PANTAU_LISTEN PANTAU_DATA PANTAU_CITY
 
 BIN := target/release/pantau
 
-.PHONY: run build pages test check fmt bench crash clean
+.PHONY: run build pages test check fmt bench wall-speed crash clean
 
 run: build ## Build, start on the embedded store with a drill, print the addresses. Ctrl-C stops it
 	@scripts/run
@@ -38,6 +38,9 @@ fmt:
 
 bench: pages ## Figures beside those of the peers. QUICK=1 takes under ten minutes and writes nothing, ONLY=row runs one row
 	@QUICK="$(QUICK)" ONLY="$(ONLY)" scripts/bench
+
+wall-speed: build ## The wall in Chromium with INCIDENTS (100000) while CHANGES (50) a second come in for MINUTES (3): first picture, frames, heap
+	npm --prefix web run speed
 
 crash: ## kill -9 under load, ROUNDS times; ends with the count of what was lost
 	cargo run --example crash -- --rounds $(ROUNDS)

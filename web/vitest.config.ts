@@ -19,6 +19,9 @@ export default defineConfig({
           hookTimeout: 90_000,
         },
       },
+      {
+        test: { name: 'speed', environment: 'node', include: ['speed/**/*.speed.ts'], hookTimeout: 300_000 },
+      },
     ],
   },
 });

@@ -25,6 +25,17 @@ export function parseBbox(text: string | null): Bbox | null {
   return [w, s, e, n];
 }
 
+const OF_GEOMETRY = new WeakMap<GeoJSON.Geometry, Bbox>();
+
+/** Of one that does not change: an outline of a whole city has thousands of corners, and is asked for at each frame. */
+export function boundsOfOne(geometry: GeoJSON.Geometry): Bbox | null {
+  const known = OF_GEOMETRY.get(geometry);
+  if (known !== undefined) return known;
+  const box = boundsOf([geometry]);
+  if (box !== null) OF_GEOMETRY.set(geometry, box);
+  return box;
+}
+
 export function boundsOf(geometries: readonly GeoJSON.Geometry[]): Bbox | null {
   let box: [number, number, number, number] | null = null;
   const visit = (value: unknown): void => {

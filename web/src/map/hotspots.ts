@@ -1,7 +1,7 @@
 /** Hotspots as features of the map. Pure. */
 import type { Hotspot } from '../feed/protocol';
 import { centreOf, type Point } from './boxes';
-import { boundsOf } from './camera';
+import { boundsOfOne } from './camera';
 import type { Drawn, DrawnFeature } from './diff';
 import { toWorldPx } from './mercator';
 import { heat, heatColour, type Palette } from './palette';
@@ -30,14 +30,17 @@ export function rankHotspots(hotspots: Iterable<Hotspot>): RankedHotspot[] {
 /** Whether a hotspot over all categories only repeats what one category's says; its alarms then do so too. */
 export function isRepeat(hotspot: Hotspot, all: Iterable<Hotspot>): boolean {
   if (hotspot.category !== 'all') return false;
-  return [...all].some((one) => one.category !== 'all' && one.state !== 'ended' && makesMostOf(one, hotspot));
+  for (const one of all) {
+    if (one.category !== 'all' && one.state !== 'ended' && makesMostOf(one, hotspot)) return true;
+  }
+  return false;
 }
 
 function makesMostOf(one: Hotspot, mixed: Hotspot): boolean {
-  const box = boundsOf([mixed.outline]);
+  if (one.drill !== mixed.drill || one.reports < mixed.reports / 2) return false;
+  const box = boundsOfOne(mixed.outline);
   const [lng, lat] = one.centroid;
-  const inside = box !== null && lng >= box[0] && lat >= box[1] && lng <= box[2] && lat <= box[3];
-  return inside && one.drill === mixed.drill && one.reports >= mixed.reports / 2;
+  return box !== null && lng >= box[0] && lat >= box[1] && lng <= box[2] && lat <= box[3];
 }
 
 /** `Muhajirin dan 2 lainnya` as `Muhajirin +2`: on a plate and a wall the place must be read at once. */
@@ -73,7 +76,7 @@ type BeaconImage = (r_px: number, strong: boolean, colour: string) => string;
 export function beaconFeatures(ranked: readonly RankedHotspot[], palette: Palette, zoom: number, scale: number, image: BeaconImage): Drawn {
   const beacons = new Map<string, DrawnFeature>();
   for (const { hotspot, rank } of ranked) {
-    const box = boundsOf([hotspot.outline]);
+    const box = boundsOfOne(hotspot.outline);
     if (box === null) continue;
     const a = toWorldPx([box[0], box[3]], zoom);
     const b = toWorldPx([box[2], box[1]], zoom);

@@ -12,7 +12,7 @@ import type { Bbox, Hotspot, Incident, LngLat, MapItem } from '../feed/protocol'
 import type { Words } from '../i18n';
 import { atLeast, type Box } from './boxes';
 import { bubbleOf, INCIDENT_R_PX, toBubbles, type Bubble } from './bubbles';
-import { boundsOf, startCamera, type Camera } from './camera';
+import { boundsOf, boundsOfOne, startCamera, type Camera } from './camera';
 import { addButtons, addScale } from './controls';
 import { toSourceDiff, type Drawn, type DrawnFeature } from './diff';
 import type { Mark } from './draw';
@@ -354,7 +354,7 @@ export class PantauMap {
     const images = new Map(visible.map((one) => [one.hotspot.id, this.marks.plates(one, this.theme)]));
     const requests = visible.map(({ hotspot }) => {
       const sizes = (images.get(hotspot.id) ?? []).map((image) => this.marks.drawn(image));
-      const shape = atLeast(screenBox(boundsOf([hotspot.outline]) ?? [0, 0, 0, 0]), 2 * BEACON_R_PX * scale);
+      const shape = atLeast(screenBox(boundsOfOne(hotspot.outline) ?? [0, 0, 0, 0]), 2 * BEACON_R_PX * scale);
       return { id: hotspot.id, shape, sizes };
     });
     const bubbles = [...this.bubbles.values()].map(({ at, r_px }) => ({ ...project(at), r: r_px }));
