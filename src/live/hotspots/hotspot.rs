@@ -8,6 +8,7 @@ use geo_types::MultiPolygon;
 
 use super::gi_star::Confidence;
 use super::life::State;
+use super::members::{MemberChanges, Members};
 use super::words;
 use crate::city::{City, Text};
 use crate::model::{AreaId, CategoryId, LngLat, ReportNo, Seq, TimeMs};
@@ -107,7 +108,7 @@ pub struct Hotspot {
     pub surge: Option<f64>,
     pub changed_seq: Seq,
     /// In the order of their seqs.
-    pub members: Arc<[HotspotMember]>,
+    pub members: Members,
     /// Its count at birth, and how often that has doubled at the most.
     pub born_reports: u32,
     pub level: u32,
@@ -169,11 +170,14 @@ pub struct TickChanges {
     /// Gone, as they last stood.
     pub ended: Vec<Arc<Hotspot>>,
     pub events: Vec<Arc<HotspotEvent>>,
+    /// Of those that live on.
+    pub members: Vec<(HotspotId, MemberChanges)>,
 }
 
 impl TickChanges {
     pub(super) fn new(seq: Seq, at: TimeMs) -> TickChanges {
-        TickChanges { seq, at, changed: Vec::new(), ended: Vec::new(), events: Vec::new() }
+        let (changed, ended, events, members) = Default::default();
+        TickChanges { seq, at, changed, ended, events, members }
     }
 
     pub fn is_empty(&self) -> bool {

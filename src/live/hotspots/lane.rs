@@ -1,12 +1,15 @@
 //! One layer of hotspots, real or drill: its reports, its hotspots, and what a tick makes of them.
 //!
-//! A tick looks at what changed: groups whose members changed since the one before, and hotspots
-//! whose state falls due. A group that did not change has the members of its hotspot, and neither
-//! shares any with another, so it is matched with it whatever the others do.
+//! A tick looks at what changed: the reports that moved between groups since the one before, the groups
+//! that they left and joined, and hotspots whose state falls due. A group without a move has the
+//! members of its hotspot, and neither shares any with another, so it is matched with it whatever the
+//! others do; and of a group with moves all but these are where they were.
 //!
 //! Invariants:
 //! - `reports` are those that count and were inside the window at the newest tick, plus what came
 //!   since; each is either in `density` or among `arrivals`. `live` are the hotspots of the newest tick.
+//! - `departed` are reports as they were at the newest tick, of those that went since.
+//! - After a tick `sums` has what the members of each group add up to.
 //! - Unless `stale`, `hotspot_of` names the hotspot of every group of the newest tick.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -14,17 +17,19 @@ use std::sync::Arc;
 
 use geo_types::MultiPolygon;
 
-use super::HotspotReport;
 use super::dbscan::Point;
-use super::density::{DensityGroup, DensityGroups, GroupNo};
+use super::density::{DensityGroups, GroupNo, Move};
 use super::faded::FadedHotspots;
 use super::gi_star::CellCounts;
 use super::hotspot::{EventKind, Hotspot, HotspotId, HotspotMember, Layer, TickChanges};
-use super::identity::{Matching, Old, Origin, match_groups};
+use super::identity::{Matching, Old, Origin, Shares, match_groups, match_shares};
 use super::life::{self, State, Vitals};
+use super::members::{MemberChanges, Members};
 use super::portrait::Context;
+use super::sums::{Manner, Sums};
+use super::{HotspotReport, OutlineStyle};
 use crate::city::{City, HotspotParameters};
-use crate::model::{Seq, TimeMs};
+use crate::model::{LngLat, Seq, TimeMs};
 
 #[derive(Debug)]
 pub(super) struct Lane {
@@ -32,15 +37,20 @@ pub(super) struct Lane {
     pub drill: bool,
     pub dirty: bool,
     pub parameters: HotspotParameters,
+    manner: Manner,
     reports: HashMap<Seq, HotspotReport>,
+    departed: HashMap<Seq, HotspotReport>,
     by_time: BTreeSet<(TimeMs, Seq)>,
     /// Where `reports` are.
     pub cells: CellCounts,
     /// Those that came since the newest tick: many at once take less time than one by one.
     arrivals: BTreeMap<Seq, Point>,
     density: DensityGroups,
+    sums: HashMap<GroupNo, Sums>,
     live: BTreeMap<HotspotId, Arc<Hotspot>>,
     hotspot_of: HashMap<GroupNo, HotspotId>,
+    /// Whose members the journal holds in the way of before, one and all in the hotspot's row.
+    in_rows: HashSet<HotspotId>,
     /// All groups are to be matched with all hotspots.
     stale: bool,
     /// When the state of each changes next.
@@ -53,11 +63,36 @@ pub(super) struct Regrouped {
     /// In the order of their smallest cores.
     groups: Vec<Found>,
     matching: Matching,
+    /// What happened to reports since the tick before, by seq.
+    moves: Vec<Move>,
+    /// What the groups that reports moved from were then; `None` where that is not known.
+    before: Option<HashMap<GroupNo, HotspotId>>,
 }
 
 struct Found {
     group: GroupNo,
-    members: Arc<[HotspotMember]>,
+    smallest_core: Seq,
+    /// What the group of the same number was at the tick before.
+    before: Option<HotspotId>,
+    change: Change,
+}
+
+/// What became of a group's members since the tick before.
+#[derive(Debug, Default)]
+struct Change {
+    /// It has other reports.
+    moved: bool,
+    /// New, or core now and not before, or the other way round.
+    came: Vec<Seq>,
+    left: Vec<Seq>,
+}
+
+/// A hotspot that is about to be.
+struct Birth {
+    id: HotspotId,
+    split_from: Option<HotspotId>,
+    is_known: bool,
+    reporters: u32,
 }
 
 impl Regrouped {
@@ -65,33 +100,40 @@ impl Regrouped {
     pub fn births(&self) -> impl Iterator<Item = Seq> {
         let born = self.matching.origins.iter().zip(&self.groups);
         born.filter(|(origin, _)| matches!(origin, Origin::Born { .. }))
-            .map(|(_, found)| smallest_core(&found.members))
+            .map(|(_, found)| found.smallest_core)
+    }
+
+    /// The group of a report of `now` at the tick before.
+    fn group_before(&self, report: Seq, now: GroupNo) -> Option<GroupNo> {
+        let index = self.moves.binary_search_by_key(&report, |a_move| a_move.seq);
+        index.map_or(Some(now), |index| self.moves[index].from)
     }
 }
 
-fn seqs(members: &[HotspotMember]) -> Vec<Seq> {
+fn seqs(members: &Members) -> Vec<Seq> {
     members.iter().map(|member| member.seq).collect()
 }
 
-fn smallest_core(members: &[HotspotMember]) -> Seq {
-    members.iter().find(|member| member.core).expect("a group has a core").seq
-}
-
 impl Lane {
-    pub fn new(layer: Layer, drill: bool, city: &City) -> Lane {
+    pub fn new(layer: Layer, drill: bool, city: &City, style: OutlineStyle) -> Lane {
         let parameters = match layer {
             Layer::Category(id) => city.category(id).hotspot,
             Layer::All => city.all_categories,
         };
+        let land_res = (!city.areas.is_empty()).then_some(city.land.res);
         Lane {
             layer,
             drill,
             dirty: false,
             density: DensityGroups::new(&parameters),
+            manner: Manner { style, eps_m: parameters.eps_m, land_res },
             parameters,
             reports: HashMap::new(),
+            departed: HashMap::new(),
             by_time: BTreeSet::new(),
-            cells: CellCounts::new((!city.areas.is_empty()).then_some(city.land.res)),
+            cells: CellCounts::new(land_res),
+            sums: HashMap::new(),
+            in_rows: HashSet::new(),
             arrivals: BTreeMap::new(),
             live: BTreeMap::new(),
             hotspot_of: HashMap::new(),
@@ -130,6 +172,7 @@ impl Lane {
     fn forget(&mut self, seq: Seq) {
         if let Some(report) = self.reports.remove(&seq) {
             self.cells.remove(report.place);
+            self.departed.entry(seq).or_insert(report);
         }
         if self.arrivals.remove(&seq).is_none() {
             self.density.remove(seq);
@@ -162,18 +205,117 @@ impl Lane {
             return None;
         }
         self.take_in_arrivals();
-        let (hotspots, groups) = self.touched();
-        let found = |(group, before): (GroupNo, Option<HotspotId>)| {
-            let before = before.map_or(&[][..], |id| &self.live[&id].members);
-            Some(Found { group, members: self.members(self.density.group(group)?, before) })
+        let moves = self.density.take_moves();
+        let mut changes = self.follow(&moves);
+        let is_stale = std::mem::replace(&mut self.stale, false);
+        if is_stale {
+            for group in self.density.group_numbers() {
+                changes.entry(group).or_default();
+            }
+        }
+        let mut before = HashMap::new();
+        let mut groups = Vec::new();
+        for (group, change) in changes {
+            let id = self.hotspot_of.remove(&group);
+            before.extend(id.map(|id| (group, id)));
+            if let Some(smallest_core) = self.density.group(group).and_then(|found| found.smallest_core()) {
+                groups.push(Found { group, smallest_core, before: id, change });
+            }
+        }
+        groups.sort_by_key(|found| found.smallest_core);
+        let matching =
+            if is_stale { self.match_all(&groups) } else { self.match_moved(&before, &groups, &moves) };
+        Some(Regrouped { groups, matching, moves, before: (!is_stale).then_some(before) })
+    }
+
+    /// Makes the moves in `sums`. The groups that have any, with what they did to them.
+    fn follow(&mut self, moves: &[Move]) -> BTreeMap<GroupNo, Change> {
+        let mut changes: BTreeMap<GroupNo, Change> = BTreeMap::new();
+        let departed = std::mem::take(&mut self.departed);
+        let mut joining = Vec::new();
+        for &Move { seq, from, to } in moves {
+            let stays = from.is_some() && from == to.map(|(to, _)| to);
+            if let (true, Some((group, core)), false) = (stays, to, departed.contains_key(&seq)) {
+                let turned = self.sums.get_mut(&group).is_some_and(|sums| sums.turn(seq, core));
+                changes.entry(group).or_default().came.extend(turned.then_some(seq));
+                continue;
+            }
+            if let Some(from) = from {
+                let report = departed.get(&seq).or_else(|| self.reports.get(&seq));
+                let report = report.expect("a report that left is kept until the tick");
+                self.sums.get_mut(&from).expect("every group has its sums").remove(report);
+                let change = changes.entry(from).or_default();
+                change.moved |= !stays;
+                change.left.extend((!stays).then_some(seq));
+            }
+            if let Some((to, core)) = to {
+                let change = changes.entry(to).or_default();
+                change.moved |= !stays;
+                change.came.push(seq);
+                joining.push((seq, to, core));
+            }
+        }
+        for (seq, group, core) in joining {
+            self.sums.entry(group).or_insert_with(|| Sums::new(self.manner)).add(&self.reports[&seq], core);
+        }
+        for group in changes.keys() {
+            if self.sums.get(group).is_some_and(|sums| sums.members.is_empty()) {
+                self.sums.remove(group);
+            }
+        }
+        changes
+    }
+
+    /// Matches all groups with all hotspots, members by members.
+    fn match_all(&mut self, groups: &[Found]) -> Matching {
+        self.hotspot_of.clear();
+        let old =
+            |(id, hotspot): (&HotspotId, &Arc<Hotspot>)| Old { id: *id, members: seqs(&hotspot.members) };
+        let old: Vec<Old> = self.live.iter().map(old).collect();
+        let new: Vec<Vec<Seq>> =
+            groups.iter().map(|found| seqs(&self.sums[&found.group].members)).collect();
+        match_groups(&old, &new, |seq| self.reports.contains_key(&seq))
+    }
+
+    /// Matches the groups that have moves with the hotspots that they were at the tick before: what did
+    /// not move is where it was.
+    fn match_moved(
+        &self,
+        before: &HashMap<GroupNo, HotspotId>,
+        groups: &[Found],
+        moves: &[Move],
+    ) -> Matching {
+        let index: HashMap<GroupNo, usize> = groups.iter().map(|found| found.group).zip(0..).collect();
+        let mut living: BTreeMap<HotspotId, usize> = BTreeMap::new();
+        let mut shared: BTreeMap<(HotspotId, usize), usize> = BTreeMap::new();
+        for (group, id) in before {
+            let n = self.live[id].members.len();
+            living.insert(*id, n);
+            shared.extend(index.get(group).map(|group| ((*id, *group), n)));
+        }
+        for Move { seq, from, to } in moves {
+            let Some((from, id)) = from.and_then(|from| Some((from, *before.get(&from)?))) else {
+                continue;
+            };
+            if let Some((to, _)) = to
+                && let Some(to) = index.get(to)
+            {
+                *shared.entry((id, *to)).or_default() += 1;
+            }
+            if let Some(n) = index.get(&from).and_then(|from| shared.get_mut(&(id, *from))) {
+                *n -= 1;
+            }
+            if !self.reports.contains_key(seq) {
+                living.entry(id).and_modify(|n| *n -= 1);
+            }
+        }
+        let share = |(id, living): (&HotspotId, &usize)| {
+            let of_it = shared.range((*id, 0)..=(*id, usize::MAX)).filter(|(_, n)| **n > 0);
+            Shares { id: *id, groups: of_it.map(|((_, group), n)| (*group, *n)).collect(), living: *living }
         };
-        let mut groups: Vec<Found> = groups.into_iter().filter_map(found).collect();
-        groups.sort_by_cached_key(|found| smallest_core(&found.members));
-        let old = |id: HotspotId| Old { id, members: seqs(&self.live[&id].members) };
-        let old: Vec<Old> = hotspots.into_iter().map(old).collect();
-        let new: Vec<Vec<Seq>> = groups.iter().map(|found| seqs(&found.members)).collect();
-        let matching = match_groups(&old, &new, |seq| self.reports.contains_key(&seq));
-        Some(Regrouped { groups, matching })
+        let shares: Vec<Shares> = living.iter().map(share).collect();
+        let sizes: Vec<usize> = groups.iter().map(|found| self.sums[&found.group].members.len()).collect();
+        match_shares(&shares, &sizes)
     }
 
     fn expire(&mut self, now: TimeMs) {
@@ -185,39 +327,8 @@ impl Lane {
         }
     }
 
-    /// The hotspots whose groups may have other members than at the tick before, and these groups, each
-    /// with what it was then. None shares a member with any other hotspot or group.
-    fn touched(&mut self) -> (BTreeSet<HotspotId>, Vec<(GroupNo, Option<HotspotId>)>) {
-        let mut groups = self.density.take_changed();
-        let is_stale = std::mem::replace(&mut self.stale, false);
-        if is_stale {
-            groups = self.density.group_numbers();
-        }
-        let before = |group| (group, self.hotspot_of.remove(&group));
-        let groups: Vec<_> = groups.into_iter().map(before).collect();
-        if is_stale {
-            self.hotspot_of.clear();
-            return (self.live.keys().copied().collect(), groups);
-        }
-        (groups.iter().filter_map(|(_, before)| *before).collect(), groups)
-    }
-
-    /// Most are members already `before`, as a rule, and are taken from there.
-    fn members(&self, group: &DensityGroup, before: &[HotspotMember]) -> Arc<[HotspotMember]> {
-        let mut before = before.iter().peekable();
-        let member = |(seq, core)| {
-            while before.next_if(|member| member.seq < seq).is_some() {}
-            if let Some(member) = before.next_if(|member| member.seq == seq) {
-                return HotspotMember { core, ..*member };
-            }
-            let HotspotReport { report, received_at, .. } = self.reports[&seq];
-            HotspotMember { seq, report, received_at, core }
-        };
-        group.members().map(member).collect()
-    }
-
-    fn reports_of(&self, members: &[HotspotMember]) -> Vec<&HotspotReport> {
-        members.iter().map(|member| &self.reports[&member.seq]).collect()
+    pub fn place_of(&self, member: Seq) -> LngLat {
+        self.reports[&member].place
     }
 
     /// Puts the hotspots of the new groups in place of the old. `numbers` are those of the births.
@@ -228,9 +339,9 @@ impl Lane {
         context: &Context<'_>,
         changes: &mut TickChanges,
     ) {
-        let Regrouped { groups, matching } = found;
         let mut numbers = numbers.iter();
-        let ids: Vec<HotspotId> = matching
+        let ids: Vec<HotspotId> = found
+            .matching
             .origins
             .iter()
             .map(|origin| match origin {
@@ -240,42 +351,84 @@ impl Lane {
                 }
             })
             .collect();
-        let announced = self.announced_reports(&matching);
-        for end in &matching.ends {
+        if self.cells.res.is_some() && !found.groups.is_empty() {
+            self.cells.score(context.study.get());
+        }
+        let known = self.known_births(&found);
+        for end in &found.matching.ends {
             let hotspot = self.take_off(end.id).expect("only a hotspot that lived ends");
             let kind =
                 end.merged_into.map_or(EventKind::Ended, |group| EventKind::Merged { into: ids[group] });
             changes.event(kind, false, &hotspot, context.city);
             changes.ended.push(Arc::clone(&hotspot));
+            if self.in_rows.remove(&end.id) {
+                changes.members.push((end.id, MemberChanges::whole(&hotspot.members)));
+            }
             if hotspot.announced {
                 self.faded.add(hotspot, context.seq, context.now);
             }
         }
-        for ((Found { group, members }, origin), id) in groups.into_iter().zip(&matching.origins).zip(ids) {
+        for (i, (group, origin)) in found.groups.iter().zip(&found.matching.origins).enumerate() {
+            let mut sums = self.sums.remove(&group.group).expect("every group has its sums");
+            let reporters = self.density.group(group.group).map_or(0, |group| group.n_reporters()) as u32;
             let hotspot = match origin {
-                Origin::Kept(_) => self.keep(id, members, context, changes),
+                Origin::Kept(id) => self.keep(*id, reporters, group, &mut sums, context, changes),
                 Origin::Born { split_from } => {
-                    let is_announced = |seq: &Seq| announced.contains(seq) || self.faded.holds(*seq);
-                    let known = members.iter().filter(|member| is_announced(&member.seq)).count();
-                    let is_known = known * 2 >= members.len();
-                    self.bear(id, *split_from, is_known, members, context, changes)
+                    let birth =
+                        Birth { id: ids[i], split_from: *split_from, is_known: known[i], reporters };
+                    self.bear(birth, &mut sums, context, changes)
                 }
             };
-            self.hotspot_of.insert(group, id);
+            self.sums.insert(group.group, sums);
+            self.hotspot_of.insert(group.group, hotspot.id);
+            self.say_members(group, &hotspot, changes);
             self.put(hotspot);
         }
     }
 
-    /// Reports whose hotspot was announced as of the tick before, among those that a group is born of.
-    fn announced_reports(&self, matching: &Matching) -> HashSet<Seq> {
-        let has_births = matching.origins.iter().any(|origin| matches!(origin, Origin::Born { .. }));
-        let kept = matching.origins.iter().filter_map(|origin| match origin {
-            Origin::Kept(id) => Some(*id),
-            Origin::Born { .. } => None,
-        });
-        let before = kept.chain(matching.ends.iter().map(|end| end.id)).filter(|_| has_births);
-        let before = before.map(|id| &self.live[&id]).filter(|hotspot| hotspot.announced);
-        before.flat_map(|hotspot| hotspot.members.iter().map(|member| member.seq)).collect()
+    /// Of each group that is born, whether at least half of it was announced before: at the tick before,
+    /// or a moment ago.
+    fn known_births(&self, found: &Regrouped) -> Vec<bool> {
+        let is_born = |origin: &Origin| matches!(origin, Origin::Born { .. });
+        if !found.matching.origins.iter().any(is_born) {
+            return vec![false; found.groups.len()];
+        }
+        let announced = || self.live.values().filter(|hotspot| hotspot.announced);
+        // Only where it is not known of which hotspots the groups were.
+        let stale = found.before.is_none().then(|| announced().flat_map(|hotspot| seqs(&hotspot.members)));
+        let stale: HashSet<Seq> = stale.into_iter().flatten().collect();
+        let was_announced = |seq: Seq, group: GroupNo| match &found.before {
+            None => stale.contains(&seq),
+            Some(before) => {
+                let id = found.group_before(seq, group).and_then(|group| before.get(&group));
+                id.is_some_and(|id| self.live[id].announced)
+            }
+        };
+        let is_known = |(origin, group): (&Origin, &Found)| {
+            let members = &self.sums[&group.group].members;
+            let is_known = |member: &&HotspotMember| {
+                self.faded.holds(member.seq) || was_announced(member.seq, group.group)
+            };
+            is_born(origin) && members.iter().filter(is_known).count() * 2 >= members.len()
+        };
+        found.matching.origins.iter().zip(&found.groups).map(is_known).collect()
+    }
+
+    /// Says how the members of a hotspot that is about to be put in its place differ from those before.
+    fn say_members(&mut self, group: &Found, hotspot: &Hotspot, changes: &mut TickChanges) {
+        let (id, members) = (hotspot.id, &hotspot.members);
+        let change = if hotspot.changed_seq == changes.seq && self.in_rows.remove(&id) {
+            MemberChanges::whole(members)
+        } else if group.before == Some(id) {
+            let came = group.change.came.iter().filter_map(|seq| members.get(*seq).copied());
+            MemberChanges { whole: false, came: came.collect(), left: group.change.left.clone() }
+        } else {
+            let before = self.live.get(&id).map(|before| before.members.clone()).unwrap_or_default();
+            MemberChanges::between(&before, members)
+        };
+        if !change.is_empty() {
+            changes.members.push((id, change));
+        }
     }
 
     /// Lets time pass for hotspots whose state is due.
@@ -285,6 +438,9 @@ impl Lane {
         for id in due {
             let before = &self.live[&id];
             let hotspot = self.settle((**before).clone(), before, context, changes);
+            if hotspot.changed_seq == context.seq && self.in_rows.remove(&id) {
+                changes.members.push((id, MemberChanges::whole(&hotspot.members)));
+            }
             self.put(hotspot);
         }
     }
@@ -313,22 +469,28 @@ impl Lane {
     fn keep(
         &self,
         id: HotspotId,
-        members: Arc<[HotspotMember]>,
+        reporters: u32,
+        group: &Found,
+        sums: &mut Sums,
         context: &Context<'_>,
         changes: &mut TickChanges,
     ) -> Arc<Hotspot> {
         let before = &self.live[&id];
-        let same = before.members.iter().map(|m| m.seq).eq(members.iter().map(|m| m.seq));
+        let same = match group.before == Some(id) {
+            true => !group.change.moved,
+            false => before.members.iter().map(|m| m.seq).eq(sums.members.iter().map(|m| m.seq)),
+        };
+        let is_untouched = group.before == Some(id) && group.change.came.is_empty();
+        let members = if same && is_untouched { before.members.clone() } else { sums.members.clone() };
         let mut next = Hotspot { members, ..(**before).clone() };
         if same {
             // No count changed, so no level did.
             return self.settle(next, before, context, changes);
         }
-        let reports = self.reports_of(&next.members);
-        self.describe(&mut next, &reports, context);
+        self.describe(&mut next, sums, reporters, context);
         let level = life::level(next.born_reports, next.reports);
         let doubled = level > next.level;
-        let alarm = doubled && is_mostly_live(&reports);
+        let alarm = doubled && is_mostly_live(sums);
         next.level = next.level.max(level);
         next.announced |= alarm;
         let hotspot = self.settle(next, before, context, changes);
@@ -340,17 +502,14 @@ impl Lane {
 
     fn bear(
         &self,
-        id: HotspotId,
-        split_from: Option<HotspotId>,
-        is_known: bool,
-        members: Arc<[HotspotMember]>,
+        birth: Birth,
+        sums: &mut Sums,
         context: &Context<'_>,
         changes: &mut TickChanges,
     ) -> Arc<Hotspot> {
-        let reports = self.reports_of(&members);
-        let alarm = !is_known && is_mostly_live(&reports);
+        let alarm = !birth.is_known && is_mostly_live(sums);
         let mut hotspot = Hotspot {
-            id,
+            id: birth.id,
             layer: self.layer,
             drill: self.drill,
             state: State::Emerging,
@@ -359,7 +518,7 @@ impl Lane {
             reporters: 0,
             incidents: 0,
             weight: 0.0,
-            centroid: reports[0].place,
+            centroid: sums.centroid(),
             outline: MultiPolygon(Vec::new()),
             areas: Vec::new(),
             lead_area: None,
@@ -372,17 +531,17 @@ impl Lane {
             gi_confidence: None,
             surge: None,
             changed_seq: context.seq,
-            members,
-            born_reports: reports.len() as u32,
+            members: sums.members.clone(),
+            born_reports: sums.members.len() as u32,
             level: 0,
-            announced: alarm || is_known,
+            announced: alarm || birth.is_known,
         };
-        self.describe(&mut hotspot, &reports, context);
+        self.describe(&mut hotspot, sums, birth.reporters, context);
         hotspot.state = life::state(State::Emerging, &self.vitals(&hotspot), context.now);
         let hotspot = Arc::new(hotspot);
         changes.changed.push(Arc::clone(&hotspot));
         changes.event(EventKind::Born, alarm, &hotspot, context.city);
-        if let Some(from) = split_from {
+        if let Some(from) = birth.split_from {
             changes.event(EventKind::Split { from }, false, &hotspot, context.city);
         }
         hotspot
@@ -412,9 +571,11 @@ impl Lane {
         &mut self,
         live: Vec<Arc<Hotspot>>,
         ended: &[&(Arc<Hotspot>, Seq, TimeMs)],
+        in_rows: HashSet<HotspotId>,
         behind: bool,
         now: TimeMs,
     ) {
+        self.in_rows = in_rows;
         self.expire(now);
         self.take_in_arrivals();
         let counts = |member: &HotspotMember| self.reports.contains_key(&member.seq);
@@ -431,6 +592,6 @@ impl Lane {
 }
 
 /// At least half did not come from an import.
-fn is_mostly_live(reports: &[&HotspotReport]) -> bool {
-    reports.iter().filter(|report| !report.imported).count() * 2 >= reports.len()
+fn is_mostly_live(sums: &Sums) -> bool {
+    sums.n_imported as usize * 2 <= sums.members.len()
 }

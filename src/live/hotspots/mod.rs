@@ -26,15 +26,20 @@ mod hotspot;
 mod identity;
 mod lane;
 mod life;
+mod members;
+#[cfg(test)]
+mod naive;
 mod outline;
 pub mod poisson;
 mod portrait;
 mod radius;
 mod row;
+mod sums;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
+mod times;
 mod usual;
 mod words;
 
@@ -45,6 +50,7 @@ pub use gi_star::{Confidence, Score, StudyArea};
 pub use history::{HISTORY_MS, History, PastReport};
 pub use hotspot::{EventKind, Hotspot, HotspotEvent, HotspotId, HotspotMember, Layer, TickChanges};
 pub use life::State;
+pub use members::{MemberChanges, Members};
 pub use row::{LoadError, read_states};
 
 use std::collections::{BTreeSet, HashMap};
@@ -54,7 +60,7 @@ use crate::city::City;
 use crate::journal::Derived;
 use crate::model::{AreaId, CategoryId, IncidentNo, LngLat, Projection, ReportNo, SenderId, Seq, TimeMs};
 use lane::{Lane, Regrouped};
-use portrait::Context;
+use portrait::{Context, Study};
 
 /// A report as the hotspots see it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -91,12 +97,12 @@ pub enum OutlineStyle {
 /// Finds the hotspots of one projection: the writer's. Readers clone its [`HotspotBoard`].
 ///
 /// A report that comes or goes costs some microseconds, local to its place ([`DensityGroups`]). A tick
-/// costs in proportion to what changed since the one before: each hotspot whose members changed is
-/// matched and described anew, in proportion to its members; no other hotspot is looked at.
+/// costs in proportion to what changed since the one before: the reports that came, went or changed
+/// their group, and the hotspots that they are in, whatever their size; no other is looked at. What is
+/// told of a hotspot is kept as sums over its members.
 #[derive(Debug)]
 pub struct HotspotEngine {
     city: Arc<City>,
-    style: OutlineStyle,
     /// Areas without areas below them, with their boxes.
     finest_areas: Vec<portrait::AreaBox>,
     /// Each category, then all; of each the real ones, then the drill.
@@ -123,12 +129,12 @@ struct IncidentReports {
 impl HotspotEngine {
     pub fn new(city: Arc<City>, style: OutlineStyle) -> HotspotEngine {
         let layers = city.category_ids().map(Layer::Category).chain([Layer::All]);
-        let lanes = layers.flat_map(|layer| [false, true].map(|drill| Lane::new(layer, drill, &city)));
+        let lanes =
+            layers.flat_map(|layer| [false, true].map(|drill| Lane::new(layer, drill, &city, style)));
         HotspotEngine {
             lanes: lanes.collect(),
             finest_areas: portrait::finest_areas(&city.areas),
             city,
-            style,
             incidents: HashMap::new(),
             history: History::default(),
             study: OnceLock::new(),
@@ -216,10 +222,9 @@ impl HotspotEngine {
         let numbers = number_births(&regrouped);
         let context = Context {
             city: &self.city,
-            style: self.style,
             finest_areas: &self.finest_areas,
             history: &self.history,
-            study: &self.study,
+            study: Study { city: &self.city, area: &self.study },
             seq,
             now,
         };
@@ -279,7 +284,9 @@ impl HotspotEngine {
             let mine = |hotspot: &Hotspot| (hotspot.layer, hotspot.drill) == (lane.layer, lane.drill);
             let live = loaded.live.iter().filter(|hotspot| mine(hotspot)).cloned().collect();
             let ended = loaded.ended.iter().filter(|(hotspot, ..)| mine(hotspot)).collect::<Vec<_>>();
-            lane.load(live, &ended, head > derived.as_of_seq, now);
+            let in_rows = loaded.in_rows.iter().filter(|(key, _)| *key == (lane.layer, lane.drill));
+            let in_rows = in_rows.map(|(_, id)| *id).collect();
+            lane.load(live, &ended, in_rows, head > derived.as_of_seq, now);
         }
         self.board = HotspotBoard::load(loaded, derived.as_of_seq, head);
         Ok(())

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::identity::{Old, Origin, match_groups};
-use super::testing::{cases, city, naive_dbscan, place};
+use super::naive::Naive;
+use super::testing::{cases, city, city_with_areas, naive_dbscan, place};
 use super::*;
 use crate::city::HotspotParameters;
-use crate::journal::{Derived, DerivedUpdate};
+use crate::journal::{Derived, DerivedUpdate, HotspotMemberRow, HotspotMembers};
 use crate::model::{HOUR_MS, MINUTE_MS, Projection};
 
 const START: TimeMs = TimeMs(1_764_000_000_000);
@@ -46,6 +47,7 @@ fn history(max: usize) -> impl Strategy<Value = Vec<Step>> {
 struct World {
     city: Arc<City>,
     style: OutlineStyle,
+    west_lng: f64,
     engine: HotspotEngine,
     seq: Seq,
     now: TimeMs,
@@ -59,10 +61,19 @@ struct World {
 
 impl World {
     fn new(style: OutlineStyle) -> World {
-        let city = city(200.0, 3.0, 2);
+        World::of(city(200.0, 3.0, 2), 127.38, style)
+    }
+
+    /// On the border of two villages.
+    fn with_areas(style: OutlineStyle) -> World {
+        World::of(city_with_areas(200.0, 3.0, 2), 127.386, style)
+    }
+
+    fn of(city: Arc<City>, west_lng: f64, style: OutlineStyle) -> World {
         World {
             engine: HotspotEngine::new(city.clone(), style),
             style,
+            west_lng,
             city,
             seq: Seq(0),
             now: START,
@@ -86,13 +97,15 @@ impl World {
             Step::Report { east, north, garbage, sender, joins, age_min, drill } => {
                 self.seq = self.seq.next();
                 let no = self.reports.len() as u32 + 1;
+                let (east, north) = (f64::from(*east) * 0.001, f64::from(*north) * 0.001);
+                let place = place(self.west_lng + east, 0.79 + north);
                 let report = HotspotReport {
                     seq: self.seq,
                     report: ReportNo(no),
                     received_at: self.now,
                     incident: IncidentNo(if *joins { no.saturating_sub(1).max(1) } else { no }),
-                    place: place(127.38 + f64::from(*east) * 0.001, 0.79 + f64::from(*north) * 0.001),
-                    area: None,
+                    place,
+                    area: self.city.areas.locate(place),
                     category: CategoryId(u8::from(*garbage)),
                     occurred_at: self.now.plus_ms(-age_min * MINUTE_MS),
                     sender: SenderId(*sender),
@@ -131,6 +144,7 @@ impl World {
         self.check_changes(&before, &changes)?;
         self.check_groups()?;
         self.check_identities(&before)?;
+        self.check_portraits(&before, &changes)?;
         self.store(&changes);
         self.ticks.push(changes);
         Ok(())
@@ -167,19 +181,53 @@ impl World {
     }
 
     /// The reports that count in a lane now, by seq.
-    fn points(&self, (layer, drill): (Layer, bool)) -> (Vec<Point>, HotspotParameters) {
+    fn points(&self, lane: (Layer, bool)) -> (Vec<Point>, HotspotParameters) {
+        let (reports, parameters) = self.counting(lane);
+        let point =
+            |r: &HotspotReport| Point { seq: r.seq, place: r.place, sender: r.sender, weight: r.weight };
+        (reports.iter().map(point).collect(), parameters)
+    }
+
+    fn counting(&self, (layer, drill): (Layer, bool)) -> (Vec<HotspotReport>, HotspotParameters) {
         let parameters = match layer {
             Layer::Category(id) => self.city.category(id).hotspot,
             Layer::All => self.city.all_categories,
         };
-        let points = self
+        let reports = self
             .reports
             .iter()
             .filter(|r| layer == Layer::All || layer == Layer::Category(r.category))
             .filter(|r| r.drill == drill && !self.rejected.contains(&r.incident))
-            .filter(|r| self.now.since(r.occurred_at) < parameters.window_ms)
-            .map(|r| Point { seq: r.seq, place: r.place, sender: r.sender, weight: r.weight });
-        (points.collect(), parameters)
+            .filter(|r| self.now.since(r.occurred_at) < parameters.window_ms);
+        (reports.copied().collect(), parameters)
+    }
+
+    /// What is told of a hotspot whose members changed is what the whole list of its reports says.
+    fn check_portraits(&self, before: &HotspotBoard, changes: &TickChanges) -> Result<(), TestCaseError> {
+        for hotspot in &changes.changed {
+            let old = before.get(hotspot.id);
+            if old.is_some_and(|old| seqs(old) == seqs(hotspot)) {
+                continue;
+            }
+            let (lane, parameters) = self.counting((hotspot.layer, hotspot.drill));
+            let members: Vec<HotspotReport> =
+                lane.iter().filter(|report| hotspot.members.get(report.seq).is_some()).copied().collect();
+            let naive = Naive {
+                city: &self.city,
+                style: self.style,
+                layer: hotspot.layer,
+                drill: hotspot.drill,
+                parameters,
+                lane: &lane,
+                history: &self.engine.history,
+                now: self.now,
+            };
+            let mut expected = (**hotspot).clone();
+            naive.describe(&members, old.and_then(|old| old.lead_area), &mut expected);
+            prop_assert_eq!(&**hotspot, &expected);
+            prop_assert_eq!(hotspot.members.len(), members.len());
+        }
+        Ok(())
     }
 
     /// Groups are those of the naive oracle over the reports that count.
@@ -237,6 +285,19 @@ impl World {
             self.derived.hotspots.retain(|kept| kept.id != row.id);
             self.derived.hotspots.push(row);
         }
+        for change in update.members {
+            let i = self.derived.members.iter().position(|known| known.id == change.id);
+            let i = i.unwrap_or_else(|| {
+                let (projection, id, members) = (change.projection, change.id, Vec::new());
+                self.derived.members.push(HotspotMembers { projection, id, members });
+                self.derived.members.len() - 1
+            });
+            let known = &mut self.derived.members[i].members;
+            let is_new = |member: &HotspotMemberRow| change.came.iter().any(|new| new.seq == member.seq);
+            known.retain(|m| !change.whole && !is_new(m) && !change.left.contains(&m.seq));
+            known.extend(change.came);
+            known.sort_by_key(|member| member.seq);
+        }
         self.derived.events.extend(update.events);
     }
 
@@ -272,6 +333,12 @@ proptest! {
     }
 
     #[test]
+    fn what_is_told_follows_from_the_members_at_every_tick(steps in history(160)) {
+        World::with_areas(OutlineStyle::Exact).run(&steps)?;
+        World::with_areas(OutlineStyle::H3(h3o::Resolution::Ten)).run(&steps)?;
+    }
+
+    #[test]
     fn the_same_history_gives_the_same_hotspots(steps in history(100)) {
         let mut worlds = [0, 1].map(|_| World::new(OutlineStyle::H3(h3o::Resolution::Nine)));
         for world in &mut worlds {
@@ -290,6 +357,7 @@ proptest! {
         let by_id = |changes: &TickChanges| {
             let mut changes = changes.clone();
             changes.changed.sort_by_key(|hotspot| hotspot.id);
+            changes.members.sort_by_key(|(id, _)| *id);
             changes
         };
         for step in &steps {
@@ -309,7 +377,7 @@ proptest! {
         steps in history(120), stop in 0.0..1.0,
     ) {
         let stop = (steps.len() as f64 * stop) as usize;
-        let mut world = World::new(OutlineStyle::Exact);
+        let mut world = World::with_areas(OutlineStyle::Exact);
         world.run(&steps[..stop])?;
         let mut reopened = world.reopened();
         prop_assert_eq!(live(&reopened), live(&world.engine));
@@ -318,7 +386,7 @@ proptest! {
         world.run(&steps[stop..])?;
         world.tick()?;
 
-        let mut whole = World::new(OutlineStyle::Exact);
+        let mut whole = World::with_areas(OutlineStyle::Exact);
         whole.run(&steps)?;
         whole.tick()?;
         prop_assert_eq!(live(&world.engine), live(&whole.engine));
