@@ -33,6 +33,7 @@ mod outline;
 pub mod poisson;
 mod portrait;
 mod radius;
+mod recall;
 mod row;
 mod sums;
 #[cfg(test)]
