@@ -286,12 +286,23 @@ impl CellCounts {
         let scores = self.scores.as_ref()?;
         let mut from = 0;
         let position = |cell: &CellIndex| {
-            from += study.cells[from..].partition_point(|other| other < cell);
+            from += steps_to(&study.cells[from..], cell);
             study.cells.get(from).is_some_and(|other| other == cell).then_some(from)
         };
         let hottest = cells.filter_map(position).max_by(|a, b| scores.z[*a].total_cmp(&scores.z[*b]));
         hottest.map(|i| scores.of(i))
     }
+}
+
+/// How many of the cells, in ascending order, lie below one. Looks in steps that double, so that what is
+/// near is found at once.
+fn steps_to(cells: &[CellIndex], cell: &CellIndex) -> usize {
+    let mut bound = 1;
+    while cells.get(bound - 1).is_some_and(|other| other < cell) {
+        bound *= 2;
+    }
+    let (low, high) = (bound / 2, bound.min(cells.len()));
+    low + cells[low..high].partition_point(|other| other < cell)
 }
 
 #[cfg(test)]

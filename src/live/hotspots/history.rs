@@ -175,11 +175,16 @@ impl History {
         self.count_between(series, area, &borders)
     }
 
-    /// The same; what is asked again is not counted again.
-    pub fn day_counts(&self, series: Series<'_>, area: AreaId, borders: &[TimeMs]) -> Vec<u32> {
+    /// The same of several finest areas; what is asked again is not counted again.
+    pub fn day_counts(
+        &self,
+        series: Series<'_>,
+        areas: impl Iterator<Item = AreaId>,
+        borders: &[TimeMs],
+    ) -> Vec<(AreaId, Vec<u32>)> {
         let borders: Vec<i64> = borders.iter().map(|at| quarter_from(*at)).collect();
-        let count = || self.count_between(series, area, &borders);
-        self.recall.borrow_mut().days(&borders, (series.drill, series.layer, area), count).to_vec()
+        let count = |area| self.count_between(series, area, &borders);
+        self.recall.borrow_mut().days(&borders, (series.drill, series.layer), areas, count)
     }
 
     /// The count of several finest areas, in ascending order, between two times. What is asked again is not
@@ -285,8 +290,8 @@ mod tests {
                 for layer in [Layer::All, Layer::Category(CategoryId(1))] {
                     let days: Vec<TimeMs> = (-20..=2).map(|day| START.plus_ms(day * DAY_MS)).collect();
                     let known = days.iter().filter(|day| **day < kept).count().min(22);
-                    let recalled = history.day_counts(series(layer), AreaId(1), &days).split_off(known);
-                    prop_assert_eq!(recalled, history.counts(series(layer), AreaId(1), &days[known..]));
+                    let recalled = history.day_counts(series(layer), [AreaId(1)].into_iter(), &days);
+                    prop_assert_eq!(&recalled[0].1[known..], history.counts(series(layer), AreaId(1), &days[known..]));
                     let [from, to] = [-10, -3].map(|day| START.plus_ms(day * DAY_MS));
                     let count = |area| history.counts(series(layer), area, &[from, to])[0];
                     let areas = vec![AreaId(0), AreaId(2)];

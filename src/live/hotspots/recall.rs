@@ -61,16 +61,25 @@ impl Recall {
         }
     }
 
-    /// The counts between each two neighbours of `borders`; `count` is asked where they are not known.
-    pub fn days(&mut self, borders: &[i64], of: Of, count: impl FnOnce() -> Vec<u32>) -> &[u32] {
+    /// Of each finest area the counts between each two neighbours of `borders`; `count` is asked where
+    /// they are not known.
+    pub fn days(
+        &mut self,
+        borders: &[i64],
+        (drill, layer): (bool, Layer),
+        areas: impl Iterator<Item = AreaId>,
+        count: impl Fn(AreaId) -> Vec<u32>,
+    ) -> Vec<(AreaId, Vec<u32>)> {
         if !self.days.contains_key(borders) {
             if self.days.len() >= DAYS_MAX {
                 self.days.clear();
             }
             self.days.insert(borders.to_vec(), HashMap::new());
         }
-        let counts = self.days.get_mut(borders).expect("it was just put there");
-        counts.entry(of).or_insert_with(count)
+        let known = self.days.get_mut(borders).expect("it was just put there");
+        let counts_of =
+            |area| (area, known.entry((drill, layer, area)).or_insert_with(|| count(area)).clone());
+        areas.map(counts_of).collect()
     }
 
     pub fn span(&mut self, span: Span, count: impl FnOnce(&Span) -> u32) -> u32 {

@@ -79,8 +79,9 @@ impl Days {
         let above: BTreeSet<AreaId> = with_ancestors(city, question.areas);
         let is_below = |area: AreaId| city.areas.with_ancestors(area).any(|id| above.contains(&id));
         let finest = city.areas.finest().map(|(id, _)| id).filter(|id| is_below(*id));
-        let counts = |area| history.day_counts(question.series, area, &borders).split_off(unknown);
-        Days { counts: finest.map(|area| (area, counts(area))).collect() }
+        let mut counts = history.day_counts(question.series, finest, &borders);
+        counts.iter_mut().for_each(|(_, counts)| drop(counts.drain(..unknown)));
+        Days { counts }
     }
 
     /// The highest statistic of EARS among the areas and those above them.
