@@ -7,5 +7,7 @@ CREATE TABLE hotspot_member (
   report_no   INTEGER NOT NULL,
   received_at INTEGER NOT NULL,
   core        INTEGER NOT NULL, -- 0 or 1
+  repeats     INTEGER NOT NULL, -- earlier reports of its sender nearby, up to 7
+  rejections  INTEGER NOT NULL, -- rejected reports of its sender, up to 7
   PRIMARY KEY (projection, id, seq)
 ) STRICT, WITHOUT ROWID;

@@ -307,6 +307,9 @@ pub struct HotspotMemberRow {
     pub report: ReportNo,
     pub received_at: TimeMs,
     pub core: bool,
+    /// What speaks against it.
+    pub repeats: u8,
+    pub rejections: u8,
 }
 
 /// One event in a hotspot's life. Key: projection, seq, id and kind.

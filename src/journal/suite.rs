@@ -429,7 +429,14 @@ fn hotspots_are_kept_with_the_next_commit_also_without_commands(mut store: Store
         changed_seq: Seq(seq),
         body: body.to_owned(),
     };
-    let row = |seq, core| HotspotMemberRow { seq: Seq(seq), report: ReportNo(7), received_at: NOW, core };
+    let row = |seq, core| HotspotMemberRow {
+        seq: Seq(seq),
+        report: ReportNo(7),
+        received_at: NOW,
+        core,
+        repeats: 1,
+        rejections: 2,
+    };
     let update = |whole, came: &[HotspotMemberRow], left: &[u64]| HotspotMembersUpdate {
         projection: Projection::Staff,
         id: "1-1".to_owned(),

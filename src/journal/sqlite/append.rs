@@ -110,11 +110,12 @@ fn update_members(conn: &Connection, change: &HotspotMembersUpdate) -> Result<()
             .execute(params![projection, id])?;
     }
     let mut put = conn.prepare_cached(
-        "INSERT OR REPLACE INTO hotspot_member (projection, id, seq, report_no, received_at, core) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT OR REPLACE INTO hotspot_member (projection, id, seq, report_no, received_at, core, repeats, rejections) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
-    for &HotspotMemberRow { seq, report, received_at, core } in &change.came {
-        put.execute(params![projection, id, seq.0.cast_signed(), report.0, received_at.0, core])?;
+    for &HotspotMemberRow { seq, report, received_at, core, repeats, rejections } in &change.came {
+        let (seq, report, received_at) = (seq.0.cast_signed(), report.0, received_at.0);
+        put.execute(params![projection, id, seq, report, received_at, core, repeats, rejections])?;
     }
     let mut take =
         conn.prepare_cached("DELETE FROM hotspot_member WHERE projection = ?1 AND id = ?2 AND seq = ?3")?;

@@ -394,7 +394,8 @@ fn ended_after(head: Seq) -> i64 {
 
 fn members(conn: &Connection, head: Seq) -> Result<Vec<HotspotMembers>, JournalError> {
     let mut statement = conn.prepare_cached(
-        "SELECT h.projection, h.id, m.seq, m.report_no, m.received_at, m.core FROM hotspot h \
+        "SELECT h.projection, h.id, m.seq, m.report_no, m.received_at, m.core, m.repeats, m.rejections \
+         FROM hotspot h \
          JOIN hotspot_member m ON m.projection = h.projection AND m.id = h.id \
          WHERE h.ended_seq IS NULL OR h.ended_seq > ?1 ORDER BY h.projection, h.id, m.seq",
     )?;
@@ -407,6 +408,8 @@ fn members(conn: &Connection, head: Seq) -> Result<Vec<HotspotMembers>, JournalE
             report: ReportNo(row.get(3)?),
             received_at: TimeMs(row.get(4)?),
             core: row.get(5)?,
+            repeats: row.get(6)?,
+            rejections: row.get(7)?,
         };
         match members.last_mut() {
             Some(last) if last.projection == projection && last.id == id => last.members.push(member),

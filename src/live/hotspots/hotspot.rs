@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use geo_types::MultiPolygon;
 
+use super::credibility::Doubts;
 use super::gi_star::Confidence;
 use super::life::State;
 use super::members::{MemberChanges, Members};
@@ -70,6 +71,8 @@ pub struct HotspotMember {
     pub report: ReportNo,
     pub received_at: TimeMs,
     pub core: bool,
+    /// Why it does not count in full.
+    pub doubts: Doubts,
 }
 
 /// A hotspot as of the tick that last changed it.
@@ -109,7 +112,7 @@ pub struct Hotspot {
     pub changed_seq: Seq,
     /// In the order of their seqs.
     pub members: Members,
-    /// Its count at birth, and how often that has doubled at the most.
+    /// Its weight at birth, in whole reports, and how often that has doubled at the most.
     pub born_reports: u32,
     pub level: u32,
     /// Its alarm was raised, or that of what it grew out of.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use geo_types::{Coord, LineString, MultiPolygon, Polygon};
 use serde::{Deserialize, Serialize};
 
+use super::credibility::Doubts;
 use super::gi_star::Confidence;
 use super::hotspot::{EventKind, Hotspot, HotspotEvent, HotspotId, HotspotMember, Layer, TickChanges};
 use super::life::State;
@@ -85,8 +86,9 @@ fn row(hotspot: &Hotspot, ended: Option<(Seq, TimeMs)>, projection: Projection, 
 
 fn members_update(id: HotspotId, change: &MemberChanges, projection: Projection) -> HotspotMembersUpdate {
     let row = |member: &HotspotMember| {
-        let &HotspotMember { seq, report, received_at, core } = member;
-        HotspotMemberRow { seq, report, received_at, core }
+        let &HotspotMember { seq, report, received_at, core, doubts } = member;
+        let Doubts { repeats, rejections } = doubts;
+        HotspotMemberRow { seq, report, received_at, core, repeats, rejections }
     };
     let came = change.came.iter().map(row).collect();
     HotspotMembersUpdate {
@@ -190,8 +192,8 @@ pub(super) fn read(projection: Projection, derived: &Derived, city: &City) -> Re
 
 fn read_members(rows: &[HotspotMemberRow]) -> Members {
     let member = |row: &HotspotMemberRow| {
-        let &HotspotMemberRow { seq, report, received_at, core } = row;
-        HotspotMember { seq, report, received_at, core }
+        let &HotspotMemberRow { seq, report, received_at, core, repeats, rejections } = row;
+        HotspotMember { seq, report, received_at, core, doubts: Doubts { repeats, rejections } }
     };
     rows.iter().map(member).collect()
 }
@@ -358,6 +360,7 @@ impl Columns {
                 report: ReportNo(u32::try_from(report).ok()?),
                 received_at: TimeMs(received_ms),
                 core: !borders.contains(&i),
+                doubts: Doubts::NONE,
             })
         })
         .collect()

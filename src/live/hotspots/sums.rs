@@ -101,11 +101,11 @@ impl Sums {
     }
 
     pub fn add(&mut self, report: &HotspotReport, core: bool) {
-        let &HotspotReport { seq, report: no, received_at, .. } = report;
-        self.members.insert(HotspotMember { seq, report: no, received_at, core });
+        let &HotspotReport { seq, report: no, received_at, doubts, .. } = report;
+        self.members.insert(HotspotMember { seq, report: no, received_at, core, doubts });
         self.times.insert(report.occurred_at);
         self.n_imported += u32::from(report.imported);
-        self.weight_units += report_units(report.weight);
+        self.weight_units += report_units(report.weight());
         *self.incidents.entry(report.incident).or_default() += 1;
         if let Some(area) = report.area {
             *self.areas.entry(area).or_default() += 1;
@@ -132,7 +132,7 @@ impl Sums {
         self.members.remove(report.seq);
         self.times.remove(report.occurred_at);
         self.n_imported -= u32::from(report.imported);
-        self.weight_units -= report_units(report.weight);
+        self.weight_units -= report_units(report.weight());
         take_one(&mut self.incidents, &report.incident);
         if let Some(area) = report.area {
             take_one(&mut self.areas, &area);

@@ -63,6 +63,11 @@ pub fn city_with_areas(eps_m: f64, min_reports: f64, min_reporters: usize) -> Ar
     Arc::new(City { areas, land, ..without })
 }
 
+/// A pack that weighs reports by their senders.
+pub fn weighing(city: Arc<City>) -> Arc<City> {
+    Arc::new(City { weighs_senders: true, ..Arc::into_inner(city).unwrap() })
+}
+
 /// A pack without areas: categories `water` (window 1 h) and `garbage` (3 h), all (2 h).
 pub fn city(eps_m: f64, min_reports: f64, min_reporters: usize) -> Arc<City> {
     let text = |word: &str| Text { id: word.to_owned(), en: word.to_owned() };
@@ -99,6 +104,7 @@ pub fn city(eps_m: f64, min_reports: f64, min_reporters: usize) -> Arc<City> {
         agencies: Vec::new(),
         areas: Areas::default(),
         holidays: Vec::new(),
+        weighs_senders: false,
         land: crate::city::Land::new(h3o::Resolution::Nine),
         hash: [0; 32],
     })

@@ -11,7 +11,7 @@ use crate::model::{EARTH_RADIUS_M, LngLat};
 const CENTRE_STEP_DEG: f64 = 4.0;
 
 /// Azimuthal equidistant, so it holds anywhere on earth.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Plane {
     up: [f64; 3],
     east: [f64; 3],

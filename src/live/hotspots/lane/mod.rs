@@ -12,24 +12,30 @@
 //! - After a tick `sums` has what the members of each group add up to.
 //! - Unless `stale`, `hotspot_of` names the hotspot of every group of the newest tick.
 
+mod regroup;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use geo_types::MultiPolygon;
 
+use super::credibility::{Doubts, Senders};
 use super::dbscan::Point;
-use super::density::{DensityGroups, GroupNo, Move};
+use super::density::{DensityGroups, GroupNo};
 use super::faded::FadedHotspots;
 use super::gi_star::CellCounts;
 use super::hotspot::{EventKind, Hotspot, HotspotId, HotspotMember, Layer, TickChanges};
-use super::identity::{Matching, Old, Origin, Shares, match_groups, match_shares};
+use super::identity::Origin;
 use super::life::{self, State, Vitals};
-use super::members::{MemberChanges, Members};
+use super::members::MemberChanges;
 use super::portrait::Context;
 use super::sums::{Manner, Sums};
 use super::{HotspotReport, OutlineStyle};
 use crate::city::{City, HotspotParameters};
-use crate::model::{LngLat, Seq, TimeMs};
+use crate::model::{LngLat, SenderId, Seq, TimeMs};
+
+use regroup::Found;
+pub(super) use regroup::Regrouped;
 
 #[derive(Debug)]
 pub(super) struct Lane {
@@ -41,6 +47,8 @@ pub(super) struct Lane {
     reports: HashMap<Seq, HotspotReport>,
     departed: HashMap<Seq, HotspotReport>,
     by_time: BTreeSet<(TimeMs, Seq)>,
+    /// `None` where all reports count alike.
+    senders: Option<Senders>,
     /// Where `reports` are.
     pub cells: CellCounts,
     /// Those that came since the newest tick: many at once take less time than one by one.
@@ -58,35 +66,6 @@ pub(super) struct Lane {
     faded: FadedHotspots,
 }
 
-/// The groups of a lane that may have changed, matched with the hotspots that they were.
-pub(super) struct Regrouped {
-    /// In the order of their smallest cores.
-    groups: Vec<Found>,
-    matching: Matching,
-    /// What happened to reports since the tick before, by seq.
-    moves: Vec<Move>,
-    /// What the groups that reports moved from were then; `None` where that is not known.
-    before: Option<HashMap<GroupNo, HotspotId>>,
-}
-
-struct Found {
-    group: GroupNo,
-    smallest_core: Seq,
-    /// What the group of the same number was at the tick before.
-    before: Option<HotspotId>,
-    change: Change,
-}
-
-/// What became of a group's members since the tick before.
-#[derive(Debug, Default)]
-struct Change {
-    /// It has other reports.
-    moved: bool,
-    /// New, or core now and not before, or the other way round.
-    came: Vec<Seq>,
-    left: Vec<Seq>,
-}
-
 /// A hotspot that is about to be.
 struct Birth {
     id: HotspotId,
@@ -95,23 +74,9 @@ struct Birth {
     reporters: u32,
 }
 
-impl Regrouped {
-    /// Smallest core seq of each group that is born, in the order of the groups.
-    pub fn births(&self) -> impl Iterator<Item = Seq> {
-        let born = self.matching.origins.iter().zip(&self.groups);
-        born.filter(|(origin, _)| matches!(origin, Origin::Born { .. }))
-            .map(|(_, found)| found.smallest_core)
-    }
-
-    /// The group of a report of `now` at the tick before.
-    fn group_before(&self, report: Seq, now: GroupNo) -> Option<GroupNo> {
-        let index = self.moves.binary_search_by_key(&report, |a_move| a_move.seq);
-        index.map_or(Some(now), |index| self.moves[index].from)
-    }
-}
-
-fn seqs(members: &Members) -> Vec<Seq> {
-    members.iter().map(|member| member.seq).collect()
+fn point(report: &HotspotReport) -> Point {
+    let &HotspotReport { seq, place, sender, .. } = report;
+    Point { seq, place, sender, weight: report.weight() }
 }
 
 impl Lane {
@@ -131,6 +96,7 @@ impl Lane {
             reports: HashMap::new(),
             departed: HashMap::new(),
             by_time: BTreeSet::new(),
+            senders: city.weighs_senders.then(|| Senders::new(parameters.eps_m)),
             cells: CellCounts::new(land_res),
             sums: HashMap::new(),
             in_rows: HashSet::new(),
@@ -154,13 +120,48 @@ impl Lane {
     /// Lets a report count, unless it is too old at `now`.
     pub fn insert(&mut self, report: &HotspotReport, now: TimeMs) {
         if self.leaves_at(report.occurred_at) > now {
-            let &HotspotReport { seq, place, sender, weight, .. } = report;
-            self.arrivals.insert(seq, Point { seq, place, sender, weight });
-            self.reports.insert(seq, *report);
+            let &HotspotReport { seq, place, sender, .. } = report;
+            let mut report = *report;
+            if let Some(senders) = &mut self.senders {
+                senders.add(sender, seq, place);
+                report.doubts.repeats = senders.repeats(sender, seq, place);
+            }
+            self.arrivals.insert(seq, point(&report));
+            self.reports.insert(seq, report);
             self.by_time.insert((report.occurred_at, seq));
             self.cells.add(place);
             self.dirty = true;
+            self.recount_after(&report);
         }
+    }
+
+    /// Says how many reports of a sender were rejected.
+    pub fn set_rejections(&mut self, sender: SenderId, rejections: u8) {
+        for seq in self.senders.as_ref().map_or_else(Vec::new, |senders| senders.of(sender)) {
+            self.weigh(seq, Doubts { rejections, ..self.reports[&seq].doubts });
+        }
+    }
+
+    /// Counts anew how often was said before what a sender said near a report and after it.
+    fn recount_after(&mut self, report: &HotspotReport) {
+        let Some(senders) = &self.senders else { return };
+        let later = senders.later(report.sender, report.seq, report.place);
+        let repeats = |seq: &Seq| senders.repeats(report.sender, *seq, self.reports[seq].place);
+        let repeats: Vec<(Seq, u8)> = later.iter().map(|seq| (*seq, repeats(seq))).collect();
+        for (seq, repeats) in repeats {
+            self.weigh(seq, Doubts { repeats, ..self.reports[&seq].doubts });
+        }
+    }
+
+    fn weigh(&mut self, seq: Seq, doubts: Doubts) {
+        let Some(report) = self.reports.get_mut(&seq).filter(|report| report.doubts != doubts) else {
+            return;
+        };
+        self.departed.entry(seq).or_insert(*report);
+        report.doubts = doubts;
+        self.density.remove(seq);
+        self.arrivals.insert(seq, point(report));
+        self.dirty = true;
     }
 
     pub fn remove(&mut self, report: &HotspotReport) {
@@ -173,6 +174,10 @@ impl Lane {
         if let Some(report) = self.reports.remove(&seq) {
             self.cells.remove(report.place);
             self.departed.entry(seq).or_insert(report);
+            if let Some(senders) = &mut self.senders {
+                senders.remove(report.sender, seq);
+            }
+            self.recount_after(&report);
         }
         if self.arrivals.remove(&seq).is_none() {
             self.density.remove(seq);
@@ -194,128 +199,6 @@ impl Lane {
     pub fn due_at(&self) -> Option<TimeMs> {
         let leaves_at = self.by_time.first().map(|(occurred_at, _)| self.leaves_at(*occurred_at));
         leaves_at.into_iter().chain(self.state_due.first().map(|(at, _)| *at)).min()
-    }
-
-    /// Drops what left the window; then, if the input changed, matches the groups that changed with
-    /// the hotspots that they were.
-    pub fn regroup(&mut self, seq: Seq, now: TimeMs) -> Option<Regrouped> {
-        self.expire(now);
-        self.faded.forget(seq, now);
-        if !std::mem::replace(&mut self.dirty, false) {
-            return None;
-        }
-        self.take_in_arrivals();
-        let moves = self.density.take_moves();
-        let mut changes = self.follow(&moves);
-        let is_stale = std::mem::replace(&mut self.stale, false);
-        if is_stale {
-            for group in self.density.group_numbers() {
-                changes.entry(group).or_default();
-            }
-        }
-        let mut before = HashMap::new();
-        let mut groups = Vec::new();
-        for (group, change) in changes {
-            let id = self.hotspot_of.remove(&group);
-            before.extend(id.map(|id| (group, id)));
-            if let Some(smallest_core) = self.density.group(group).and_then(|found| found.smallest_core()) {
-                groups.push(Found { group, smallest_core, before: id, change });
-            }
-        }
-        groups.sort_by_key(|found| found.smallest_core);
-        let matching =
-            if is_stale { self.match_all(&groups) } else { self.match_moved(&before, &groups, &moves) };
-        Some(Regrouped { groups, matching, moves, before: (!is_stale).then_some(before) })
-    }
-
-    /// Makes the moves in `sums`. The groups that have any, with what they did to them.
-    fn follow(&mut self, moves: &[Move]) -> BTreeMap<GroupNo, Change> {
-        let mut changes: BTreeMap<GroupNo, Change> = BTreeMap::new();
-        let departed = std::mem::take(&mut self.departed);
-        let mut joining = Vec::new();
-        for &Move { seq, from, to } in moves {
-            let stays = from.is_some() && from == to.map(|(to, _)| to);
-            if let (true, Some((group, core)), false) = (stays, to, departed.contains_key(&seq)) {
-                let turned = self.sums.get_mut(&group).is_some_and(|sums| sums.turn(seq, core));
-                changes.entry(group).or_default().came.extend(turned.then_some(seq));
-                continue;
-            }
-            if let Some(from) = from {
-                let report = departed.get(&seq).or_else(|| self.reports.get(&seq));
-                let report = report.expect("a report that left is kept until the tick");
-                self.sums.get_mut(&from).expect("every group has its sums").remove(report);
-                let change = changes.entry(from).or_default();
-                change.moved |= !stays;
-                change.left.extend((!stays).then_some(seq));
-            }
-            if let Some((to, core)) = to {
-                let change = changes.entry(to).or_default();
-                change.moved |= !stays;
-                change.came.push(seq);
-                joining.push((seq, to, core));
-            }
-        }
-        for (seq, group, core) in joining {
-            self.sums.entry(group).or_insert_with(|| Sums::new(self.manner)).add(&self.reports[&seq], core);
-        }
-        for group in changes.keys() {
-            if self.sums.get(group).is_some_and(|sums| sums.members.is_empty()) {
-                self.sums.remove(group);
-            }
-        }
-        changes
-    }
-
-    /// Matches all groups with all hotspots, members by members.
-    fn match_all(&mut self, groups: &[Found]) -> Matching {
-        self.hotspot_of.clear();
-        let old =
-            |(id, hotspot): (&HotspotId, &Arc<Hotspot>)| Old { id: *id, members: seqs(&hotspot.members) };
-        let old: Vec<Old> = self.live.iter().map(old).collect();
-        let new: Vec<Vec<Seq>> =
-            groups.iter().map(|found| seqs(&self.sums[&found.group].members)).collect();
-        match_groups(&old, &new, |seq| self.reports.contains_key(&seq))
-    }
-
-    /// Matches the groups that have moves with the hotspots that they were at the tick before: what did
-    /// not move is where it was.
-    fn match_moved(
-        &self,
-        before: &HashMap<GroupNo, HotspotId>,
-        groups: &[Found],
-        moves: &[Move],
-    ) -> Matching {
-        let index: HashMap<GroupNo, usize> = groups.iter().map(|found| found.group).zip(0..).collect();
-        let mut living: BTreeMap<HotspotId, usize> = BTreeMap::new();
-        let mut shared: BTreeMap<(HotspotId, usize), usize> = BTreeMap::new();
-        for (group, id) in before {
-            let n = self.live[id].members.len();
-            living.insert(*id, n);
-            shared.extend(index.get(group).map(|group| ((*id, *group), n)));
-        }
-        for Move { seq, from, to } in moves {
-            let Some((from, id)) = from.and_then(|from| Some((from, *before.get(&from)?))) else {
-                continue;
-            };
-            if let Some((to, _)) = to
-                && let Some(to) = index.get(to)
-            {
-                *shared.entry((id, *to)).or_default() += 1;
-            }
-            if let Some(n) = index.get(&from).and_then(|from| shared.get_mut(&(id, *from))) {
-                *n -= 1;
-            }
-            if !self.reports.contains_key(seq) {
-                living.entry(id).and_modify(|n| *n -= 1);
-            }
-        }
-        let share = |(id, living): (&HotspotId, &usize)| {
-            let of_it = shared.range((*id, 0)..=(*id, usize::MAX)).filter(|(_, n)| **n > 0);
-            Shares { id: *id, groups: of_it.map(|((_, group), n)| (*group, *n)).collect(), living: *living }
-        };
-        let shares: Vec<Shares> = living.iter().map(share).collect();
-        let sizes: Vec<usize> = groups.iter().map(|found| self.sums[&found.group].members.len()).collect();
-        match_shares(&shares, &sizes)
     }
 
     fn expire(&mut self, now: TimeMs) {
@@ -384,34 +267,6 @@ impl Lane {
             self.say_members(group, &hotspot, changes);
             self.put(hotspot);
         }
-    }
-
-    /// Of each group that is born, whether at least half of it was announced before: at the tick before,
-    /// or a moment ago.
-    fn known_births(&self, found: &Regrouped) -> Vec<bool> {
-        let is_born = |origin: &Origin| matches!(origin, Origin::Born { .. });
-        if !found.matching.origins.iter().any(is_born) {
-            return vec![false; found.groups.len()];
-        }
-        let announced = || self.live.values().filter(|hotspot| hotspot.announced);
-        // Only where it is not known of which hotspots the groups were.
-        let stale = found.before.is_none().then(|| announced().flat_map(|hotspot| seqs(&hotspot.members)));
-        let stale: HashSet<Seq> = stale.into_iter().flatten().collect();
-        let was_announced = |seq: Seq, group: GroupNo| match &found.before {
-            None => stale.contains(&seq),
-            Some(before) => {
-                let id = found.group_before(seq, group).and_then(|group| before.get(&group));
-                id.is_some_and(|id| self.live[id].announced)
-            }
-        };
-        let is_known = |(origin, group): (&Origin, &Found)| {
-            let members = &self.sums[&group.group].members;
-            let is_known = |member: &&HotspotMember| {
-                self.faded.holds(member.seq) || was_announced(member.seq, group.group)
-            };
-            is_born(origin) && members.iter().filter(is_known).count() * 2 >= members.len()
-        };
-        found.matching.origins.iter().zip(&found.groups).map(is_known).collect()
     }
 
     /// Says how the members of a hotspot that is about to be put in its place differ from those before.
@@ -483,12 +338,14 @@ impl Lane {
         let is_untouched = group.before == Some(id) && group.change.came.is_empty();
         let members = if same && is_untouched { before.members.clone() } else { sums.members.clone() };
         let mut next = Hotspot { members, ..(**before).clone() };
-        if same {
+        if !same {
+            self.describe(&mut next, sums, reporters, context);
+        } else if sums.weight() == before.weight {
             // No count changed, so no level did.
             return self.settle(next, before, context, changes);
         }
-        self.describe(&mut next, sums, reporters, context);
-        let level = life::level(next.born_reports, next.reports);
+        next.weight = sums.weight();
+        let level = life::level(next.born_reports, whole(next.weight));
         let doubled = level > next.level;
         let alarm = doubled && is_mostly_live(sums);
         next.level = next.level.max(level);
@@ -532,7 +389,7 @@ impl Lane {
             surge: None,
             changed_seq: context.seq,
             members: sums.members.clone(),
-            born_reports: sums.members.len() as u32,
+            born_reports: whole(sums.weight()),
             level: 0,
             announced: alarm || birth.is_known,
         };
@@ -589,6 +446,11 @@ impl Lane {
             self.faded.add(Arc::clone(hotspot), *ended_seq, *ended_at);
         }
     }
+}
+
+/// How many reports a weight stands for, with which doublings are counted.
+fn whole(weight: f64) -> u32 {
+    weight as u32
 }
 
 /// At least half did not come from an import.
