@@ -6,7 +6,9 @@ use std::time::Instant;
 use anyhow::ensure;
 use pantau::city::HotspotParameters;
 use pantau::cli::chance::Chance;
-use pantau::live::hotspots::{HotspotEngine, HotspotReport, Layer, OutlineStyle, Point, dbscan};
+use pantau::live::hotspots::{
+    Doubts, HotspotEngine, HotspotReport, Layer, OutlineStyle, Point, Standing, dbscan,
+};
 use pantau::model::{CategoryId, IncidentNo, LngLat, ReportNo, SECOND_MS, SenderId, Seq};
 
 use crate::data::Shape;
@@ -49,9 +51,9 @@ impl<'a> Trial<'a> {
             sender: SenderId(u64::from(no)),
             drill: false,
             imported: false,
-            weight: 1.0,
+            doubts: Doubts::NONE,
         };
-        self.engine.add_report(report, true);
+        self.engine.add_report(report, Standing { counts: true, rejected: false });
     }
 
     fn tick(&mut self) {
@@ -130,7 +132,7 @@ pub fn arrival(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let (p99, hotspots) = (quantile(&all, 0.99), trial.engine.board().live().count());
     let biggest = trial.engine.board().live().map(|h| h.members.len()).max().unwrap_or(0);
     let mut row = Row {
-        reason: "by samples the time goes into describing the arrival's two hotspots anew over all their members (places, distances, outline, H3 cells, distinct senders), and here each holds most of the city; where hotspots are small a tick stays below a millisecond (the note on a region), but grows with their number",
+        reason: "what is left is a pass over the cells of the land (Gi*), the days of the areas and districts that the hotspot lies in (EARS), and the arrival's place among its neighbours, in each of two layers",
         name: "hotspots-arrival".to_owned(),
         what: "one arrival to exact hotspots at 100k live points",
         unit: "µs p50",
@@ -144,7 +146,7 @@ pub fn arrival(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         guard: "after each arrival members and cores of all hotspots equal batch DBSCAN over all reports; after each run its cores and their groups equal scikit-learn's".to_owned(),
         notes: vec![
             format!(
-                "City-shaped: {} reports make {hotspots} hotspots in two layers, the biggest of {} members, and an arrival describes its hotspot anew (outline, words, members); p99 {} µs over {} arrivals; both layers included",
+                "City-shaped: {} reports make {hotspots} hotspots in two layers, the biggest of {} members, and an arrival says its hotspot anew (outline, words, members); p99 {} µs over {} arrivals; both layers included",
                 grouped(trial.places.len() as f64),
                 grouped(biggest as f64),
                 grouped(p99),

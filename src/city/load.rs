@@ -68,6 +68,8 @@ struct CityFile {
     keep_closed_days: u32,
     coarse_h3_res: Spanned<u8>,
     gi_h3_res: Option<Spanned<u8>>,
+    #[serde(default)]
+    weigh_senders: bool,
     basemap: Option<Spanned<String>>,
     attribution: String,
     #[serde(default)]
@@ -260,6 +262,7 @@ impl Pack<'_> {
             agencies,
             areas,
             holidays,
+            weighs_senders: file.weigh_senders,
             land: Land::new(self.keep(gi_res)?),
             hash: self.hash.clone().finalize().into(),
         })

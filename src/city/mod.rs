@@ -56,6 +56,8 @@ pub struct City {
     pub agencies: Vec<Agency>,
     pub areas: Areas,
     pub holidays: Vec<Holiday>,
+    /// In hotspots a report counts less for what speaks against it.
+    pub weighs_senders: bool,
     pub land: Land,
     /// Digest of all files that decide what facts mean (not of the base map).
     pub hash: [u8; 32],

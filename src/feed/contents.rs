@@ -234,6 +234,8 @@ fn hotspot_members(map: &LiveMap, hotspot: &Hotspot) -> Vec<HotspotMember> {
     let member = |member: &crate::live::hotspots::HotspotMember| HotspotMember {
         report: map.ids().report_uuid(member.report, member.received_at).to_string(),
         core: member.core,
+        weight: member.doubts.weight(),
+        why: member.doubts.keys().collect(),
     };
     hotspot.members.iter().map(member).collect()
 }

@@ -213,6 +213,10 @@ pub struct HotspotProperties {
 pub struct HotspotMember {
     pub report: String,
     pub core: bool,
+    /// How much it counts, from 0 to 1.
+    pub weight: f64,
+    /// Why it does not count in full: `repeated`, `rejected_before`.
+    pub why: Vec<&'static str>,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -11,8 +11,9 @@ use uuid::Uuid;
 
 use super::decide::{Accepted, Counters, Keyed, Store, decide_all};
 use super::{
-    Derived, DerivedUpdate, ENDED_ENTRIES_MAX, EVENTS_MAX, Head, HotspotEventRow, HotspotRow,
-    HotspotStateRow, IncidentRow, Journal, JournalError, Reader, ReportPlace, ReportRow, fold,
+    Derived, DerivedUpdate, ENDED_ENTRIES_MAX, EVENTS_MAX, Head, HotspotEventRow, HotspotMemberRow,
+    HotspotMembers, HotspotRow, HotspotStateRow, IncidentRow, Journal, JournalError, Reader, ReportPlace,
+    ReportRow, fold,
 };
 use crate::city::City;
 use crate::model::{
@@ -41,6 +42,7 @@ struct State {
     hotspots_as_of: Seq,
     hotspots: BTreeMap<(&'static str, String), HotspotRow>,
     states: BTreeMap<(&'static str, String, Seq), HotspotStateRow>,
+    members: BTreeMap<(&'static str, String), BTreeMap<Seq, HotspotMemberRow>>,
     events: BTreeMap<(Seq, &'static str, String, String), HotspotEventRow>,
 }
 
@@ -115,6 +117,16 @@ impl State {
         }
         for row in &update.states {
             self.states.insert((row.projection.key(), row.id.clone(), row.changed_seq), row.clone());
+        }
+        for change in &update.members {
+            let members = self.members.entry((change.projection.key(), change.id.clone())).or_default();
+            if change.whole {
+                members.clear();
+            }
+            members.extend(change.came.iter().map(|member| (member.seq, *member)));
+            for seq in &change.left {
+                members.remove(seq);
+            }
         }
         for row in &update.events {
             let key = (row.seq, row.projection.key(), row.id.clone(), row.kind.clone());
@@ -296,9 +308,17 @@ impl Reader for MemoryReader {
             row.ended_seq.is_none_or(|ended| ended.0 + ENDED_ENTRIES_MAX > state.last.seq.0)
         };
         let skipped = state.events.len().saturating_sub(EVENTS_MAX);
+        let hotspots: Vec<HotspotRow> = state.hotspots.values().filter(kept).cloned().collect();
+        let members = |row: &HotspotRow| {
+            let members = state.members.get(&(row.projection.key(), row.id.clone()))?;
+            let members: Vec<HotspotMemberRow> = members.values().copied().collect();
+            let (projection, id) = (row.projection, row.id.clone());
+            (!members.is_empty()).then_some(HotspotMembers { projection, id, members })
+        };
         Ok(Derived {
             as_of_seq: state.hotspots_as_of,
-            hotspots: state.hotspots.values().filter(kept).cloned().collect(),
+            members: hotspots.iter().filter_map(members).collect(),
+            hotspots,
             events: state.events.values().skip(skipped).cloned().collect(),
         })
     }

@@ -235,6 +235,8 @@ pub struct Derived {
     pub as_of_seq: Seq,
     /// Every hotspot that lives, and those that ended among the newest 10,000 entries.
     pub hotspots: Vec<HotspotRow>,
+    /// Of these, those that have any.
+    pub members: Vec<HotspotMembers>,
     /// The newest 1,000 events, oldest first.
     pub events: Vec<HotspotEventRow>,
 }
@@ -246,6 +248,8 @@ pub struct DerivedUpdate {
     pub hotspots: Vec<HotspotRow>,
     /// Of those that changed and live on: one for each tick.
     pub states: Vec<HotspotStateRow>,
+    /// In this order.
+    pub members: Vec<HotspotMembersUpdate>,
     pub events: Vec<HotspotEventRow>,
 }
 
@@ -271,6 +275,41 @@ pub struct HotspotRow {
     pub ended_seq: Option<Seq>,
     /// Everything else, as `live::hotspots` writes and reads it.
     pub body: String,
+}
+
+/// The members of one hotspot, in the order of their seqs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HotspotMembers {
+    pub projection: Projection,
+    /// Of the hotspot.
+    pub id: String,
+    pub members: Vec<HotspotMemberRow>,
+}
+
+/// How the members of one hotspot changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HotspotMembersUpdate {
+    pub projection: Projection,
+    /// Of the hotspot.
+    pub id: String,
+    /// All members are among `came`; what was there before goes.
+    pub whole: bool,
+    /// In the place of those with the same seqs.
+    pub came: Vec<HotspotMemberRow>,
+    pub left: Vec<Seq>,
+}
+
+/// A report in a hotspot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HotspotMemberRow {
+    /// Of the report's entry.
+    pub seq: Seq,
+    pub report: ReportNo,
+    pub received_at: TimeMs,
+    pub core: bool,
+    /// What speaks against it.
+    pub repeats: u8,
+    pub rejections: u8,
 }
 
 /// One event in a hotspot's life. Key: projection, seq, id and kind.

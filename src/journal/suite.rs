@@ -6,8 +6,9 @@ use tempfile::TempDir;
 
 use super::testing::{self, NOW, SECRET, act, import_row, key, receipt, report, sensitive_report};
 use super::{
-    DerivedUpdate, FolderMode, HotspotEventRow, HotspotRow, HotspotStateRow, IncidentRow, Journal,
-    MemoryJournal, Reader, ReportPlace, ReportRow, SqliteJournal,
+    DerivedUpdate, FolderMode, HotspotEventRow, HotspotMemberRow, HotspotMembers, HotspotMembersUpdate,
+    HotspotRow, HotspotStateRow, IncidentRow, Journal, MemoryJournal, Reader, ReportPlace, ReportRow,
+    SqliteJournal,
 };
 use crate::model::{
     Action, AgencyId, Command, Entry, Fact, HOUR_MS, IncidentNo, Outcome, Projection, Receipt, Refusal,
@@ -428,12 +429,32 @@ fn hotspots_are_kept_with_the_next_commit_also_without_commands(mut store: Store
         changed_seq: Seq(seq),
         body: body.to_owned(),
     };
+    let row = |seq, core| HotspotMemberRow {
+        seq: Seq(seq),
+        report: ReportNo(7),
+        received_at: NOW,
+        core,
+        repeats: 1,
+        rejections: 2,
+    };
+    let update = |whole, came: &[HotspotMemberRow], left: &[u64]| HotspotMembersUpdate {
+        projection: Projection::Staff,
+        id: "1-1".to_owned(),
+        whole,
+        came: came.to_vec(),
+        left: left.iter().map(|seq| Seq(*seq)).collect(),
+    };
     assert_eq!(store.reader().derived().unwrap(), Default::default());
     store.one(Command::Tick, NOW);
     let born = DerivedUpdate {
         as_of_seq: Seq(1),
         hotspots: vec![hotspot("1-0", "born", None), hotspot("1-1", "born", None)],
         states: vec![state("1-0", 1, "born"), state("1-1", 1, "born"), state("1-1", 3, "grown")],
+        members: vec![
+            update(false, &[row(1, true), row(2, false)], &[]),
+            update(true, &[row(3, true), row(4, true)], &[]),
+            update(false, &[row(5, true), row(4, false)], &[3]),
+        ],
         events: vec![event(Projection::Staff, "born"), event(Projection::Public, "born")],
     };
     store.journal().append(vec![], NOW, Some(&born)).unwrap();
@@ -441,6 +462,7 @@ fn hotspots_are_kept_with_the_next_commit_also_without_commands(mut store: Store
         as_of_seq: Seq(2),
         hotspots: vec![hotspot("1-0", "ended", Some(Seq(2)))],
         states: vec![],
+        members: vec![],
         events: vec![event(Projection::Staff, "ended")],
     };
     store.journal().append(vec![Command::Tick], NOW, Some(&ended)).unwrap();
@@ -448,6 +470,9 @@ fn hotspots_are_kept_with_the_next_commit_also_without_commands(mut store: Store
     let derived = store.reader().derived().unwrap();
     assert_eq!(derived.as_of_seq, Seq(2));
     assert_eq!(derived.hotspots, [hotspot("1-0", "ended", Some(Seq(2))), hotspot("1-1", "born", None)]);
+    let (projection, id, members) =
+        (Projection::Staff, "1-1".to_owned(), vec![row(4, false), row(5, true)]);
+    assert_eq!(derived.members, [HotspotMembers { projection, id, members }]);
     let kinds: Vec<&str> = derived.events.iter().map(|event| event.kind.as_str()).collect();
     assert_eq!(kinds, ["born", "born", "ended"]);
     let reader = store.reader();

@@ -8,14 +8,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::hotspots::{History, HotspotReport, LoadError, PastReport};
+use super::hotspots::{Doubts, History, HotspotReport, LoadError, PastReport};
 use super::incident::{Incident, Spot, is_public, spot_for_public};
 use super::map::{Change, LiveMap};
 use super::pyramid::Pyramid;
 use super::rows::Rows;
 use super::timeline::Timeline;
 use super::words::RecentTexts;
-use super::writer::{LiveWriter, REPORT_WEIGHT};
+use super::writer::LiveWriter;
 use crate::city::City;
 use crate::journal::{Derived, Head, ReportPlace, ReportRow};
 use crate::model::{AreaId, CategoryId, Entry, Fact, IdKey, IncidentNo, Projection, Seq, Status, TimeMs};
@@ -93,7 +93,7 @@ impl Restorer {
             sender: row.sender,
             drill: row.drill,
             imported: row.imported,
-            weight: REPORT_WEIGHT,
+            doubts: Doubts::NONE,
         };
         self.writer.count_report(report, Spot { place: row.place, area: row.area }, status);
     }

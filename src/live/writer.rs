@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use imbl::Vector;
 
-use super::hotspots::{HISTORY_MS, HotspotBoard, HotspotEngine, HotspotReport, OutlineStyle};
+use super::hotspots::{
+    Doubts, HISTORY_MS, HotspotBoard, HotspotEngine, HotspotReport, OutlineStyle, Standing,
+};
 use super::incident::{Incident, Spot, is_public, spot_for_public};
 use super::map::{Change, LiveMap, RING_CHANGES_MAX};
 use super::pyramid::Pyramid;
@@ -19,9 +21,6 @@ use crate::journal::DerivedUpdate;
 use crate::model::{
     ActionFact, Entry, Epoch, Fact, IdKey, IncidentNo, Projection, ReportFact, Seq, Status, TimeMs,
 };
-
-/// A credibility rule may weigh reports differently one day; until then each counts once.
-pub(super) const REPORT_WEIGHT: f64 = 1.0;
 
 /// Owns the live map and what is only needed to change it.
 pub struct LiveWriter {
@@ -179,7 +178,7 @@ impl LiveWriter {
             sender: fact.sender,
             drill: fact.drill,
             imported: fact.imported,
-            weight: REPORT_WEIGHT,
+            doubts: Doubts::NONE,
         };
         let is_young = at.since(fact.occurred_at) < self.map.city.window_ms_max().max(HISTORY_MS);
         if let Some(status) = status.filter(|_| is_young) {
@@ -196,15 +195,15 @@ impl LiveWriter {
         let sensitive = categories.any(|category| city.category(category).sensitive);
         let Spot { place, area } = spot_for_public(exact, sensitive, city);
         let public = HotspotReport { place, area, ..report };
-        self.staff_hotspots.add_report(report, status != Status::Rejected);
-        self.public_hotspots.add_report(public, is_public(status));
+        self.staff_hotspots.add_report(report, Standing::of(status));
+        self.public_hotspots.add_report(public, public_standing(status));
     }
 
     fn action(&mut self, fact: &ActionFact, seq: Seq, at: TimeMs) {
         self.change(fact.incident, seq, |incident| incident.acted_on(fact, at));
         if fact.from != fact.to {
-            self.staff_hotspots.set_counts(fact.incident, fact.to != Status::Rejected);
-            self.public_hotspots.set_counts(fact.incident, is_public(fact.to));
+            self.staff_hotspots.set_standing(fact.incident, Standing::of(fact.to));
+            self.public_hotspots.set_standing(fact.incident, public_standing(fact.to));
         }
     }
 
@@ -302,4 +301,9 @@ impl LiveMap {
             self.by_resolved.remove(resolved_at, no);
         }
     }
+}
+
+/// A report is rejected for the public too, though it never sees that.
+fn public_standing(status: Status) -> Standing {
+    Standing { counts: is_public(status), ..Standing::of(status) }
 }

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pantau::city::City;
-use pantau::live::hotspots::{Hotspot, HotspotEngine, HotspotReport, Layer, OutlineStyle};
-use pantau::model::{CategoryId, IncidentNo, LngLat, ReportNo, SenderId, Seq, TimeMs};
+use pantau::live::hotspots::{
+    Doubts, Hotspot, HotspotEngine, HotspotReport, Layer, OutlineStyle, Standing,
+};
+use pantau::model::{CategoryId, IncidentNo, LngLat, ReportNo, SenderId, Seq, Status, TimeMs};
 
 struct Town {
     city: Arc<City>,
@@ -47,9 +49,9 @@ impl Town {
                 sender: SenderId(u64::from(self.reports)),
                 drill: false,
                 imported: false,
-                weight: 1.0,
+                doubts: Doubts::NONE,
             };
-            self.engine.add_report(report, true);
+            self.engine.add_report(report, Standing { counts: true, rejected: false });
         }
     }
 
@@ -176,7 +178,7 @@ fn what_was_rejected_was_never_usual() {
     let mut town = town_used_to_nine(5, 0);
     // All but one of the newest Saturday's, and the whole one before: 1, 0, 9 and 9 are left. The oldest
     // is no whole hour: nobody knows what came before its first report.
-    (2..=18).for_each(|no| town.engine.set_counts(IncidentNo(no), false));
+    (2..=18).for_each(|no| town.engine.set_standing(IncidentNo(no), Standing::of(Status::Rejected)));
     town.told(&[GAMALAMA; 62]);
     assert!(town.water().why.en.ends_with("; usually 5"), "{}", town.water().why.en);
 }

@@ -25,9 +25,9 @@ use super::mapped::{read_mapping, source_name};
 use super::past::{PastRow, PastRows};
 use super::progress::grouped;
 use crate::city::City;
-use crate::live::hotspots::{HotspotEngine, HotspotReport, Layer, OutlineStyle};
+use crate::live::hotspots::{Doubts, HotspotEngine, HotspotReport, Layer, OutlineStyle, Standing};
 use crate::model::{
-    EARTH_RADIUS_M, HOUR_MS, IdKey, IncidentNo, LngLat, ReportNo, Secret, SenderId, Seq, TimeMs,
+    EARTH_RADIUS_M, HOUR_MS, IdKey, IncidentNo, LngLat, ReportNo, Secret, SenderId, Seq, Status, TimeMs,
 };
 use surface::{Metres, Surface};
 
@@ -206,7 +206,7 @@ fn report(row: &PastRow, no: u32, city: &City, ids: &IdKey) -> Option<HotspotRep
         sender: sender.unwrap_or(SenderId::of_report(ReportNo(no))),
         drill: false,
         imported: false,
-        weight: 1.0,
+        doubts: Doubts::NONE,
     })
 }
 
@@ -283,7 +283,11 @@ impl<'a> Rolling<'a> {
             let end = cut.plus_ms(self.ahead_ms);
             let span = next + self.reports[next..].partition_point(|report| report.occurred_at <= end);
             if span > next {
-                self.reports[told..next].iter().for_each(|report| self.engine.add_report(*report, true));
+                // What became of them later was not known then.
+                let standing = Standing::of(Status::New);
+                for report in &self.reports[told..next] {
+                    self.engine.add_report(*report, standing);
+                }
                 told = next;
                 self.engine.tick(Seq(self.reports.len() as u64 + self.n_spans as u64 + 1), cut);
                 self.foretell(cut, next..span);

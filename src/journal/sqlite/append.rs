@@ -8,7 +8,7 @@ use super::read::{self, incident_columns};
 use crate::city::City;
 use crate::journal::codec::{Encoder, Hash, chain};
 use crate::journal::decide::{Accepted, IDEMPOTENCY_MS, Keyed, Store, decide_all};
-use crate::journal::{DerivedUpdate, IncidentRow, JournalError};
+use crate::journal::{DerivedUpdate, HotspotMemberRow, HotspotMembersUpdate, IncidentRow, JournalError};
 use crate::model::{
     ActionFact, Command, Entry, Fact, ImportRow, IncidentNo, MINUTE_MS, Outcome, Receipt, ReportFact,
     ReportNo, Seq, TimeMs,
@@ -91,6 +91,7 @@ fn update_derived(conn: &Connection, update: &DerivedUpdate) -> Result<(), Journ
     for row in &update.states {
         put.execute(params![row.projection.key(), row.id, row.changed_seq.0.cast_signed(), row.body])?;
     }
+    update.members.iter().try_for_each(|change| update_members(conn, change))?;
     let mut put = conn.prepare_cached(
         "INSERT OR REPLACE INTO hotspot_event (seq, projection, id, kind, at, body) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -98,6 +99,28 @@ fn update_derived(conn: &Connection, update: &DerivedUpdate) -> Result<(), Journ
     for row in &update.events {
         let seq = row.seq.0.cast_signed();
         put.execute(params![seq, row.projection.key(), row.id, row.kind, row.at.0, row.body])?;
+    }
+    Ok(())
+}
+
+fn update_members(conn: &Connection, change: &HotspotMembersUpdate) -> Result<(), JournalError> {
+    let (projection, id) = (change.projection.key(), &change.id);
+    if change.whole {
+        conn.prepare_cached("DELETE FROM hotspot_member WHERE projection = ?1 AND id = ?2")?
+            .execute(params![projection, id])?;
+    }
+    let mut put = conn.prepare_cached(
+        "INSERT OR REPLACE INTO hotspot_member (projection, id, seq, report_no, received_at, core, repeats, rejections) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    for &HotspotMemberRow { seq, report, received_at, core, repeats, rejections } in &change.came {
+        let (seq, report, received_at) = (seq.0.cast_signed(), report.0, received_at.0);
+        put.execute(params![projection, id, seq, report, received_at, core, repeats, rejections])?;
+    }
+    let mut take =
+        conn.prepare_cached("DELETE FROM hotspot_member WHERE projection = ?1 AND id = ?2 AND seq = ?3")?;
+    for seq in &change.left {
+        take.execute(params![projection, id, seq.0.cast_signed()])?;
     }
     Ok(())
 }

@@ -39,10 +39,11 @@ impl FolderMode {
 }
 
 /// In order; never edited, only added to.
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("0001_journal", include_str!("../../../migrations/sqlite/0001_journal.sql")),
     ("0002_report_places", include_str!("../../../migrations/sqlite/0002_report_places.sql")),
     ("0003_hotspot_states", include_str!("../../../migrations/sqlite/0003_hotspot_states.sql")),
+    ("0004_hotspot_members", include_str!("../../../migrations/sqlite/0004_hotspot_members.sql")),
 ];
 
 /// "PNTU", so that `file` and others know whose database it is.

@@ -12,8 +12,8 @@ use crate::city::City;
 use crate::journal::codec::{self, Body, PrivatePart};
 use crate::journal::keys::Keys;
 use crate::journal::{
-    Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, HotspotEventRow, HotspotRow, HotspotStateRow, IncidentRow,
-    JournalError, Reader, ReportPlace, ReportRow,
+    Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, HotspotEventRow, HotspotMemberRow, HotspotMembers, HotspotRow,
+    HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow,
 };
 use crate::model::{
     Channel, Entry, Fact, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, Status,
@@ -264,6 +264,7 @@ impl Reader for SqliteReader {
             Ok(Derived {
                 as_of_seq: Seq(as_of_seq.cast_unsigned()),
                 hotspots: hotspots(conn, last.seq)?,
+                members: members(conn, last.seq)?,
                 events: events(conn)?,
             })
         })
@@ -370,8 +371,7 @@ fn hotspots(conn: &Connection, head: Seq) -> Result<Vec<HotspotRow>, JournalErro
         "SELECT projection, id, category, changed_seq, ended_seq, body FROM hotspot \
          WHERE ended_seq IS NULL OR ended_seq > ?1 ORDER BY projection, id",
     )?;
-    let ended_after = head.0.cast_signed() - ENDED_ENTRIES_MAX.cast_signed();
-    let mut rows = statement.query([ended_after])?;
+    let mut rows = statement.query([ended_after(head)])?;
     let mut hotspots = Vec::new();
     while let Some(row) = rows.next()? {
         let ended_seq: Option<i64> = row.get(4)?;
@@ -385,6 +385,38 @@ fn hotspots(conn: &Connection, head: Seq) -> Result<Vec<HotspotRow>, JournalErro
         });
     }
     Ok(hotspots)
+}
+
+/// Hotspots that ended after this are loaded.
+fn ended_after(head: Seq) -> i64 {
+    head.0.cast_signed() - ENDED_ENTRIES_MAX.cast_signed()
+}
+
+fn members(conn: &Connection, head: Seq) -> Result<Vec<HotspotMembers>, JournalError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT h.projection, h.id, m.seq, m.report_no, m.received_at, m.core, m.repeats, m.rejections \
+         FROM hotspot h \
+         JOIN hotspot_member m ON m.projection = h.projection AND m.id = h.id \
+         WHERE h.ended_seq IS NULL OR h.ended_seq > ?1 ORDER BY h.projection, h.id, m.seq",
+    )?;
+    let mut rows = statement.query([ended_after(head)])?;
+    let mut members: Vec<HotspotMembers> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (projection, id) = (projection(row, 0)?, text(row, 1)?);
+        let member = HotspotMemberRow {
+            seq: seq(row, 2)?,
+            report: ReportNo(row.get(3)?),
+            received_at: TimeMs(row.get(4)?),
+            core: row.get(5)?,
+            repeats: row.get(6)?,
+            rejections: row.get(7)?,
+        };
+        match members.last_mut() {
+            Some(last) if last.projection == projection && last.id == id => last.members.push(member),
+            _ => members.push(HotspotMembers { projection, id: id.to_owned(), members: vec![member] }),
+        }
+    }
+    Ok(members)
 }
 
 fn events(conn: &Connection) -> Result<Vec<HotspotEventRow>, JournalError> {

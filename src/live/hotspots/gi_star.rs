@@ -9,8 +9,7 @@
 //! numbers, so no order of changes shows. Many cells are tested at once, so significance is by
 //! Benjamini and Hochberg (1995): of the cells called 95 % sure, at most 5 % are expected to be wrong.
 
-use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::collections::{HashMap, HashSet};
 
 use h3o::{CellIndex, Resolution};
 
@@ -127,38 +126,84 @@ impl StudyArea {
     /// assert_eq!(land.scores([]), None);
     /// ```
     pub fn scores(&self, counts: impl IntoIterator<Item = (CellIndex, u32)>) -> Option<Vec<Score>> {
-        let n = self.cells.len() as u64;
-        let mut x = vec![0_u64; self.cells.len()];
+        let mut x = LandCounts::new(self);
         for (cell, count) in counts {
             if let Some(i) = self.position(cell) {
-                x[i] += u64::from(count);
+                x.set(self, i, x.counts[i] + u64::from(count));
             }
         }
-        let sum: u64 = x.iter().sum();
-        let squares: u128 = x.iter().map(|x| u128::from(*x) * u128::from(*x)).sum();
+        let scores = x.scores(self)?;
+        Some((0..self.cells.len()).map(|i| scores.of(i)).collect())
+    }
+}
+
+/// Counts of the cells of a study area, and what Gi* needs of them.
+#[derive(Debug, Default)]
+struct LandCounts {
+    counts: Vec<u64>,
+    /// Of each cell and its neighbours together.
+    local: Vec<u64>,
+    sum: u64,
+    squares: u128,
+}
+
+impl LandCounts {
+    fn new(study: &StudyArea) -> LandCounts {
+        let n = study.cells.len();
+        LandCounts { counts: vec![0; n], local: vec![0; n], ..LandCounts::default() }
+    }
+
+    fn set(&mut self, study: &StudyArea, i: usize, count: u64) {
+        let before = std::mem::replace(&mut self.counts[i], count);
+        let square = |count: u64| u128::from(count) * u128::from(count);
+        self.sum = self.sum - before + count;
+        self.squares = self.squares - square(before) + square(count);
+        // Neighbours are so both ways.
+        study.neighbourhoods[i].positions().for_each(|j| self.local[j] = self.local[j] - before + count);
+    }
+
+    /// `None` where all cells count the same.
+    fn scores(&self, study: &StudyArea) -> Option<Scores> {
+        let n = self.counts.len() as u64;
         // n² times the variance.
-        let spread = u128::from(n) * squares - u128::from(sum) * u128::from(sum);
+        let spread = u128::from(n) * self.squares - u128::from(self.sum) * u128::from(self.sum);
         if spread == 0 {
             return None;
         }
-        let z = |near: &Neighbourhood| {
-            let within = u64::from(near.len);
+        let deviation = |within: usize| {
+            let within = within as u64;
+            let variance = spread as f64 * (within * n.saturating_sub(within)) as f64 / (n - 1) as f64;
+            variance.sqrt()
+        };
+        let deviations: [f64; NEIGHBOURHOOD_MAX + 1] = std::array::from_fn(deviation);
+        let (n, sum) = (n.cast_signed(), self.sum.cast_signed());
+        let z = |(near, local): (&Neighbourhood, &u64)| {
+            let within = i64::from(near.len);
             if within == n {
                 return 0.0; // Nothing is left to compare with.
             }
-            let local: u64 = near.positions().map(|i| x[i]).sum();
-            let excess = i128::from(n) * i128::from(local) - i128::from(within) * i128::from(sum);
-            let variance = spread as f64 * (within * (n - within)) as f64 / (n - 1) as f64;
-            excess as f64 / variance.sqrt()
+            (n * local.cast_signed() - within * sum) as f64 / deviations[usize::from(near.len)]
         };
-        let mut scores: Vec<Score> = self
-            .neighbourhoods
-            .iter()
-            .map(z)
-            .map(|z| Score { z, p: two_sided_p(z), confidence: None })
-            .collect();
-        set_confidence(&mut scores);
-        Some(scores)
+        let z: Vec<f64> = study.neighbourhoods.iter().zip(&self.local).map(z).collect();
+        Some(Scores { limits: p_limits(&z), z })
+    }
+}
+
+/// What Gi* says of all cells of a study area.
+#[derive(Debug)]
+struct Scores {
+    z: Vec<f64>,
+    /// Up to which p a cell is a find, by [`Confidence::ALL`].
+    limits: [Option<f64>; 3],
+}
+
+impl Scores {
+    fn of(&self, i: usize) -> Score {
+        let z = self.z[i];
+        let p = two_sided_p(z);
+        let finds = Confidence::ALL.into_iter().zip(self.limits);
+        let finds = finds.filter(|(_, limit)| limit.is_some_and(|limit| p <= limit));
+        Score { z, p, confidence: finds.map(|(confidence, _)| confidence).max() }
     }
 }
 
@@ -167,38 +212,43 @@ fn two_sided_p(z: f64) -> f64 {
 }
 
 /// Benjamini and Hochberg: the k smallest p are finds, for the largest k whose p is at most `k·α/n`.
-fn set_confidence(scores: &mut [Score]) {
-    let mut sorted: Vec<f64> = scores.iter().map(|score| score.p).collect();
+fn p_limits(z: &[f64]) -> [Option<f64>; 3] {
+    // No z below this has a p of 10 %, so all whose p is smaller are among the others.
+    const Z_MIN: f64 = 1.6;
+    let mut sorted: Vec<f64> = z.iter().filter(|z| z.abs() > Z_MIN).map(|z| two_sided_p(*z)).collect();
     sorted.sort_unstable_by(f64::total_cmp);
-    let n = sorted.len() as f64;
-    for confidence in Confidence::ALL {
+    let n = z.len() as f64;
+    Confidence::ALL.map(|confidence| {
         let is_find = |i: &usize| sorted[*i] <= (*i + 1) as f64 * confidence.alpha() / n;
-        let Some(limit) = (0..sorted.len()).rfind(is_find).map(|i| sorted[i]) else { continue };
-        for score in scores.iter_mut().filter(|score| score.p <= limit) {
-            score.confidence = Some(confidence);
-        }
-    }
+        (0..sorted.len()).rfind(is_find).map(|i| sorted[i])
+    })
 }
 
-/// Reports by cell, and the scores that follow from them, computed when they are first asked for.
+/// Reports by cell, and the scores that follow from them.
 #[derive(Debug)]
 pub(super) struct CellCounts {
     /// `None` where there is no land to compare with: then nothing is counted.
-    res: Option<Resolution>,
+    pub res: Option<Resolution>,
     /// No count is zero.
     counts: HashMap<CellIndex, u32>,
-    scores: OnceLock<Option<Vec<Score>>>,
+    /// Whose counts changed since `land` was brought up to date.
+    changed: HashSet<CellIndex>,
+    /// Since scores were first asked for.
+    land: Option<LandCounts>,
+    scores: Option<Scores>,
 }
 
 impl CellCounts {
     pub fn new(res: Option<Resolution>) -> CellCounts {
-        CellCounts { res, counts: HashMap::new(), scores: OnceLock::new() }
+        let (counts, changed) = (HashMap::new(), HashSet::new());
+        CellCounts { res, counts, changed, land: None, scores: None }
     }
 
     pub fn add(&mut self, place: LngLat) {
         let Some(res) = self.res else { return };
-        *self.counts.entry(place.h3_cell(res)).or_default() += 1;
-        self.scores = OnceLock::new();
+        let cell = place.h3_cell(res);
+        *self.counts.entry(cell).or_default() += 1;
+        self.changed.insert(cell);
     }
 
     /// It would be a logic error to remove what was not added.
@@ -209,22 +259,56 @@ impl CellCounts {
             Some(count) if *count > 1 => *count -= 1,
             _ => drop(self.counts.remove(&cell)),
         }
-        self.scores = OnceLock::new();
+        self.changed.insert(cell);
     }
 
-    /// The highest score among the cells that hold the places; `None` where none of them is land, or
-    /// all cells of the land count the same.
-    pub fn hottest(&self, study: &StudyArea, places: impl Iterator<Item = LngLat>) -> Option<Score> {
-        let res = self.res?;
-        let scores = || study.scores(self.counts.iter().map(|(cell, count)| (*cell, *count)));
-        let scores = self.scores.get_or_init(scores).as_ref()?;
-        let of_place = |place: LngLat| Some(scores[study.position(place.h3_cell(res))?]);
-        places.filter_map(of_place).max_by(|a, b| a.z.total_cmp(&b.z))
+    /// Brings the scores up to date: a few steps a cell of the land, a few more a cell that changed.
+    pub fn score(&mut self, study: &StudyArea) {
+        if self.changed.is_empty() && self.land.is_some() {
+            return;
+        }
+        let land = self.land.get_or_insert_with(|| LandCounts::new(study));
+        for cell in self.changed.drain() {
+            if let Some(i) = study.position(cell) {
+                land.set(study, i, self.counts.get(&cell).copied().unwrap_or(0).into());
+            }
+        }
+        self.scores = land.scores(study);
     }
+
+    /// The highest score among some cells, given in ascending order, as of the last [`CellCounts::score`];
+    /// `None` where none of them is land, or all cells of the land count the same.
+    pub fn hottest<'a>(
+        &self,
+        study: &StudyArea,
+        cells: impl Iterator<Item = &'a CellIndex>,
+    ) -> Option<Score> {
+        let scores = self.scores.as_ref()?;
+        let mut from = 0;
+        let position = |cell: &CellIndex| {
+            from += steps_to(&study.cells[from..], cell);
+            study.cells.get(from).is_some_and(|other| other == cell).then_some(from)
+        };
+        let hottest = cells.filter_map(position).max_by(|a, b| scores.z[*a].total_cmp(&scores.z[*b]));
+        hottest.map(|i| scores.of(i))
+    }
+}
+
+/// How many of the cells, in ascending order, lie below one. Looks in steps that double, so that what is
+/// near is found at once.
+fn steps_to(cells: &[CellIndex], cell: &CellIndex) -> usize {
+    let mut bound = 1;
+    while cells.get(bound - 1).is_some_and(|other| other < cell) {
+        bound *= 2;
+    }
+    let (low, high) = (bound / 2, bound.min(cells.len()));
+    low + cells[low..high].partition_point(|other| other < cell)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -244,6 +328,16 @@ mod tests {
         let w = near.len() as f64;
         let local: f64 = near.iter().map(|j| f64::from(x[*j])).sum();
         (local - mean * w) / (s * ((n * w - w * w) / (n - 1.0)).sqrt())
+    }
+
+    fn hottest(
+        counts: &mut CellCounts,
+        study: &StudyArea,
+        places: impl Iterator<Item = LngLat>,
+    ) -> Option<Score> {
+        counts.score(study);
+        let cells: BTreeSet<CellIndex> = places.map(|place| place.h3_cell(Resolution::Nine)).collect();
+        counts.hottest(study, cells.iter())
     }
 
     proptest! {
@@ -280,7 +374,7 @@ mod tests {
                 let mut anew = CellCounts::new(Some(Resolution::Nine));
                 there.iter().for_each(|i| anew.add(at(*i)));
                 let places = || there.iter().map(|i| at(*i));
-                prop_assert_eq!(counts.hottest(&study, places()), anew.hottest(&study, places()));
+                prop_assert_eq!(hottest(&mut counts, &study, places()), hottest(&mut anew, &study, places()));
             }
         }
     }
@@ -302,10 +396,10 @@ mod tests {
         let study = disk(3);
         let mut counts = CellCounts::new(Some(Resolution::Nine));
         counts.add(place(127.38, 0.79));
-        let before = counts.hottest(&study, [place(127.38, 0.79)].into_iter());
+        let before = hottest(&mut counts, &study, [place(127.38, 0.79)].into_iter());
         counts.add(place(127.0, 0.79));
-        assert_eq!(counts.hottest(&study, [place(127.0, 0.79)].into_iter()), None);
-        assert_eq!(counts.hottest(&study, [place(127.38, 0.79)].into_iter()), before);
+        assert_eq!(hottest(&mut counts, &study, [place(127.0, 0.79)].into_iter()), None);
+        assert_eq!(hottest(&mut counts, &study, [place(127.38, 0.79)].into_iter()), before);
         assert!(before.is_some());
     }
 
@@ -314,7 +408,7 @@ mod tests {
         let places = || [place(127.38, 0.79)].into_iter();
         let mut counts = CellCounts::new(Some(Resolution::Nine));
         counts.add(place(127.38, 0.79));
-        assert_eq!(counts.hottest(&StudyArea::default(), places()), None);
+        assert_eq!(hottest(&mut counts, &StudyArea::default(), places()), None);
         let one = StudyArea::new(vec![place(127.38, 0.79).h3_cell(Resolution::Nine)]);
         assert_eq!(one.scores([(one.cells[0], 4)]), None);
         let whole = disk(1);

@@ -6,8 +6,10 @@
 //! the weeks that are kept. So a history read from rows answers as one that saw every entry.
 //! Reports outside every area are not in it.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use super::recall::{Recall, Span};
 use super::{HotspotReport, Layer};
 use crate::city::City;
 use crate::model::{AreaId, CategoryId, DAY_MS, IncidentNo, MINUTE_MS, ReportNo, TimeMs};
@@ -30,6 +32,7 @@ pub struct History {
     quarters: BTreeMap<(bool, i64), u32>,
     /// When old ones are looked for again.
     forget_at: TimeMs,
+    recall: RefCell<Recall>,
 }
 
 /// What the history keeps of a report, with the finest area that holds its place.
@@ -67,11 +70,11 @@ struct Reported {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Bin {
-    drill: bool,
-    area: AreaId,
-    category: CategoryId,
-    quarter: i64,
+pub(super) struct Bin {
+    pub drill: bool,
+    pub area: AreaId,
+    pub category: CategoryId,
+    pub quarter: i64,
 }
 
 /// Reports of one layer, real or drill.
@@ -112,7 +115,8 @@ impl History {
         let counts = count(bins().collect());
         let quarters = count(bins().map(|bin| (bin.drill, bin.quarter)).collect());
         // Collected in order, a tree is built without a search for each place in it.
-        History { counts, quarters, reports: reports.into_iter().collect(), forget_at: TimeMs::default() }
+        let reports = reports.into_iter().collect();
+        History { counts, quarters, reports, ..History::default() }
     }
 
     /// Takes in a report; one from before the weeks that are kept at `now` is left out.
@@ -142,6 +146,7 @@ impl History {
         report.counts = counts;
         let bin = report.bin;
         change(&mut self.counts, bin, counts);
+        self.recall.get_mut().change(&bin, counts);
         change(&mut self.quarters, (bin.drill, bin.quarter), counts);
     }
 
@@ -167,6 +172,33 @@ impl History {
     /// quarters, none before [`History::begins_at`].
     pub fn counts(&self, series: Series<'_>, area: AreaId, borders: &[TimeMs]) -> Vec<u32> {
         let borders: Vec<i64> = borders.iter().map(|at| quarter_from(*at)).collect();
+        self.count_between(series, area, &borders)
+    }
+
+    /// The same of several finest areas; what is asked again is not counted again.
+    pub fn day_counts(
+        &self,
+        series: Series<'_>,
+        areas: impl Iterator<Item = AreaId>,
+        borders: &[TimeMs],
+    ) -> Vec<(AreaId, Vec<u32>)> {
+        let borders: Vec<i64> = borders.iter().map(|at| quarter_from(*at)).collect();
+        let count = |area| self.count_between(series, area, &borders);
+        self.recall.borrow_mut().days(&borders, (series.drill, series.layer), areas, count)
+    }
+
+    /// The count of several finest areas, in ascending order, between two times. What is asked again is not
+    /// counted again.
+    pub fn count_of(&self, series: Series<'_>, areas: Vec<AreaId>, [from, to]: [TimeMs; 2]) -> u32 {
+        let quarters = [from, to].map(quarter_from);
+        let span = Span { drill: series.drill, layer: series.layer, quarters, areas };
+        let count = |span: &Span| {
+            span.areas.iter().map(|area| self.count_between(series, *area, &span.quarters)[0]).sum()
+        };
+        self.recall.borrow_mut().span(span, count)
+    }
+
+    fn count_between(&self, series: Series<'_>, area: AreaId, borders: &[i64]) -> Vec<u32> {
         let mut counts = vec![0; borders.len().saturating_sub(1)];
         let (Some(first), Some(end)) = (borders.first(), borders.last()) else { return counts };
         let one = match series.layer {
@@ -251,7 +283,22 @@ mod tests {
             let (mut history, mut now) = (History::default(), START);
             let mut told: Vec<PastReport> = Vec::new();
             let mut hidden = std::collections::BTreeSet::new();
+            let series = |layer| Series { city: &city, layer, drill: false };
             for step in steps {
+                // Days, and a week of some days, that are asked about all the time.
+                let kept = TimeMs(oldest_quarter(now) * QUARTER_MS);
+                for layer in [Layer::All, Layer::Category(CategoryId(1))] {
+                    let days: Vec<TimeMs> = (-20..=2).map(|day| START.plus_ms(day * DAY_MS)).collect();
+                    let known = days.iter().filter(|day| **day < kept).count().min(22);
+                    let recalled = history.day_counts(series(layer), [AreaId(1)].into_iter(), &days);
+                    prop_assert_eq!(&recalled[0].1[known..], history.counts(series(layer), AreaId(1), &days[known..]));
+                    let [from, to] = [-10, -3].map(|day| START.plus_ms(day * DAY_MS));
+                    let count = |area| history.counts(series(layer), area, &[from, to])[0];
+                    let areas = vec![AreaId(0), AreaId(2)];
+                    let expected = areas.iter().map(|area| count(*area)).sum::<u32>();
+                    let recalled = history.count_of(series(layer), areas, [from, to]);
+                    prop_assert!(from < kept || recalled == expected);
+                }
                 match step {
                     Step::Report { joins, area, category, age_h } => {
                         let no = told.len() as u32 + 1;

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use geo_types::MultiPolygon;
 
+use super::credibility::Doubts;
 use super::gi_star::Confidence;
 use super::life::State;
+use super::members::{MemberChanges, Members};
 use super::words;
 use crate::city::{City, Text};
 use crate::model::{AreaId, CategoryId, LngLat, ReportNo, Seq, TimeMs};
@@ -69,6 +71,8 @@ pub struct HotspotMember {
     pub report: ReportNo,
     pub received_at: TimeMs,
     pub core: bool,
+    /// Why it does not count in full.
+    pub doubts: Doubts,
 }
 
 /// A hotspot as of the tick that last changed it.
@@ -107,8 +111,8 @@ pub struct Hotspot {
     pub surge: Option<f64>,
     pub changed_seq: Seq,
     /// In the order of their seqs.
-    pub members: Arc<[HotspotMember]>,
-    /// Its count at birth, and how often that has doubled at the most.
+    pub members: Members,
+    /// Its weight at birth, in whole reports, and how often that has doubled at the most.
     pub born_reports: u32,
     pub level: u32,
     /// Its alarm was raised, or that of what it grew out of.
@@ -169,11 +173,14 @@ pub struct TickChanges {
     /// Gone, as they last stood.
     pub ended: Vec<Arc<Hotspot>>,
     pub events: Vec<Arc<HotspotEvent>>,
+    /// Of those that live on.
+    pub members: Vec<(HotspotId, MemberChanges)>,
 }
 
 impl TickChanges {
     pub(super) fn new(seq: Seq, at: TimeMs) -> TickChanges {
-        TickChanges { seq, at, changed: Vec::new(), ended: Vec::new(), events: Vec::new() }
+        let (changed, ended, events, members) = Default::default();
+        TickChanges { seq, at, changed, ended, events, members }
     }
 
     pub fn is_empty(&self) -> bool {

@@ -44,33 +44,35 @@ pub(super) struct Matching {
 /// The answer for one hotspot or group depends on those alone that it shares members with, directly or
 /// through others.
 pub(super) fn match_groups(old: &[Old], groups: &[Vec<Seq>], lives: impl Fn(Seq) -> bool) -> Matching {
-    let shares: Vec<Shares> = {
-        let group_of = group_index(groups);
-        old.iter().map(|hotspot| shares(hotspot, &group_of)).collect()
-    };
+    let group_of = group_index(groups);
+    let shares: Vec<Shares> = old.iter().map(|hotspot| shares(hotspot, &group_of, &lives)).collect();
+    let sizes: Vec<usize> = groups.iter().map(Vec::len).collect();
+    match_shares(&shares, &sizes)
+}
+
+/// The same from how many members each hotspot has in each group, and the sizes of the groups.
+pub(super) fn match_shares(old: &[Shares], sizes: &[usize]) -> Matching {
     let claim = |shares: &Shares| {
-        let grouped: usize = shares.groups.iter().map(|(_, n)| n).sum();
-        let living = grouped + shares.ungrouped.iter().filter(|seq| lives(**seq)).count();
-        shares.groups.iter().find(|(_, n)| n * 2 > living).map(|(group, _)| *group)
+        shares.groups.iter().find(|(_, n)| n * 2 > shares.living).map(|(group, _)| *group)
     };
-    let claims: Vec<Option<usize>> = shares.iter().map(claim).collect();
-    let mut sharers: Vec<Vec<Sharer>> = vec![Vec::new(); groups.len()];
-    for (hotspot, shares) in old.iter().zip(&shares).zip(&claims).map(|((h, s), c)| ((h.id, *c), s)) {
+    let claims: Vec<Option<usize>> = old.iter().map(claim).collect();
+    let mut sharers: Vec<Vec<Sharer>> = vec![Vec::new(); sizes.len()];
+    for (shares, claim) in old.iter().zip(&claims) {
         for (group, n) in &shares.groups {
-            sharers[*group].push(Sharer { id: hotspot.0, n: *n, claims: hotspot.1 == Some(*group) });
+            sharers[*group].push(Sharer { id: shares.id, n: *n, claims: *claim == Some(*group) });
         }
     }
     let origin = |group: usize| match most(sharers[group].iter().filter(|sharer| sharer.claims)) {
         Some(winner) => Origin::Kept(winner.id),
         None => {
-            let from = most(sharers[group].iter()).filter(|from| from.n * 2 >= groups[group].len());
+            let from = most(sharers[group].iter()).filter(|from| from.n * 2 >= sizes[group]);
             Origin::Born { split_from: from.map(|from| from.id) }
         }
     };
-    let origins: Vec<Origin> = (0..groups.len()).map(origin).collect();
-    let end = |(hotspot, claim): (&Old, &Option<usize>)| match claim {
-        Some(group) if origins[*group] == Origin::Kept(hotspot.id) => None,
-        merged_into => Some(End { id: hotspot.id, merged_into: *merged_into }),
+    let origins: Vec<Origin> = (0..sizes.len()).map(origin).collect();
+    let end = |(shares, claim): (&Shares, &Option<usize>)| match claim {
+        Some(group) if origins[*group] == Origin::Kept(shares.id) => None,
+        merged_into => Some(End { id: shares.id, merged_into: *merged_into }),
     };
     let ends = old.iter().zip(&claims).filter_map(end).collect();
     Matching { origins, ends }
@@ -98,25 +100,29 @@ fn group_index(groups: &[Vec<Seq>]) -> Vec<(Seq, usize)> {
 }
 
 /// Where the members of a hotspot are now.
-struct Shares {
-    /// How many each group holds.
-    groups: Vec<(usize, usize)>,
-    ungrouped: Vec<Seq>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shares {
+    pub id: HotspotId,
+    /// How many each group holds, by group; none holds none.
+    pub groups: Vec<(usize, usize)>,
+    /// Members that still count, in groups or not.
+    pub living: usize,
 }
 
-fn shares(hotspot: &Old, group_of: &[(Seq, usize)]) -> Shares {
-    let (mut groups, mut ungrouped) = (Vec::new(), Vec::new());
+fn shares(hotspot: &Old, group_of: &[(Seq, usize)], lives: &impl Fn(Seq) -> bool) -> Shares {
+    let (mut groups, mut living) = (Vec::new(), 0);
     let mut rest = group_of;
     for member in &hotspot.members {
         rest = from_seq(rest, *member);
         match rest.first() {
             Some((seq, group)) if seq == member => groups.push(*group),
-            _ => ungrouped.push(*member),
+            _ => living += usize::from(lives(*member)),
         }
     }
+    living += groups.len();
     groups.sort_unstable();
     let groups = groups.chunk_by(|a, b| a == b).map(|run| (run[0], run.len())).collect();
-    Shares { groups, ungrouped }
+    Shares { id: hotspot.id, groups, living }
 }
 
 /// The index from `seq` on. Looks in steps that double, so that what is near is found at once.

@@ -3,6 +3,7 @@
 //! Invariants: the trend is a function of the members alone; the state changes at ticks only, and
 //! [`state_due_at`] names the next moment at which it would change by time alone.
 
+use super::times::Times;
 use crate::model::{HOUR_MS, MINUTE_MS, TimeMs};
 
 /// `Emerging → Growing | Steady → Cooling`; a hotspot that ended is not there any more.
@@ -53,15 +54,15 @@ fn quiet_ms(window_ms: i64) -> i64 {
 /// How many times as fast reports came in the newest third of the time between the first and the
 /// last as in the two thirds before, in hundredths. Half a report is added to both sides, so that
 /// few reports do not make wild figures. Without any span, and so at any single moment, 1.
-pub(super) fn trend(occurred_at: &[TimeMs]) -> f64 {
-    let first = occurred_at.iter().min().copied().unwrap_or_default();
-    let last = occurred_at.iter().max().copied().unwrap_or_default();
+pub(super) fn trend(occurred_at: &Times) -> f64 {
+    let first = occurred_at.first().unwrap_or_default();
+    let last = occurred_at.last().unwrap_or_default();
     let span_ms = last.since(first);
     if span_ms <= 0 {
         return 1.0;
     }
     let newest_from = last.plus_ms(-(span_ms / 3));
-    let newest = occurred_at.iter().filter(|at| **at > newest_from).count() as f64;
+    let newest = occurred_at.after(newest_from) as f64;
     let before = occurred_at.len() as f64 - newest;
     let trend = (newest + 0.5) / (before / 2.0 + 0.5);
     (trend * 100.0).round() / 100.0
@@ -123,7 +124,8 @@ mod tests {
             (vec![0, 25, 27, 28, 29, 30], 5.5),
             (vec![0, 1, 2, 3, 4, 30], 0.5),
         ] {
-            let at: Vec<TimeMs> = minutes.iter().map(|m| TimeMs(m * MINUTE_MS)).collect();
+            let mut at = Times::default();
+            minutes.iter().for_each(|m| at.insert(TimeMs(m * MINUTE_MS)));
             assert_eq!(trend(&at), expected, "{minutes:?}");
         }
     }

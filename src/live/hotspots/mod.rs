@@ -15,6 +15,7 @@
 //! - Words, trend, scores and outline change only with the reports in the group.
 
 mod board;
+mod credibility;
 mod dbscan;
 mod density;
 pub mod ears;
@@ -26,25 +27,33 @@ mod hotspot;
 mod identity;
 mod lane;
 mod life;
+mod members;
+#[cfg(test)]
+mod naive;
 mod outline;
 pub mod poisson;
 mod portrait;
 mod radius;
+mod recall;
 mod row;
+mod sums;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
+mod times;
 mod usual;
 mod words;
 
 pub use board::HotspotBoard;
+pub use credibility::Doubts;
 pub use dbscan::{Group, Member, Point, dbscan};
 pub use density::{DensityGroup, DensityGroups};
 pub use gi_star::{Confidence, Score, StudyArea};
 pub use history::{HISTORY_MS, History, PastReport};
 pub use hotspot::{EventKind, Hotspot, HotspotEvent, HotspotId, HotspotMember, Layer, TickChanges};
 pub use life::State;
+pub use members::{MemberChanges, Members};
 pub use row::{LoadError, read_states};
 
 use std::collections::{BTreeSet, HashMap};
@@ -52,9 +61,12 @@ use std::sync::{Arc, OnceLock};
 
 use crate::city::City;
 use crate::journal::Derived;
-use crate::model::{AreaId, CategoryId, IncidentNo, LngLat, Projection, ReportNo, SenderId, Seq, TimeMs};
+use crate::model::{
+    AreaId, CategoryId, IncidentNo, LngLat, Projection, ReportNo, SenderId, Seq, Status, TimeMs,
+};
+use credibility::capped;
 use lane::{Lane, Regrouped};
-use portrait::Context;
+use portrait::{Context, Study};
 
 /// A report as the hotspots see it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,8 +87,32 @@ pub struct HotspotReport {
     pub drill: bool,
     /// Raises no alarm.
     pub imported: bool,
-    /// Its credibility; 1 until there is a rule.
-    pub weight: f64,
+    /// What speaks against it. [`HotspotEngine`] finds out by itself; told [`Doubts::NONE`].
+    pub doubts: Doubts,
+}
+
+impl HotspotReport {
+    /// Its credibility.
+    pub fn weight(&self) -> f64 {
+        self.doubts.weight()
+    }
+}
+
+/// How an incident stands with the readers of an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// Its reports count: it is not rejected, and visible to these readers.
+    pub counts: bool,
+    /// Its reports speak against their senders.
+    pub rejected: bool,
+}
+
+impl Standing {
+    /// As those see it who see everything.
+    pub fn of(status: Status) -> Standing {
+        let rejected = status == Status::Rejected;
+        Standing { counts: !rejected, rejected }
+    }
 }
 
 /// How outlines are drawn.
@@ -91,12 +127,12 @@ pub enum OutlineStyle {
 /// Finds the hotspots of one projection: the writer's. Readers clone its [`HotspotBoard`].
 ///
 /// A report that comes or goes costs some microseconds, local to its place ([`DensityGroups`]). A tick
-/// costs in proportion to what changed since the one before: each hotspot whose members changed is
-/// matched and described anew, in proportion to its members; no other hotspot is looked at.
+/// costs in proportion to what changed since the one before: the reports that came, went or changed
+/// their group, and the hotspots that they are in, whatever their size; no other is looked at. What is
+/// told of a hotspot is kept as sums over its members.
 #[derive(Debug)]
 pub struct HotspotEngine {
     city: Arc<City>,
-    style: OutlineStyle,
     /// Areas without areas below them, with their boxes.
     finest_areas: Vec<portrait::AreaBox>,
     /// Each category, then all; of each the real ones, then the drill.
@@ -108,6 +144,10 @@ pub struct HotspotEngine {
     study: OnceLock<StudyArea>,
     /// When each report is too old for every layer, and can be forgotten.
     old_at: BTreeSet<(TimeMs, Seq, IncidentNo)>,
+    /// How many rejected reports of each sender are young enough to speak against the others, by drill.
+    rejections: HashMap<(bool, SenderId), usize>,
+    /// When each rejected report does so no longer.
+    pardons: BTreeSet<(TimeMs, Seq)>,
     /// Time of the newest tick.
     now: TimeMs,
     board: HotspotBoard,
@@ -116,65 +156,107 @@ pub struct HotspotEngine {
 /// The reports of one incident that are young enough, and whether they count.
 #[derive(Debug, Default)]
 struct IncidentReports {
-    counts: bool,
+    standing: Standing,
     reports: Vec<HotspotReport>,
 }
 
 impl HotspotEngine {
     pub fn new(city: Arc<City>, style: OutlineStyle) -> HotspotEngine {
         let layers = city.category_ids().map(Layer::Category).chain([Layer::All]);
-        let lanes = layers.flat_map(|layer| [false, true].map(|drill| Lane::new(layer, drill, &city)));
+        let lanes =
+            layers.flat_map(|layer| [false, true].map(|drill| Lane::new(layer, drill, &city, style)));
         HotspotEngine {
             lanes: lanes.collect(),
             finest_areas: portrait::finest_areas(&city.areas),
             city,
-            style,
             incidents: HashMap::new(),
             history: History::default(),
             study: OnceLock::new(),
             old_at: BTreeSet::new(),
+            rejections: HashMap::new(),
+            pardons: BTreeSet::new(),
             now: TimeMs::MIN,
             board: HotspotBoard::default(),
         }
     }
 
-    /// Takes in a report. `counts` is unset while its incident is rejected or not visible to the
-    /// readers of this engine; the report is kept, since it may count later.
-    pub fn add_report(&mut self, report: HotspotReport, counts: bool) {
-        self.set_counts(report.incident, counts);
+    /// Takes in a report of an incident that stands like this now. One that does not count is kept, since it
+    /// may count later.
+    pub fn add_report(&mut self, report: HotspotReport, standing: Standing) {
+        self.set_standing(report.incident, standing);
         if let Some(past) = PastReport::of(&report) {
-            self.history.add(&past, counts, self.now);
+            self.history.add(&past, standing.counts, self.now);
         }
-        let window_ms = self.lanes_of(&report).map(|lane| self.lanes[lane].window_ms()).into_iter().max();
-        let old_at = report.occurred_at.plus_ms(window_ms.unwrap_or(0));
+        let old_at = self.old_at(&report);
         if old_at <= self.now {
             return;
         }
         self.old_at.insert((old_at, report.seq, report.incident));
         let incident = self.incidents.entry(report.incident).or_default();
-        incident.counts = counts;
+        incident.standing = standing;
         incident.reports.push(report);
-        if counts {
+        if standing.rejected {
+            self.reject(&report, true);
+        }
+        if standing.counts {
             self.count(&report, true);
         }
     }
 
-    /// Says whether the reports of an incident count from here on.
-    pub fn set_counts(&mut self, incident: IncidentNo, counts: bool) {
-        self.history.set_counts(incident, counts);
-        let Some(known) = self.incidents.get_mut(&incident).filter(|known| known.counts != counts) else {
+    /// When a report is too old for every layer.
+    fn old_at(&self, report: &HotspotReport) -> TimeMs {
+        let window_ms = self.lanes_of(report).map(|lane| self.lanes[lane].window_ms()).into_iter().max();
+        report.occurred_at.plus_ms(window_ms.unwrap_or(0))
+    }
+
+    /// Says how an incident stands from here on.
+    pub fn set_standing(&mut self, incident: IncidentNo, standing: Standing) {
+        self.history.set_counts(incident, standing.counts);
+        let Some(known) = self.incidents.get_mut(&incident) else { return };
+        let before = std::mem::replace(&mut known.standing, standing);
+        if before == standing {
             return;
-        };
-        known.counts = counts;
-        let reports = known.reports.clone();
-        reports.iter().for_each(|report| self.count(report, counts));
+        }
+        for report in known.reports.clone() {
+            if before.rejected != standing.rejected {
+                self.reject(&report, standing.rejected);
+            }
+            if before.counts != standing.counts {
+                self.count(&report, standing.counts);
+            }
+        }
     }
 
     fn count(&mut self, report: &HotspotReport, counts: bool) {
-        for lane in self.lanes_of(report) {
+        let rejections = self.rejections.get(&(report.drill, report.sender)).copied().unwrap_or(0);
+        let doubts = Doubts { rejections: capped(rejections), ..Doubts::NONE };
+        let report = HotspotReport { doubts, ..*report };
+        for lane in self.lanes_of(&report) {
             let lane = &mut self.lanes[lane];
-            if counts { lane.insert(report, self.now) } else { lane.remove(report) }
+            if counts { lane.insert(&report, self.now) } else { lane.remove(&report) }
         }
+    }
+
+    /// Holds a rejected report against its sender, or does so no longer.
+    fn reject(&mut self, report: &HotspotReport, rejected: bool) {
+        if !self.city.weighs_senders {
+            return;
+        }
+        let key = (report.drill, report.sender);
+        let n = self.rejections.entry(key).or_default();
+        *n = if rejected { *n + 1 } else { *n - 1 };
+        let n = *n;
+        if n == 0 {
+            self.rejections.remove(&key);
+        }
+        let pardon = (self.old_at(report), report.seq);
+        if rejected {
+            self.pardons.insert(pardon)
+        } else {
+            self.pardons.remove(&pardon)
+        };
+        let lanes = self.lanes.iter_mut().filter(|lane| lane.drill == report.drill);
+        lanes.for_each(|lane| lane.set_rejections(report.sender, capped(n)));
     }
 
     /// The lane of its category and the lane of all.
@@ -193,10 +275,11 @@ impl HotspotEngine {
         self.lanes.iter_mut().for_each(Lane::mark_dirty);
     }
 
-    /// The earliest time at which something changes by time alone: a report leaves its window, or a
-    /// hotspot settles or cools.
+    /// The earliest time at which something changes by time alone: a report leaves its window, a
+    /// rejected one is forgotten, or a hotspot settles or cools.
     pub fn due_at(&self) -> Option<TimeMs> {
-        self.lanes.iter().filter_map(Lane::due_at).min()
+        let pardon = self.pardons.first().map(|(at, _)| *at);
+        self.lanes.iter().filter_map(Lane::due_at).chain(pardon).min()
     }
 
     /// Computes the hotspots as of `now`, the time of the tick entry `seq`.
@@ -216,10 +299,9 @@ impl HotspotEngine {
         let numbers = number_births(&regrouped);
         let context = Context {
             city: &self.city,
-            style: self.style,
             finest_areas: &self.finest_areas,
             history: &self.history,
-            study: &self.study,
+            study: Study { city: &self.city, area: &self.study },
             seq,
             now,
         };
@@ -238,11 +320,16 @@ impl HotspotEngine {
     fn forget_old(&mut self) {
         while let Some((_, seq, no)) = self.old_at.first().copied().filter(|(at, ..)| *at <= self.now) {
             self.old_at.pop_first();
-            if let Some(incident) = self.incidents.get_mut(&no) {
-                incident.reports.retain(|report| report.seq != seq);
-                if incident.reports.is_empty() {
-                    self.incidents.remove(&no);
-                }
+            let Some(incident) = self.incidents.get_mut(&no) else { continue };
+            let rejected =
+                incident.reports.iter().find(|report| report.seq == seq && incident.standing.rejected);
+            let rejected = rejected.copied();
+            incident.reports.retain(|report| report.seq != seq);
+            if incident.reports.is_empty() {
+                self.incidents.remove(&no);
+            }
+            if let Some(report) = rejected {
+                self.reject(&report, false);
             }
         }
     }
@@ -279,7 +366,9 @@ impl HotspotEngine {
             let mine = |hotspot: &Hotspot| (hotspot.layer, hotspot.drill) == (lane.layer, lane.drill);
             let live = loaded.live.iter().filter(|hotspot| mine(hotspot)).cloned().collect();
             let ended = loaded.ended.iter().filter(|(hotspot, ..)| mine(hotspot)).collect::<Vec<_>>();
-            lane.load(live, &ended, head > derived.as_of_seq, now);
+            let in_rows = loaded.in_rows.iter().filter(|(key, _)| *key == (lane.layer, lane.drill));
+            let in_rows = in_rows.map(|(_, id)| *id).collect();
+            lane.load(live, &ended, in_rows, head > derived.as_of_seq, now);
         }
         self.board = HotspotBoard::load(loaded, derived.as_of_seq, head);
         Ok(())

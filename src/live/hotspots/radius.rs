@@ -2,7 +2,8 @@
 
 use crate::model::{EARTH_RADIUS_M, LngLat, great_circle_m};
 
-const WEIGHT_UNITS: f64 = 1e6;
+/// Of a weight of 1.
+pub(super) const WEIGHT_UNITS: f64 = 1e6;
 
 /// A weight as whole millionths, so that no order of summing shows.
 pub(super) fn weight_units(weight: f64) -> u64 {

@@ -2,18 +2,25 @@
 //!
 //! Invariant: what is written and read again is equal, to the bit: fractions are stored as whole
 //! millionths or hundredths, areas by code. A member's place is not stored: it is its report's.
+//! Members have rows of their own, of which a tick writes those that changed. Rows of before hold a
+//! list of their members, and hold it until the hotspot changes.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use geo_types::{Coord, LineString, MultiPolygon, Polygon};
 use serde::{Deserialize, Serialize};
 
+use super::credibility::Doubts;
 use super::gi_star::Confidence;
 use super::hotspot::{EventKind, Hotspot, HotspotEvent, HotspotId, HotspotMember, Layer, TickChanges};
 use super::life::State;
+use super::members::{MemberChanges, Members};
 use crate::city::{City, Text};
-use crate::journal::{Derived, DerivedUpdate, HotspotEventRow, HotspotRow, HotspotStateRow};
+use crate::journal::{
+    Derived, DerivedUpdate, HotspotEventRow, HotspotMemberRow, HotspotMembersUpdate, HotspotRow,
+    HotspotStateRow,
+};
 use crate::model::{AreaId, LngLat, Projection, ReportNo, Seq, TimeMs};
 
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +48,8 @@ pub(super) struct Loaded {
     pub ended: Vec<(Arc<Hotspot>, Seq, TimeMs)>,
     /// Oldest first.
     pub events: Vec<Arc<HotspotEvent>>,
+    /// Hotspots that live, and whose row holds the list of their members.
+    pub in_rows: Vec<((Layer, bool), HotspotId)>,
 }
 
 impl TickChanges {
@@ -56,6 +65,9 @@ impl TickChanges {
         derived.hotspots.retain(|row| row.projection != projection || !newer.contains(row.id.as_str()));
         derived.hotspots.extend(rows);
         derived.states.extend(self.changed.iter().map(|hotspot| state_row(hotspot, projection, city)));
+        derived
+            .members
+            .extend(self.members.iter().map(|(id, change)| members_update(*id, change, projection)));
         derived.events.extend(self.events.iter().map(|event| event_row(event, projection, city)));
     }
 }
@@ -72,13 +84,29 @@ fn row(hotspot: &Hotspot, ended: Option<(Seq, TimeMs)>, projection: Projection, 
     }
 }
 
+fn members_update(id: HotspotId, change: &MemberChanges, projection: Projection) -> HotspotMembersUpdate {
+    let row = |member: &HotspotMember| {
+        let &HotspotMember { seq, report, received_at, core, doubts } = member;
+        let Doubts { repeats, rejections } = doubts;
+        HotspotMemberRow { seq, report, received_at, core, repeats, rejections }
+    };
+    let came = change.came.iter().map(row).collect();
+    HotspotMembersUpdate {
+        projection,
+        id: id.to_string(),
+        whole: change.whole,
+        came,
+        left: change.left.clone(),
+    }
+}
+
 fn state_row(hotspot: &Hotspot, projection: Projection, city: &City) -> HotspotStateRow {
     HotspotStateRow {
         projection,
         id: hotspot.id.to_string(),
         category: hotspot.layer.key(city).to_owned(),
         changed_seq: hotspot.changed_seq,
-        body: json(&Body { members: Columns::default(), ..Body::new(hotspot, city) }),
+        body: json(&Body::new(hotspot, city)),
     }
 }
 
@@ -101,7 +129,7 @@ pub fn read_states(rows: &[HotspotStateRow], city: &City) -> Result<Vec<Hotspot>
 }
 
 fn event_row(event: &HotspotEvent, projection: Projection, city: &City) -> HotspotEventRow {
-    let hotspot = Body { members: Columns::default(), ..Body::new(&event.hotspot, city) };
+    let hotspot = Body::new(&event.hotspot, city);
     let (other, level) = match event.kind {
         EventKind::Merged { into: other } | EventKind::Split { from: other } => {
             (Some(other.to_string()), None)
@@ -128,16 +156,27 @@ fn json(body: &impl Serialize) -> String {
 
 /// Reads rows of one projection. Hotspots of a layer that the city pack no longer has are left out.
 pub(super) fn read(projection: Projection, derived: &Derived, city: &City) -> Result<Loaded, LoadError> {
-    let mut loaded = Loaded { live: Vec::new(), ended: Vec::new(), events: Vec::new() };
+    let mut loaded =
+        Loaded { live: Vec::new(), ended: Vec::new(), events: Vec::new(), in_rows: Vec::new() };
+    let of_projection = derived.members.iter().filter(|members| members.projection == projection);
+    let mut members: HashMap<&str, Members> =
+        of_projection.map(|members| (members.id.as_str(), read_members(&members.members))).collect();
     for row in derived.hotspots.iter().filter(|row| row.projection == projection) {
         let Some(layer) = Layer::from_key(&row.category, city) else { continue };
         let fault = |source| LoadError::Hotspot { id: row.id.clone(), source };
         let body: Body = serde_json::from_str(&row.body).map_err(|e| fault(Some(e)))?;
         let id = row.id.parse().map_err(|()| fault(None))?;
         let ended_at = TimeMs(body.ended_at_ms.unwrap_or_default());
-        let hotspot = body.hotspot(id, layer, row.changed_seq, city).ok_or_else(|| fault(None))?;
+        let is_in_row = body.members.is_some();
+        let mut hotspot = body.hotspot(id, layer, row.changed_seq, city).ok_or_else(|| fault(None))?;
+        if !is_in_row {
+            hotspot.members = members.remove(row.id.as_str()).unwrap_or_default();
+        }
         match row.ended_seq {
-            None => loaded.live.push(Arc::new(hotspot)),
+            None => {
+                loaded.in_rows.extend(is_in_row.then_some(((layer, hotspot.drill), id)));
+                loaded.live.push(Arc::new(hotspot));
+            }
             Some(ended_seq) => loaded.ended.push((Arc::new(hotspot), ended_seq, ended_at)),
         }
     }
@@ -149,6 +188,14 @@ pub(super) fn read(projection: Projection, derived: &Derived, city: &City) -> Re
         }
     }
     Ok(loaded)
+}
+
+fn read_members(rows: &[HotspotMemberRow]) -> Members {
+    let member = |row: &HotspotMemberRow| {
+        let &HotspotMemberRow { seq, report, received_at, core, repeats, rejections } = row;
+        HotspotMember { seq, report, received_at, core, doubts: Doubts { repeats, rejections } }
+    };
+    rows.iter().map(member).collect()
 }
 
 fn read_event(row: &HotspotEventRow, body: EventBody, city: &City) -> Option<HotspotEvent> {
@@ -209,7 +256,9 @@ struct Body {
     gi_percent: Option<u8>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     surge_hundredths: Option<i64>,
-    members: Columns,
+    /// Of rows of before members had rows of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    members: Option<Columns>,
     born_reports: u32,
     level: u32,
     announced: bool,
@@ -240,7 +289,7 @@ impl Body {
             gi_z_hundredths: hotspot.gi_z.map(hundredths),
             gi_percent: hotspot.gi_confidence.map(Confidence::percent),
             surge_hundredths: hotspot.surge.map(hundredths),
-            members: Columns::new(&hotspot.members),
+            members: None,
             born_reports: hotspot.born_reports,
             level: hotspot.level,
             announced: hotspot.announced,
@@ -274,7 +323,7 @@ impl Body {
             gi_confidence: self.gi_percent.and_then(Confidence::from_percent),
             surge: self.surge_hundredths.map(|n| n as f64 / 100.0),
             changed_seq,
-            members: self.members.read()?.into(),
+            members: self.members.map_or(Some(Vec::new()), |members| members.read())?.into_iter().collect(),
             born_reports: self.born_reports,
             level: self.level,
             announced: self.announced,
@@ -286,8 +335,8 @@ fn hundredths(value: f64) -> i64 {
     (value * 100.0).round() as i64
 }
 
-/// Members as columns of steps from one to the next: small numbers, since big hotspots have many.
-#[derive(Default, Serialize, Deserialize)]
+/// Members as columns of steps from one to the next, as they were once written.
+#[derive(Serialize, Deserialize)]
 struct Columns {
     seqs: Vec<i64>,
     reports: Vec<i64>,
@@ -297,16 +346,6 @@ struct Columns {
 }
 
 impl Columns {
-    fn new(members: &[HotspotMember]) -> Columns {
-        let borders = members.iter().zip(0..).filter(|(member, _)| !member.core).map(|(_, i)| i);
-        Columns {
-            seqs: steps(members.iter().map(|member| member.seq.0 as i64)),
-            reports: steps(members.iter().map(|member| i64::from(member.report.0))),
-            received_ms: steps(members.iter().map(|member| member.received_at.0)),
-            borders: borders.collect(),
-        }
-    }
-
     /// `None` where the columns do not fit each other or a value is out of its range.
     fn read(&self) -> Option<Vec<HotspotMember>> {
         let n = self.seqs.len();
@@ -321,14 +360,11 @@ impl Columns {
                 report: ReportNo(u32::try_from(report).ok()?),
                 received_at: TimeMs(received_ms),
                 core: !borders.contains(&i),
+                doubts: Doubts::NONE,
             })
         })
         .collect()
     }
-}
-
-fn steps(values: impl Iterator<Item = i64>) -> Vec<i64> {
-    values.scan(0_i64, |before, value| Some(value.wrapping_sub(std::mem::replace(before, value)))).collect()
 }
 
 fn sums(steps: &[i64]) -> impl Iterator<Item = i64> {

@@ -1,5 +1,6 @@
 //! What the tests of this folder share: the naive oracle, seeded chance, small cities.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use proptest::test_runner::{Config, RngSeed};
@@ -54,6 +55,19 @@ pub fn naive_dbscan(points: &[Point], parameters: &HotspotParameters) -> NaiveGr
     all.clone().map(group).filter(enough).collect()
 }
 
+/// The same with three square villages, whose borders are the meridians 127.38 and 127.39.
+pub fn city_with_areas(eps_m: f64, min_reports: f64, min_reporters: usize) -> Arc<City> {
+    let pack = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/hotspots/pack");
+    let City { areas, land, .. } = City::load(&pack).unwrap();
+    let without = Arc::into_inner(city(eps_m, min_reports, min_reporters)).unwrap();
+    Arc::new(City { areas, land, ..without })
+}
+
+/// A pack that weighs reports by their senders.
+pub fn weighing(city: Arc<City>) -> Arc<City> {
+    Arc::new(City { weighs_senders: true, ..Arc::into_inner(city).unwrap() })
+}
+
 /// A pack without areas: categories `water` (window 1 h) and `garbage` (3 h), all (2 h).
 pub fn city(eps_m: f64, min_reports: f64, min_reporters: usize) -> Arc<City> {
     let text = |word: &str| Text { id: word.to_owned(), en: word.to_owned() };
@@ -90,6 +104,7 @@ pub fn city(eps_m: f64, min_reports: f64, min_reporters: usize) -> Arc<City> {
         agencies: Vec::new(),
         areas: Areas::default(),
         holidays: Vec::new(),
+        weighs_senders: false,
         land: crate::city::Land::new(h3o::Resolution::Nine),
         hash: [0; 32],
     })

@@ -65,7 +65,7 @@ pub(super) fn answer(history: &History, question: &Question<'_>) -> Answer {
 /// Counts of whole days, oldest first; the last is the day of the newest report, as far as it has come.
 struct Days {
     /// By finest area, those below an area of the members too.
-    counts: BTreeMap<AreaId, Vec<u32>>,
+    counts: Vec<(AreaId, Vec<u32>)>,
 }
 
 impl Days {
@@ -74,43 +74,48 @@ impl Days {
         let newest = city.day_of(question.last_at);
         let day = |ago: usize| newest.checked_sub((ago as i64).days()).ok().map(|day| city.start_of(day));
         let mut borders: Vec<TimeMs> = (0..ears::DAYS_MAX).rev().filter_map(day).collect();
-        borders.retain(|start| *start >= begins_at);
+        let unknown = borders.iter().filter(|start| **start < begins_at).count();
         borders.push(city.day_end(question.last_at));
         let above: BTreeSet<AreaId> = with_ancestors(city, question.areas);
         let is_below = |area: AreaId| city.areas.with_ancestors(area).any(|id| above.contains(&id));
         let finest = city.areas.finest().map(|(id, _)| id).filter(|id| is_below(*id));
-        let counts = finest.map(|area| (area, history.counts(question.series, area, &borders)));
-        Days { counts: counts.collect() }
-    }
-
-    /// The sum over the finest areas that `is_meant`.
-    fn sum(&self, is_meant: impl Fn(AreaId) -> bool) -> Vec<u32> {
-        let mut sum = Vec::new();
-        for (_, counts) in self.counts.iter().filter(|(area, _)| is_meant(**area)) {
-            sum.resize(counts.len(), 0);
-            sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
-        }
-        sum
+        let mut counts = history.day_counts(question.series, finest, &borders);
+        counts.iter_mut().for_each(|(_, counts)| drop(counts.drain(..unknown)));
+        Days { counts }
     }
 
     /// The highest statistic of EARS among the areas and those above them.
     fn highest(&self, question: &Question<'_>) -> Option<f64> {
         let areas = &question.series.city.areas;
-        let of_area = |area: AreaId| {
-            let counts = self.sum(|finest| areas.with_ancestors(finest).any(|id| id == area));
-            Method::ALL.into_iter().filter_map(move |m| ears::statistic(m, &counts, ears::SIGMA_FLOOR))
-        };
         let all = with_ancestors(question.series.city, question.areas);
-        all.into_iter().flat_map(of_area).max_by(f64::total_cmp)
+        let mut sums: BTreeMap<AreaId, Vec<u32>> = BTreeMap::new();
+        for (finest, counts) in &self.counts {
+            for area in areas.with_ancestors(*finest).filter(|area| all.contains(area)) {
+                add(sums.entry(area).or_default(), counts);
+            }
+        }
+        let of_area = |counts: &Vec<u32>| {
+            let statistics =
+                Method::ALL.into_iter().filter_map(|m| ears::statistic(m, counts, ears::SIGMA_FLOOR));
+            statistics.max_by(f64::total_cmp)
+        };
+        sums.values().filter_map(of_area).max_by(f64::total_cmp)
     }
 
     /// The mean of the seven days before the newest report's.
     fn mean(&self, question: &Question<'_>) -> Option<f64> {
-        let counts = self.sum(|finest| question.areas.contains(&finest));
-        let before = counts.len().checked_sub(1)?;
-        let days = &counts[before.checked_sub(ears::BASELINE_DAYS)?..before];
+        let mut sum = Vec::new();
+        let meant = self.counts.iter().filter(|(area, _)| question.areas.contains(area));
+        meant.for_each(|(_, counts)| add(&mut sum, counts));
+        let before = sum.len().checked_sub(1)?;
+        let days = &sum[before.checked_sub(ears::BASELINE_DAYS)?..before];
         Some(f64::from(days.iter().sum::<u32>()) / days.len() as f64)
     }
+}
+
+fn add(sum: &mut Vec<u32>, counts: &[u32]) {
+    sum.resize(counts.len(), 0);
+    sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
 }
 
 fn with_ancestors(city: &City, areas: &[AreaId]) -> BTreeSet<AreaId> {
@@ -132,6 +137,8 @@ fn hours(history: &History, question: &Question<'_>, begins_at: TimeMs) -> Optio
     };
     let (first, end) = (hour(question.first_at), hour(question.last_at).checked_add(1.hour()).ok()?);
     let starts_at = moment(first, 0)?;
+    let mut areas = question.areas.to_vec();
+    areas.sort_unstable();
     let mut totals = Vec::new();
     for weeks in 1..=HISTORY_WEEKS {
         let (Some(from), Some(to)) = (moment(first, weeks), moment(end, weeks)) else { break };
@@ -139,8 +146,7 @@ fn hours(history: &History, question: &Question<'_>, begins_at: TimeMs) -> Optio
             break;
         }
         if to <= starts_at {
-            let count = |area: &AreaId| history.counts(question.series, *area, &[from, to])[0];
-            totals.push(question.areas.iter().map(count).sum::<u32>());
+            totals.push(history.count_of(question.series, areas.clone(), [from, to]));
         }
     }
     let is_enough = totals.len() >= WEEKS_MIN;

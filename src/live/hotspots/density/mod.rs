@@ -66,6 +66,15 @@ pub struct DensityGroups {
     partition: Partition,
 }
 
+/// A point that joined or left a group, or turned core or border; or did and is again as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Move {
+    pub seq: Seq,
+    pub from: Option<GroupNo>,
+    /// Its group now, and whether it is core.
+    pub to: Option<(GroupNo, bool)>,
+}
+
 impl DensityGroups {
     pub fn new(parameters: &HotspotParameters) -> DensityGroups {
         DensityGroups {
@@ -107,10 +116,18 @@ impl DensityGroups {
         self.partition.groups.iter().map(|(number, _)| number).collect()
     }
 
-    /// The groups whose members or cores changed since this was last called, those that ended
-    /// included. Every point that came, went, or changed its group is or was in one of them.
-    pub(super) fn take_changed(&mut self) -> BTreeSet<GroupNo> {
-        std::mem::take(&mut self.partition.changed)
+    /// What happened to points in groups since this was last called, by seq. A point that is not named
+    /// is in the group that it was in (or in none), and core as before.
+    pub(super) fn take_moves(&mut self) -> Vec<Move> {
+        let moved = std::mem::take(&mut self.partition.moved);
+        let now = |seq: &Seq| {
+            let site = *self.site_of.get(seq)?;
+            Some((self.grid.group_of(site)?, self.grid.spot(site).core))
+        };
+        let mut moves: Vec<Move> =
+            moved.into_iter().map(|(seq, from)| Move { seq, from, to: now(&seq) }).collect();
+        moves.sort_unstable_by_key(|a_move| a_move.seq);
+        moves
     }
 
     /// Adds a point; one with the same seq goes first.

@@ -3,14 +3,14 @@
 //! Invariant: the groups are the connected parts of the graph whose nodes are the cells with cores and
 //! whose edges are the links with a witness. (Between the steps of one change, not yet.)
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use super::site_grid::{CellNo, SiteGrid, SiteNo, SitePoint};
 use super::slab::Slab;
 use crate::model::{SenderId, Seq};
 
 /// Names a group while it lives. Numbers are used again, so between two calls of
-/// [`super::DensityGroups::take_changed`] one may name several groups, one after the other.
+/// [`super::DensityGroups::take_moves`] one may name several groups, one after the other.
 pub(in crate::live::hotspots) type GroupNo = u32;
 
 /// Reports that are dense together.
@@ -39,10 +39,13 @@ impl DensityGroup {
         self.members.iter().find(|(_, core)| **core).map(|(seq, _)| *seq)
     }
 
-    fn add(&mut self, point: &SitePoint, core: bool) {
-        if self.members.insert(point.seq, core).is_none() {
+    /// Whether it was a member before.
+    fn add(&mut self, point: &SitePoint, core: bool) -> bool {
+        let is_new = self.members.insert(point.seq, core).is_none();
+        if is_new {
             *self.senders.entry(point.sender).or_default() += 1;
         }
+        !is_new
     }
 
     fn take(&mut self, point: &SitePoint) -> Option<bool> {
@@ -69,24 +72,26 @@ impl DensityGroup {
 #[derive(Debug)]
 pub(super) struct Partition {
     pub groups: Slab<DensityGroup>,
-    /// Whose members or cores changed since they were last taken, those that are gone included.
-    pub changed: BTreeSet<GroupNo>,
+    /// Of each point that joined or left a group, or turned core or border, since the moves were last
+    /// taken: the group that it belonged to then.
+    pub moved: HashMap<Seq, Option<GroupNo>>,
     walk: u64,
 }
 
 impl Partition {
     pub fn new() -> Partition {
-        Partition { groups: Slab::new(), changed: BTreeSet::new(), walk: 0 }
+        Partition { groups: Slab::new(), moved: HashMap::new(), walk: 0 }
     }
 
     pub fn add_point(&mut self, group: GroupNo, point: &SitePoint, core: bool) {
-        self.groups[group].add(point, core);
-        self.changed.insert(group);
+        let was_there = self.groups[group].add(point, core);
+        self.moved.entry(point.seq).or_insert(was_there.then_some(group));
     }
 
     pub fn take_point(&mut self, group: GroupNo, point: &SitePoint) {
-        self.groups[group].take(point);
-        self.changed.insert(group);
+        if self.groups[group].take(point).is_some() {
+            self.moved.entry(point.seq).or_insert(Some(group));
+        }
     }
 
     pub fn add_site(&mut self, group: GroupNo, points: &[SitePoint], core: bool) {
@@ -100,7 +105,6 @@ impl Partition {
     /// Makes a group of a cell and those that links with a witness connect it to.
     pub fn found(&mut self, grid: &mut SiteGrid, cell: CellNo) {
         let group = self.groups.insert(DensityGroup::default());
-        self.changed.insert(group);
         self.join(grid, group, cell);
         let mut todo = vec![cell];
         while let Some(cell) = todo.pop() {
@@ -133,7 +137,6 @@ impl Partition {
         if cells.is_empty() {
             debug_assert!(self.groups[group].members.is_empty());
             self.groups.remove(group);
-            self.changed.insert(group);
         }
     }
 
@@ -142,12 +145,14 @@ impl Partition {
         let (into, from) = if self.groups[a].size() >= self.groups[b].size() { (a, b) } else { (b, a) };
         let Some(gone) = self.groups.remove(from) else { return };
         gone.cells.iter().for_each(|cell| self.join(grid, into, *cell));
+        for seq in gone.members.keys() {
+            self.moved.entry(*seq).or_insert(Some(from));
+        }
         let group = &mut self.groups[into];
         group.members.extend(gone.members);
         for (sender, n) in gone.senders {
             *group.senders.entry(sender).or_default() += n;
         }
-        self.changed.extend([into, from]);
     }
 
     /// Looks whether a group that lost edges is still one, and makes groups of the parts if not.
@@ -162,7 +167,6 @@ impl Partition {
         let mut walk = Walk::new(self.walk, grid, seeds);
         for part in walk.parts_but_one(grid) {
             let new = self.groups.insert(DensityGroup::default());
-            self.changed.extend([group, new]);
             for cell in part {
                 self.leave(grid, cell);
                 self.join(grid, new, cell);
@@ -178,6 +182,7 @@ impl Partition {
         for point in points {
             if let Some(core) = self.groups[from].take(point) {
                 self.groups[to].add(point, core);
+                self.moved.entry(point.seq).or_insert(Some(from));
             }
         }
     }

@@ -81,7 +81,7 @@ struct World {
     gone: Vec<Point>,
     next: u64,
     /// By number, as last seen.
-    seen: BTreeMap<GroupNo, Vec<(Seq, bool)>>,
+    seen: BTreeMap<GroupNo, BTreeMap<Seq, bool>>,
 }
 
 impl World {
@@ -152,22 +152,35 @@ impl World {
         let batch = dbscan(&points, &self.parameters);
         let batch: Groups = batch.iter().map(|group| group.members.iter().map(named).collect()).collect();
         prop_assert_eq!(self.found(), batch);
-        self.check_changed()?;
+        self.check_moves()?;
         check_insides(&self.density)?;
         Ok(())
     }
 
-    /// What is not said to have changed has not.
-    fn check_changed(&mut self) -> Result<(), TestCaseError> {
-        let changed = self.density.take_changed();
+    /// The groups of before, each move made, are the groups of now.
+    fn check_moves(&mut self) -> Result<(), TestCaseError> {
+        let mut seen: BTreeMap<GroupNo, BTreeMap<Seq, bool>> = std::mem::take(&mut self.seen);
+        let moves = self.density.take_moves();
+        for Move { seq, from, .. } in &moves {
+            let before: Vec<GroupNo> =
+                seen.iter().filter(|(_, members)| members.contains_key(seq)).map(|(no, _)| *no).collect();
+            prop_assert_eq!(&before, &from.iter().copied().collect::<Vec<_>>());
+            for members in seen.values_mut() {
+                members.remove(seq);
+            }
+        }
+        for Move { seq, to, .. } in moves {
+            if let Some((group, core)) = to {
+                seen.entry(group).or_default().insert(seq, core);
+            }
+        }
+        seen.retain(|_, members| !members.is_empty());
         let groups = self.density.group_numbers();
-        let now: BTreeMap<GroupNo, Vec<(Seq, bool)>> = groups
+        let now: BTreeMap<GroupNo, BTreeMap<Seq, bool>> = groups
             .into_iter()
             .map(|no| (no, self.density.partition.groups[no].members().collect()))
             .collect();
-        for no in now.keys().chain(self.seen.keys()).filter(|no| !changed.contains(no)) {
-            prop_assert_eq!(now.get(no), self.seen.get(no));
-        }
+        prop_assert_eq!(&now, &seen);
         self.seen = now;
         Ok(())
     }

@@ -1,16 +1,19 @@
 //! The engine against its laws: whole histories, compared with the naive oracle and with themselves.
 
+mod told;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::identity::{Old, Origin, match_groups};
-use super::testing::{cases, city, naive_dbscan, place};
+use super::naive::Naive;
+use super::testing::{cases, city, city_with_areas, naive_dbscan, place, weighing};
 use super::*;
 use crate::city::HotspotParameters;
-use crate::journal::{Derived, DerivedUpdate};
-use crate::model::{HOUR_MS, MINUTE_MS, Projection};
+use crate::journal::{Derived, DerivedUpdate, HotspotMemberRow, HotspotMembers};
+use crate::model::{MINUTE_MS, Projection, great_circle_m};
 
 const START: TimeMs = TimeMs(1_764_000_000_000);
 
@@ -46,6 +49,7 @@ fn history(max: usize) -> impl Strategy<Value = Vec<Step>> {
 struct World {
     city: Arc<City>,
     style: OutlineStyle,
+    west_lng: f64,
     engine: HotspotEngine,
     seq: Seq,
     now: TimeMs,
@@ -59,10 +63,24 @@ struct World {
 
 impl World {
     fn new(style: OutlineStyle) -> World {
-        let city = city(200.0, 3.0, 2);
+        World::of(city(200.0, 3.0, 2), 127.38, style)
+    }
+
+    /// On the border of two villages.
+    fn with_areas(style: OutlineStyle) -> World {
+        World::of(city_with_areas(200.0, 3.0, 2), 127.386, style)
+    }
+
+    /// Where senders are weighed.
+    fn weighing() -> World {
+        World::of(weighing(city_with_areas(200.0, 3.0, 2)), 127.386, OutlineStyle::Exact)
+    }
+
+    fn of(city: Arc<City>, west_lng: f64, style: OutlineStyle) -> World {
         World {
             engine: HotspotEngine::new(city.clone(), style),
             style,
+            west_lng,
             city,
             seq: Seq(0),
             now: START,
@@ -86,22 +104,24 @@ impl World {
             Step::Report { east, north, garbage, sender, joins, age_min, drill } => {
                 self.seq = self.seq.next();
                 let no = self.reports.len() as u32 + 1;
+                let (east, north) = (f64::from(*east) * 0.001, f64::from(*north) * 0.001);
+                let place = place(self.west_lng + east, 0.79 + north);
                 let report = HotspotReport {
                     seq: self.seq,
                     report: ReportNo(no),
                     received_at: self.now,
                     incident: IncidentNo(if *joins { no.saturating_sub(1).max(1) } else { no }),
-                    place: place(127.38 + f64::from(*east) * 0.001, 0.79 + f64::from(*north) * 0.001),
-                    area: None,
+                    place,
+                    area: self.city.areas.locate(place),
                     category: CategoryId(u8::from(*garbage)),
                     occurred_at: self.now.plus_ms(-age_min * MINUTE_MS),
                     sender: SenderId(*sender),
                     drill: *drill,
                     imported: false,
-                    weight: 1.0,
+                    doubts: Doubts::NONE,
                 };
                 self.reports.push(report);
-                self.engine.add_report(report, !self.rejected.contains(&report.incident));
+                self.engine.add_report(report, standing(!self.rejected.contains(&report.incident)));
             }
             Step::Counts { incident, counts } => {
                 self.seq = self.seq.next();
@@ -111,7 +131,7 @@ impl World {
                 } else {
                     self.rejected.insert(incident)
                 };
-                self.engine.set_counts(incident, *counts);
+                self.engine.set_standing(incident, standing(*counts));
             }
             Step::Pass { minutes } => self.now = self.now.plus_ms(minutes * MINUTE_MS),
             Step::Tick => self.tick()?,
@@ -131,6 +151,7 @@ impl World {
         self.check_changes(&before, &changes)?;
         self.check_groups()?;
         self.check_identities(&before)?;
+        self.check_portraits(&before, &changes)?;
         self.store(&changes);
         self.ticks.push(changes);
         Ok(())
@@ -167,19 +188,76 @@ impl World {
     }
 
     /// The reports that count in a lane now, by seq.
-    fn points(&self, (layer, drill): (Layer, bool)) -> (Vec<Point>, HotspotParameters) {
+    fn points(&self, lane: (Layer, bool)) -> (Vec<Point>, HotspotParameters) {
+        let (reports, parameters) = self.counting(lane);
+        let point =
+            |r: &HotspotReport| Point { seq: r.seq, place: r.place, sender: r.sender, weight: r.weight() };
+        (reports.iter().map(point).collect(), parameters)
+    }
+
+    fn counting(&self, (layer, drill): (Layer, bool)) -> (Vec<HotspotReport>, HotspotParameters) {
         let parameters = match layer {
             Layer::Category(id) => self.city.category(id).hotspot,
             Layer::All => self.city.all_categories,
         };
-        let points = self
+        let reports = self
             .reports
             .iter()
             .filter(|r| layer == Layer::All || layer == Layer::Category(r.category))
             .filter(|r| r.drill == drill && !self.rejected.contains(&r.incident))
-            .filter(|r| self.now.since(r.occurred_at) < parameters.window_ms)
-            .map(|r| Point { seq: r.seq, place: r.place, sender: r.sender, weight: r.weight });
-        (points.collect(), parameters)
+            .filter(|r| self.now.since(r.occurred_at) < parameters.window_ms);
+        let reports: Vec<HotspotReport> = reports.copied().collect();
+        let weighed =
+            |r: &HotspotReport| HotspotReport { doubts: self.doubts(r, &reports, &parameters), ..*r };
+        (reports.iter().map(weighed).collect(), parameters)
+    }
+
+    /// What speaks against a report of a lane, found among all reports.
+    fn doubts(&self, r: &HotspotReport, lane: &[HotspotReport], parameters: &HotspotParameters) -> Doubts {
+        if !self.city.weighs_senders {
+            return Doubts::NONE;
+        }
+        let is_his = |other: &&HotspotReport| (other.sender, other.drill) == (r.sender, r.drill);
+        let near = |other: &&HotspotReport| great_circle_m(other.place, r.place) <= 2.0 * parameters.eps_m;
+        let repeats = lane.iter().filter(is_his).filter(near).filter(|other| other.seq < r.seq).count();
+        let is_young = |other: &&HotspotReport| {
+            let windows = [self.city.category(other.category).hotspot, self.city.all_categories];
+            windows.iter().any(|of| self.now.since(other.occurred_at) < of.window_ms)
+        };
+        let rejected = self.reports.iter().filter(|other| self.rejected.contains(&other.incident));
+        let rejections = rejected.filter(is_his).filter(is_young).count();
+        Doubts { repeats: repeats.min(7) as u8, rejections: rejections.min(7) as u8 }
+    }
+
+    /// What is told of a hotspot whose members changed is what the whole list of its reports says.
+    fn check_portraits(&self, before: &HotspotBoard, changes: &TickChanges) -> Result<(), TestCaseError> {
+        for hotspot in &changes.changed {
+            let old = before.get(hotspot.id);
+            if old.is_some_and(|old| seqs(old) == seqs(hotspot)) {
+                continue;
+            }
+            let (lane, parameters) = self.counting((hotspot.layer, hotspot.drill));
+            let members: Vec<HotspotReport> =
+                lane.iter().filter(|report| hotspot.members.get(report.seq).is_some()).copied().collect();
+            let naive = Naive {
+                city: &self.city,
+                style: self.style,
+                layer: hotspot.layer,
+                drill: hotspot.drill,
+                parameters,
+                lane: &lane,
+                history: &self.engine.history,
+                now: self.now,
+            };
+            for report in &members {
+                prop_assert_eq!(hotspot.members.get(report.seq).map(|m| m.doubts), Some(report.doubts));
+            }
+            let mut expected = (**hotspot).clone();
+            naive.describe(&members, old.and_then(|old| old.lead_area), &mut expected);
+            prop_assert_eq!(&**hotspot, &expected);
+            prop_assert_eq!(hotspot.members.len(), members.len());
+        }
+        Ok(())
     }
 
     /// Groups are those of the naive oracle over the reports that count.
@@ -237,6 +315,19 @@ impl World {
             self.derived.hotspots.retain(|kept| kept.id != row.id);
             self.derived.hotspots.push(row);
         }
+        for change in update.members {
+            let i = self.derived.members.iter().position(|known| known.id == change.id);
+            let i = i.unwrap_or_else(|| {
+                let (projection, id, members) = (change.projection, change.id, Vec::new());
+                self.derived.members.push(HotspotMembers { projection, id, members });
+                self.derived.members.len() - 1
+            });
+            let known = &mut self.derived.members[i].members;
+            let is_new = |member: &HotspotMemberRow| change.came.iter().any(|new| new.seq == member.seq);
+            known.retain(|m| !change.whole && !is_new(m) && !change.left.contains(&m.seq));
+            known.extend(change.came);
+            known.sort_by_key(|member| member.seq);
+        }
         self.derived.events.extend(update.events);
     }
 
@@ -244,11 +335,15 @@ impl World {
     fn reopened(&self) -> HotspotEngine {
         let mut engine = HotspotEngine::new(self.city.clone(), self.style);
         for report in &self.reports {
-            engine.add_report(*report, !self.rejected.contains(&report.incident));
+            engine.add_report(*report, standing(!self.rejected.contains(&report.incident)));
         }
         engine.load(Projection::Staff, &self.derived, self.seq, self.head_at).unwrap();
         engine
     }
+}
+
+fn standing(counts: bool) -> Standing {
+    Standing { counts, rejected: !counts }
 }
 
 fn seqs(hotspot: &Hotspot) -> Vec<Seq> {
@@ -272,6 +367,18 @@ proptest! {
     }
 
     #[test]
+    fn what_is_told_follows_from_the_members_at_every_tick(steps in history(160)) {
+        World::with_areas(OutlineStyle::Exact).run(&steps)?;
+        World::with_areas(OutlineStyle::H3(h3o::Resolution::Ten)).run(&steps)?;
+    }
+
+    /// Groups, ids and what is told, with weights found anew at every tick.
+    #[test]
+    fn weights_follow_from_the_reports_at_every_tick(steps in history(160)) {
+        World::weighing().run(&steps)?;
+    }
+
+    #[test]
     fn the_same_history_gives_the_same_hotspots(steps in history(100)) {
         let mut worlds = [0, 1].map(|_| World::new(OutlineStyle::H3(h3o::Resolution::Nine)));
         for world in &mut worlds {
@@ -290,6 +397,7 @@ proptest! {
         let by_id = |changes: &TickChanges| {
             let mut changes = changes.clone();
             changes.changed.sort_by_key(|hotspot| hotspot.id);
+            changes.members.sort_by_key(|(id, _)| *id);
             changes
         };
         for step in &steps {
@@ -306,10 +414,11 @@ proptest! {
     /// What happened before the first tick after a stop may have come before the stop or after it.
     #[test]
     fn an_engine_that_was_stopped_goes_on_as_if_it_never_was(
-        steps in history(120), stop in 0.0..1.0,
+        steps in history(120), stop in 0.0..1.0, weighs in any::<bool>(),
     ) {
+        let new = || if weighs { World::weighing() } else { World::with_areas(OutlineStyle::Exact) };
         let stop = (steps.len() as f64 * stop) as usize;
-        let mut world = World::new(OutlineStyle::Exact);
+        let mut world = new();
         world.run(&steps[..stop])?;
         let mut reopened = world.reopened();
         prop_assert_eq!(live(&reopened), live(&world.engine));
@@ -318,7 +427,7 @@ proptest! {
         world.run(&steps[stop..])?;
         world.tick()?;
 
-        let mut whole = World::new(OutlineStyle::Exact);
+        let mut whole = new();
         whole.run(&steps)?;
         whole.tick()?;
         prop_assert_eq!(live(&world.engine), live(&whole.engine));
@@ -383,133 +492,4 @@ proptest! {
             prop_assert!(levels[0] == 0 && levels.is_sorted_by(|a, b| a < b), "{levels:?}");
         }
     }
-}
-
-/// A world that is told reports by hand.
-fn told(world: &mut World, count: u64, east: i32, imported: bool) {
-    for sender in 0..count {
-        let step =
-            Step::Report { east, north: 0, garbage: false, sender, joins: false, age_min: 0, drill: false };
-        world.step(&step).unwrap();
-        if imported {
-            let report = world.reports.last_mut().unwrap();
-            world.engine.set_counts(report.incident, false);
-            world.rejected.insert(report.incident);
-            let again =
-                HotspotReport { imported, incident: IncidentNo(9_000 + report.incident.0), ..*report };
-            world.seq = world.seq.next();
-            let again = HotspotReport { seq: world.seq, ..again };
-            world.reports.push(again);
-            world.engine.add_report(again, true);
-        }
-    }
-}
-
-fn of_water(changes: &TickChanges) -> Vec<(EventKind, bool)> {
-    let water = changes.events.iter().filter(|e| e.hotspot.layer == Layer::Category(CategoryId(0)));
-    water.map(|event| (event.kind, event.alarm)).collect()
-}
-
-fn tick(world: &mut World) -> Vec<(EventKind, bool)> {
-    world.tick().unwrap();
-    of_water(world.ticks.last().unwrap())
-}
-
-#[test]
-fn a_birth_and_each_doubling_alarm_and_shrinking_does_not_make_them_alarm_again() {
-    let mut world = World::new(OutlineStyle::Exact);
-    told(&mut world, 4, 0, false);
-    assert_eq!(tick(&mut world), [(EventKind::Born, true)]);
-    told(&mut world, 3, 0, false);
-    assert_eq!(tick(&mut world), []);
-    told(&mut world, 1, 0, false);
-    assert_eq!(tick(&mut world), [(EventKind::Doubled { level: 1 }, true)]);
-    for incident in 5..=8 {
-        world.step(&Step::Counts { incident, counts: false }).unwrap();
-    }
-    assert_eq!(tick(&mut world), []);
-    told(&mut world, 4, 0, false);
-    assert_eq!(tick(&mut world), []);
-    told(&mut world, 8, 0, false);
-    assert_eq!(tick(&mut world), [(EventKind::Doubled { level: 2 }, true)]);
-    let alarm = world.engine.board().alarms_since(Seq(0)).next().unwrap();
-    assert_eq!(alarm.title.en, "New hotspot: water, 0.79° N 127.38° E");
-    assert_eq!(alarm.title.id, "Titik panas baru: water, 0,79° LU 127,38° BT");
-}
-
-#[test]
-fn imported_reports_alone_raise_no_alarm() {
-    let mut world = World::new(OutlineStyle::Exact);
-    told(&mut world, 4, 0, true);
-    assert_eq!(tick(&mut world), [(EventKind::Born, false)]);
-    told(&mut world, 4, 0, false);
-    assert_eq!(tick(&mut world), [(EventKind::Doubled { level: 1 }, true)]);
-}
-
-#[test]
-fn a_hotspot_at_the_threshold_does_not_cry_each_time_it_comes_back() {
-    let mut world = World::new(OutlineStyle::Exact);
-    told(&mut world, 3, 0, false);
-    assert_eq!(tick(&mut world), [(EventKind::Born, true)]);
-    world.step(&Step::Counts { incident: 3, counts: false }).unwrap();
-    assert_eq!(tick(&mut world), [(EventKind::Ended, false)]);
-    let mut world = World { engine: world.reopened(), ..world };
-    world.step(&Step::Counts { incident: 3, counts: true }).unwrap();
-    assert_eq!(tick(&mut world), [(EventKind::Born, false)]);
-    world.now = world.now.plus_ms(2 * HOUR_MS);
-    assert_eq!(tick(&mut world), [(EventKind::Ended, false)]);
-    told(&mut world, 3, 0, false);
-    assert_eq!(tick(&mut world), [(EventKind::Born, true)]);
-}
-
-#[test]
-fn merges_and_splits_are_recorded_and_a_part_is_no_new_alarm() {
-    let mut world = World::new(OutlineStyle::Exact);
-    told(&mut world, 4, 0, false);
-    told(&mut world, 5, 3, false);
-    assert_eq!(tick(&mut world), [(EventKind::Born, true), (EventKind::Born, true)]);
-    let first = world.seq;
-    let (small, large) = (HotspotId { born: first, n: 0 }, HotspotId { born: first, n: 2 });
-    told(&mut world, 3, 1, false);
-    told(&mut world, 3, 2, false);
-    let merged = tick(&mut world);
-    assert_eq!(merged[0], (EventKind::Merged { into: large }, false));
-    assert!(world.engine.board().get(small).is_none() && world.engine.board().get(large).is_some());
-    for incident in 10..=15 {
-        world.step(&Step::Counts { incident, counts: false }).unwrap();
-    }
-    let split = tick(&mut world);
-    assert_eq!(split, [(EventKind::Born, false), (EventKind::Split { from: large }, false)]);
-}
-
-#[test]
-fn a_part_that_breaks_off_an_announced_hotspot_is_no_new_alarm() {
-    let mut world = World::new(OutlineStyle::Exact);
-    for (east, count) in [(0, 4), (1, 3), (2, 3), (3, 5)] {
-        told(&mut world, count, east, false);
-    }
-    assert_eq!(tick(&mut world), [(EventKind::Born, true)]);
-    let whole = HotspotId { born: world.seq, n: 0 };
-    for incident in 5..=10 {
-        world.step(&Step::Counts { incident, counts: false }).unwrap();
-    }
-    assert_eq!(tick(&mut world), [(EventKind::Born, false), (EventKind::Split { from: whole }, false)]);
-}
-
-#[test]
-fn a_report_too_old_for_every_window_is_neither_kept_nor_makes_work() {
-    let mut world = World::new(OutlineStyle::Exact);
-    world.tick().unwrap();
-    let old = Step::Report {
-        east: 0,
-        north: 0,
-        garbage: false,
-        sender: 1,
-        joins: false,
-        age_min: 24 * 60,
-        drill: false,
-    };
-    world.step(&old).unwrap();
-    assert!(!world.engine.is_dirty());
-    assert!(world.engine.incidents.is_empty());
 }

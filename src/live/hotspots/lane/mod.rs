@@ -1,30 +1,41 @@
 //! One layer of hotspots, real or drill: its reports, its hotspots, and what a tick makes of them.
 //!
-//! A tick looks at what changed: groups whose members changed since the one before, and hotspots
-//! whose state falls due. A group that did not change has the members of its hotspot, and neither
-//! shares any with another, so it is matched with it whatever the others do.
+//! A tick looks at what changed: the reports that moved between groups since the one before, the groups
+//! that they left and joined, and hotspots whose state falls due. A group without a move has the
+//! members of its hotspot, and neither shares any with another, so it is matched with it whatever the
+//! others do; and of a group with moves all but these are where they were.
 //!
 //! Invariants:
 //! - `reports` are those that count and were inside the window at the newest tick, plus what came
 //!   since; each is either in `density` or among `arrivals`. `live` are the hotspots of the newest tick.
+//! - `departed` are reports as they were at the newest tick, of those that went since.
+//! - After a tick `sums` has what the members of each group add up to.
 //! - Unless `stale`, `hotspot_of` names the hotspot of every group of the newest tick.
+
+mod regroup;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use geo_types::MultiPolygon;
 
-use super::HotspotReport;
+use super::credibility::{Doubts, Senders};
 use super::dbscan::Point;
-use super::density::{DensityGroup, DensityGroups, GroupNo};
+use super::density::{DensityGroups, GroupNo};
 use super::faded::FadedHotspots;
 use super::gi_star::CellCounts;
 use super::hotspot::{EventKind, Hotspot, HotspotId, HotspotMember, Layer, TickChanges};
-use super::identity::{Matching, Old, Origin, match_groups};
+use super::identity::Origin;
 use super::life::{self, State, Vitals};
+use super::members::MemberChanges;
 use super::portrait::Context;
+use super::sums::{Manner, Sums};
+use super::{HotspotReport, OutlineStyle};
 use crate::city::{City, HotspotParameters};
-use crate::model::{Seq, TimeMs};
+use crate::model::{LngLat, SenderId, Seq, TimeMs};
+
+use regroup::Found;
+pub(super) use regroup::Regrouped;
 
 #[derive(Debug)]
 pub(super) struct Lane {
@@ -32,15 +43,22 @@ pub(super) struct Lane {
     pub drill: bool,
     pub dirty: bool,
     pub parameters: HotspotParameters,
+    manner: Manner,
     reports: HashMap<Seq, HotspotReport>,
+    departed: HashMap<Seq, HotspotReport>,
     by_time: BTreeSet<(TimeMs, Seq)>,
+    /// `None` where all reports count alike.
+    senders: Option<Senders>,
     /// Where `reports` are.
     pub cells: CellCounts,
     /// Those that came since the newest tick: many at once take less time than one by one.
     arrivals: BTreeMap<Seq, Point>,
     density: DensityGroups,
+    sums: HashMap<GroupNo, Sums>,
     live: BTreeMap<HotspotId, Arc<Hotspot>>,
     hotspot_of: HashMap<GroupNo, HotspotId>,
+    /// Whose members the journal holds in the way of before, one and all in the hotspot's row.
+    in_rows: HashSet<HotspotId>,
     /// All groups are to be matched with all hotspots.
     stale: bool,
     /// When the state of each changes next.
@@ -48,50 +66,40 @@ pub(super) struct Lane {
     faded: FadedHotspots,
 }
 
-/// The groups of a lane that may have changed, matched with the hotspots that they were.
-pub(super) struct Regrouped {
-    /// In the order of their smallest cores.
-    groups: Vec<Found>,
-    matching: Matching,
+/// A hotspot that is about to be.
+struct Birth {
+    id: HotspotId,
+    split_from: Option<HotspotId>,
+    is_known: bool,
+    reporters: u32,
 }
 
-struct Found {
-    group: GroupNo,
-    members: Arc<[HotspotMember]>,
-}
-
-impl Regrouped {
-    /// Smallest core seq of each group that is born, in the order of the groups.
-    pub fn births(&self) -> impl Iterator<Item = Seq> {
-        let born = self.matching.origins.iter().zip(&self.groups);
-        born.filter(|(origin, _)| matches!(origin, Origin::Born { .. }))
-            .map(|(_, found)| smallest_core(&found.members))
-    }
-}
-
-fn seqs(members: &[HotspotMember]) -> Vec<Seq> {
-    members.iter().map(|member| member.seq).collect()
-}
-
-fn smallest_core(members: &[HotspotMember]) -> Seq {
-    members.iter().find(|member| member.core).expect("a group has a core").seq
+fn point(report: &HotspotReport) -> Point {
+    let &HotspotReport { seq, place, sender, .. } = report;
+    Point { seq, place, sender, weight: report.weight() }
 }
 
 impl Lane {
-    pub fn new(layer: Layer, drill: bool, city: &City) -> Lane {
+    pub fn new(layer: Layer, drill: bool, city: &City, style: OutlineStyle) -> Lane {
         let parameters = match layer {
             Layer::Category(id) => city.category(id).hotspot,
             Layer::All => city.all_categories,
         };
+        let land_res = (!city.areas.is_empty()).then_some(city.land.res);
         Lane {
             layer,
             drill,
             dirty: false,
             density: DensityGroups::new(&parameters),
+            manner: Manner { style, eps_m: parameters.eps_m, land_res },
             parameters,
             reports: HashMap::new(),
+            departed: HashMap::new(),
             by_time: BTreeSet::new(),
-            cells: CellCounts::new((!city.areas.is_empty()).then_some(city.land.res)),
+            senders: city.weighs_senders.then(|| Senders::new(parameters.eps_m)),
+            cells: CellCounts::new(land_res),
+            sums: HashMap::new(),
+            in_rows: HashSet::new(),
             arrivals: BTreeMap::new(),
             live: BTreeMap::new(),
             hotspot_of: HashMap::new(),
@@ -112,13 +120,48 @@ impl Lane {
     /// Lets a report count, unless it is too old at `now`.
     pub fn insert(&mut self, report: &HotspotReport, now: TimeMs) {
         if self.leaves_at(report.occurred_at) > now {
-            let &HotspotReport { seq, place, sender, weight, .. } = report;
-            self.arrivals.insert(seq, Point { seq, place, sender, weight });
-            self.reports.insert(seq, *report);
+            let &HotspotReport { seq, place, sender, .. } = report;
+            let mut report = *report;
+            if let Some(senders) = &mut self.senders {
+                senders.add(sender, seq, place);
+                report.doubts.repeats = senders.repeats(sender, seq, place);
+            }
+            self.arrivals.insert(seq, point(&report));
+            self.reports.insert(seq, report);
             self.by_time.insert((report.occurred_at, seq));
             self.cells.add(place);
             self.dirty = true;
+            self.recount_after(&report);
         }
+    }
+
+    /// Says how many reports of a sender were rejected.
+    pub fn set_rejections(&mut self, sender: SenderId, rejections: u8) {
+        for seq in self.senders.as_ref().map_or_else(Vec::new, |senders| senders.of(sender)) {
+            self.weigh(seq, Doubts { rejections, ..self.reports[&seq].doubts });
+        }
+    }
+
+    /// Counts anew how often was said before what a sender said near a report and after it.
+    fn recount_after(&mut self, report: &HotspotReport) {
+        let Some(senders) = &self.senders else { return };
+        let later = senders.later(report.sender, report.seq, report.place);
+        let repeats = |seq: &Seq| senders.repeats(report.sender, *seq, self.reports[seq].place);
+        let repeats: Vec<(Seq, u8)> = later.iter().map(|seq| (*seq, repeats(seq))).collect();
+        for (seq, repeats) in repeats {
+            self.weigh(seq, Doubts { repeats, ..self.reports[&seq].doubts });
+        }
+    }
+
+    fn weigh(&mut self, seq: Seq, doubts: Doubts) {
+        let Some(report) = self.reports.get_mut(&seq).filter(|report| report.doubts != doubts) else {
+            return;
+        };
+        self.departed.entry(seq).or_insert(*report);
+        report.doubts = doubts;
+        self.density.remove(seq);
+        self.arrivals.insert(seq, point(report));
+        self.dirty = true;
     }
 
     pub fn remove(&mut self, report: &HotspotReport) {
@@ -130,6 +173,11 @@ impl Lane {
     fn forget(&mut self, seq: Seq) {
         if let Some(report) = self.reports.remove(&seq) {
             self.cells.remove(report.place);
+            self.departed.entry(seq).or_insert(report);
+            if let Some(senders) = &mut self.senders {
+                senders.remove(report.sender, seq);
+            }
+            self.recount_after(&report);
         }
         if self.arrivals.remove(&seq).is_none() {
             self.density.remove(seq);
@@ -153,29 +201,6 @@ impl Lane {
         leaves_at.into_iter().chain(self.state_due.first().map(|(at, _)| *at)).min()
     }
 
-    /// Drops what left the window; then, if the input changed, matches the groups that changed with
-    /// the hotspots that they were.
-    pub fn regroup(&mut self, seq: Seq, now: TimeMs) -> Option<Regrouped> {
-        self.expire(now);
-        self.faded.forget(seq, now);
-        if !std::mem::replace(&mut self.dirty, false) {
-            return None;
-        }
-        self.take_in_arrivals();
-        let (hotspots, groups) = self.touched();
-        let found = |(group, before): (GroupNo, Option<HotspotId>)| {
-            let before = before.map_or(&[][..], |id| &self.live[&id].members);
-            Some(Found { group, members: self.members(self.density.group(group)?, before) })
-        };
-        let mut groups: Vec<Found> = groups.into_iter().filter_map(found).collect();
-        groups.sort_by_cached_key(|found| smallest_core(&found.members));
-        let old = |id: HotspotId| Old { id, members: seqs(&self.live[&id].members) };
-        let old: Vec<Old> = hotspots.into_iter().map(old).collect();
-        let new: Vec<Vec<Seq>> = groups.iter().map(|found| seqs(&found.members)).collect();
-        let matching = match_groups(&old, &new, |seq| self.reports.contains_key(&seq));
-        Some(Regrouped { groups, matching })
-    }
-
     fn expire(&mut self, now: TimeMs) {
         while let Some((occurred_at, seq)) = self.by_time.first().copied()
             && self.leaves_at(occurred_at) <= now
@@ -185,39 +210,8 @@ impl Lane {
         }
     }
 
-    /// The hotspots whose groups may have other members than at the tick before, and these groups, each
-    /// with what it was then. None shares a member with any other hotspot or group.
-    fn touched(&mut self) -> (BTreeSet<HotspotId>, Vec<(GroupNo, Option<HotspotId>)>) {
-        let mut groups = self.density.take_changed();
-        let is_stale = std::mem::replace(&mut self.stale, false);
-        if is_stale {
-            groups = self.density.group_numbers();
-        }
-        let before = |group| (group, self.hotspot_of.remove(&group));
-        let groups: Vec<_> = groups.into_iter().map(before).collect();
-        if is_stale {
-            self.hotspot_of.clear();
-            return (self.live.keys().copied().collect(), groups);
-        }
-        (groups.iter().filter_map(|(_, before)| *before).collect(), groups)
-    }
-
-    /// Most are members already `before`, as a rule, and are taken from there.
-    fn members(&self, group: &DensityGroup, before: &[HotspotMember]) -> Arc<[HotspotMember]> {
-        let mut before = before.iter().peekable();
-        let member = |(seq, core)| {
-            while before.next_if(|member| member.seq < seq).is_some() {}
-            if let Some(member) = before.next_if(|member| member.seq == seq) {
-                return HotspotMember { core, ..*member };
-            }
-            let HotspotReport { report, received_at, .. } = self.reports[&seq];
-            HotspotMember { seq, report, received_at, core }
-        };
-        group.members().map(member).collect()
-    }
-
-    fn reports_of(&self, members: &[HotspotMember]) -> Vec<&HotspotReport> {
-        members.iter().map(|member| &self.reports[&member.seq]).collect()
+    pub fn place_of(&self, member: Seq) -> LngLat {
+        self.reports[&member].place
     }
 
     /// Puts the hotspots of the new groups in place of the old. `numbers` are those of the births.
@@ -228,9 +222,9 @@ impl Lane {
         context: &Context<'_>,
         changes: &mut TickChanges,
     ) {
-        let Regrouped { groups, matching } = found;
         let mut numbers = numbers.iter();
-        let ids: Vec<HotspotId> = matching
+        let ids: Vec<HotspotId> = found
+            .matching
             .origins
             .iter()
             .map(|origin| match origin {
@@ -240,42 +234,56 @@ impl Lane {
                 }
             })
             .collect();
-        let announced = self.announced_reports(&matching);
-        for end in &matching.ends {
+        if self.cells.res.is_some() && !found.groups.is_empty() {
+            self.cells.score(context.study.get());
+        }
+        let known = self.known_births(&found);
+        for end in &found.matching.ends {
             let hotspot = self.take_off(end.id).expect("only a hotspot that lived ends");
             let kind =
                 end.merged_into.map_or(EventKind::Ended, |group| EventKind::Merged { into: ids[group] });
             changes.event(kind, false, &hotspot, context.city);
             changes.ended.push(Arc::clone(&hotspot));
+            if self.in_rows.remove(&end.id) {
+                changes.members.push((end.id, MemberChanges::whole(&hotspot.members)));
+            }
             if hotspot.announced {
                 self.faded.add(hotspot, context.seq, context.now);
             }
         }
-        for ((Found { group, members }, origin), id) in groups.into_iter().zip(&matching.origins).zip(ids) {
+        for (i, (group, origin)) in found.groups.iter().zip(&found.matching.origins).enumerate() {
+            let mut sums = self.sums.remove(&group.group).expect("every group has its sums");
+            let reporters = self.density.group(group.group).map_or(0, |group| group.n_reporters()) as u32;
             let hotspot = match origin {
-                Origin::Kept(_) => self.keep(id, members, context, changes),
+                Origin::Kept(id) => self.keep(*id, reporters, group, &mut sums, context, changes),
                 Origin::Born { split_from } => {
-                    let is_announced = |seq: &Seq| announced.contains(seq) || self.faded.holds(*seq);
-                    let known = members.iter().filter(|member| is_announced(&member.seq)).count();
-                    let is_known = known * 2 >= members.len();
-                    self.bear(id, *split_from, is_known, members, context, changes)
+                    let birth =
+                        Birth { id: ids[i], split_from: *split_from, is_known: known[i], reporters };
+                    self.bear(birth, &mut sums, context, changes)
                 }
             };
-            self.hotspot_of.insert(group, id);
+            self.sums.insert(group.group, sums);
+            self.hotspot_of.insert(group.group, hotspot.id);
+            self.say_members(group, &hotspot, changes);
             self.put(hotspot);
         }
     }
 
-    /// Reports whose hotspot was announced as of the tick before, among those that a group is born of.
-    fn announced_reports(&self, matching: &Matching) -> HashSet<Seq> {
-        let has_births = matching.origins.iter().any(|origin| matches!(origin, Origin::Born { .. }));
-        let kept = matching.origins.iter().filter_map(|origin| match origin {
-            Origin::Kept(id) => Some(*id),
-            Origin::Born { .. } => None,
-        });
-        let before = kept.chain(matching.ends.iter().map(|end| end.id)).filter(|_| has_births);
-        let before = before.map(|id| &self.live[&id]).filter(|hotspot| hotspot.announced);
-        before.flat_map(|hotspot| hotspot.members.iter().map(|member| member.seq)).collect()
+    /// Says how the members of a hotspot that is about to be put in its place differ from those before.
+    fn say_members(&mut self, group: &Found, hotspot: &Hotspot, changes: &mut TickChanges) {
+        let (id, members) = (hotspot.id, &hotspot.members);
+        let change = if hotspot.changed_seq == changes.seq && self.in_rows.remove(&id) {
+            MemberChanges::whole(members)
+        } else if group.before == Some(id) {
+            let came = group.change.came.iter().filter_map(|seq| members.get(*seq).copied());
+            MemberChanges { whole: false, came: came.collect(), left: group.change.left.clone() }
+        } else {
+            let before = self.live.get(&id).map(|before| before.members.clone()).unwrap_or_default();
+            MemberChanges::between(&before, members)
+        };
+        if !change.is_empty() {
+            changes.members.push((id, change));
+        }
     }
 
     /// Lets time pass for hotspots whose state is due.
@@ -285,6 +293,9 @@ impl Lane {
         for id in due {
             let before = &self.live[&id];
             let hotspot = self.settle((**before).clone(), before, context, changes);
+            if hotspot.changed_seq == context.seq && self.in_rows.remove(&id) {
+                changes.members.push((id, MemberChanges::whole(&hotspot.members)));
+            }
             self.put(hotspot);
         }
     }
@@ -313,22 +324,30 @@ impl Lane {
     fn keep(
         &self,
         id: HotspotId,
-        members: Arc<[HotspotMember]>,
+        reporters: u32,
+        group: &Found,
+        sums: &mut Sums,
         context: &Context<'_>,
         changes: &mut TickChanges,
     ) -> Arc<Hotspot> {
         let before = &self.live[&id];
-        let same = before.members.iter().map(|m| m.seq).eq(members.iter().map(|m| m.seq));
+        let same = match group.before == Some(id) {
+            true => !group.change.moved,
+            false => before.members.iter().map(|m| m.seq).eq(sums.members.iter().map(|m| m.seq)),
+        };
+        let is_untouched = group.before == Some(id) && group.change.came.is_empty();
+        let members = if same && is_untouched { before.members.clone() } else { sums.members.clone() };
         let mut next = Hotspot { members, ..(**before).clone() };
-        if same {
+        if !same {
+            self.describe(&mut next, sums, reporters, context);
+        } else if sums.weight() == before.weight {
             // No count changed, so no level did.
             return self.settle(next, before, context, changes);
         }
-        let reports = self.reports_of(&next.members);
-        self.describe(&mut next, &reports, context);
-        let level = life::level(next.born_reports, next.reports);
+        next.weight = sums.weight();
+        let level = life::level(next.born_reports, whole(next.weight));
         let doubled = level > next.level;
-        let alarm = doubled && is_mostly_live(&reports);
+        let alarm = doubled && is_mostly_live(sums);
         next.level = next.level.max(level);
         next.announced |= alarm;
         let hotspot = self.settle(next, before, context, changes);
@@ -340,17 +359,14 @@ impl Lane {
 
     fn bear(
         &self,
-        id: HotspotId,
-        split_from: Option<HotspotId>,
-        is_known: bool,
-        members: Arc<[HotspotMember]>,
+        birth: Birth,
+        sums: &mut Sums,
         context: &Context<'_>,
         changes: &mut TickChanges,
     ) -> Arc<Hotspot> {
-        let reports = self.reports_of(&members);
-        let alarm = !is_known && is_mostly_live(&reports);
+        let alarm = !birth.is_known && is_mostly_live(sums);
         let mut hotspot = Hotspot {
-            id,
+            id: birth.id,
             layer: self.layer,
             drill: self.drill,
             state: State::Emerging,
@@ -359,7 +375,7 @@ impl Lane {
             reporters: 0,
             incidents: 0,
             weight: 0.0,
-            centroid: reports[0].place,
+            centroid: sums.centroid(),
             outline: MultiPolygon(Vec::new()),
             areas: Vec::new(),
             lead_area: None,
@@ -372,17 +388,17 @@ impl Lane {
             gi_confidence: None,
             surge: None,
             changed_seq: context.seq,
-            members,
-            born_reports: reports.len() as u32,
+            members: sums.members.clone(),
+            born_reports: whole(sums.weight()),
             level: 0,
-            announced: alarm || is_known,
+            announced: alarm || birth.is_known,
         };
-        self.describe(&mut hotspot, &reports, context);
+        self.describe(&mut hotspot, sums, birth.reporters, context);
         hotspot.state = life::state(State::Emerging, &self.vitals(&hotspot), context.now);
         let hotspot = Arc::new(hotspot);
         changes.changed.push(Arc::clone(&hotspot));
         changes.event(EventKind::Born, alarm, &hotspot, context.city);
-        if let Some(from) = split_from {
+        if let Some(from) = birth.split_from {
             changes.event(EventKind::Split { from }, false, &hotspot, context.city);
         }
         hotspot
@@ -412,9 +428,11 @@ impl Lane {
         &mut self,
         live: Vec<Arc<Hotspot>>,
         ended: &[&(Arc<Hotspot>, Seq, TimeMs)],
+        in_rows: HashSet<HotspotId>,
         behind: bool,
         now: TimeMs,
     ) {
+        self.in_rows = in_rows;
         self.expire(now);
         self.take_in_arrivals();
         let counts = |member: &HotspotMember| self.reports.contains_key(&member.seq);
@@ -430,7 +448,12 @@ impl Lane {
     }
 }
 
+/// How many reports a weight stands for, with which doublings are counted.
+fn whole(weight: f64) -> u32 {
+    weight as u32
+}
+
 /// At least half did not come from an import.
-fn is_mostly_live(reports: &[&HotspotReport]) -> bool {
-    reports.iter().filter(|report| !report.imported).count() * 2 >= reports.len()
+fn is_mostly_live(sums: &Sums) -> bool {
+    sums.n_imported as usize * 2 <= sums.members.len()
 }

@@ -1,0 +1,309 @@
+//! How far it is to the nearest of some squares, at the nodes of a lattice, kept up to date square by
+//! square; and the lines at one distance.
+//!
+//! The lattice has a node at every third corner of the squares. Lengths are whole numbers of half a
+//! square's side, distances are between nodes and middles of squares, so all sums are exact and no
+//! order of changes shows.
+//!
+//! Invariants: a node's number is the square of the distance to the nearest square, [`FAR`] where that is
+//! above [`REACH`]; the line never comes to the edge of the lattice.
+
+use geo_types::{Coord, LineString};
+
+/// A square of the plane, by column and row.
+pub(super) type Square = [i32; 2];
+
+/// Squares in a step of the lattice.
+pub(super) const SQUARES_PER_STEP: i32 = 3;
+const HALVES_PER_STEP: i32 = 2 * SQUARES_PER_STEP;
+/// The line is this far from the nearest square: four steps.
+pub(super) const DISC: i32 = 4 * HALVES_PER_STEP;
+/// How far distances are told: as far as they matter for the line.
+const REACH: i32 = DISC + HALVES_PER_STEP + HALVES_PER_STEP / 2;
+const FAR: u16 = u16::MAX;
+/// Nodes added beyond what is needed, so that the lattice seldom grows.
+const MARGIN: i32 = 12;
+
+#[derive(Debug)]
+pub(super) struct Field {
+    /// The first node, in steps.
+    origin: [i32; 2],
+    columns: usize,
+    rows: usize,
+    distance2: Vec<u16>,
+    /// The squares that are there, a bit each, of those between a node and the next east and north.
+    squares: Vec<u16>,
+}
+
+impl Field {
+    pub fn new() -> Field {
+        Field { origin: [0; 2], columns: 0, rows: 0, distance2: Vec::new(), squares: Vec::new() }
+    }
+
+    /// Adds a square that is not there. Whether the line may have moved.
+    pub fn add(&mut self, square: Square) -> bool {
+        self.make_room(square);
+        let (block, bit) = self.block(square);
+        self.squares[block] |= bit;
+        let mut moved = false;
+        for [column, row] in nodes_around(square) {
+            let node = self.index(column, row);
+            let (before, now) = (self.distance2[node], distance2(square, [column, row]));
+            if now < before {
+                self.distance2[node] = now;
+                moved |= self.is_at_line(node, before);
+            }
+        }
+        moved
+    }
+
+    /// Takes a square away that is there. Whether the line may have moved.
+    pub fn remove(&mut self, square: Square) -> bool {
+        let (block, bit) = self.block(square);
+        self.squares[block] &= !bit;
+        let mut moved = false;
+        for [column, row] in nodes_around(square) {
+            let node = self.index(column, row);
+            let before = self.distance2[node];
+            if before == distance2(square, [column, row]) {
+                self.distance2[node] = self.nearest2(column, row);
+                moved |= self.distance2[node] != before && self.is_at_line(node, before);
+            }
+        }
+        moved
+    }
+
+    /// Whether the line runs or ran past a node whose number was `before`.
+    fn is_at_line(&self, node: usize, before: u16) -> bool {
+        let inside = self.is_inside(node);
+        let neighbours = [node - 1, node + 1, node - self.columns, node + self.columns];
+        inside != is_inside(before) || neighbours.iter().any(|other| self.is_inside(*other) != inside)
+    }
+
+    fn is_inside(&self, node: usize) -> bool {
+        is_inside(self.distance2[node])
+    }
+
+    fn nearest2(&self, column: i32, row: i32) -> u16 {
+        let around = |node: i32, origin: i32, n: usize| {
+            let from = (node - REACH / HALVES_PER_STEP - 1 - origin).max(0) as usize;
+            from..((node + REACH / HALVES_PER_STEP + 1 - origin) as usize).min(n)
+        };
+        let mut nearest = FAR;
+        for block_row in around(row, self.origin[1], self.rows) {
+            for block_column in around(column, self.origin[0], self.columns) {
+                let mut squares = self.squares[block_row * self.columns + block_column];
+                while squares != 0 {
+                    let bit = squares.trailing_zeros() as i32;
+                    squares &= squares - 1;
+                    let corner = [self.origin[0] + block_column as i32, self.origin[1] + block_row as i32];
+                    let [x, y] = corner.map(|at| at * SQUARES_PER_STEP);
+                    let square = [x + bit % SQUARES_PER_STEP, y + bit / SQUARES_PER_STEP];
+                    nearest = nearest.min(distance2(square, [column, row]));
+                }
+            }
+        }
+        nearest
+    }
+
+    fn index(&self, column: i32, row: i32) -> usize {
+        (row - self.origin[1]) as usize * self.columns + (column - self.origin[0]) as usize
+    }
+
+    fn block(&self, square: Square) -> (usize, u16) {
+        let [column, row] = square.map(|at| at.div_euclid(SQUARES_PER_STEP));
+        let [x, y] = square.map(|at| at.rem_euclid(SQUARES_PER_STEP));
+        (self.index(column, row), 1 << (y * SQUARES_PER_STEP + x))
+    }
+
+    /// Makes the lattice reach a node farther than the squares.
+    fn make_room(&mut self, square: Square) {
+        let size = [self.columns, self.rows];
+        let (mut from, mut to) = (self.origin, [0, 1].map(|axis| self.origin[axis] + size[axis] as i32));
+        for axis in [0, 1] {
+            let (first, last) = (first_node(square[axis]) - 1, last_node(square[axis]) + 1);
+            if self.columns == 0 {
+                (from[axis], to[axis]) = (first, last + 1);
+            }
+            if first < from[axis] {
+                from[axis] = first - MARGIN;
+            }
+            if last >= to[axis] {
+                to[axis] = last + 1 + MARGIN;
+            }
+        }
+        let size_now = [0, 1].map(|axis| (to[axis] - from[axis]) as usize);
+        if size_now != size {
+            let before = std::mem::replace(self, Field::new());
+            *self = Field {
+                origin: from,
+                columns: size_now[0],
+                rows: size_now[1],
+                distance2: vec![FAR; size_now[0] * size_now[1]],
+                squares: vec![0; size_now[0] * size_now[1]],
+            };
+            self.copy_from(&before);
+        }
+    }
+
+    fn copy_from(&mut self, before: &Field) {
+        for row in 0..before.rows {
+            let from = row * before.columns..(row + 1) * before.columns;
+            let to = self.index(before.origin[0], before.origin[1] + row as i32);
+            let to = to..to + before.columns;
+            self.distance2[to.clone()].copy_from_slice(&before.distance2[from.clone()]);
+            self.squares[to].copy_from_slice(&before.squares[from]);
+        }
+    }
+
+    /// The lines, the inside to their left, in steps: marching squares (Lorensen and Cline, 1987).
+    pub fn rings(&self) -> Vec<LineString<f64>> {
+        // Lattice edge 2i runs east from node i, 2i + 1 north; each that is crossed leads to one other.
+        const NONE: u32 = u32::MAX;
+        let mut next = vec![NONE; 2 * self.columns * self.rows];
+        let mut starts = Vec::new();
+        for row in 0..self.rows.saturating_sub(1) {
+            for column in 0..self.columns - 1 {
+                self.segments(column, row, &mut |from, to| {
+                    next[from] = to as u32;
+                    starts.push(from);
+                });
+            }
+        }
+        starts.sort_unstable();
+        let mut rings = Vec::new();
+        for start in starts {
+            let mut ring = Vec::new();
+            let mut edge = start;
+            while next[edge] != NONE {
+                ring.push(self.crossing(edge));
+                edge = std::mem::replace(&mut next[edge], NONE) as usize;
+            }
+            if let Some(first) = ring.first().copied() {
+                ring.push(first);
+                rings.push(LineString(ring));
+            }
+        }
+        rings
+    }
+
+    /// The pieces of line in one square of the lattice, as pairs of the edges where they enter and leave.
+    fn segments(&self, column: usize, row: usize, each: &mut impl FnMut(usize, usize)) {
+        let at = |east: usize, north: usize| (row + north) * self.columns + column + east;
+        let (south, north) = (2 * at(0, 0), 2 * at(0, 1));
+        let (west, east) = (2 * at(0, 0) + 1, 2 * at(1, 0) + 1);
+        let corners = [at(0, 0), at(1, 0), at(1, 1), at(0, 1)].map(|node| self.is_inside(node));
+        match corners.map(u8::from) {
+            [0, 0, 0, 0] | [1, 1, 1, 1] => {}
+            [1, 0, 0, 0] => each(south, west),
+            [0, 1, 0, 0] => each(east, south),
+            [0, 0, 1, 0] => each(north, east),
+            [0, 0, 0, 1] => each(west, north),
+            [1, 1, 0, 0] => each(east, west),
+            [0, 1, 1, 0] => each(north, south),
+            [0, 0, 1, 1] => each(west, east),
+            [1, 0, 0, 1] => each(south, north),
+            [0, 1, 1, 1] => each(west, south),
+            [1, 0, 1, 1] => each(south, east),
+            [1, 1, 0, 1] => each(east, north),
+            [1, 1, 1, 0] => each(north, west),
+            // Two opposite corners are inside: taken as joined, so that a neck is never cut.
+            [1, 0, 1, 0] => {
+                each(south, east);
+                each(north, west);
+            }
+            _ => {
+                each(west, south);
+                each(east, north);
+            }
+        }
+    }
+
+    /// Where the line crosses a lattice edge.
+    fn crossing(&self, edge: usize) -> Coord<f64> {
+        let node = edge / 2;
+        let is_east = edge.is_multiple_of(2);
+        let other = if is_east { node + 1 } else { node + self.columns };
+        // A far node's distance is not known; the line then lies near the one that is.
+        let distance = |node: usize| match self.distance2[node] {
+            FAR => f64::from(DISC + 2 * HALVES_PER_STEP),
+            square => f64::from(square).sqrt(),
+        };
+        let (a, b) = (distance(node), distance(other));
+        let along = ((f64::from(DISC) - a) / (b - a)).clamp(0.01, 0.99);
+        let [x, y] = [node % self.columns, node / self.columns].map(|at| at as i32);
+        let (x, y) = (f64::from(self.origin[0] + x), f64::from(self.origin[1] + y));
+        if is_east { Coord { x: x + along, y } } else { Coord { x, y: y + along } }
+    }
+}
+
+fn is_inside(distance2: u16) -> bool {
+    i32::from(distance2) < DISC * DISC
+}
+
+/// [`FAR`] beyond the reach.
+fn distance2(square: Square, node: [i32; 2]) -> u16 {
+    let [x, y] = [0, 1].map(|axis| 2 * square[axis] + 1 - HALVES_PER_STEP * node[axis]);
+    let square = x * x + y * y;
+    if square > REACH * REACH { FAR } else { square as u16 }
+}
+
+fn first_node(square: i32) -> i32 {
+    -(REACH - (2 * square + 1)).div_euclid(HALVES_PER_STEP)
+}
+
+fn last_node(square: i32) -> i32 {
+    (2 * square + 1 + REACH).div_euclid(HALVES_PER_STEP)
+}
+
+/// All nodes within the reach of a square, and some beyond.
+fn nodes_around(square: Square) -> impl Iterator<Item = [i32; 2]> {
+    let [columns, rows] = square.map(|at| first_node(at)..=last_node(at));
+    rows.flat_map(move |row| columns.clone().map(move |column| [column, row]))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::live::hotspots::testing::cases;
+
+    proptest! {
+        #![proptest_config(cases(150))]
+
+        /// After each step: every node's number is the smallest over all squares, rings are those of a
+        /// field that was never changed otherwise, and a step that says so left them as they were.
+        #[test]
+        fn squares_that_come_and_go_leave_the_field_as_made_anew(
+            steps in prop::collection::vec((-20..20_i32, -12..12_i32), 1..60),
+        ) {
+            let mut field = Field::new();
+            let mut there: BTreeSet<Square> = BTreeSet::new();
+            for (x, y) in steps {
+                let before = field.rings();
+                let square = [x, y];
+                let moved = if there.remove(&square) {
+                    field.remove(square)
+                } else {
+                    there.insert(square);
+                    field.add(square)
+                };
+                for (node, found) in field.distance2.iter().enumerate() {
+                    let [column, row] = [node % field.columns, node / field.columns].map(|at| at as i32);
+                    let at = [field.origin[0] + column, field.origin[1] + row];
+                    let expected = there.iter().map(|square| distance2(*square, at)).min();
+                    prop_assert_eq!(*found, expected.unwrap_or(FAR));
+                }
+                let mut anew = Field::new();
+                for square in &there {
+                    anew.add(*square);
+                }
+                prop_assert_eq!(&field.rings(), &anew.rings());
+                prop_assert!(moved || field.rings() == before);
+            }
+        }
+    }
+}
