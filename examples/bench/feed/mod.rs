@@ -3,6 +3,7 @@
 mod crowd;
 mod fan_out;
 mod freshness;
+mod storm;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::table::{AtLeast, Better, Row, grouped, median};
 use crowd::Crowd;
 pub use fan_out::fan_out;
 pub use freshness::freshness;
+pub use storm::storm;
 
 /// The filters of `accept` are squares of about half a kilometre.
 const FILTER_DEG: f64 = 0.002_5;
