@@ -1,54 +1,73 @@
 //! When the next beat may come.
 //!
 //! A change after a pause goes out at once, and so do a few in a row; what comes without end is
-//! conflated to one beat in a frame's time. And a beat that was dear is followed by a rest as long as
-//! itself, so that the feed leaves half of a core to those who report, however many walls there are.
+//! conflated to one beat in a frame's time. And what a beat took is rested off, so that the feed leaves
+//! half of a core to those who report however many walls there are, and more in a flood, where
+//! gathering changes saves more beats than it costs freshness.
 
 use std::time::Duration;
 
 /// Beats that may come one right after the other before they are paced.
 const BURST: f64 = 4.0;
-/// A beat rests as long as it took …
-const REST_SHARE: f64 = 1.0;
-/// … but no longer than this: past it, freshness counts for more.
-const REST_MAX: Duration = Duration::from_millis(100);
+/// Work that may be done before it is rested off: few walls are never kept waiting for it.
+const CREDIT_MAX: f64 = 0.050;
+/// The longest rest: past it, freshness counts for more.
+const REST_MAX: f64 = 0.150;
+/// While no more entries than this come in a second, a beat is rested off once …
+const CALM_PER_S: f64 = 15.0;
+/// … and in a flood up to this many times.
+const RESTS_MAX: f64 = 3.0;
 
-/// A token bucket for beats, with a rest after each. Moments are given as the time since some fixed
-/// moment, which never falls.
+/// A token bucket for beats, and another for the time that they take. Moments are given as the time
+/// since some fixed moment, which never falls.
 #[derive(Debug, Clone)]
 pub struct Pace {
     /// In the long run one beat in this long; zero does not pace.
     frame: Duration,
     beats_left: f64,
     /// When `beats_left` was counted.
-    at: Duration,
-    rests_until: Duration,
+    began: Duration,
+    /// Seconds of work that may still be done; below zero they are to be rested off.
+    credit: f64,
+    /// When `credit` was counted. It grows while nothing is done.
+    ended: Duration,
+    /// Entries of about the last second; the older they are the less they count.
+    entries_per_s: f64,
 }
 
 impl Pace {
     pub fn new(frame: Duration, now: Duration) -> Pace {
-        Pace { frame, beats_left: BURST, at: now, rests_until: now }
+        Pace { frame, beats_left: BURST, began: now, credit: CREDIT_MAX, ended: now, entries_per_s: 0.0 }
     }
 
     /// How long the next beat must still wait; zero where it may come now.
     pub fn wait(&self, now: Duration) -> Duration {
         let missing = (1.0 - self.beats_at(now)).max(0.0);
-        self.frame.mul_f64(missing).max(self.rests_until.saturating_sub(now))
+        let debt = (-self.credit_at(now)).max(0.0);
+        self.frame.mul_f64(missing).max(Duration::from_secs_f64(debt))
     }
 
-    /// A beat went out from `began` to `now`.
-    pub fn beat(&mut self, began: Duration, now: Duration) {
+    /// A beat that brought so many entries went out from `began` to `now`.
+    pub fn beat(&mut self, began: Duration, now: Duration, n_entries: u64) {
+        let since_s = began.saturating_sub(self.began).as_secs_f64();
+        self.entries_per_s = self.entries_per_s * (-since_s).exp() + n_entries as f64;
+        let rests = (self.entries_per_s / CALM_PER_S).clamp(1.0, RESTS_MAX);
+        let took_s = now.saturating_sub(began).as_secs_f64();
         self.beats_left = (self.beats_at(began) - 1.0).max(0.0);
-        self.at = began;
-        self.rests_until = now + now.saturating_sub(began).mul_f64(REST_SHARE).min(REST_MAX);
+        self.credit = (self.credit_at(began) - took_s * rests).max(-REST_MAX);
+        (self.began, self.ended) = (began, now);
     }
 
     fn beats_at(&self, now: Duration) -> f64 {
         if self.frame.is_zero() {
             return BURST;
         }
-        let earned = now.saturating_sub(self.at).div_duration_f64(self.frame);
+        let earned = now.saturating_sub(self.began).div_duration_f64(self.frame);
         (self.beats_left + earned).min(BURST)
+    }
+
+    fn credit_at(&self, now: Duration) -> f64 {
+        (self.credit + now.saturating_sub(self.ended).as_secs_f64()).min(CREDIT_MAX)
     }
 }
 
@@ -56,55 +75,69 @@ impl Pace {
 mod tests {
     use super::*;
 
-    const MS: Duration = Duration::from_millis(1);
+    const FRAME_MS: u64 = 50;
 
-    /// When the beats of changes at these times go out, where each takes `cost`.
-    fn beats(
-        changes: impl IntoIterator<Item = Duration>,
-        frame: Duration,
-        cost: Duration,
-    ) -> Vec<Duration> {
-        let mut pace = Pace::new(frame, Duration::ZERO);
-        let mut beats: Vec<Duration> = Vec::new();
-        let mut free = Duration::ZERO;
-        for change in changes {
-            if beats.last().is_some_and(|began| *began >= change) {
+    /// When the beats go out, in ms, where a change comes every so many ms for ten seconds and a beat
+    /// takes `cost_ms`.
+    fn beats(every_ms: u64, frame_ms: u64, cost_ms: u64) -> Vec<u64> {
+        let ms = |ms| Duration::from_millis(ms);
+        let mut pace = Pace::new(ms(frame_ms), Duration::ZERO);
+        let (mut beats, mut free_ms, mut told) = (Vec::new(), 0, 0);
+        for change_ms in (0..10_000).step_by(every_ms as usize) {
+            if beats.last().is_some_and(|began| *began >= change_ms) {
                 continue;
             }
-            let ready = change.max(free);
-            let began = ready + pace.wait(ready);
-            free = began + cost;
-            pace.beat(began, free);
-            beats.push(began);
+            let ready_ms = free_ms.max(change_ms);
+            let wait_ms = pace.wait(ms(ready_ms)).as_micros().div_ceil(1_000) as u64;
+            let began_ms = ready_ms + wait_ms;
+            free_ms = began_ms + cost_ms;
+            let n_entries = began_ms / every_ms + 1 - told;
+            told += n_entries;
+            pace.beat(ms(began_ms), ms(free_ms), n_entries);
+            beats.push(began_ms);
         }
         beats
     }
 
+    /// How long a change waits at most.
+    fn longest_wait_ms(every_ms: u64, cost_ms: u64) -> u64 {
+        let beats = beats(every_ms, FRAME_MS, cost_ms);
+        let wait = |change: u64| {
+            let at = beats.partition_point(|began| *began < change);
+            beats.get(at).map_or(0, |began| began - change)
+        };
+        (0..10_000).step_by(every_ms as usize).map(wait).max().unwrap()
+    }
+
     #[test]
     fn ten_changes_a_second_and_a_tick_never_wait() {
-        let changes = (0..600_u32).map(|i| 90 * MS * i);
-        let went = beats(changes.clone(), 50 * MS, 10 * MS);
-        assert_eq!(went, changes.collect::<Vec<_>>());
+        assert_eq!(longest_wait_ms(90, 10), 0, "a thousand walls");
+        assert_eq!(longest_wait_ms(90, 35), 0, "five thousand");
+        assert!(longest_wait_ms(90, 70) <= 150, "ten thousand");
     }
 
     #[test]
     fn changes_without_end_are_conflated_to_one_beat_a_frame() {
-        let went = beats((0..10_000_u32).map(|i| MS * i), 50 * MS, MS);
-        assert_eq!(went[0], Duration::ZERO, "the first goes out at once");
-        assert!((200..=205).contains(&went.len()), "{}", went.len());
+        let went = beats(1, FRAME_MS, 1);
+        assert_eq!(went[0], 0, "the first goes out at once");
+        assert!((200..=204).contains(&went.len()), "{}", went.len());
     }
 
     #[test]
-    fn a_dear_beat_is_followed_by_a_rest() {
-        let went = beats((0..10_000_u32).map(|i| MS * i), 50 * MS, 80 * MS);
-        assert!(went.windows(2).all(|pair| pair[1] - pair[0] == 160 * MS), "half of the time it rests");
-        let went = beats((0..10_000_u32).map(|i| MS * i), 50 * MS, 500 * MS);
-        assert!(went.windows(2).all(|pair| pair[1] - pair[0] == 600 * MS), "but not for ever");
+    fn dear_beats_leave_half_of_a_core_and_more_in_a_flood() {
+        let share =
+            |every_ms, cost_ms| beats(every_ms, FRAME_MS, cost_ms).len() as f64 * cost_ms as f64 / 1e4;
+        assert!((0.45..0.55).contains(&share(90, 80)), "{}", share(90, 80));
+        assert!((0.23..0.28).contains(&share(20, 30)), "{}", share(20, 30));
+        let went = beats(1, FRAME_MS, 500);
+        assert!(
+            went.windows(2).skip(2).all(|pair| pair[1] - pair[0] == 650),
+            "but no rest is longer than that"
+        );
     }
 
     #[test]
     fn no_frame_time_is_no_pacing() {
-        let went = beats((0..100_u32).map(|i| MS * i), Duration::ZERO, Duration::ZERO);
-        assert_eq!(went.len(), 100);
+        assert_eq!(beats(1, 0, 0).len(), 10_000);
     }
 }

@@ -46,7 +46,7 @@ pub(super) async fn listen(sockets: Arc<Sockets>, socket: Arc<Socket>, rest: Byt
             Err(_) => break,
         }
     }
-    listener.socket.end();
+    listener.socket.cut();
 }
 
 struct Listener {
@@ -101,7 +101,8 @@ impl Listener {
     }
 
     async fn message(&self, text: Utf8Bytes) {
-        let _turn = self.sockets.turn().await;
+        // A search may take a while, and runs where it is in nobody's way.
+        let _turn = if Session::may_search(&text) { None } else { self.sockets.turn().await };
         let Some(session) = self.socket.take_session() else { return };
         let (session, frames) = receive(session, text, self.sockets.newest()).await;
         self.socket.answer(session, frames);

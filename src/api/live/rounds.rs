@@ -4,6 +4,7 @@
 //! costs is nearly all the kernel's sending. A moment that comes while a round is on its way goes to
 //! the sockets that are still to be visited; the others get it with the next round.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use super::socket::{Desk, Socket};
 use super::sockets::Sockets;
 use crate::engine::Moments;
 use crate::feed::{Beat, Pace};
+use crate::model::Seq;
 
 /// A round looks for a newer moment when it is this old …
 const STALE: Duration = Duration::from_millis(10);
@@ -46,12 +48,14 @@ impl Rounds {
     /// Where the system gives no thread.
     pub fn start(self) -> std::io::Result<watch::Receiver<Arc<Beat>>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-        let (tell, told) = watch::channel(self.beats.newest());
-        let round = Round { tell, members: Vec::new(), desk: Desk::default() };
+        let first = self.beats.newest();
+        let told = first.map.seq();
+        let (tell, beats) = watch::channel(first);
+        let round = Round { told, tell, members: Vec::new(), desk: Desk::default() };
         std::thread::Builder::new()
             .name("feed".to_owned())
             .spawn(move || runtime.block_on(self.run(round)))?;
-        Ok(told)
+        Ok(beats)
     }
 
     async fn run(mut self, mut round: Round) {
@@ -79,22 +83,25 @@ impl Rounds {
             }
             published.mark_unchanged();
             let began = started.elapsed();
-            round.go(&self.sockets);
-            pace.beat(began, started.elapsed());
-            metrics::histogram!("pantau_round_seconds")
-                .record(started.elapsed().saturating_sub(began).as_secs_f64());
+            let n_entries = round.go(&self.sockets);
+            let ended = started.elapsed();
+            pace.beat(began, ended, n_entries);
+            metrics::histogram!("pantau_round_seconds").record(ended.saturating_sub(began).as_secs_f64());
         }
     }
 }
 
 struct Round {
+    /// The newest moment of the last round.
+    told: Seq,
     tell: watch::Sender<Arc<Beat>>,
     members: Vec<Weak<Socket>>,
     desk: Desk,
 }
 
 impl Round {
-    fn go(&mut self, sockets: &Sockets) {
+    /// Visits all; answers how many entries that brought.
+    fn go(&mut self, sockets: &Sockets) -> u64 {
         self.members.extend(sockets.newcomers());
         let (mut beat, mut taken) = (sockets.newest(), Instant::now());
         self.tell.send_replace(beat.clone());
@@ -105,9 +112,17 @@ impl Round {
                 (beat, taken) = (sockets.newest(), Instant::now());
             }
             let Some(socket) = socket.upgrade() else { return false };
-            socket.beat(&beat, &mut self.desk);
+            let desk = &mut self.desk;
+            // A fault in one subscriber stays there.
+            if catch_unwind(AssertUnwindSafe(|| socket.beat(&beat, desk))).is_err() {
+                tracing::error!("a socket could not be told what changed, and was cut");
+                self.desk = Desk::default();
+                socket.cut();
+            }
             true
         });
+        let before = std::mem::replace(&mut self.told, beat.map.seq());
+        self.told.0.saturating_sub(before.0)
     }
 
     fn send_all_away(&mut self, sockets: &Sockets) {

@@ -153,9 +153,12 @@ impl Socket {
         self.lock().unanswered = 0;
     }
 
-    /// The client is gone.
-    pub fn end(&self) {
-        self.lock().leave();
+    /// Ends it without a word: the client is gone, or cannot be served.
+    pub fn cut(&self) {
+        let ears = self.lock().leave();
+        if let Some(ears) = ears {
+            ears.abort();
+        }
     }
 
     /// Waits until everything is written.
@@ -210,12 +213,8 @@ impl Socket {
     ) {
         let sent = state.outbox.send(&mut desk.out, &self.line);
         if sent.is_err() {
-            let ears = state.leave();
             drop(state);
-            if let Some(ears) = ears {
-                ears.abort();
-            }
-            return;
+            return self.cut();
         }
         if !state.outbox.is_empty() && !state.finishing && !state.leaving {
             state.finishing = true;
