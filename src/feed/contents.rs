@@ -129,15 +129,16 @@ impl Contents {
         cell: Cell,
         changes: &[&Change],
     ) {
-        let sum = map.cell(view.projection, &view.filter, cell);
+        let filter = &*view.filter.at_cell(cell);
+        let sum = map.cell(view.projection, filter, cell);
         if ranges.held.contains(cell) {
             self.remove.push(cell_id(cell));
             let changed: BTreeMap<IncidentNo, &Change> = changes.iter().map(|c| (c.no, *c)).collect();
             self.remove.extend(changed.values().map(|c| incident_id(map, c)));
-            self.remove.extend(lone_unchanged(map, view, cell, &sum, &changed));
+            self.remove.extend(lone_unchanged(map, view.projection, filter, cell, &sum, &changed));
         }
         if ranges.wanted.contains(cell) && sum.total.count > 0 {
-            self.upsert.push(cell_feature(map, view.projection, &view.filter, cell, &sum));
+            self.upsert.push(cell_feature(map, view.projection, filter, cell, &sum));
         }
     }
 
@@ -193,7 +194,8 @@ struct Ranges {
 /// alone before its neighbours came.
 fn lone_unchanged(
     map: &LiveMap,
-    view: &View,
+    projection: Projection,
+    filter: &Filter,
     cell: Cell,
     sum: &Summary,
     changed: &BTreeMap<IncidentNo, &Change>,
@@ -201,7 +203,7 @@ fn lone_unchanged(
     if sum.total.count as usize > changed.len() + 1 {
         return None;
     }
-    let members = map.members_of_cell(view.projection, &view.filter, cell, changed.len() + 1);
+    let members = map.members_of_cell(projection, filter, cell, changed.len() + 1);
     let mut unchanged = members.iter().filter(|no| !changed.contains_key(no));
     let lone = unchanged.next().filter(|_| unchanged.next().is_none())?;
     let incident = map.incident(*lone)?;
