@@ -100,7 +100,7 @@ impl Outbox {
         if self.waiting.is_empty() {
             let sent = write(given, &mut self.written, line);
             // Nothing is kept for a client that keeps up.
-            self.waiting.extend(given.drain(..));
+            self.waiting.append(given);
             sent
         } else {
             self.waiting.append(given);
