@@ -171,7 +171,7 @@ mod tests {
     fn a_cell_that_a_polygon_covers_holds_no_place_outside_of_it() {
         let mut chance = Chance::new(17);
         let mut n_covered = 0;
-        for _ in 0..2_000 {
+        for _ in 0..8_000 {
             let corner = |chance: &mut Chance| (chance.between(127.0, 127.4), chance.between(0.6, 1.0));
             let ring = LineString::from((0..3).map(|_| corner(&mut chance)).collect::<Vec<_>>());
             let hole = LineString::from(vec![(127.2, 0.8), (127.21, 0.8), (127.2, 0.81), (127.2, 0.8)]);
