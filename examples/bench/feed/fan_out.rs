@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 
 use super::crowd::Crowd;
 use super::freshness::payload;
-use super::{Scene, check_first_wall};
+use super::{Scene, centrifugo, check_first_wall};
 use crate::fixture::Bench;
 use crate::ingest::server_with;
 use crate::machine::cpu_s;
@@ -107,6 +107,7 @@ fn to_walls(bench: &Bench, n: usize, times: f64) -> anyhow::Result<Row> {
         ));
     }
     drop((walls, peers));
+    notes.push(centrifugo::fan_out_note(bench, n, feature_bytes, CHANGES_PER_S, lasting)?);
     if let Some(per_core) = redis_burst(bench, n, feature_bytes)? {
         notes.push(format!(
             "Redis, over TCP without frames or filters, {feature_bytes} bytes published {BURST} at once: {} messages/s per core",

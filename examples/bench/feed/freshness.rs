@@ -6,7 +6,7 @@ use anyhow::ensure;
 use pantau::cli::chance::Chance;
 
 use super::crowd::Crowd;
-use super::{Scene, check_first_wall};
+use super::{Scene, centrifugo, check_first_wall};
 use crate::fixture::{Bench, SEED};
 use crate::ingest::server_with;
 use crate::ours::{Ours, report_body};
@@ -18,11 +18,11 @@ use crate::walls::now_ns;
 const BETWEEN_MS: (f64, f64) = (50.0, 150.0);
 
 /// What was sent: its seq, when, and how long until it was acknowledged.
-type Sent = Vec<(u64, u64, f64)>;
+pub type Sent = Vec<(u64, u64, f64)>;
 
 /// Milliseconds of each change to each wall, and of its ack.
-struct Waits {
-    walls: Vec<f64>,
+pub struct Waits {
+    pub walls: Vec<f64>,
     acks: Vec<f64>,
 }
 
@@ -72,6 +72,7 @@ pub fn freshness(bench: &Bench) -> anyhow::Result<Vec<Row>> {
             grouped(bytes as f64)
         ));
     }
+    notes.push(centrifugo::freshness_note(bench, n, bytes, lasting)?);
     let many = if bench.quick { 1_000 } else { 10_000 };
     let mut crowd = Crowd::connect(bench, "pantau", server.address, many, &[scene.subscribe()])?;
     let waits = ours_ms(bench, &scene, &server, &mut crowd, lasting)?;
@@ -144,7 +145,7 @@ pub fn payload(seq: u64, bytes: usize) -> String {
 }
 
 /// Does something ten times a second; what came of it.
-fn paced(lasting: Duration, mut once: impl FnMut() -> anyhow::Result<u64>) -> anyhow::Result<Sent> {
+pub fn paced(lasting: Duration, mut once: impl FnMut() -> anyhow::Result<u64>) -> anyhow::Result<Sent> {
     let mut chance = Chance::new(SEED);
     let (began, mut due, mut sent) = (Instant::now(), Duration::ZERO, Sent::new());
     while due < lasting {
@@ -158,7 +159,7 @@ fn paced(lasting: Duration, mut once: impl FnMut() -> anyhow::Result<u64>) -> an
 }
 
 /// For each change and wall: until the first message that holds the change.
-fn waits_ms(walls: &mut Crowd, sent: &Sent) -> anyhow::Result<Waits> {
+pub fn waits_ms(walls: &mut Crowd, sent: &Sent) -> anyhow::Result<Waits> {
     let mut by_wall: Vec<Vec<(u64, u64)>> = vec![Vec::new(); walls.n];
     for (wall, seq, at_ns) in walls.arrivals()? {
         by_wall[wall as usize].push((seq, at_ns));

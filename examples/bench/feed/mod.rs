@@ -1,5 +1,6 @@
 //! The feed: how fresh, how many, how much memory, and what filters cost those who report.
 
+mod centrifugo;
 mod crowd;
 mod fan_out;
 mod freshness;

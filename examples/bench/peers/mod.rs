@@ -1,6 +1,7 @@
-//! The other systems: installed as ordinary packages by `scripts/bench`, started here on free ports in
+//! The other systems: installed or built as ordinary packages by `scripts/bench`, started here on free ports in
 //! temporary folders, and stopped at the end, also of a run that failed.
 
+pub mod centrifugo;
 pub mod nats;
 pub mod postgres;
 pub mod redis;

@@ -1,4 +1,5 @@
-//! From bytes off the wire to messages heard: WebSocket frames, NATS's and Redis's lines.
+//! From bytes off the wire to messages heard: WebSocket frames, NATS's, Redis's and Centrifugo's
+//! lines.
 
 use std::net::SocketAddr;
 
@@ -15,6 +16,8 @@ pub enum Kind {
     Pantau,
     /// NATS's protocol within WebSocket frames.
     Nats,
+    /// Lines of JSON within WebSocket frames.
+    Centrifugo,
     /// RESP over TCP.
     Redis,
 }
@@ -24,6 +27,7 @@ impl Kind {
         Ok(match name {
             "pantau" => Kind::Pantau,
             "nats" => Kind::Nats,
+            "centrifugo" => Kind::Centrifugo,
             "redis" => Kind::Redis,
             _ => bail!("{name:?} is no kind of wall"),
         })
@@ -36,6 +40,7 @@ impl Kind {
     pub fn handshake(self, address: SocketAddr) -> String {
         let (path, protocol) = match self {
             Kind::Pantau => ("/api/v1/live", "Sec-WebSocket-Protocol: pantau.v1\r\n"),
+            Kind::Centrifugo => ("/connection/websocket", ""),
             Kind::Nats | Kind::Redis => ("/", ""),
         };
         format!(
@@ -50,6 +55,9 @@ impl Kind {
             Kind::Pantau => masked(1, message.as_bytes()),
             Kind::Nats => {
                 masked(2, b"CONNECT {\"verbose\":false,\"pedantic\":false}\r\nSUB wall 1\r\nPING\r\n")
+            }
+            Kind::Centrifugo => {
+                masked(1, b"{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"wall\"}}")
             }
             Kind::Redis => b"SUBSCRIBE wall\r\n".to_vec(),
         }
@@ -132,6 +140,13 @@ impl Decoder {
                 (OPCODE_PING, _) if ended => replies.extend(masked(OPCODE_PONG, b"")),
                 (OPCODE_CLOSE.., _) => {}
                 (_, Kind::Nats) => self.lines(data, replies, &mut hear),
+                (_, Kind::Centrifugo) => {
+                    self.lines(data, replies, &mut hear);
+                    // The last line of a frame has no sign at its end.
+                    if ended && self.length > 0 {
+                        self.end_of_line(replies, &mut hear);
+                    }
+                }
                 _ => {
                     self.take(data);
                     if ended {
@@ -177,14 +192,13 @@ impl Decoder {
             self.take(part);
             if part.ends_with(b"\n") {
                 self.end_of_line(replies, hear);
-                self.head.clear();
-                self.length = 0;
             }
         }
     }
 
     fn end_of_line(&mut self, replies: &mut Vec<u8>, hear: &mut impl FnMut(Heard, usize)) {
         match &*self.head {
+            _ if self.kind == Kind::Centrifugo => self.end_of_json(replies, hear),
             line if line.starts_with(b"payload ") => {
                 hear(Heard { seq: number_after(line, b"payload "), counts: true }, self.length);
             }
@@ -192,6 +206,21 @@ impl Decoder {
             b"PONG\r\n" | b"subscribe\r\n" => self.ready = true,
             line if line.starts_with(b"-ERR") => eprintln!("{}", String::from_utf8_lossy(line)),
             _ => {}
+        }
+        self.head.clear();
+        self.length = 0;
+    }
+
+    fn end_of_json(&mut self, replies: &mut Vec<u8>, hear: &mut impl FnMut(Heard, usize)) {
+        match self.head.trim_ascii() {
+            line if line.starts_with(b"{\"push\":{\"channel\":\"wall\",\"pub\":") => {
+                hear(Heard { seq: number_after(line, b"payload "), counts: true }, self.length);
+            }
+            line if line.starts_with(b"{\"id\":2,\"subscribe\":") => self.ready = true,
+            line if line.starts_with(b"{\"id\":1,\"connect\":") => {}
+            // A ping, and its answer.
+            b"{}" => replies.extend(masked(1, b"{}")),
+            line => eprintln!("Centrifugo: {}", String::from_utf8_lossy(line)),
         }
     }
 }
