@@ -7,10 +7,10 @@ use serde_json::json;
 
 use super::TextSearch;
 use super::beat::{Beat, FrameKey, FrameKind, ViewLease, Views};
-use super::contents::{Contents, shows};
+use super::contents::{Contents, concerns};
 use super::frame::Frame;
 use super::view::{Layers, View};
-use super::wire::{ClientMessage, Feature, HotspotsDelta, Reason, Resume, ServerMessage, Subscribe, time};
+use super::wire::{ClientMessage, HotspotsDelta, Reason, Resume, ServerMessage, Subscribe, time};
 use crate::intake::FieldFault;
 use crate::live::Alarm;
 use crate::model::{Bbox, Projection, Seq};
@@ -346,21 +346,11 @@ impl Subscription {
         let since = self.alarmed;
         self.alarmed = beat.map.seq();
         let board = beat.map.hotspots(self.view.projection);
-        let concerns =
-            |alarm: &&Alarm| self.view.layers.hotspots && shows(&self.view.filter, None, &alarm.hotspot);
-        board.alarms_since(since).filter(concerns).map(|alarm| alarm_frame(id, alarm, beat)).collect()
+        let (view, city) = (&self.view, beat.map.city());
+        let meant = |alarm: &&Alarm| view.layers.hotspots && concerns(&view.filter, alarm, city);
+        let frame = |alarm| Frame::of(&ServerMessage::alarm(id, alarm, city));
+        board.alarms_since(since).filter(meant).map(frame).collect()
     }
-}
-
-fn alarm_frame(sub: &str, alarm: &Alarm, beat: &Beat) -> Frame {
-    Frame::of(&ServerMessage::Alarm {
-        id: format!("a:{}/{}", alarm.hotspot.id, alarm.seq),
-        sub,
-        kind: "hotspot",
-        seq: alarm.seq.0,
-        title: alarm.title.clone(),
-        feature: Feature::hotspot(&alarm.hotspot, None, beat.map.city()),
-    })
 }
 
 /// Whether everything after `since` is still known, of incidents and of hotspots.
