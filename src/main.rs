@@ -158,7 +158,7 @@ fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("the runtime could not be started")?;
     runtime.block_on(async {
         let server = Server::start(&settings)?;
-        let listener = tokio::net::TcpListener::bind(settings.listen).await.with_context(|| {
+        let listener = listen(settings.listen).with_context(|| {
             format!(
                 "cannot listen on {}; is another server there? choose another with --listen",
                 settings.listen
@@ -178,6 +178,21 @@ fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
         say("Stopped; everything is durable.");
         Ok(())
     })
+}
+
+/// Connections that may wait to be taken up; the system may allow fewer. One that finds no room tries
+/// again after a second, and when a server comes back all its walls do so at once.
+const BACKLOG: u32 = 16_384;
+
+fn listen(address: std::net::SocketAddr) -> std::io::Result<tokio::net::TcpListener> {
+    let socket = match address {
+        std::net::SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4()?,
+        std::net::SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6()?,
+    };
+    // The address of a server that stopped a moment ago is free for the next.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// One line for whoever started the server. It goes on where they stopped listening.

@@ -10,28 +10,33 @@ use anyhow::Context;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
-use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::api::{App, AppState, Mode, build_router};
+use crate::api::{App, AppState, Beats, Mode, Rounds, Sockets, build_router};
 use crate::city::City;
 use crate::clock::{Clock, ReplayClock, SystemClock};
 use crate::config::ServeSettings;
-use crate::engine::{Engine, Moments};
-use crate::feed::{Beat, TextSearch, Views};
+use crate::engine::Engine;
+use crate::feed::{TextSearch, Views};
 use crate::journal::{FolderMode, Journal, SqliteJournal};
 use crate::model::IdKey;
 
 /// How the feed beats.
 #[derive(Debug, Clone, Copy)]
 pub struct Pulse {
-    /// At most one frame in this long a subscription.
+    /// In the long run one frame in this long a subscription, however much changes.
     pub frame: Duration,
     pub heartbeat: Duration,
+    /// A client that takes no frame for this long is let go; it comes back and resumes.
+    pub patience: Duration,
 }
 
 impl Default for Pulse {
     fn default() -> Pulse {
-        Pulse { frame: Duration::from_millis(100), heartbeat: Duration::from_secs(15) }
+        Pulse {
+            frame: Duration::from_millis(50),
+            heartbeat: Duration::from_secs(15),
+            patience: Duration::from_secs(30),
+        }
     }
 }
 
@@ -82,8 +87,20 @@ impl Server {
         let (engine, thread) = Engine::start(journal, city.clone(), clock.clone())?;
         let search = Arc::new(TextSearch::new(engine.reader().clone()));
         let nudge = Arc::new(Notify::new());
-        let beats = start_beats(engine.moments(), clock.clone(), nudge.clone(), pulse);
         let (stop, stopping) = watch::channel(false);
+        let newest = Arc::new(Beats::new(engine.moments(), clock.clone()));
+        let sockets = Sockets::new(newest.clone(), pulse.patience);
+        let rounds = Rounds {
+            moments: engine.moments(),
+            beats: newest,
+            sockets: sockets.clone(),
+            nudge: nudge.clone(),
+            frame: pulse.frame,
+            heartbeat: pulse.heartbeat,
+            stopping: stopping.clone(),
+            upkeep: Box::new(|| metrics_handle().run_upkeep()),
+        };
+        let beats = rounds.start().context("the feed's thread could not start")?;
         let app = Arc::new(App {
             engine,
             city,
@@ -94,6 +111,7 @@ impl Server {
             views: Arc::new(Views::default()),
             search,
             beats,
+            sockets,
             nudge,
             frame_ms: pulse.frame.as_millis() as u64,
             heartbeat_s: pulse.heartbeat.as_secs(),
@@ -133,12 +151,16 @@ impl Server {
             _ = &mut engine => true,
         };
         stop.send_replace(true);
+        let sockets = app.sockets.clone();
         drop(app);
         let serving_ended = tokio::time::timeout(STOP_TIMEOUT, serving).await;
         anyhow::ensure!(
             !ended_early,
             "the engine stopped by a fault of its own; the log says why; start the server again"
         );
+        // Where some do not close their side they are cut.
+        let _ = tokio::time::timeout(STOP_TIMEOUT, sockets.wait_for_none()).await;
+        drop(sockets);
         if let Ok(ended) = serving_ended {
             ended.context("the server task failed")?.context("the listener failed")?;
             // Every sender is gone now, so the engine ends once all is durable.
@@ -150,42 +172,6 @@ impl Server {
         }
         Ok(())
     }
-}
-
-/// Starts the common pulse: a beat at once when something changed after a pause, else every
-/// [`Pulse::frame`]; and one for each heartbeat, which a nudge brings early. Ends with the engine.
-fn start_beats(
-    moments: Moments,
-    clock: Arc<dyn Clock>,
-    nudge: Arc<Notify>,
-    pulse: Pulse,
-) -> watch::Receiver<Arc<Beat>> {
-    let first = Arc::new(Beat::new((*moments.live()).clone(), &*clock, 0));
-    let (send, receive) = watch::channel(first);
-    tokio::spawn(async move {
-        let mut published = moments.published();
-        let mut heartbeat = interval(pulse.heartbeat);
-        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        heartbeat.tick().await;
-        let mut heartbeat_no = 0;
-        loop {
-            tokio::select! {
-                changed = published.changed() => if changed.is_err() { return },
-                _ = heartbeat.tick() => {
-                    heartbeat_no += 1;
-                    metrics_handle().run_upkeep();
-                }
-                () = nudge.notified() => heartbeat_no += 1,
-            }
-            published.mark_unchanged();
-            let beat = Beat::new((*moments.live()).clone(), &*clock, heartbeat_no);
-            if send.send(Arc::new(beat)).is_err() {
-                return;
-            }
-            sleep(pulse.frame).await;
-        }
-    });
-    receive
 }
 
 /// One recorder a process: tests start many servers in one.

@@ -31,7 +31,7 @@ use table::{Row, Table};
 type Measure = fn(&Bench) -> anyhow::Result<Vec<Row>>;
 
 /// The rows by name, in the order of the table.
-const ROWS: [(&str, Measure); 12] = [
+const ROWS: [(&str, Measure); 13] = [
     ("ingest-single", ingest::single),
     ("ingest-bulk", ingest::bulk),
     ("query-newest", query::newest),
@@ -42,6 +42,7 @@ const ROWS: [(&str, Measure); 12] = [
     ("feed-fanout", feed::fan_out),
     ("feed-memory", feed::memory),
     ("feed-accept", feed::accept),
+    ("feed-storm", feed::storm),
     ("start", start::to_first_answer),
     ("memory-incident", memory::per_incident),
 ];

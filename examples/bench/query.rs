@@ -72,7 +72,7 @@ pub fn newest(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         notes.push(format!("PostGIS's p99 is {} ms", grouped(median(&peer_p99s))));
     }
     let mut row = Row {
-        reason: "where thousands match in the box, all of them are collected and sorted for the newest 200, and that is two thirds of the p50; the rest is 200 features as JSON over HTTP",
+        reason: "where thousands match in the box, all of them are looked at for the newest 200; the rest is 200 whole features as JSON over HTTP, of which half is their keyed ids and times",
         name: "query-newest".to_owned(),
         what: "box + category + status, newest 200, 1M city, over HTTP",
         unit: "ms p50",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 
+use super::live::Sockets;
 use crate::city::City;
 use crate::clock::{Clock, ReplayClock};
 use crate::engine::Engine;
@@ -37,7 +38,9 @@ pub struct App {
     pub trust_loopback: bool,
     pub views: Arc<Views>,
     pub search: Arc<TextSearch>,
+    /// The beat of each round over the sockets.
     pub beats: watch::Receiver<Arc<Beat>>,
+    pub sockets: Arc<Sockets>,
     /// Brings the next heartbeat early: the clock was set.
     pub nudge: Arc<Notify>,
     pub frame_ms: u64,

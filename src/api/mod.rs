@@ -21,6 +21,7 @@ mod reports;
 mod sse;
 
 pub use app::{App, AppState, Mode};
+pub use live::{Beats, Rounds, Sockets};
 pub use problem::Problem;
 
 use std::sync::Arc;

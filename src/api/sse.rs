@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::access::{Access, check_origin};
 use super::app::{App, AppState};
-use super::live::{AHEAD_TIMEOUT, hello, newest};
+use super::live::{AHEAD_TIMEOUT, hello};
 use super::params::Params;
 use super::problem::Problem;
 use crate::feed::wire::{Resume, Subscribe};
@@ -66,8 +66,9 @@ pub async fn live_sse(
     let ask = Subscribe { id: ID.to_owned(), bbox, zoom: zoom.into(), filter, layers, resume };
 
     let mut beats = app.beats.clone();
-    let beat = newest(&app);
+    // In this order: a beat that comes between the two is not missed.
     beats.mark_unchanged();
+    let beat = app.sockets.newest();
     let session = Session::new(access.projection, app.views.clone(), app.search.clone(), &beat);
     // A search may take a while.
     let opened = tokio::task::spawn_blocking(move || {
@@ -121,7 +122,7 @@ impl Stream {
                     self.session.beat(&beat)
                 }
                 () = sleep_until(self.give_up.unwrap_or_else(Instant::now)), if self.give_up.is_some() => {
-                    self.session.stop_waiting(&newest(&self.app))
+                    self.session.stop_waiting(&self.app.sockets.newest())
                 }
                 _ = self.stopping.changed() => return None,
             };

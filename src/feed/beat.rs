@@ -1,20 +1,25 @@
-//! The common pulse: at most every `frame_ms` all sockets are handed the same moment.
+//! One moment that subscribers are brought up to, and what was computed and encoded of it.
 //!
-//! Cursors meet on beats, so clients in step ask for the same frames, which are encoded once. A beat
-//! holds its frames and dies with the last socket that still sends them.
+//! Cursors meet on beats, so clients in step ask for the same frames, which are made once. A beat
+//! holds its frames and dies with the next one.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::changes::Changes;
 use super::frame::Frame;
+use super::subscription::Step;
+use super::topic::Topic;
 use super::view::View;
-use super::wire::Reason;
+use super::wire::{Reason, ServerMessage, time};
 use crate::clock::Clock;
 use crate::live::LiveMap;
-use crate::model::{Seq, TimeMs};
+use crate::model::{Projection, Seq, TimeMs};
 
-/// Distinct views that a node serves at once; one more is refused with a sentence.
-pub const VIEWS_MAX: usize = 2_000;
+/// Subscribers in step share a list of changes; a beat keeps at most this many lists, and what more
+/// are asked for, by some who are far behind, is made for each.
+const CHANGES_MAX: usize = 64;
 
 /// One moment, and what was encoded of it.
 pub struct Beat {
@@ -25,24 +30,28 @@ pub struct Beat {
     pub speed: f64,
     /// Rises when every socket is to get a heartbeat.
     pub heartbeat_no: u64,
-    frames: Mutex<HashMap<FrameKey, Shared<Option<Frame>>>>,
-    levels: Mutex<HashMap<String, Shared<u8>>>,
+    heartbeat: OnceLock<Frame>,
+    frames: Memo<FrameKey, Frame>,
+    alarms: Memo<(u64, Seq), Arc<[Frame]>>,
+    steps: Memo<StepKey, Step>,
+    levels: Memo<u64, u8>,
+    changes: Memo<(Projection, Seq), Arc<Changes>>,
 }
 
-type Shared<T> = Arc<OnceLock<T>>;
-
-/// What decides a frame of a beat.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct FrameKey {
-    pub view: String,
-    pub subscription: String,
-    pub kind: FrameKind,
-}
-
+/// What decides a frame of a beat. Topics go by their number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum FrameKind {
-    Snapshot(Reason),
-    Delta { from: Seq },
+pub(super) enum FrameKey {
+    Snapshot { topic: u64, level: u8, reason: Reason },
+    Resume { topic: u64, level: u8, held: Seq },
+}
+
+/// What decides how a running subscription goes on at a beat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct StepKey {
+    pub topic: u64,
+    pub level: u8,
+    pub told: Seq,
+    pub seen: Seq,
 }
 
 impl Beat {
@@ -52,67 +61,78 @@ impl Beat {
             time: clock.now(),
             speed: clock.speed(),
             heartbeat_no,
-            frames: Mutex::default(),
-            levels: Mutex::default(),
+            heartbeat: OnceLock::new(),
+            frames: Memo::default(),
+            alarms: Memo::default(),
+            steps: Memo::default(),
+            levels: Memo::default(),
+            changes: Memo::default(),
         }
     }
 
-    /// The frame under `key`, made by the first who asks; the others wait for it.
-    pub(super) fn frame(&self, key: FrameKey, make: impl FnOnce() -> Option<Frame>) -> Option<Frame> {
-        let slot = lock(&self.frames).entry(key).or_default().clone();
+    pub(super) fn frame(&self, key: FrameKey, make: impl FnOnce() -> Frame) -> Frame {
+        self.frames.get(key, make)
+    }
+
+    pub(super) fn step(&self, key: StepKey, make: impl FnOnce() -> Step) -> Step {
+        self.steps.get(key, make)
+    }
+
+    /// The alarms of a topic after `since`, oldest first.
+    pub(super) fn alarms(
+        &self,
+        topic: u64,
+        since: Seq,
+        make: impl FnOnce() -> Arc<[Frame]>,
+    ) -> Arc<[Frame]> {
+        self.alarms.get((topic, since), make)
+    }
+
+    /// The level in force for a topic, whose view this is.
+    pub(super) fn level(&self, topic: &Topic, view: &View) -> u8 {
+        self.levels.get(topic.no(), || view.level_in_force(&self.map))
+    }
+
+    /// What changed after `since`, found by place.
+    pub(super) fn changes(&self, projection: Projection, since: Seq) -> Arc<Changes> {
+        let make = || Arc::new(Changes::since(&self.map, projection, since));
+        let key = (projection, since);
+        if self.changes.len() < CHANGES_MAX { self.changes.get(key, make) } else { make() }
+    }
+
+    pub(super) fn heartbeat(&self) -> Frame {
+        let frame = self.heartbeat.get_or_init(|| {
+            Frame::of(&ServerMessage::Heartbeat {
+                seq: self.map.seq().0,
+                time: time(self.time),
+                speed: self.speed,
+            })
+        });
+        frame.clone()
+    }
+}
+
+/// What was computed once, by the first who asked; the others wait for it.
+struct Memo<K, V>(Mutex<HashMap<K, Arc<OnceLock<V>>>>);
+
+impl<K, V> Default for Memo<K, V> {
+    fn default() -> Memo<K, V> {
+        Memo(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash, V: Clone> Memo<K, V> {
+    fn len(&self) -> usize {
+        lock(&self.0).len()
+    }
+
+    fn get(&self, key: K, make: impl FnOnce() -> V) -> V {
+        let slot = lock(&self.0).entry(key).or_default().clone();
         slot.get_or_init(make).clone()
-    }
-
-    /// The level in force for a view whose digest at level 0 is `base`.
-    pub(super) fn level(&self, base: &str, view: &View) -> u8 {
-        let slot = lock(&self.levels).entry(base.to_owned()).or_default().clone();
-        *slot.get_or_init(|| view.level_in_force(&self.map))
-    }
-}
-
-/// The views in use on this node, to keep their number within [`VIEWS_MAX`].
-#[derive(Debug, Default)]
-pub struct Views {
-    users: Mutex<HashMap<String, usize>>,
-}
-
-/// Held while a subscription uses a view.
-#[derive(Debug)]
-pub(super) struct ViewLease {
-    base: String,
-    views: Arc<Views>,
-}
-
-impl Views {
-    /// `None` where the node serves [`VIEWS_MAX`] other views already.
-    pub(super) fn lease(self: &Arc<Views>, base: &str) -> Option<ViewLease> {
-        let mut users = lock(&self.users);
-        if users.len() >= VIEWS_MAX && !users.contains_key(base) {
-            return None;
-        }
-        *users.entry(base.to_owned()).or_default() += 1;
-        Some(ViewLease { base: base.to_owned(), views: self.clone() })
-    }
-
-    /// How many distinct views are in use.
-    pub fn view_count(&self) -> usize {
-        lock(&self.users).len()
-    }
-}
-
-impl Drop for ViewLease {
-    fn drop(&mut self) {
-        let mut users = lock(&self.views.users);
-        if let Some(n) = users.get_mut(&self.base) {
-            *n -= 1;
-            if *n == 0 {
-                users.remove(&self.base);
-            }
-        }
     }
 }
 
 /// The maps here are whole after every statement, so a panic elsewhere leaves them sound.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

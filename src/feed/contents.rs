@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use geo::{BoundingRect, Intersects};
 use geo_types::{Coord, Rect};
 
+use super::changes::{Changes, Touched};
 use super::view::View;
 use super::wire::{Feature, HotspotMember, StatsBody, cell_id};
 use crate::city::City;
@@ -52,7 +53,29 @@ impl Contents {
     /// What turns the view's contents at `from` into those now. The ring must reach back to `from`,
     /// and `level` must have been in force then too.
     pub fn delta(map: &LiveMap, view: &View, level: u8, from: Seq) -> Contents {
-        Contents::pan(map, view, view, level, from)
+        let changes = Changes::since(map, view.projection, from);
+        Contents::of_touched(map, view, level, from, &changes.touching(map, view, level))
+    }
+
+    /// The same where it is known what can have changed after `from`.
+    pub(super) fn of_touched(
+        map: &LiveMap,
+        view: &View,
+        level: u8,
+        from: Seq,
+        touched: &Touched,
+    ) -> Contents {
+        let mut contents = Contents::default();
+        if !touched.cells.is_empty() {
+            let range = view.range(level);
+            let ranges = Ranges { held: range, wanted: range };
+            contents.add_cells(map, view, &ranges, touched.cells.iter().copied());
+        }
+        if touched.hotspots {
+            contents.add_hotspots(map, view, view, from);
+        }
+        contents.stats = touched.stats.then(|| stats(map, view));
+        contents
     }
 
     /// What turns the contents of `held` at `from` into those of `view`, its pan, now.
@@ -60,7 +83,7 @@ impl Contents {
         let mut contents = Contents::default();
         if view.layers.incidents {
             let ranges = Ranges { held: held.range(level), wanted: view.range(level) };
-            contents.add_cells(map, view, &ranges, from);
+            contents.add_cells(map, view, &ranges, map.changes_since(view.projection, from));
         }
         if view.layers.hotspots {
             contents.add_hotspots(map, held, view, from);
@@ -71,10 +94,16 @@ impl Contents {
         contents
     }
 
-    fn add_cells(&mut self, map: &LiveMap, view: &View, ranges: &Ranges, from: Seq) {
+    fn add_cells<'a>(
+        &mut self,
+        map: &LiveMap,
+        view: &View,
+        ranges: &Ranges,
+        changes: impl IntoIterator<Item = &'a Change>,
+    ) {
         let level = ranges.wanted.level();
         let mut touched: HashMap<Cell, Vec<&Change>> = HashMap::new();
-        for change in map.changes_since(view.projection, from) {
+        for change in changes {
             let cell = Cell::at(change.place(view.projection), level);
             if ranges.held.contains(cell) || ranges.wanted.contains(cell) {
                 touched.entry(cell).or_default().push(change);
@@ -100,15 +129,16 @@ impl Contents {
         cell: Cell,
         changes: &[&Change],
     ) {
-        let sum = map.cell(view.projection, &view.filter, cell);
+        let filter = &*view.filter.at_cell(cell);
+        let sum = map.cell(view.projection, filter, cell);
         if ranges.held.contains(cell) {
             self.remove.push(cell_id(cell));
             let changed: BTreeMap<IncidentNo, &Change> = changes.iter().map(|c| (c.no, *c)).collect();
             self.remove.extend(changed.values().map(|c| incident_id(map, c)));
-            self.remove.extend(lone_unchanged(map, view, cell, &sum, &changed));
+            self.remove.extend(lone_unchanged(map, view.projection, filter, cell, &sum, &changed));
         }
         if ranges.wanted.contains(cell) && sum.total.count > 0 {
-            self.upsert.push(cell_feature(map, view.projection, &view.filter, cell, &sum));
+            self.upsert.push(cell_feature(map, view.projection, filter, cell, &sum));
         }
     }
 
@@ -135,8 +165,12 @@ impl Contents {
 
     fn add_hotspots(&mut self, map: &LiveMap, held: &View, view: &View, from: Seq) {
         let board = map.hotspots(view.projection);
+        let stays = held.bbox == view.bbox;
         for hotspot in board.live() {
             let changed = hotspot.changed_seq > from;
+            if stays && !changed {
+                continue;
+            }
             let was_shown = shows(&held.filter, Some(&held.bbox), hotspot);
             if shows(&view.filter, Some(&view.bbox), hotspot) {
                 if changed || !was_shown {
@@ -160,7 +194,8 @@ struct Ranges {
 /// alone before its neighbours came.
 fn lone_unchanged(
     map: &LiveMap,
-    view: &View,
+    projection: Projection,
+    filter: &Filter,
     cell: Cell,
     sum: &Summary,
     changed: &BTreeMap<IncidentNo, &Change>,
@@ -168,7 +203,7 @@ fn lone_unchanged(
     if sum.total.count as usize > changed.len() + 1 {
         return None;
     }
-    let members = map.members_of_cell(view.projection, &view.filter, cell, changed.len() + 1);
+    let members = map.members_of_cell(projection, filter, cell, changed.len() + 1);
     let mut unchanged = members.iter().filter(|no| !changed.contains_key(no));
     let lone = unchanged.next().filter(|_| unchanged.next().is_none())?;
     let incident = map.incident(*lone)?;

@@ -6,22 +6,31 @@
 //! - Nothing is kept per client but cursors; the live map's ring of changes is all the history there is.
 //! - What has the same view, `from`, `seq` and subscription id is encoded once a beat and shared.
 //!
-//! `spec` reads what is asked, `view` is a checked question, `contents` computes answers and changes,
-//! `text_search` finds words in the journal, `wire` is their JSON, `session` is one socket without the socket, `frame` a message on its way out, `beat` is the common pulse.
+//! `spec` reads what is asked, `view` is a checked question, `topic` holds it once for all who ask it,
+//! `contents` computes answers and changes, `changes` says whom a change can concern, `text_search`
+//! finds words in the journal, `wire` is their JSON, `frame` a message on its way out, `subscription`
+//! a topic with cursors, `session` one socket without the socket, `beat` one moment and what was made
+//! of it, `pace` says when the next one may come.
 
 mod beat;
+mod changes;
 mod contents;
 mod frame;
+mod pace;
 mod session;
 mod spec;
+mod subscription;
 mod text_search;
+mod topic;
 mod view;
 pub mod wire;
 
-pub use beat::{Beat, VIEWS_MAX, Views};
+pub use beat::Beat;
 pub use contents::{Contents, features, hotspot_features, past_hotspot_features};
 pub use frame::Frame;
+pub use pace::Pace;
 pub use session::{SUBSCRIPTIONS_MAX, Session, SubscribeFault};
 pub use spec::{FilterSpec, parse_bbox, parse_time, parse_within_json, parse_within_text};
 pub use text_search::TextSearch;
+pub use topic::{VIEWS_MAX, Views};
 pub use view::{Layers, View};

@@ -1,6 +1,6 @@
 //! A box in cells.
 
-use crate::model::{Bbox, Cell, LngLat};
+use crate::model::{Bbox, Cell, LEVEL_MAX, LngLat};
 
 /// The cells of one level that a box touches: the box widened to whole cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,12 @@ impl CellRange {
 
     pub fn contains(&self, cell: Cell) -> bool {
         cell.level == self.level && self.meets(cell)
+    }
+
+    /// The runs of columns as they are at the deepest level, ends included.
+    pub fn deepest_columns(&self) -> [Option<(u32, u32)>; 2] {
+        let down = LEVEL_MAX - self.level;
+        self.columns.map(|run| run.map(|(from, to)| (from << down, ((to + 1) << down) - 1)))
     }
 
     /// How many cells the range has.

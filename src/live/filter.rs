@@ -1,15 +1,19 @@
 //! What a reader asks to see, the same on REST and on the socket.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use geo::{BoundingRect, Intersects};
-use geo_types::{MultiPolygon, Rect};
+use geo_types::{Coord, MultiPolygon, Rect};
 
 use super::keys::{IdSet, KeySet, StatusSet};
 use super::member::{AreaBits, Member};
 use super::words::Words;
 use crate::city::AreaSet;
-use crate::model::{LngLat, Projection, TimeMs};
+use crate::model::{Cell, LngLat, Projection, TimeMs};
+
+/// What floating point may lose at the edge of a cell, in degrees: a tenth of a metre.
+const EDGE_DEG: f64 = 1e-6;
 
 /// A polygon that a reader drew.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +33,23 @@ impl Within {
     pub fn contains(&self, place: LngLat) -> bool {
         let point = place.to_geo();
         self.bounds.intersects(&point) && self.polygons.intersects(&point)
+    }
+
+    /// Whether every place that a cell can hold is inside; `false` in doubt. Costs a look at each edge.
+    pub fn covers(&self, cell: Cell) -> bool {
+        // The outermost rows hold what lies beyond the map, too.
+        if cell.y == 0 || cell.y + 1 == 1 << cell.level {
+            return false;
+        }
+        let of_cell = cell.bbox();
+        let rect = Rect::new(
+            Coord { x: of_cell.west() - EDGE_DEG, y: of_cell.south() - EDGE_DEG },
+            Coord { x: of_cell.east() + EDGE_DEG, y: of_cell.north() + EDGE_DEG },
+        );
+        let rings = self.polygons.iter().flat_map(|p| std::iter::once(p.exterior()).chain(p.interiors()));
+        // Where no edge meets the cell it is inside as a whole, or outside.
+        self.polygons.intersects(&rect.min())
+            && rings.flat_map(|ring| ring.lines()).all(|edge| !edge.intersects(&rect))
     }
 
     pub fn bounds(&self) -> Rect<f64> {
@@ -125,8 +146,55 @@ impl Filter {
         Some(bits)
     }
 
+    /// The same filter for the members of one cell: without the polygon where it holds the whole cell,
+    /// so that the cell's tallies may be the whole answer.
+    pub fn at_cell(&self, cell: Cell) -> Cow<'_, Filter> {
+        match &self.within {
+            Some(within) if within.covers(cell) => Cow::Owned(Filter { within: None, ..self.clone() }),
+            _ => Cow::Borrowed(self),
+        }
+    }
+
     /// The same filter without its statuses: what `by_status` counts.
     pub fn of_any_status(&self) -> Filter {
         Filter { statuses: StatusSet::ALL, ..self.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::chance::Chance;
+    use geo_types::{LineString, Polygon};
+
+    #[test]
+    fn a_cell_that_a_polygon_covers_holds_no_place_outside_of_it() {
+        let mut chance = Chance::new(17);
+        let mut n_covered = 0;
+        for _ in 0..8_000 {
+            let corner = |chance: &mut Chance| (chance.between(127.0, 127.4), chance.between(0.6, 1.0));
+            let ring = LineString::from((0..3).map(|_| corner(&mut chance)).collect::<Vec<_>>());
+            let hole = LineString::from(vec![(127.2, 0.8), (127.21, 0.8), (127.2, 0.81), (127.2, 0.8)]);
+            let within = Within::new(MultiPolygon::new(vec![Polygon::new(ring, vec![hole])])).unwrap();
+            let place = |chance: &mut Chance| {
+                let (lng, lat) = corner(chance);
+                LngLat::new(lng, lat).unwrap()
+            };
+            let cell = Cell::at(place(&mut chance), 11 + chance.below(6) as u8);
+            if !within.covers(cell) {
+                continue;
+            }
+            n_covered += 1;
+            let bbox = cell.bbox();
+            for _ in 0..50 {
+                let lng = chance.between(bbox.west(), bbox.east());
+                let place = LngLat::new(lng, chance.between(bbox.south(), bbox.north())).unwrap();
+                assert!(
+                    Cell::at(place, cell.level) != cell || within.contains(place),
+                    "{place:?} {within:?}"
+                );
+            }
+        }
+        assert!(n_covered > 100, "{n_covered}");
     }
 }

@@ -140,11 +140,18 @@ impl Incident {
     /// Where readers of the projection may see it: coarsened for the public where the category is
     /// sensitive.
     pub fn spot(&self, projection: Projection, city: &City) -> Spot {
-        if projection == Projection::Public && city.category(self.category).sensitive {
-            let place = self.exact_place.coarsened(city.coarse_res);
-            return Spot { place, area: self.public_area.get() };
+        let is_coarse = projection == Projection::Public && city.category(self.category).sensitive;
+        let exact = self.exact_place;
+        let place = if is_coarse { exact.coarsened(city.coarse_res) } else { exact };
+        Spot { place, area: self.area(projection) }
+    }
+
+    /// The finest area that holds the place where readers of the projection may see it.
+    pub fn area(&self, projection: Projection) -> Option<AreaId> {
+        match projection {
+            Projection::Public => self.public_area.get(),
+            Projection::Staff => self.exact_area.get(),
         }
-        Spot { place: self.exact_place, area: self.exact_area.get() }
     }
 
     /// Whether readers of the projection may know of it at all.

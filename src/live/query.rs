@@ -508,7 +508,7 @@ impl LiveMap {
     /// What an incident is called on screens: "Sampah di Gamalama".
     pub fn title(&self, incident: &Incident, projection: Projection) -> Text {
         let name = &self.city.category(incident.category).name;
-        match incident.spot(projection, &self.city).area {
+        match incident.area(projection) {
             Some(area) => {
                 let area = &self.city.areas.get(area).name;
                 Text { id: format!("{} di {area}", name.id), en: format!("{} in {area}", name.en) }

@@ -1,11 +1,13 @@
 //! The law of the feed: a client that applies a snapshot and all deltas up to seq n holds exactly what
 //! a fresh snapshot at n holds; through pans, filter changes, cuts, resumes, slow reading and restarts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pantau::clock::ManualClock;
-use pantau::feed::{Beat, Frame, Session, TextSearch, Views};
-use pantau::model::Projection;
+use pantau::feed::wire::Feature;
+use pantau::feed::{Beat, Contents, FilterSpec, Frame, Layers, Session, TextSearch, View, Views};
+use pantau::model::{Bbox, Projection};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -199,5 +201,79 @@ proptest! {
         moves in prop::collection::vec(any_move(any_step(&blank())), 1..120),
     ) {
         run(blank(), Projection::Public, &moves);
+    }
+}
+
+/// What a reader holds after it folded `contents` into `held`, as JSON by id.
+fn fold(held: &mut BTreeMap<String, Value>, contents: &Contents) {
+    let value = |feature: &Feature| serde_json::to_value(feature).expect("JSON");
+    for id in contents.remove.iter().chain(&contents.hotspots_remove) {
+        held.remove(id);
+    }
+    let upserts = contents.upsert.iter().chain(&contents.hotspots_upsert);
+    held.extend(upserts.map(|feature| (feature.id.clone(), value(feature))));
+    if let Some(stats) = &contents.stats {
+        held.insert("stats".to_owned(), serde_json::to_value(stats).expect("JSON"));
+    }
+}
+
+/// A delta looks only at changes that can concern its view. Whatever happened, it turns what the view
+/// showed into what it shows, as one does that looks at every change; and where it finds nothing,
+/// nothing is different.
+fn check_guards(city: Arc<pantau::city::City>, projection: Projection, before: &[Step], after: &[Step]) {
+    let mut history = History::new(city);
+    before.iter().for_each(|step| history.step(step));
+    let then = history.map().clone();
+    after.iter().for_each(|step| history.step(step));
+    let now = history.map();
+    let layers =
+        [&["incidents"][..], &["hotspots"], &["stats"]].map(|keys| Layers::from_keys(keys.iter().copied()));
+    for (bbox, filter) in boxes(&history).iter().zip(filters(&history).iter().cycle().skip(before.len())) {
+        let spec: FilterSpec = serde_json::from_value(filter.clone()).expect("a filter");
+        let corner = |i: usize| bbox[i].as_f64().expect("degrees");
+        let bbox = Bbox::new(corner(0), corner(1), corner(2), corner(3)).expect("a box");
+        for (layers, zoom) in layers.iter().zip([15, 3, 18]) {
+            let view = View {
+                projection,
+                bbox,
+                zoom,
+                filter: spec.check(&history.city, projection, "/").expect("a filter"),
+                layers: layers.clone().expect("layers"),
+            };
+            let level = view.level_in_force(now);
+            let held = |contents: &[&Contents]| {
+                let mut held = BTreeMap::new();
+                contents.iter().for_each(|contents| fold(&mut held, contents));
+                held
+            };
+            let first = Contents::snapshot(&then, &view, level);
+            let guarded = Contents::delta(now, &view, level, then.seq());
+            let unguarded = Contents::pan(now, &view, &view, level, then.seq());
+            let fresh = held(&[&Contents::snapshot(now, &view, level)]);
+            let name = format!("{filter} {bbox:?} {layers:?}");
+            assert_eq!(held(&[&first, &unguarded]), fresh, "{name}");
+            assert_eq!(held(&[&first, &guarded]), fresh, "{name}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_view_passes_over_only_what_leaves_it_as_it_was(
+        public in any::<bool>(),
+        before in prop::collection::vec(any_step(&ternate()), 0..60),
+        after in prop::collection::vec(any_step(&ternate()), 0..12),
+    ) {
+        check_guards(ternate(), if public { Projection::Public } else { Projection::Staff }, &before, &after);
+    }
+
+    #[test]
+    fn a_view_of_the_world_passes_over_only_what_leaves_it_as_it_was(
+        before in prop::collection::vec(any_step(&blank()), 0..60),
+        after in prop::collection::vec(any_step(&blank()), 0..12),
+    ) {
+        check_guards(blank(), Projection::Staff, &before, &after);
     }
 }

@@ -15,6 +15,7 @@ mod hotspot_oracle;
 mod hotspot_words;
 mod http;
 mod live_law;
+mod slow;
 mod socket;
 mod sse;
 mod statistics_oracle;

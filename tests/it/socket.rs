@@ -209,7 +209,8 @@ async fn busy_hour(app: &TestApp, seed: u64, subscribers: &mut [Subscriber]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_folded_over_a_real_socket_is_what_the_server_shows() {
     let folder = tempfile::tempdir().unwrap();
-    let pulse = Pulse { frame: Duration::from_millis(20), heartbeat: Duration::from_secs(1) };
+    let pulse =
+        Pulse { frame: Duration::from_millis(20), heartbeat: Duration::from_secs(1), ..Pulse::default() };
     let start = async || Setup { pulse, ..Setup::in_folder(folder.path()) }.start().await;
     let mut app = start().await;
     let mut subscribers = Vec::new();

@@ -30,6 +30,8 @@ pub struct Count {
     pub least_seq: u64,
     pub least_count: u64,
     pub gone: usize,
+    /// Walls that have what they asked for when they last connected.
+    pub ready: usize,
 }
 
 impl Crowd {
@@ -84,6 +86,11 @@ impl Crowd {
             ensure!(began.elapsed() < PATIENCE, "the walls do not get there: {count:?}");
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Cuts all lines, and has all walls come back at once and resume.
+    pub fn storm(&mut self) -> anyhow::Result<()> {
+        self.ask("storm").map(|_| ())
     }
 
     pub fn record(&mut self) -> anyhow::Result<()> {

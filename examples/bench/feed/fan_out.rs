@@ -1,8 +1,12 @@
-//! What one core of the server sends to many walls.
+//! What one core of the server tells many walls.
+//!
+//! Every change must reach every wall. NATS sends each as a message of its own; ours puts what changed
+//! since a wall's last frame into one. So what is compared is changes told, and beside it, as a note,
+//! messages: as many of the same size at the same rate at both.
 
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 
 use super::crowd::Crowd;
 use super::freshness::payload;
@@ -15,19 +19,34 @@ use crate::peers::nats::{self, Nats};
 use crate::peers::redis::Redis;
 use crate::table::{AtLeast, Better, Row, grouped, median};
 
-/// Twice as many changes as frames: every frame has something to tell.
-const CHANGES_PER_S: f64 = 20.0;
-const FRAMES_PER_S: f64 = 10.0;
+/// Changes that every wall is to be told of.
+const CHANGES_PER_S: f64 = 50.0;
+/// So few that nearly each has a frame of its own.
+const FEW_CHANGES_PER_S: f64 = 15.0;
 /// Messages that are published at once, to see what a server can do at its fastest, and how often.
 const BURST: usize = 50;
 const BURSTS: usize = 8;
 const REDIS_PER_S: f64 = 1.2e6;
 
-/// Messages of a run: how many a second of the server's processor time, and how long.
+/// What a run sent to all walls together.
 struct Sent {
-    per_core: f64,
+    changes: f64,
+    messages: f64,
+    /// Of a message.
     bytes: f64,
-    per_s: f64,
+    /// Of the server's processor.
+    cpu_s: f64,
+    took_s: f64,
+}
+
+impl Sent {
+    fn changes_per_core(&self) -> f64 {
+        self.changes / self.cpu_s
+    }
+
+    fn messages_per_core(&self) -> f64 {
+        self.messages / self.cpu_s
+    }
 }
 
 pub fn fan_out(bench: &Bench) -> anyhow::Result<Vec<Row>> {
@@ -39,55 +58,71 @@ fn to_walls(bench: &Bench, n: usize, times: f64) -> anyhow::Result<Row> {
     let lasting = Duration::from_secs(if bench.quick { 3 } else { 10 });
     let (folder, server) = server_with(bench, &format!("fan-out-{n}"), 100_000)?;
     let scene = Scene::of(&folder)?;
+    let feature_bytes = feature_bytes(&server)?;
     let mut walls = Crowd::connect(bench, "pantau", server.address, n, &[scene.subscribe()])?;
     let nats = Nats::start()?;
     let mut peers = match &nats {
         Some(nats) => Some(Crowd::connect(bench, "nats", nats.websocket, n, &[])?),
         None => None,
     };
-    let (mut ours, mut bytes, mut rates, mut peer) = (vec![], vec![], vec![], vec![]);
+    let (mut ours, mut frames, mut peer) = (vec![], vec![], vec![]);
     let mut seq = 0;
     for _ in 0..bench.runs() {
-        let sent = ours_sent(bench, &scene, &server, &mut walls, lasting)?;
+        let sent = ours_sent(bench, &scene, &server, &mut walls, CHANGES_PER_S, lasting)?;
         check_first_wall(&mut walls, &scene, &server)?;
-        ours.push(sent.per_core);
-        bytes.push(sent.bytes);
-        rates.push(sent.per_s);
+        ours.push(sent.changes_per_core());
+        frames.push(sent);
         if let (Some(nats), Some(crowd)) = (&nats, &mut peers) {
-            peer.push(nats_sent(nats, crowd, lasting, sent.bytes as usize, &mut seq)?.per_core);
+            let sent = nats_sent(nats, crowd, CHANGES_PER_S, lasting, feature_bytes, &mut seq)?;
+            peer.push(sent.changes_per_core());
         }
     }
-    let size = median(&bytes) as usize;
+    let middle = |of: fn(&Sent) -> f64| median(&frames.iter().map(of).collect::<Vec<_>>());
     let mut notes = vec![format!(
-        "{} walls on one screen, {} messages/s in all, {} bytes each, one a wall and beat; the server's processor seconds hold taking {CHANGES_PER_S} reports/s durably, hotspots and figures too",
+        "{} walls on one screen, {CHANGES_PER_S} changes/s, each of which reaches every wall. Ours puts what changed since a wall's last frame into one: {} frames/s a wall, {} bytes each; the server's processor seconds hold taking the reports durably, hotspots and figures too",
         grouped(n as f64),
-        grouped(median(&rates)),
-        grouped(size as f64)
+        grouped(middle(|sent| sent.messages / sent.took_s) / n as f64),
+        grouped(middle(|sent| sent.bytes)),
     )];
     if let (Some(nats), Some(crowd)) = (&nats, &mut peers) {
-        let fastest = nats_burst(nats, crowd, size, &mut seq)?;
         notes.push(format!(
-            "NATS is given as many messages of the same size at the same rate; published {BURST} at once, so that it writes many at a time, it sends {} messages/s per core",
+            "NATS sends each change as a message of {feature_bytes} bytes, as long as the one feature that a report makes here"
+        ));
+        let few = ours_sent(bench, &scene, &server, &mut walls, FEW_CHANGES_PER_S, lasting)?;
+        let rate = few.messages / few.took_s / n as f64;
+        let same = nats_sent(nats, crowd, rate, lasting, few.bytes as usize, &mut seq)?;
+        let (ours, theirs) = (few.messages_per_core(), same.messages_per_core());
+        notes.push(format!(
+            "Message for message, {} a second a wall of {} bytes at both: ours {} messages/s per core, NATS {}, {} x (one run)",
+            grouped(rate),
+            grouped(few.bytes),
+            grouped(ours),
+            grouped(theirs),
+            grouped(ours / theirs)
+        ));
+        let fastest = nats_burst(nats, crowd, few.bytes as usize, &mut seq)?;
+        notes.push(format!(
+            "NATS published {BURST} messages of that size at once, so that it writes many at a time: {} messages/s per core",
             grouped(fastest)
         ));
     }
     drop((walls, peers));
-    if let Some(per_core) = redis_burst(bench, n, size)? {
+    if let Some(per_core) = redis_burst(bench, n, feature_bytes)? {
         notes.push(format!(
-            "Redis, over TCP without frames or filters, published {BURST} at once: {} messages/s per core",
+            "Redis, over TCP without frames or filters, {feature_bytes} bytes published {BURST} at once: {} messages/s per core",
             grouped(per_core)
         ));
     }
     let reached = median(&ours) >= REDIS_PER_S;
     Ok(Row {
-        reason: "a message is a wake-up, a frame and a write of its own at both; by samples of the processor two fifths of ours is the kernel's sending, as much the task of each socket (waking, session, framing), the rest copying the frame",
+        reason: "nearly all of a round is the kernel's sending, one call a wall",
         name: format!("feed-fanout-{n}"),
         what: if times < 2.0 {
-            "fan-out, messages/s per core, 1,000 walls"
+            "fan-out, changes told/s per core, 50 changes/s, 1,000 walls"
         } else {
-            "fan-out, messages/s per core, 5,000 walls"
+            "fan-out, changes told/s per core, 50 changes/s, 5,000 walls"
         },
-        unit: "msg/s/core",
+        unit: "changes/s/core",
         better: Better::Larger,
         ours,
         peer,
@@ -100,11 +135,18 @@ fn to_walls(bench: &Bench, n: usize, times: f64) -> anyhow::Result<Row> {
     })
 }
 
+/// How long the feature of one incident is.
+fn feature_bytes(server: &Ours) -> anyhow::Result<usize> {
+    let answer = server.http()?.get_json("/api/v1/incidents?limit=1")?;
+    Ok(answer["features"].get(0).context("there are incidents")?.to_string().len())
+}
+
 fn ours_sent(
     bench: &Bench,
     scene: &Scene,
     server: &Ours,
     walls: &mut Crowd,
+    changes_per_s: f64,
     lasting: Duration,
 ) -> anyhow::Result<Sent> {
     let mut http = server.http()?;
@@ -115,23 +157,24 @@ fn ours_sent(
         let sample = &scene.samples[n % scene.samples.len()];
         last = http.report(&report_body(sample, &bench.city, n))?;
         n += 1;
-        std::thread::sleep(
-            Duration::from_secs_f64(n as f64 / CHANGES_PER_S).saturating_sub(began.elapsed()),
-        );
+        let due = Duration::from_secs_f64(n as f64 / changes_per_s);
+        std::thread::sleep(due.saturating_sub(began.elapsed()));
     }
     let after = walls.wait_until(|count| count.least_seq >= last)?;
-    let (cpu, took_s) = (cpu_s(server.pid())? - cpu, began.elapsed().as_secs_f64());
     let messages = (after.messages - before.messages) as f64;
     Ok(Sent {
-        per_core: messages / cpu,
+        changes: (n * walls.n) as f64,
+        messages,
         bytes: (after.bytes - before.bytes) as f64 / messages,
-        per_s: messages / took_s,
+        cpu_s: cpu_s(server.pid())? - cpu,
+        took_s: began.elapsed().as_secs_f64(),
     })
 }
 
 fn nats_sent(
     nats: &Nats,
     walls: &mut Crowd,
+    messages_per_s: f64,
     lasting: Duration,
     bytes: usize,
     seq: &mut u64,
@@ -142,17 +185,21 @@ fn nats_sent(
     while began.elapsed() < lasting {
         (*seq, n) = (*seq + 1, n + 1);
         publisher.publish(&payload(*seq, bytes))?;
-        std::thread::sleep(
-            Duration::from_secs_f64(n as f64 / FRAMES_PER_S).saturating_sub(began.elapsed()),
-        );
+        let due = Duration::from_secs_f64(n as f64 / messages_per_s);
+        std::thread::sleep(due.saturating_sub(began.elapsed()));
     }
     let expected = before.messages + n * walls.n as u64;
     let after = walls.wait_until(|count| count.messages >= expected)?;
-    let (cpu, took_s) = (cpu_s(nats.pid())? - cpu, began.elapsed().as_secs_f64());
     let whole = after.messages == expected && after.least_count == before.least_count + n;
     ensure!(whole && after.least_seq == *seq, "a NATS wall lacks a message");
     let messages = (after.messages - before.messages) as f64;
-    Ok(Sent { per_core: messages / cpu, bytes: bytes as f64, per_s: messages / took_s })
+    Ok(Sent {
+        changes: messages,
+        messages,
+        bytes: bytes as f64,
+        cpu_s: cpu_s(nats.pid())? - cpu,
+        took_s: began.elapsed().as_secs_f64(),
+    })
 }
 
 fn nats_burst(nats: &Nats, walls: &mut Crowd, bytes: usize, seq: &mut u64) -> anyhow::Result<f64> {

@@ -3,6 +3,7 @@
 mod crowd;
 mod fan_out;
 mod freshness;
+mod storm;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::table::{AtLeast, Better, Row, grouped, median};
 use crowd::Crowd;
 pub use fan_out::fan_out;
 pub use freshness::freshness;
+pub use storm::storm;
 
 /// The filters of `accept` are squares of about half a kilometre.
 const FILTER_DEG: f64 = 0.002_5;
@@ -111,7 +113,7 @@ pub fn memory(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     }
     let at_most_4 = median(&ours) <= 4.0;
     Ok(vec![Row {
-        reason: "with an empty snapshot a wall takes 11.8 KB (its task, a read buffer of 4 KiB, session and cursors); the rest is the WebSocket library's write buffer, which stays as large as the largest frame, the snapshot, was",
+        reason: "a wall is its task, its line as the runtime knows it, session and cursors",
         name: "feed-memory".to_owned(),
         what: "memory per idle, resumable wall",
         unit: "KB",
@@ -148,7 +150,7 @@ pub fn accept(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     }
     server.stop()?;
     let mut row = Row {
-        reason: "by samples half of the server's time is the engine (as the reports of all runs pile up in the windows, their hotspots are described anew at each tick, which slows the rate without filters from run to run too), the other half the deltas: each view looks at every change since its last frame, there is no index of views by place",
+        reason: "the deltas of those polygons that something happened in: by samples their sums over members of cells that the polygon cuts",
         name: "feed-accept".to_owned(),
         what: "accept rate with 1,000 live area filters",
         unit: "reports/s",

@@ -153,7 +153,7 @@ impl Decoder {
 
     fn end_of_frame(&mut self, hear: &mut impl FnMut(Heard, usize)) {
         let is = |kind: &[u8]| self.head[..self.head.len().min(40)].windows(kind.len()).any(|w| w == kind);
-        if is(b"\"type\":\"snapshot\"") {
+        if is(b"\"type\":\"snapshot\"") || is(b"\"type\":\"delta\"") {
             self.ready = true;
         }
         if is(b"\"type\":\"error\"") {

@@ -2,7 +2,8 @@
 //! counted. A process of its own, so that its processor time is not the server's.
 //!
 //! `bench walls KIND ADDRESS N MESSAGES OUT` connects N walls, says `ready`, and then answers a line
-//! of its input with a line of its output: `count`, `record`, `arrivals`, `frames`. Ends with its input.
+//! of its input with a line of its output: `count`, `record`, `arrivals`, `frames`, and `storm`, which
+//! cuts all lines and has all walls come back at once. Ends with its input.
 
 mod decode;
 
@@ -81,17 +82,8 @@ async fn host(
         arrivals: Mutex::default(),
         frames: Mutex::default(),
     });
-    let knocking = Arc::new(Semaphore::new(KNOCKING_MAX));
-    for i in 0..n {
-        let (seen, knocking) = (seen.clone(), knocking.clone());
-        let message = messages.get(i % messages.len().max(1)).cloned().unwrap_or_default();
-        tokio::spawn(async move {
-            if let Err(e) = wall(i, kind, address, &message, &knocking, &seen).await {
-                eprintln!("wall {i}: {e:#}");
-            }
-            seen.gone.fetch_add(1, Relaxed);
-        });
-    }
+    let mut walls = Walls { kind, address, messages, seen: seen.clone(), tasks: Vec::new() };
+    walls.connect(KNOCKING_MAX, "");
     let began = std::time::Instant::now();
     while seen.ready.load(Relaxed) < n {
         ensure!(began.elapsed() < PATIENCE, "only {} of {n} walls are ready", seen.ready.load(Relaxed));
@@ -100,9 +92,61 @@ async fn host(
     say("ready");
     let mut lines = input_lines();
     while let Some(line) = lines.recv().await {
-        say(&seen.answer(&line, out)?);
+        if line == "storm" {
+            walls.storm()?;
+            say("storming");
+        } else {
+            say(&seen.answer(&line, out)?);
+        }
     }
     Ok(())
+}
+
+/// All walls, to be connected and cut.
+struct Walls {
+    kind: Kind,
+    address: SocketAddr,
+    messages: Vec<String>,
+    seen: Arc<Seen>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Walls {
+    /// `knocking` at a time. Where `view` is not empty they hold what it names, and resume.
+    fn connect(&mut self, knocking: usize, view: &str) {
+        let knocking = Arc::new(Semaphore::new(knocking));
+        for i in 0..self.seen.seqs.len() {
+            let (kind, address) = (self.kind, self.address);
+            let (seen, knocking) = (self.seen.clone(), knocking.clone());
+            let mut message =
+                self.messages.get(i % self.messages.len().max(1)).cloned().unwrap_or_default();
+            if !view.is_empty() {
+                message.pop();
+                message += &format!(",\"resume\":{{{view},\"seq\":{}}}}}", seen.seqs[i].load(Relaxed));
+            }
+            self.tasks.push(tokio::spawn(async move {
+                if let Err(e) = wall(i, kind, address, &message, &knocking, &seen).await {
+                    eprintln!("wall {i}: {e:#}");
+                }
+                seen.gone.fetch_add(1, Relaxed);
+            }));
+        }
+    }
+
+    /// Cuts all lines; then all come back, as fast as they can.
+    fn storm(&mut self) -> anyhow::Result<()> {
+        self.tasks.drain(..).for_each(|task| task.abort());
+        self.seen.ready.store(0, Relaxed);
+        // All walls look at one screen, and the first one knows its name.
+        let frames = String::from_utf8(lock(&self.seen.frames).join(&b'\n'))?;
+        let newest = |key: &str| {
+            let (_, rest) = frames.rsplit_once(&format!("\"{key}\":\""))?;
+            Some(format!("\"{key}\":\"{}\"", rest.split('"').next()?))
+        };
+        let view = newest("epoch").zip(newest("view")).context("a hello and a snapshot")?;
+        self.connect(self.seen.seqs.len(), &format!("{},{}", view.0, view.1));
+        Ok(())
+    }
 }
 
 fn say(line: &str) {
@@ -132,6 +176,7 @@ impl Seen {
                 "least_seq": least(&self.seqs),
                 "least_count": least(&self.counts),
                 "gone": self.gone.load(Relaxed),
+                "ready": self.ready.load(Relaxed),
             })
             .to_string(),
             "record" => {

@@ -52,7 +52,11 @@ impl Default for Setup {
             clock: Arc::new(SystemClock::new()),
             journal: Kept::InMemory,
             trust_loopback: true,
-            pulse: Pulse { frame: Duration::from_millis(20), heartbeat: Duration::from_millis(300) },
+            pulse: Pulse {
+                frame: Duration::from_millis(20),
+                heartbeat: Duration::from_millis(300),
+                ..Pulse::default()
+            },
         }
     }
 }

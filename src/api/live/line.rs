@@ -1,0 +1,80 @@
+//! A line to a client: bytes out and bytes in, never waited for while the sockets are walked.
+
+use std::io::{self, IoSlice};
+use std::net::Shutdown;
+
+use bytes::Bytes;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto::upgrade::downcast;
+use socket2::SockRef;
+use tokio::net::TcpStream;
+
+/// The one kind that there is today. Another, TLS say, is a variant that can do the same.
+pub(super) enum Line {
+    Tcp(TcpStream),
+}
+
+impl Line {
+    /// The line under an HTTP connection that ended in an upgrade, and what the client sent right
+    /// after its request. `None` where it is of a kind that is not known here.
+    pub fn of_upgraded(upgraded: Upgraded) -> Option<(Line, Bytes)> {
+        let parts = downcast::<TokioIo<TcpStream>>(upgraded).ok()?;
+        Some((Line::Tcp(parts.io.into_inner()), parts.read_buf))
+    }
+
+    /// Writes what the kernel takes now.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] where it takes nothing.
+    pub fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Line::Tcp(tcp) => match slices {
+                [one] => tcp.try_write(one),
+                many => tcp.try_write_vectored(many),
+            },
+        }
+    }
+
+    /// Reads what is there; 0 at the end.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] where nothing is.
+    pub fn try_read(&self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Line::Tcp(tcp) => tcp.try_read(into),
+        }
+    }
+
+    /// Says that nothing more will be written.
+    pub fn end(&self) {
+        // One that the peer cut has ended already.
+        let _ = match self {
+            Line::Tcp(tcp) => SockRef::from(tcp).shutdown(Shutdown::Write),
+        };
+    }
+
+    /// Reads on, and forgets what it reads, until the peer ends the line.
+    pub async fn read_to_end(&self) {
+        while self.readable().await.is_ok() {
+            match self.try_read(&mut [0; 1024]) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    pub async fn readable(&self) -> io::Result<()> {
+        match self {
+            Line::Tcp(tcp) => tcp.readable().await,
+        }
+    }
+
+    pub async fn writable(&self) -> io::Result<()> {
+        match self {
+            Line::Tcp(tcp) => tcp.writable().await,
+        }
+    }
+}

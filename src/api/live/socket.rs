@@ -1,0 +1,324 @@
+//! One socket: its line, its session, and what is on its way out.
+//!
+//! The task that listens owns it; the rounds visit it at each beat. Whoever has something for the
+//! client writes it at once, under the lock, and nobody waits for the line there: where it takes no
+//! more, a task comes into being that goes on when it does, and ends once the client is in step.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, timeout};
+
+use super::line::Line;
+use super::outbox::{Out, Outbox};
+use super::sockets::Sockets;
+use super::{AHEAD_TIMEOUT, CloseReason};
+use crate::feed::{Beat, Frame, Session};
+
+/// How long a client that is sent away may take to close its side.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
+/// A client that answers no ping for this many heartbeats is gone.
+const SILENT_HEARTBEATS_MAX: u8 = 4;
+/// A frame of control that asks for a pong.
+const PING: Bytes = Bytes::from_static(&[0x89, 0]);
+
+pub(super) struct Socket {
+    line: Line,
+    deflate: bool,
+    sockets: Arc<Sockets>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Elsewhere while a message of the client is answered; gone once the client is sent away.
+    session: Option<Session>,
+    /// What came while the session was elsewhere.
+    missed: Missed,
+    outbox: Outbox,
+    /// A task goes on writing when the line takes more.
+    finishing: bool,
+    /// A task waits for a resume from a seq ahead of this node.
+    waiting: bool,
+    leaving: bool,
+    /// Heartbeats since the client last answered one.
+    unanswered: u8,
+    /// The task that listens.
+    ears: Option<AbortHandle>,
+}
+
+#[derive(Default)]
+struct Missed {
+    beat: bool,
+    /// It is time to give up waiting for a seq.
+    end_of_waiting: bool,
+}
+
+/// Room to gather messages in, used for one socket after the other.
+#[derive(Default)]
+pub(super) struct Desk {
+    frames: Vec<Frame>,
+    out: Vec<Out>,
+}
+
+impl Socket {
+    pub fn new(line: Line, deflate: bool, session: Session, sockets: Arc<Sockets>) -> Arc<Socket> {
+        sockets.count(|open| open + 1);
+        let state = State {
+            session: Some(session),
+            missed: Missed::default(),
+            outbox: Outbox::default(),
+            finishing: false,
+            waiting: false,
+            leaving: false,
+            unanswered: 0,
+            ears: None,
+        };
+        Arc::new(Socket { line, deflate, sockets, state: Mutex::new(state) })
+    }
+
+    pub fn line(&self) -> &Line {
+        &self.line
+    }
+
+    /// The task that listens, to be ended with the socket.
+    pub fn set_ears(&self, ears: AbortHandle) {
+        let mut state = self.lock();
+        if state.leaving {
+            ears.abort();
+        } else {
+            state.ears = Some(ears);
+        }
+    }
+
+    /// Sends what a beat has for the client. One whose line is full gets it later, in one with what
+    /// comes then.
+    pub fn beat(self: &Arc<Socket>, beat: &Beat, desk: &mut Desk) {
+        let mut state = self.lock();
+        if state.session.is_none() {
+            state.missed.beat = true;
+        } else if state.outbox.is_empty() {
+            let gathered = state.gather(beat, self.deflate, desk);
+            self.send(state, gathered, desk);
+        }
+    }
+
+    /// The session, to answer a message with; to be given back.
+    pub fn take_session(&self) -> Option<Session> {
+        self.lock().session.take()
+    }
+
+    /// Gives the session back, sends the answer, and what beats brought meanwhile.
+    pub fn answer(self: &Arc<Socket>, session: Session, frames: Vec<Frame>) {
+        let mut desk = Desk { frames, out: Vec::new() };
+        let mut state = self.lock();
+        if state.leaving {
+            return;
+        }
+        state.session = Some(session);
+        let mut gathered = Ok(());
+        let missed = std::mem::take(&mut state.missed);
+        if missed.beat || missed.end_of_waiting {
+            let beat = self.sockets.newest();
+            if missed.end_of_waiting {
+                state.stop_waiting(&beat, &mut desk);
+            }
+            gathered = state.gather(&beat, self.deflate, &mut desk);
+        } else {
+            desk.pack(self.deflate);
+        }
+        if state.is_waiting() && !state.waiting {
+            state.waiting = true;
+            self.sockets.spawn(self.clone().end_waiting());
+        }
+        self.send(state, gathered, &mut desk);
+    }
+
+    /// Sends frames as they are.
+    pub fn reply(self: &Arc<Socket>, raw: Vec<u8>) {
+        let mut desk = Desk { frames: Vec::new(), out: vec![Out::Raw(raw.into())] };
+        self.send(self.lock(), Ok(()), &mut desk);
+    }
+
+    /// Sends frames that no beat brought.
+    pub fn tell(self: &Arc<Socket>, frame: &Frame) {
+        let mut desk = Desk { frames: Vec::new(), out: vec![Out::frame(frame, self.deflate)] };
+        self.send(self.lock(), Ok(()), &mut desk);
+    }
+
+    /// The client answered a ping, or sent one.
+    pub fn is_alive(&self) {
+        self.lock().unanswered = 0;
+    }
+
+    /// Ends it without a word: the client is gone, or cannot be served.
+    pub fn cut(&self) {
+        let ears = self.lock().leave();
+        if let Some(ears) = ears {
+            ears.abort();
+        }
+    }
+
+    /// Waits until everything is written.
+    ///
+    /// # Errors
+    /// The line is broken.
+    pub async fn drained(&self) -> io::Result<()> {
+        loop {
+            {
+                let mut state = self.lock();
+                state.outbox.flush(&self.line)?;
+                if state.outbox.is_empty() {
+                    return Ok(());
+                }
+            }
+            self.line.writable().await?;
+        }
+    }
+
+    /// Tells the client why it must go, and lets it.
+    pub fn send_away(self: &Arc<Socket>, reason: CloseReason) {
+        let mut state = self.lock();
+        if state.leaving {
+            return;
+        }
+        let ears = state.leave();
+        // The peer may be gone already; then there is nobody to tell.
+        if state.outbox.send(&mut vec![Out::Raw(reason.frame())], &self.line).is_ok() {
+            self.sockets.spawn(self.clone().say_goodbye());
+        }
+        drop(state);
+        if let Some(ears) = ears {
+            ears.abort();
+        }
+    }
+
+    /// Waits a moment for the client to hear why: a connection that is closed while messages lie
+    /// unread in it is reset, and the reason is lost.
+    async fn say_goodbye(self: Arc<Socket>) {
+        if let Ok(Ok(())) = timeout(self.sockets.patience(), self.drained()).await {
+            self.line.end();
+            let _ = timeout(GOODBYE_TIMEOUT, self.line.read_to_end()).await;
+        }
+    }
+
+    /// Writes what was gathered as far as the line takes it, and sees to the rest.
+    fn send(
+        self: &Arc<Socket>,
+        mut state: MutexGuard<'_, State>,
+        gathered: Result<(), CloseReason>,
+        desk: &mut Desk,
+    ) {
+        let sent = state.outbox.send(&mut desk.out, &self.line);
+        if sent.is_err() {
+            drop(state);
+            return self.cut();
+        }
+        if !state.outbox.is_empty() && !state.finishing && !state.leaving {
+            state.finishing = true;
+            self.sockets.spawn(self.clone().finish());
+        }
+        drop(state);
+        if let Err(reason) = gathered {
+            self.send_away(reason);
+        }
+    }
+
+    /// Brings a client whose line was full into step again, or sends it away.
+    async fn finish(self: Arc<Socket>) {
+        let mut desk = Desk::default();
+        loop {
+            match timeout(self.sockets.patience(), self.drained()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => {
+                    let ears = self.lock().leave();
+                    return if let Some(ears) = ears {
+                        ears.abort()
+                    };
+                }
+                Err(_) => return self.send_away(CloseReason::Slow),
+            }
+            let beat = self.sockets.newest();
+            let mut state = self.lock();
+            let mut gathered = Ok(());
+            if state.session.is_some() {
+                gathered = state.gather(&beat, self.deflate, &mut desk);
+            } else {
+                state.missed.beat = true;
+            }
+            let sent = state.outbox.send(&mut desk.out, &self.line).is_ok();
+            state.finishing = sent && gathered.is_ok() && !state.outbox.is_empty();
+            if !state.finishing {
+                return self.send(state, gathered, &mut desk);
+            }
+        }
+    }
+
+    /// Gives a resume from ahead of this node up in time.
+    async fn end_waiting(self: Arc<Socket>) {
+        sleep(AHEAD_TIMEOUT).await;
+        let mut desk = Desk::default();
+        let beat = self.sockets.newest();
+        let mut state = self.lock();
+        state.waiting = false;
+        if state.session.is_none() {
+            state.missed.end_of_waiting = true;
+        } else {
+            state.stop_waiting(&beat, &mut desk);
+            desk.pack(self.deflate);
+            self.send(state, Ok(()), &mut desk);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A session that panicked is not used again: the task or the round that had it is gone.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.sockets.count(|open| open - 1);
+    }
+}
+
+impl State {
+    /// What a beat has for the client, put behind what lies on the desk.
+    fn gather(&mut self, beat: &Beat, deflate: bool, desk: &mut Desk) -> Result<(), CloseReason> {
+        let Some(session) = &mut self.session else { return Ok(()) };
+        let had = session.heartbeat_no();
+        session.beat_into(beat, &mut desk.frames);
+        if session.heartbeat_no() != had {
+            self.unanswered += 1;
+            desk.out.push(Out::Raw(PING));
+        }
+        desk.pack(deflate);
+        if self.unanswered > SILENT_HEARTBEATS_MAX { Err(CloseReason::Silent) } else { Ok(()) }
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.session.as_ref().is_some_and(Session::is_waiting)
+    }
+
+    fn stop_waiting(&mut self, beat: &Beat, desk: &mut Desk) {
+        if let Some(session) = &mut self.session {
+            desk.frames.extend(session.stop_waiting(beat));
+        }
+    }
+
+    /// The end: nothing more is sent but a goodbye. Answers the task that is to end, too.
+    fn leave(&mut self) -> Option<AbortHandle> {
+        self.leaving = true;
+        self.session = None;
+        self.ears.take()
+    }
+}
+
+impl Desk {
+    /// Makes messages of the frames.
+    fn pack(&mut self, deflate: bool) {
+        self.out.extend(self.frames.drain(..).map(|frame| Out::frame(&frame, deflate)));
+    }
+}

@@ -1,0 +1,296 @@
+//! One subscription: a topic and a few cursors.
+
+use std::sync::Arc;
+
+use super::beat::{Beat, FrameKey, StepKey};
+use super::contents::{Contents, concerns};
+use super::frame::Frame;
+use super::topic::Topic;
+use super::wire::{HotspotsDelta, Reason, Resume, ServerMessage};
+use crate::journal::JournalError;
+use crate::model::{Projection, Seq};
+
+pub(super) struct Subscription {
+    topic: Arc<Topic>,
+    level: u8,
+    /// The view's digest at `level`.
+    digest: Arc<str>,
+    /// What the client was last told it holds.
+    told: Seq,
+    /// From `told` up to here nothing changed that this view shows.
+    seen: Seq,
+    /// Alarms up to here were sent.
+    alarmed: Seq,
+    /// A resume from a seq that this node has not reached: answered once it has.
+    ahead: Option<Box<Resume>>,
+}
+
+/// How a subscription goes on at a beat; the same for all in step.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    /// Nothing changed for this view.
+    Nothing,
+    Delta(Frame),
+    /// Another level is in force.
+    Level(u8),
+    /// The ring does not reach back.
+    TooOld,
+    /// Not now: the next beat tries again.
+    Later,
+}
+
+impl Subscription {
+    /// Stands at the beat, and has sent nothing yet.
+    ///
+    /// # Errors
+    /// Where the texts of a search cannot be read.
+    pub fn new(topic: Arc<Topic>, beat: &Beat) -> Result<Subscription, JournalError> {
+        let level = beat.level(&topic, &*topic.view_at(&beat.map)?);
+        let digest = topic.digest(level, beat.map.city());
+        let seq = beat.map.seq();
+        Ok(Subscription { topic, level, digest, told: seq, seen: seq, alarmed: seq, ahead: None })
+    }
+
+    pub fn id(&self) -> &str {
+        self.topic.id()
+    }
+
+    /// What to resume from.
+    pub fn cursor(&self) -> (Seq, &str) {
+        (self.told, &self.digest)
+    }
+
+    /// Whether a resume waits for a seq that this node has not reached.
+    pub fn is_waiting(&self) -> bool {
+        self.ahead.is_some()
+    }
+
+    /// The first frame.
+    ///
+    /// # Errors
+    /// Where the texts of a search cannot be read.
+    pub fn begin(&mut self, beat: &Beat) -> Result<Vec<Frame>, JournalError> {
+        Ok(vec![self.snapshot(beat, Reason::Subscribed)?])
+    }
+
+    /// # Errors
+    /// Where the texts of a search cannot be read.
+    pub fn resume(&mut self, resume: Resume, beat: &Beat) -> Result<Vec<Frame>, JournalError> {
+        let map = &beat.map;
+        let held = Seq(resume.seq);
+        if resume.epoch != map.epoch().to_string() {
+            return Ok(vec![self.snapshot(beat, Reason::EpochChanged)?]);
+        }
+        if held > map.seq() {
+            self.ahead = Some(Box::new(resume));
+            return Ok(Vec::new());
+        }
+        self.alarmed = held;
+        let mut frames = Vec::new();
+        self.alarms(beat, &mut frames);
+        if *resume.view != *self.digest {
+            frames.push(self.snapshot(beat, Reason::ViewChanged)?);
+        } else if !reaches(beat, self.projection(), held) {
+            frames.push(self.snapshot(beat, Reason::TooOld)?);
+        } else {
+            frames.push(self.caught_up(held, beat)?);
+        }
+        Ok(frames)
+    }
+
+    /// Turns what `before` showed into what this shows: a delta for a pan, else a snapshot.
+    ///
+    /// # Errors
+    /// Where the texts of a search cannot be read.
+    pub fn replace(&mut self, before: &Subscription, beat: &Beat) -> Result<Vec<Frame>, JournalError> {
+        self.alarmed = before.alarmed;
+        let mut frames = Vec::new();
+        self.alarms(beat, &mut frames);
+        let pan = self.topic.view().is_pan_of(before.topic.view())
+            && self.level == before.level
+            && before.ahead.is_none()
+            && reaches(beat, self.projection(), before.seen);
+        if pan {
+            self.told = before.told;
+            let view = self.topic.view_at(&beat.map)?;
+            let contents = Contents::pan(&beat.map, before.topic.view(), &view, self.level, before.seen);
+            frames.push(self.delta_frame(beat, &contents));
+            self.stand_at(beat);
+        } else {
+            frames.push(self.snapshot(beat, Reason::Replaced)?);
+        }
+        Ok(frames)
+    }
+
+    /// Gives up waiting for a seq that this node has not reached.
+    ///
+    /// # Errors
+    /// Where the texts of a search cannot be read.
+    pub fn stop_waiting(&mut self, beat: &Beat) -> Result<Option<Frame>, JournalError> {
+        if self.ahead.take().is_none() {
+            return Ok(None);
+        }
+        self.alarmed = beat.map.seq();
+        self.snapshot(beat, Reason::Ahead).map(Some)
+    }
+
+    /// What is to be sent because of a beat.
+    ///
+    /// # Errors
+    /// Where the texts of a search cannot be read; the next beat tries again.
+    pub fn beat(&mut self, beat: &Beat, frames: &mut Vec<Frame>) -> Result<(), JournalError> {
+        let map = &beat.map;
+        if let Some(ahead) = self.ahead.take_if(|ahead| Seq(ahead.seq) <= map.seq()) {
+            frames.extend(self.resume(*ahead, beat)?);
+        }
+        if self.ahead.is_some() || map.seq() <= self.seen {
+            return Ok(());
+        }
+        let step = beat.step(self.step_key(), || self.step(beat));
+        if !matches!(step, Step::Later) {
+            self.alarms(beat, frames);
+        }
+        match step {
+            Step::Nothing => self.seen = map.seq(),
+            Step::Delta(frame) => {
+                frames.push(frame);
+                self.stand_at(beat);
+            }
+            Step::Level(level) => {
+                self.level = level;
+                self.digest = self.topic.digest(level, map.city());
+                frames.push(self.snapshot(beat, Reason::ViewChanged)?);
+            }
+            Step::TooOld => frames.push(self.snapshot(beat, Reason::TooOld)?),
+            Step::Later => {}
+        }
+        Ok(())
+    }
+
+    /// Whether the client holds all that the beat has, so that a heartbeat may say so. One that waits
+    /// holds more.
+    pub fn is_complete_to(&self, beat: &Beat) -> bool {
+        self.ahead.is_some() || self.seen >= beat.map.seq()
+    }
+
+    /// A heartbeat told the client that it is complete to the beat.
+    pub fn told_complete_to(&mut self, beat: &Beat) {
+        if self.ahead.is_none() {
+            self.told = self.told.max(beat.map.seq());
+        }
+    }
+
+    fn step(&self, beat: &Beat) -> Step {
+        let map = &beat.map;
+        if self.topic.is_ahead_of(map) {
+            return Step::Later;
+        }
+        let view = match self.topic.view_at(map) {
+            Ok(view) => view,
+            Err(e) => {
+                tracing::warn!(error = %e, "the texts of a search could not be read");
+                return Step::Later;
+            }
+        };
+        let level = || beat.level(&self.topic, &view);
+        if !reaches(beat, view.projection, self.seen) {
+            return Some(level()).filter(|level| *level != self.level).map_or(Step::TooOld, Step::Level);
+        }
+        let changes = beat.changes(view.projection, self.seen);
+        let touched = changes.touching(map, &view, self.level);
+        if touched.is_nothing() {
+            return Step::Nothing;
+        }
+        // Another level needs another number of cells, so nothing touched leaves it as it was.
+        if level() != self.level {
+            return Step::Level(level());
+        }
+        let contents = Contents::of_touched(map, &view, self.level, changes.from(), &touched);
+        if contents.is_empty() { Step::Nothing } else { Step::Delta(self.delta_frame(beat, &contents)) }
+    }
+
+    fn step_key(&self) -> StepKey {
+        StepKey { topic: self.topic.no(), level: self.level, told: self.told, seen: self.seen }
+    }
+
+    /// The one delta from what a reader that was away holds; there even where nothing is new.
+    fn caught_up(&mut self, held: Seq, beat: &Beat) -> Result<Frame, JournalError> {
+        self.told = held;
+        let key = FrameKey::Resume { topic: self.topic.no(), level: self.level, held };
+        let view = self.topic.view_at(&beat.map)?;
+        let frame = beat.frame(key, || {
+            let contents = Contents::delta(&beat.map, &view, self.level, held);
+            self.delta_frame(beat, &contents)
+        });
+        self.stand_at(beat);
+        Ok(frame)
+    }
+
+    fn snapshot(&mut self, beat: &Beat, reason: Reason) -> Result<Frame, JournalError> {
+        let key = FrameKey::Snapshot { topic: self.topic.no(), level: self.level, reason };
+        let view = self.topic.view_at(&beat.map)?;
+        let frame = beat.frame(key, || {
+            let contents = Contents::snapshot(&beat.map, &view, self.level);
+            Frame::of(&ServerMessage::Snapshot {
+                id: self.topic.id(),
+                view: &self.digest,
+                seq: beat.map.seq().0,
+                level: self.level,
+                features: &contents.upsert,
+                hotspots: view.layers.hotspots.then_some(&contents.hotspots_upsert),
+                stats: contents.stats,
+                reason,
+            })
+        });
+        self.stand_at(beat);
+        Ok(frame)
+    }
+
+    fn stand_at(&mut self, beat: &Beat) {
+        self.told = beat.map.seq();
+        self.seen = self.told;
+    }
+
+    fn delta_frame(&self, beat: &Beat, contents: &Contents) -> Frame {
+        let (upsert, remove) = (&contents.hotspots_upsert, &contents.hotspots_remove);
+        let hotspots = HotspotsDelta { upsert, remove };
+        Frame::of(&ServerMessage::Delta {
+            id: self.topic.id(),
+            view: &self.digest,
+            from: self.told.0,
+            seq: beat.map.seq().0,
+            upsert: &contents.upsert,
+            remove: &contents.remove,
+            hotspots: (!upsert.is_empty() || !remove.is_empty()).then_some(hotspots),
+            stats: contents.stats.clone(),
+        })
+    }
+
+    /// Alarms that were not sent yet. They ignore the bbox, and nothing conflates them.
+    fn alarms(&mut self, beat: &Beat, frames: &mut Vec<Frame>) {
+        let since = self.alarmed;
+        self.alarmed = beat.map.seq();
+        let view = self.topic.view();
+        let board = beat.map.hotspots(view.projection);
+        // They come with ticks only.
+        if !view.layers.hotspots || board.as_of() <= since {
+            return;
+        }
+        let made = beat.alarms(self.topic.no(), since, || {
+            let city = beat.map.city();
+            let alarms = board.alarms_since(since).filter(|alarm| concerns(&view.filter, alarm, city));
+            let frame = |alarm| Frame::of(&ServerMessage::alarm(self.topic.id(), alarm, city));
+            alarms.map(frame).collect()
+        });
+        frames.extend(made.iter().cloned());
+    }
+
+    fn projection(&self) -> Projection {
+        self.topic.view().projection
+    }
+}
+
+/// Whether everything after `since` is still known, of incidents and of hotspots.
+fn reaches(beat: &Beat, projection: Projection, since: Seq) -> bool {
+    beat.map.reaches_back_to(since) && beat.map.hotspots(projection).reaches_back_to(since)
+}
