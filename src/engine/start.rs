@@ -52,7 +52,8 @@ pub fn open(
 
     let derived = reader.derived()?;
     let ticked_at = entry_time(reader, derived.as_of_seq)?.unwrap_or(head.at);
-    let window_from = ticked_at.plus_ms(-city.window_ms_max());
+    // The day's reports may make a surge, however short the windows are.
+    let window_from = ticked_at.plus_ms(-city.window_ms_max()).min(city.day_start(head.at));
     // Of one that left memory the journal knows.
     let standing = |restorer: &Restorer, no| match restorer.standing_of(no) {
         Some(standing) => Ok(Some(standing)),

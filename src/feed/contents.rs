@@ -13,8 +13,8 @@ use super::changes::{Changes, Touched};
 use super::view::View;
 use super::wire::{Feature, HotspotMember, StatsBody, cell_id};
 use crate::city::City;
-use crate::live::hotspots::{Hotspot, Layer};
-use crate::live::{CellRange, Change, Filter, LiveMap, Summary};
+use crate::live::hotspots::{Hotspot, Layer, Surge};
+use crate::live::{Alarm, CellRange, Change, Filter, LiveMap, Summary};
 use crate::model::{Bbox, Cell, IncidentNo, Projection, Seq};
 
 /// A change of a view's contents. `None` and empty: nothing changed in that part.
@@ -289,6 +289,24 @@ pub(super) fn shows(filter: &Filter, bbox: Option<&Bbox>, hotspot: &Hotspot) -> 
             meets(&within.bounds(), hotspot) && within.polygons().intersects(&hotspot.outline)
         })
         && bbox.is_none_or(|bbox| bbox.parts().any(|part| meets(&rect(&part), hotspot)))
+}
+
+/// Whether an alarm is meant for a filter. It ignores the bbox.
+pub(super) fn concerns(filter: &Filter, alarm: &Alarm, city: &City) -> bool {
+    match alarm {
+        Alarm::Hotspot(event) => shows(filter, None, &event.hotspot),
+        Alarm::Surge(surge) => shows_surge(filter, surge, city),
+    }
+}
+
+fn shows_surge(filter: &Filter, surge: &Surge, city: &City) -> bool {
+    filter.categories.is_none_or(|set| set.has(surge.category.0))
+        && filter.drill.is_none_or(|drill| drill == surge.drill)
+        && filter.areas.as_ref().is_none_or(|set| set.contains(surge.area))
+        && filter
+            .within
+            .as_ref()
+            .is_none_or(|within| within.polygons().intersects(&city.areas.get(surge.area).polygons))
 }
 
 fn rect(bbox: &Bbox) -> Rect<f64> {

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use super::beat::{Beat, FrameKey, StepKey};
-use super::contents::{Contents, shows};
+use super::contents::{Contents, concerns};
 use super::frame::Frame;
 use super::topic::Topic;
-use super::wire::{Feature, HotspotsDelta, Reason, Resume, ServerMessage};
+use super::wire::{HotspotsDelta, Reason, Resume, ServerMessage};
 use crate::journal::JournalError;
-use crate::live::Alarm;
 use crate::model::{Projection, Seq};
 
 pub(super) struct Subscription {
@@ -278,9 +277,10 @@ impl Subscription {
             return;
         }
         let made = beat.alarms(self.topic.no(), since, || {
-            let concerns = |alarm: &&Alarm| shows(&view.filter, None, &alarm.hotspot);
-            let alarms = board.alarms_since(since).filter(concerns);
-            alarms.map(|alarm| alarm_frame(self.topic.id(), alarm, beat)).collect()
+            let city = beat.map.city();
+            let alarms = board.alarms_since(since).filter(|alarm| concerns(&view.filter, alarm, city));
+            let frame = |alarm| Frame::of(&ServerMessage::alarm(self.topic.id(), alarm, city));
+            alarms.map(frame).collect()
         });
         frames.extend(made.iter().cloned());
     }
@@ -288,17 +288,6 @@ impl Subscription {
     fn projection(&self) -> Projection {
         self.topic.view().projection
     }
-}
-
-fn alarm_frame(sub: &str, alarm: &Alarm, beat: &Beat) -> Frame {
-    Frame::of(&ServerMessage::Alarm {
-        id: format!("a:{}/{}", alarm.hotspot.id, alarm.seq),
-        sub,
-        kind: "hotspot",
-        seq: alarm.seq.0,
-        title: alarm.title.clone(),
-        feature: Feature::hotspot(&alarm.hotspot, None, beat.map.city()),
-    })
 }
 
 /// Whether everything after `since` is still known, of incidents and of hotspots.

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::FilterSpec;
 use crate::city::{City, Text};
-use crate::live::hotspots::{Confidence, Hotspot, Layer};
-use crate::live::{Incident, LiveMap, Stats, Summary};
+use crate::live::hotspots::{Confidence, Hotspot, Layer, Surge};
+use crate::live::{Alarm, Incident, LiveMap, Stats, Summary};
 use crate::model::{CategoryId, Cell, LngLat, Projection, Status, TimeMs};
 
 /// What a client may send.
@@ -107,6 +107,25 @@ pub enum ServerMessage<'a> {
     },
 }
 
+impl<'a> ServerMessage<'a> {
+    /// An alarm for the subscription `sub`.
+    pub fn alarm(sub: &'a str, alarm: &Alarm, city: &City) -> ServerMessage<'a> {
+        let (id, kind, feature) = match alarm {
+            Alarm::Hotspot(event) => {
+                let id = format!("a:{}/{}", event.hotspot.id, event.seq);
+                (id, "hotspot", Feature::hotspot(&event.hotspot, None, city))
+            }
+            Alarm::Surge(surge) => {
+                let feature = Feature::surge(surge, city);
+                let category = &city.category(surge.category).key;
+                let drill = if surge.drill { "/drill" } else { "" };
+                (format!("{}/{category}/{}{drill}", feature.id, surge.seq), "surge", feature)
+            }
+        };
+        ServerMessage::Alarm { id, sub, kind, seq: alarm.seq().0, title: alarm.title().clone(), feature }
+    }
+}
+
 #[derive(Debug, Serialize)]
 pub struct HotspotsDelta<'a> {
     #[serde(skip_serializing_if = "<[Feature]>::is_empty")]
@@ -156,6 +175,7 @@ pub enum Properties {
     Cluster(ClusterProperties),
     Incident(Box<IncidentProperties>),
     Hotspot(Box<HotspotProperties>),
+    Surge(Box<SurgeProperties>),
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -207,6 +227,25 @@ pub struct HotspotProperties {
     pub drill: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub members: Option<Vec<HotspotMember>>,
+}
+
+/// Far more reports of one category than usual, in one area on one day.
+#[derive(Debug, Clone, Serialize)]
+pub struct SurgeProperties {
+    pub category: String,
+    /// Its code.
+    pub area: String,
+    pub name: Text,
+    /// The city's day.
+    pub day: String,
+    /// Of the day, when the alarm was raised.
+    pub reports: u32,
+    pub reporters: u32,
+    /// On one of the seven days before, on average.
+    pub usual: f64,
+    /// How far above usual, in sigma.
+    pub sigma: f64,
+    pub drill: bool,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -344,6 +383,26 @@ impl Feature {
         };
         let id = format!("h:{}", hotspot.id);
         Feature::new(id, Geometry::of(&hotspot.outline), Properties::Hotspot(Box::new(properties)))
+    }
+}
+
+impl Feature {
+    /// The area of a surge.
+    pub fn surge(surge: &Surge, city: &City) -> Feature {
+        let area = city.areas.get(surge.area);
+        let properties = SurgeProperties {
+            category: city.category(surge.category).key.clone(),
+            area: area.code.clone(),
+            name: Text { id: area.name.clone(), en: area.name.clone() },
+            day: surge.day.to_string(),
+            reports: surge.reports,
+            reporters: surge.reporters,
+            usual: surge.usual,
+            sigma: surge.sigma,
+            drill: surge.drill,
+        };
+        let id = format!("a:{}", area.code);
+        Feature::new(id, Geometry::of(&area.polygons), Properties::Surge(Box::new(properties)))
     }
 }
 

@@ -13,7 +13,7 @@ use super::decide::{Accepted, Counters, Keyed, Store, decide_all};
 use super::{
     Derived, DerivedUpdate, ENDED_ENTRIES_MAX, EVENTS_MAX, Head, HotspotEventRow, HotspotMemberRow,
     HotspotMembers, HotspotRow, HotspotStateRow, IncidentRow, Journal, JournalError, Reader, ReportPlace,
-    ReportRow, fold,
+    ReportRow, SURGES_MAX, SurgeRow, fold,
 };
 use crate::city::City;
 use crate::model::{
@@ -44,6 +44,7 @@ struct State {
     states: BTreeMap<(&'static str, String, Seq), HotspotStateRow>,
     members: BTreeMap<(&'static str, String), BTreeMap<Seq, HotspotMemberRow>>,
     events: BTreeMap<(Seq, &'static str, String, String), HotspotEventRow>,
+    surges: BTreeMap<(Seq, &'static str, u32), SurgeRow>,
 }
 
 impl MemoryJournal {
@@ -132,6 +133,8 @@ impl State {
             let key = (row.seq, row.projection.key(), row.id.clone(), row.kind.clone());
             self.events.insert(key, row.clone());
         }
+        let surges = update.surges.iter().map(|row| ((row.seq, row.projection.key(), row.n), row.clone()));
+        self.surges.extend(surges);
     }
 }
 
@@ -308,6 +311,7 @@ impl Reader for MemoryReader {
             row.ended_seq.is_none_or(|ended| ended.0 + ENDED_ENTRIES_MAX > state.last.seq.0)
         };
         let skipped = state.events.len().saturating_sub(EVENTS_MAX);
+        let skipped_surges = state.surges.len().saturating_sub(SURGES_MAX);
         let hotspots: Vec<HotspotRow> = state.hotspots.values().filter(kept).cloned().collect();
         let members = |row: &HotspotRow| {
             let members = state.members.get(&(row.projection.key(), row.id.clone()))?;
@@ -320,6 +324,7 @@ impl Reader for MemoryReader {
             members: hotspots.iter().filter_map(members).collect(),
             hotspots,
             events: state.events.values().skip(skipped).cloned().collect(),
+            surges: state.surges.values().skip(skipped_surges).cloned().collect(),
         })
     }
 

@@ -40,6 +40,8 @@ use crate::model::{
 const ENDED_ENTRIES_MAX: u64 = 10_000;
 /// This many newest events of hotspots are in [`Derived`].
 const EVENTS_MAX: usize = 1_000;
+/// And this many newest surges.
+const SURGES_MAX: usize = 2_000;
 
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -239,6 +241,8 @@ pub struct Derived {
     pub members: Vec<HotspotMembers>,
     /// The newest 1,000 events, oldest first.
     pub events: Vec<HotspotEventRow>,
+    /// The newest 2,000 surges, oldest first.
+    pub surges: Vec<SurgeRow>,
 }
 
 /// What a tick changed in the derived tables.
@@ -251,6 +255,8 @@ pub struct DerivedUpdate {
     /// In this order.
     pub members: Vec<HotspotMembersUpdate>,
     pub events: Vec<HotspotEventRow>,
+    /// In this order; a later one takes the place of an earlier.
+    pub surges: Vec<SurgeRow>,
 }
 
 /// How a hotspot stood after a tick that changed it. Key: projection, id and `changed_seq`.
@@ -321,5 +327,23 @@ pub struct HotspotEventRow {
     pub id: String,
     /// `born`, `doubled`, `merged`, `split`, `ended`.
     pub kind: String,
+    pub body: String,
+}
+
+/// An alarm of kind surge. Key: projection, seq and n.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SurgeRow {
+    pub projection: Projection,
+    /// The tick that raised it.
+    pub seq: Seq,
+    /// Its number among those of the tick.
+    pub n: u32,
+    pub at: TimeMs,
+    pub category: String,
+    /// Its code.
+    pub area: String,
+    /// The newest day of the city on which it still stood out.
+    pub until_day: String,
+    /// Everything else, as `live::hotspots` writes and reads it.
     pub body: String,
 }

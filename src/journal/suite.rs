@@ -8,7 +8,7 @@ use super::testing::{self, NOW, SECRET, act, import_row, key, receipt, report, s
 use super::{
     DerivedUpdate, FolderMode, HotspotEventRow, HotspotMemberRow, HotspotMembers, HotspotMembersUpdate,
     HotspotRow, HotspotStateRow, IncidentRow, Journal, MemoryJournal, Reader, ReportPlace, ReportRow,
-    SqliteJournal,
+    SqliteJournal, SurgeRow,
 };
 use crate::model::{
     Action, AgencyId, Command, Entry, Fact, HOUR_MS, IncidentNo, Outcome, Projection, Receipt, Refusal,
@@ -444,6 +444,16 @@ fn hotspots_are_kept_with_the_next_commit_also_without_commands(mut store: Store
         came: came.to_vec(),
         left: left.iter().map(|seq| Seq(*seq)).collect(),
     };
+    let surge = |n, until_day: &str| SurgeRow {
+        projection: Projection::Public,
+        seq: Seq(1),
+        n,
+        at: NOW,
+        category: "garbage".to_owned(),
+        area: "1.2".to_owned(),
+        until_day: until_day.to_owned(),
+        body: "{}".to_owned(),
+    };
     assert_eq!(store.reader().derived().unwrap(), Default::default());
     store.one(Command::Tick, NOW);
     let born = DerivedUpdate {
@@ -456,6 +466,7 @@ fn hotspots_are_kept_with_the_next_commit_also_without_commands(mut store: Store
             update(false, &[row(5, true), row(4, false)], &[3]),
         ],
         events: vec![event(Projection::Staff, "born"), event(Projection::Public, "born")],
+        surges: vec![surge(0, "2026-11-24"), surge(1, "2026-11-24"), surge(0, "2026-11-25")],
     };
     store.journal().append(vec![], NOW, Some(&born)).unwrap();
     let ended = DerivedUpdate {
@@ -464,6 +475,7 @@ fn hotspots_are_kept_with_the_next_commit_also_without_commands(mut store: Store
         states: vec![],
         members: vec![],
         events: vec![event(Projection::Staff, "ended")],
+        surges: vec![surge(1, "2026-11-26")],
     };
     store.journal().append(vec![Command::Tick], NOW, Some(&ended)).unwrap();
     store.reopen();
@@ -475,6 +487,7 @@ fn hotspots_are_kept_with_the_next_commit_also_without_commands(mut store: Store
     assert_eq!(derived.members, [HotspotMembers { projection, id, members }]);
     let kinds: Vec<&str> = derived.events.iter().map(|event| event.kind.as_str()).collect();
     assert_eq!(kinds, ["born", "born", "ended"]);
+    assert_eq!(derived.surges, [surge(0, "2026-11-25"), surge(1, "2026-11-26")]);
     let reader = store.reader();
     let then = |seq| reader.hotspots_at(Projection::Staff, Seq(seq)).unwrap();
     assert_eq!(then(0), []);

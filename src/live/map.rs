@@ -90,9 +90,6 @@ pub struct LiveMap {
     pub(super) day_seq: Seq,
 }
 
-/// An alarm with the seq of the tick that raised it.
-pub type Alarm = super::hotspots::HotspotEvent;
-
 impl LiveMap {
     pub fn city(&self) -> &Arc<City> {
         &self.city

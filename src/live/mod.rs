@@ -24,9 +24,10 @@ mod writer;
 
 pub use cell_range::CellRange;
 pub use filter::{Filter, Within};
+pub use hotspots::Alarm;
 pub use incident::{Incident, Spot, is_public, public_spot};
 pub use keys::{IdSet, StatusSet};
-pub use map::{Alarm, Change, LiveMap, RING_CHANGES_MAX};
+pub use map::{Change, LiveMap, RING_CHANGES_MAX};
 pub use query::{ArchivePage, ArchiveQuestion, Circle, Cursor, FEATURES_MAX, Found, Sort, Stats, Where};
 pub use restore::Restorer;
 pub use snapshot::{Snapshot, SnapshotError};

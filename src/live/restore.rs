@@ -69,6 +69,8 @@ impl Restorer {
         writer.map.now = head.at;
         writer.map.texts = RecentTexts::after(head.seq);
         writer.begin_day();
+        writer.staff_hotspots.begin_day(head.at);
+        writer.public_hotspots.begin_day(head.at);
         incidents.iter_mut().for_each(|incident| incident.overdue = incident.is_overdue_at(head.at));
         index(&mut writer.map, &incidents);
         Restorer { writer, staff_past: Vec::new(), public_past: Vec::new(), coarse_areas: HashMap::new() }
@@ -141,6 +143,7 @@ impl Restorer {
             engine.load(projection, derived, head, now)?;
             *board = engine.board().clone();
         }
+        self.writer.freshen(derived.as_of_seq, tail);
         let head_is_tick = tail.last().is_some_and(|entry| entry.fact == Fact::Tick);
         if head_is_tick && derived.as_of_seq < head {
             self.writer.tick();

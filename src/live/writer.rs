@@ -207,6 +207,19 @@ impl LiveWriter {
         }
     }
 
+    /// Finds among the newest entries what came to count after the tick `as_of`.
+    pub(super) fn freshen(&mut self, as_of: Seq, tail: &[Entry]) {
+        for entry in tail.iter().filter(|entry| entry.seq > as_of) {
+            let Fact::Action(fact) = &entry.fact else { continue };
+            if !Standing::of(fact.from).counts && Standing::of(fact.to).counts {
+                self.staff_hotspots.freshen(fact.incident);
+            }
+            if !is_public(fact.from) && is_public(fact.to) {
+                self.public_hotspots.freshen(fact.incident);
+            }
+        }
+    }
+
     pub(super) fn tick(&mut self) {
         let (seq, now) = (self.map.seq, self.map.now);
         let derived = self.derived.get_or_insert_default();

@@ -94,8 +94,8 @@ fn an_alarm_says_what_is_new_and_where_and_why_says_how_many() {
     let mut town = Town::new(OutlineStyle::H3(h3o::Resolution::Nine));
     town.told(&[(127.375, 0.79); 4]);
     let alarm = town.engine.board().alarms_since(Seq(0)).next().unwrap();
-    assert_eq!(alarm.title.id, "Titik panas baru: Air, Gamalama");
-    assert_eq!(alarm.title.en, "New hotspot: Water, Gamalama");
+    assert_eq!(alarm.title().id, "Titik panas baru: Air, Gamalama");
+    assert_eq!(alarm.title().en, "New hotspot: Water, Gamalama");
     assert_eq!(town.water().why.id, "4 laporan dari 4 pelapor pukul 14.05");
     assert_eq!(town.water().why.en, "4 reports from 4 reporters at 14:05");
 }

@@ -2,10 +2,13 @@
 //! client may not do.
 
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use pantau::cli::chance::Chance;
+use pantau::clock::ManualClock;
+use pantau::model::{DAY_MS, TimeMs};
 use pantau::server::Pulse;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -524,4 +527,29 @@ async fn an_alarm_reaches_who_looks_elsewhere_and_who_was_away() {
     back.subscribe(with(water, json!({"resume": back.client.resume()}))).await;
     assert_eq!(back.until_type("alarm").await["id"], alarm["id"]);
     assert_eq!(back.next().await.unwrap()["type"], "delta", "alarms come first");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_surge_reaches_the_socket() {
+    let at_noon = TimeMs::parse_rfc3339("2026-11-24T12:00:00+09:00").unwrap();
+    let clock = Arc::new(ManualClock::at(at_noon));
+    let app = Setup { clock: clock.clone(), ..Setup::default() }.start().await;
+    for no in 0..18_i64 {
+        let day = at_noon.plus_ms(-(no / 2 + 1) * DAY_MS).to_rfc3339();
+        app.report(&with(report("water"), json!({"occurred_at": day}))).await;
+    }
+    let mut socket = Socket::connect(app.address, "").await;
+    socket.subscribe(json!({"bbox": [0, 0, 1, 1], "zoom": 3, "layers": ["hotspots"]})).await;
+    socket.until_type("snapshot").await;
+    for i in 0..20 {
+        // A tick is allowed after each of them.
+        clock.advance_ms(1_000);
+        app.report(&with(report("water"), json!({"reporter": {"device": format!("d{i}")}}))).await;
+    }
+    let is_surge = |alarm: &&Value| alarm["kind"] == "surge";
+    socket.until("a surge", |client| client.alarms.iter().any(|alarm| is_surge(&alarm))).await;
+    let alarm = socket.client.alarms.iter().find(is_surge).unwrap();
+    assert_eq!(alarm["feature"]["properties"]["kind"], "surge");
+    assert_eq!(alarm["feature"]["properties"]["category"], "water");
+    assert!(alarm["title"]["id"].as_str().unwrap().starts_with("Lonjakan laporan air bersih di "));
 }

@@ -4,8 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use pantau::clock::ManualClock;
 use pantau::feed::{Beat, Frame, Session, Views};
-use pantau::live::LiveMap;
-use pantau::model::{Action, Command, LngLat, Projection};
+use pantau::live::{Alarm, LiveMap};
+use pantau::model::{Action, Command, LngLat, Projection, Seq};
 use pantau::server::Pulse;
 use serde_json::{Value, json};
 
@@ -19,11 +19,15 @@ const WATER: u8 = 2;
 const GARBAGE: u8 = 0;
 const ACCIDENT: u8 = 4;
 
-fn report(category: u8, (lng, lat): (f64, f64), sender: u8) -> Step {
+fn report(category: u8, place: (f64, f64), sender: u8) -> Step {
+    old_report(category, place, sender, 2)
+}
+
+fn old_report(category: u8, (lng, lat): (f64, f64), sender: u8, age_min: u16) -> Step {
     Step::Report {
         category,
         place: LngLat::new(lng, lat).unwrap(),
-        age_min: 2,
+        age_min,
         sender,
         join: None,
         drill: false,
@@ -128,6 +132,86 @@ fn only(frames: Vec<Value>, kind: &str) -> Value {
     let found: Vec<Value> = frames.into_iter().filter(|frame| frame["type"] == kind).collect();
     assert_eq!(found.len(), 1, "{kind}: {found:?}");
     found.into_iter().next().unwrap()
+}
+
+/// Two reports of water a day for nine days, all in one village.
+fn dry_morning() -> History {
+    let city = ternate();
+    let mut history = History::new(city.clone());
+    history.submit(Command::Pack { key: city.key.clone(), hash: city.hash });
+    for no in 0..18_u16 {
+        history.step(&old_report(WATER, (127.3800, 0.7900), no as u8 + 1, (no / 2 + 1) * 24 * 60));
+        history.step(&act(no + 1, Action::Verify));
+    }
+    history.step(&Step::Tick);
+    history
+}
+
+fn surges(frames: &[Value]) -> Vec<Value> {
+    frames.iter().filter(|frame| frame["kind"] == "surge").cloned().collect()
+}
+
+#[test]
+fn a_surge_is_told_as_published_once_and_to_the_public_when_it_may_know() {
+    let mut history = dry_morning();
+    let ask =
+        json!({"type": "subscribe", "id": "main", "bbox": [0, 0, 1, 1], "zoom": 3, "layers": ["hotspots"]});
+    let mut staff = Reader::new(&history, Projection::Staff);
+    let mut public = Reader::new(&history, Projection::Public);
+    staff.send(&ask, &history);
+    let subscribed = only(public.send(&ask, &history), "snapshot");
+    for sender in 30..50 {
+        history.step(&report(WATER, (127.3800, 0.7900), sender));
+    }
+    history.step(&Step::Tick);
+    let told = surges(&staff.beat(&history, 0));
+    assert_eq!(told.len(), 1);
+    pin("alarm_surge.json", &told[0]);
+    assert_eq!(surges(&public.beat(&history, 0)), Vec::<Value>::new(), "nothing is confirmed yet");
+
+    history.step(&Step::Pass { minutes: 3 });
+    (19..=38).for_each(|incident| history.step(&act(incident, Action::Verify)));
+    history.restart();
+    assert!(history.writer.tick_is_due(history.now), "also after a restart");
+    history.step(&Step::Tick);
+    let public_told = surges(&public.beat(&history, 0));
+    assert_eq!(public_told.len(), 1);
+    assert_eq!(public_told[0]["title"], told[0]["title"]);
+    assert_eq!(surges(&staff.beat(&history, 0)), Vec::<Value>::new(), "staff knows");
+
+    history.restart();
+    history.step(&report(WATER, (127.3800, 0.7900), 60));
+    history.step(&act(39, Action::Verify));
+    history.step(&Step::Tick);
+    for reader in [&mut staff, &mut public] {
+        assert_eq!(surges(&reader.beat(&history, 0)), Vec::<Value>::new(), "a restart says nothing twice");
+    }
+    let alarms = |map: &LiveMap| -> Vec<Alarm> {
+        [Projection::Staff, Projection::Public]
+            .into_iter()
+            .flat_map(|p| map.hotspots(p).alarms_since(Seq(0)))
+            .filter(|alarm| matches!(alarm, Alarm::Surge(_)))
+            .cloned()
+            .collect()
+    };
+    assert_eq!(alarms(history.map()).len(), 2);
+    assert_eq!(alarms(history.map()), alarms(history.replayed().map()), "a replay raises the same");
+
+    // Who was away gets it when it comes back, if it asked for it.
+    let resume =
+        json!({"epoch": history.map().epoch().to_string(), "seq": subscribed["seq"], "view": "none"});
+    for (filter, n) in [
+        (json!({}), 1),
+        (json!({"category": ["water"], "area": ["82.71"]}), 1),
+        (json!({"category": ["garbage"]}), 0),
+        (json!({"drill": true}), 0),
+        (json!({"within": {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]}}), 0),
+    ] {
+        let mut back = Reader::new(&history, Projection::Public);
+        let ask = json!({"type": "subscribe", "id": "main", "bbox": [0, 0, 1, 1], "zoom": 3, "layers": ["hotspots"],
+            "filter": filter, "resume": resume});
+        assert_eq!(surges(&back.send(&ask, &history)).len(), n, "{filter}");
+    }
 }
 
 #[test]

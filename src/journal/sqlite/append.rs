@@ -8,7 +8,9 @@ use super::read::{self, incident_columns};
 use crate::city::City;
 use crate::journal::codec::{Encoder, Hash, chain};
 use crate::journal::decide::{Accepted, IDEMPOTENCY_MS, Keyed, Store, decide_all};
-use crate::journal::{DerivedUpdate, HotspotMemberRow, HotspotMembersUpdate, IncidentRow, JournalError};
+use crate::journal::{
+    DerivedUpdate, HotspotMemberRow, HotspotMembersUpdate, IncidentRow, JournalError, SurgeRow,
+};
 use crate::model::{
     ActionFact, Command, Entry, Fact, ImportRow, IncidentNo, MINUTE_MS, Outcome, Receipt, ReportFact,
     ReportNo, Seq, TimeMs,
@@ -100,6 +102,17 @@ fn update_derived(conn: &Connection, update: &DerivedUpdate) -> Result<(), Journ
         let seq = row.seq.0.cast_signed();
         put.execute(params![seq, row.projection.key(), row.id, row.kind, row.at.0, row.body])?;
     }
+    update.surges.iter().try_for_each(|row| put_surge(conn, row))
+}
+
+fn put_surge(conn: &Connection, row: &SurgeRow) -> Result<(), JournalError> {
+    let SurgeRow { projection, seq, n, at, category, area, until_day, body } = row;
+    let (seq, projection) = (seq.0.cast_signed(), projection.key());
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO surge (seq, projection, n, at, category, area, until_day, body) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![seq, projection, n, at.0, category, area, until_day, body])?;
     Ok(())
 }
 

@@ -39,11 +39,12 @@ impl FolderMode {
 }
 
 /// In order; never edited, only added to.
-const MIGRATIONS: [(&str, &str); 4] = [
+const MIGRATIONS: [(&str, &str); 5] = [
     ("0001_journal", include_str!("../../../migrations/sqlite/0001_journal.sql")),
     ("0002_report_places", include_str!("../../../migrations/sqlite/0002_report_places.sql")),
     ("0003_hotspot_states", include_str!("../../../migrations/sqlite/0003_hotspot_states.sql")),
     ("0004_hotspot_members", include_str!("../../../migrations/sqlite/0004_hotspot_members.sql")),
+    ("0005_surges", include_str!("../../../migrations/sqlite/0005_surges.sql")),
 ];
 
 /// "PNTU", so that `file` and others know whose database it is.

@@ -13,7 +13,7 @@ use crate::journal::codec::{self, Body, PrivatePart};
 use crate::journal::keys::Keys;
 use crate::journal::{
     Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, HotspotEventRow, HotspotMemberRow, HotspotMembers, HotspotRow,
-    HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow,
+    HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow, SURGES_MAX, SurgeRow,
 };
 use crate::model::{
     Channel, Entry, Fact, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, Status,
@@ -266,6 +266,7 @@ impl Reader for SqliteReader {
                 hotspots: hotspots(conn, last.seq)?,
                 members: members(conn, last.seq)?,
                 events: events(conn)?,
+                surges: surges(conn)?,
             })
         })
     }
@@ -438,6 +439,29 @@ fn events(conn: &Connection) -> Result<Vec<HotspotEventRow>, JournalError> {
     }
     events.reverse();
     Ok(events)
+}
+
+fn surges(conn: &Connection) -> Result<Vec<SurgeRow>, JournalError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT projection, seq, n, at, category, area, until_day, body FROM surge \
+         ORDER BY seq DESC, projection DESC, n DESC LIMIT ?1",
+    )?;
+    let mut rows = statement.query([SURGES_MAX as i64])?;
+    let mut surges = Vec::new();
+    while let Some(row) = rows.next()? {
+        surges.push(SurgeRow {
+            projection: projection(row, 0)?,
+            seq: seq(row, 1)?,
+            n: row.get(2)?,
+            at: TimeMs(row.get(3)?),
+            category: row.get(4)?,
+            area: row.get(5)?,
+            until_day: row.get(6)?,
+            body: row.get(7)?,
+        });
+    }
+    surges.reverse();
+    Ok(surges)
 }
 
 fn projection(row: &Row, i: usize) -> Result<Projection, JournalError> {

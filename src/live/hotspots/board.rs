@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, Vector};
 
-use super::hotspot::{Hotspot, HotspotEvent, HotspotId, TickChanges};
+use super::alarm::Alarm;
+use super::hotspot::{Hotspot, HotspotId, TickChanges};
 use super::row::Loaded;
 use crate::model::Seq;
 
@@ -24,8 +25,8 @@ pub struct HotspotBoard {
     ended: Vector<Ended>,
     /// `ended` holds every end after this seq.
     ended_from: Seq,
-    /// Events that raised an alarm, oldest first.
-    alarms: Vector<Arc<HotspotEvent>>,
+    /// Oldest first; of one tick those of hotspots come before the surges.
+    alarms: Vector<Alarm>,
 }
 
 /// Enough of a hotspot that ended to take it off a map.
@@ -56,9 +57,9 @@ impl HotspotBoard {
     }
 
     /// Alarms raised after `since`, oldest first.
-    pub fn alarms_since(&self, since: Seq) -> impl Iterator<Item = &HotspotEvent> {
-        let newer = self.alarms.iter().rev().take_while(|alarm| alarm.seq > since).count();
-        self.alarms.iter().skip(self.alarms.len() - newer).map(|alarm| &**alarm)
+    pub fn alarms_since(&self, since: Seq) -> impl Iterator<Item = &Alarm> {
+        let newer = self.alarms.iter().rev().take_while(|alarm| alarm.seq() > since).count();
+        self.alarms.iter().skip(self.alarms.len() - newer)
     }
 
     /// Whether every end after `since` is still known.
@@ -83,7 +84,10 @@ impl HotspotBoard {
             self.live.insert(hotspot.id, Arc::clone(hotspot));
         }
         let alarms = changes.events.iter().filter(|event| event.alarm);
-        self.alarms.extend(alarms.cloned());
+        self.alarms.extend(alarms.cloned().map(Alarm::Hotspot));
+        let raised = changes.surges.iter().map(|episode| &episode.surge);
+        let raised = raised.filter(|surge| surge.seq == changes.seq);
+        self.alarms.extend(raised.cloned().map(Alarm::Surge));
         self.bound();
     }
 
@@ -94,12 +98,16 @@ impl HotspotBoard {
             .map(|(hotspot, ended_seq, _)| Ended { id: hotspot.id, ended_seq: *ended_seq })
             .collect();
         ended.sort_by_key(|ended| (ended.ended_seq, ended.id));
+        let of_hotspots = loaded.events.into_iter().filter(|event| event.alarm).map(Alarm::Hotspot);
+        let surges = loaded.surges.into_iter().map(|episode| Alarm::Surge(episode.surge));
+        let mut alarms: Vec<Alarm> = of_hotspots.chain(surges).collect();
+        alarms.sort_by_key(Alarm::seq);
         let mut board = HotspotBoard {
             as_of,
             live: loaded.live.into_iter().map(|hotspot| (hotspot.id, hotspot)).collect(),
             ended: ended.into(),
             ended_from: Seq(head.0.saturating_sub(ENDED_ENTRIES_MAX)),
-            alarms: loaded.events.into_iter().filter(|event| event.alarm).collect(),
+            alarms: alarms.into(),
         };
         board.forget_ended(head);
         board.bound();

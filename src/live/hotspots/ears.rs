@@ -23,6 +23,9 @@ pub const DAYS_MAX: usize = BASELINE_DAYS + GAP_DAYS + C3_DAYS;
 /// default, on a day after a week of none are 2.7 sigma: below the 3.09 at which EARS raises an alarm.
 pub const SIGMA_FLOOR: f64 = 1.5;
 
+/// From here on EARS raises an alarm: the normal quantile of 99.9 %.
+pub const ALARM_SIGMA: f64 = 3.090_232_306_167_813;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     C1,

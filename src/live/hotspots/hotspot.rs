@@ -10,6 +10,7 @@ use super::credibility::Doubts;
 use super::gi_star::Confidence;
 use super::life::State;
 use super::members::{MemberChanges, Members};
+use super::surges::Episode;
 use super::words;
 use crate::city::{City, Text};
 use crate::model::{AreaId, CategoryId, LngLat, ReportNo, Seq, TimeMs};
@@ -175,16 +176,18 @@ pub struct TickChanges {
     pub events: Vec<Arc<HotspotEvent>>,
     /// Of those that live on.
     pub members: Vec<(HotspotId, MemberChanges)>,
+    /// Surges that it raised or that go on into its day.
+    pub surges: Vec<Episode>,
 }
 
 impl TickChanges {
     pub(super) fn new(seq: Seq, at: TimeMs) -> TickChanges {
-        let (changed, ended, events, members) = Default::default();
-        TickChanges { seq, at, changed, ended, events, members }
+        let (changed, ended, events, members, surges) = Default::default();
+        TickChanges { seq, at, changed, ended, events, members, surges }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.changed.is_empty() && self.ended.is_empty() && self.events.is_empty()
+        self.changed.is_empty() && self.ended.is_empty() && self.events.is_empty() && self.surges.is_empty()
     }
 
     pub(super) fn event(&mut self, kind: EventKind, alarm: bool, hotspot: &Arc<Hotspot>, city: &City) {

@@ -4,7 +4,8 @@
 //! reports that count at a tick, kept up to date report by report ([`density`]); [`identity`] says which hotspot is which from tick to tick,
 //! [`life`] how each stands and when it raises an alarm, [`outline`] and [`words`] what readers see.
 //! Two scores say how far it stands out: [`gi_star`] in space, among the cells of the land, and
-//! [`usual`] in time, against what the [`history`] of its areas knows.
+//! [`usual`] in time, against what the [`history`] of its areas knows. Beside the hotspots, [`surges`]
+//! raises alarms of areas that have far more reports today than usual.
 //!
 //! Invariants:
 //! - No I/O, no clock, no chance: the hotspots are a function of the calls made, so the same
@@ -14,6 +15,7 @@
 //! - `changed_seq` moves only where a reader sees a difference.
 //! - Words, trend, scores and outline change only with the reports in the group.
 
+mod alarm;
 mod board;
 mod credibility;
 mod dbscan;
@@ -37,6 +39,7 @@ mod radius;
 mod recall;
 mod row;
 mod sums;
+mod surges;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -45,6 +48,7 @@ mod times;
 mod usual;
 mod words;
 
+pub use alarm::Alarm;
 pub use board::HotspotBoard;
 pub use credibility::Doubts;
 pub use dbscan::{Group, Member, Point, dbscan};
@@ -55,6 +59,7 @@ pub use hotspot::{EventKind, Hotspot, HotspotEvent, HotspotId, HotspotMember, La
 pub use life::State;
 pub use members::{MemberChanges, Members};
 pub use row::{LoadError, read_states};
+pub use surges::{Episode, Surge};
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
@@ -67,6 +72,7 @@ use crate::model::{
 use credibility::capped;
 use lane::{Lane, Regrouped};
 use portrait::{Context, Study};
+use surges::{Surges, Today};
 
 /// A report as the hotspots see it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -140,6 +146,7 @@ pub struct HotspotEngine {
     incidents: HashMap<IncidentNo, IncidentReports>,
     /// Where the reports that count were in the last weeks.
     history: History,
+    surges: Surges,
     /// The land, once a hotspot is to be scored.
     study: OnceLock<StudyArea>,
     /// When each report is too old for every layer, and can be forgotten.
@@ -171,6 +178,7 @@ impl HotspotEngine {
             city,
             incidents: HashMap::new(),
             history: History::default(),
+            surges: Surges::default(),
             study: OnceLock::new(),
             old_at: BTreeSet::new(),
             rejections: HashMap::new(),
@@ -187,6 +195,7 @@ impl HotspotEngine {
         if let Some(past) = PastReport::of(&report) {
             self.history.add(&past, standing.counts, self.now);
         }
+        self.surges.add(&report, standing.counts);
         let old_at = self.old_at(&report);
         if old_at <= self.now {
             return;
@@ -212,6 +221,7 @@ impl HotspotEngine {
     /// Says how an incident stands from here on.
     pub fn set_standing(&mut self, incident: IncidentNo, standing: Standing) {
         self.history.set_counts(incident, standing.counts);
+        self.surges.set_counts(incident, standing.counts);
         let Some(known) = self.incidents.get_mut(&incident) else { return };
         let before = std::mem::replace(&mut known.standing, standing);
         if before == standing {
@@ -265,9 +275,9 @@ impl HotspotEngine {
         layers.map(|layer| 2 * layer + usize::from(report.drill))
     }
 
-    /// Whether what was told since the last tick can change a hotspot.
+    /// Whether what was told since the last tick can change a hotspot or raise an alarm.
     pub fn is_dirty(&self) -> bool {
-        self.lanes.iter().any(|lane| lane.dirty)
+        self.surges.is_dirty() || self.lanes.iter().any(|lane| lane.dirty)
     }
 
     /// Makes the next tick compute everything anew, for instance under another city pack.
@@ -313,6 +323,7 @@ impl HotspotEngine {
             }
             lane.age(&context, &mut changes);
         }
+        changes.surges = self.surges.tick(&Today::new(&self.city, &self.history, seq, now));
         self.board.apply(&changes);
         changes
     }
@@ -345,6 +356,17 @@ impl HotspotEngine {
         self.history = history;
     }
 
+    /// Leaves out of the day's reports what is older than the day of `now`: before reports are told anew.
+    pub fn begin_day(&mut self, now: TimeMs) {
+        self.surges.begin_day(now, &self.city);
+    }
+
+    /// Says after [`HotspotEngine::load`] that the reports of an incident came to count after the tick of
+    /// the tables.
+    pub fn freshen(&mut self, incident: IncidentNo) {
+        self.surges.freshen(incident);
+    }
+
     /// Takes up where the derived tables stand, so that it goes on as if it had never stopped.
     ///
     /// First [`HotspotEngine::add_report`] every report as it stands at the entry `head`, whose time is
@@ -362,6 +384,7 @@ impl HotspotEngine {
         let loaded = row::read(projection, derived, &self.city)?;
         self.now = now;
         self.forget_old();
+        self.surges.load(&loaded.surges, derived.as_of_seq);
         for lane in &mut self.lanes {
             let mine = |hotspot: &Hotspot| (hotspot.layer, hotspot.drill) == (lane.layer, lane.drill);
             let live = loaded.live.iter().filter(|hotspot| mine(hotspot)).cloned().collect();

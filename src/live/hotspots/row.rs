@@ -16,6 +16,7 @@ use super::gi_star::Confidence;
 use super::hotspot::{EventKind, Hotspot, HotspotEvent, HotspotId, HotspotMember, Layer, TickChanges};
 use super::life::State;
 use super::members::{MemberChanges, Members};
+use super::surges::{self, Episode};
 use crate::city::{City, Text};
 use crate::journal::{
     Derived, DerivedUpdate, HotspotEventRow, HotspotMemberRow, HotspotMembersUpdate, HotspotRow,
@@ -39,6 +40,13 @@ pub enum LoadError {
         #[source]
         source: Option<serde_json::Error>,
     },
+    #[error("the stored surge {n} of entry {seq} cannot be read")]
+    Surge {
+        seq: Seq,
+        n: u32,
+        #[source]
+        source: Option<serde_json::Error>,
+    },
 }
 
 /// What the rows of one projection say.
@@ -50,6 +58,8 @@ pub(super) struct Loaded {
     pub events: Vec<Arc<HotspotEvent>>,
     /// Hotspots that live, and whose row holds the list of their members.
     pub in_rows: Vec<((Layer, bool), HotspotId)>,
+    /// Oldest first.
+    pub surges: Vec<Episode>,
 }
 
 impl TickChanges {
@@ -69,6 +79,7 @@ impl TickChanges {
             .members
             .extend(self.members.iter().map(|(id, change)| members_update(*id, change, projection)));
         derived.events.extend(self.events.iter().map(|event| event_row(event, projection, city)));
+        derived.surges.extend(self.surges.iter().map(|episode| surges::row(episode, projection, city)));
     }
 }
 
@@ -156,8 +167,9 @@ fn json(body: &impl Serialize) -> String {
 
 /// Reads rows of one projection. Hotspots of a layer that the city pack no longer has are left out.
 pub(super) fn read(projection: Projection, derived: &Derived, city: &City) -> Result<Loaded, LoadError> {
-    let mut loaded =
-        Loaded { live: Vec::new(), ended: Vec::new(), events: Vec::new(), in_rows: Vec::new() };
+    let surges = surges::read(projection, &derived.surges, city)?;
+    let (live, ended, events, in_rows) = Default::default();
+    let mut loaded = Loaded { live, ended, events, in_rows, surges };
     let of_projection = derived.members.iter().filter(|members| members.projection == projection);
     let mut members: HashMap<&str, Members> =
         of_projection.map(|members| (members.id.as_str(), read_members(&members.members))).collect();

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use super::hotspot::{EventKind, Hotspot, Layer};
 use super::usual::Usual;
 use crate::city::{Areas, City, Text};
-use crate::model::{AreaId, DAY_MS, LngLat, TimeMs};
+use crate::model::{AreaId, CategoryId, DAY_MS, LngLat, TimeMs};
 
 const MONTHS_ID: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "Mei", "Jun", "Jul", "Agu", "Sep", "Okt", "Nov", "Des"];
@@ -161,6 +161,36 @@ pub(super) fn title(kind: EventKind, hotspot: &Hotspot, city: &City) -> Text {
     };
     let Text { id: name_id, en: name_en } = &hotspot.name;
     Text { id: format!("{id}: {category_id}, {name_id}"), en: format!("{en}: {category_en}, {name_en}") }
+}
+
+/// "Surge of water reports in Kalumata: 18 today, usually 4".
+pub(super) fn surge_title(
+    category: CategoryId,
+    area: AreaId,
+    reports: u32,
+    usual: f64,
+    city: &City,
+) -> Text {
+    let Text { id, en } = &city.category(category).name;
+    let (id, en, area) = (inside(id), inside(en), &city.areas.get(area).name);
+    let usually = |none: &str| match usual.round() as u64 {
+        0 => none.to_owned(),
+        n => n.to_string(),
+    };
+    let (usually_id, usually_en) = (usually(ID.none), usually(EN.none));
+    Text {
+        id: format!("Lonjakan laporan {id} di {area}: {reports} hari ini, biasanya {usually_id}"),
+        en: format!("Surge of {en} reports in {area}: {reports} today, usually {usually_en}"),
+    }
+}
+
+/// A category's name as it stands inside a sentence; an abbreviation stays as it is.
+pub(super) fn inside(name: &str) -> String {
+    let mut chars = name.chars();
+    match (chars.next(), chars.clone().next()) {
+        (Some(first), Some(second)) if second.is_lowercase() => first.to_lowercase().chain(chars).collect(),
+        _ => name.to_owned(),
+    }
 }
 
 fn coordinates(place: LngLat) -> Text {

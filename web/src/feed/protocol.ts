@@ -67,6 +67,21 @@ export interface Hotspot {
   readonly drill: boolean;
 }
 
+/** One area has far more reports of one category today than usual. */
+export interface Surge {
+  readonly kind: 'surge';
+  /** `a:` and the area's code. */
+  readonly id: string;
+  readonly category: string;
+  readonly area: string;
+  readonly name: Localized;
+  readonly reports: number;
+  readonly reporters: number;
+  /** On one of the seven days before, on average. */
+  readonly usual: number;
+  readonly drill: boolean;
+}
+
 export interface Stats {
   readonly total: number;
   readonly byCategory: Counts;
@@ -127,6 +142,7 @@ export interface Alarm {
   readonly seq: number;
   readonly title: Localized;
   readonly hotspot: Hotspot | null;
+  readonly surge: Surge | null;
 }
 
 export interface Heartbeat {
@@ -197,14 +213,15 @@ export function decodeFrame(text: string): Frame | null {
     }
     case 'alarm': {
       const feature = o.feature == null ? null : object(o.feature, 'feature');
-      const isHotspot = feature !== null && object(feature.properties, 'feature.properties').kind === 'hotspot';
+      const about = feature === null ? null : object(feature.properties, 'feature.properties').kind;
       return {
         type: 'alarm',
         id: string(o.id, 'id'),
         kind: string(o.kind, 'kind'),
         seq: number(o.seq, 'seq'),
         title: localized(o.title, 'title'),
-        hotspot: isHotspot ? decodeHotspot(feature) : null,
+        hotspot: about === 'hotspot' ? decodeHotspot(feature) : null,
+        surge: about === 'surge' ? decodeSurge(feature) : null,
       };
     }
     case 'heartbeat':
@@ -274,6 +291,21 @@ export function decodeHotspot(value: unknown): Hotspot {
     why: localized(p.why, 'why'),
     firstAtMs: time(p.first_at, 'first_at'),
     lastAtMs: time(p.last_at, 'last_at'),
+    drill: p.drill === true,
+  };
+}
+
+function decodeSurge(value: unknown): Surge {
+  const { id, p } = feature(value);
+  return {
+    kind: 'surge',
+    id,
+    category: string(p.category, 'category'),
+    area: string(p.area, 'area'),
+    name: localized(p.name, 'name'),
+    reports: number(p.reports, 'reports'),
+    reporters: number(p.reporters, 'reporters'),
+    usual: number(p.usual, 'usual'),
     drill: p.drill === true,
   };
 }

@@ -50,6 +50,7 @@ export const en: Record<Key, string> = {
   'counters.resolved': 'Resolved today',
   'legend': 'Categories',
   'alarm': 'ALARM',
+  'alarm.surge': 'SURGE OF REPORTS',
   'alarm.more': '+{n} more',
   'error.load': 'The page could not be loaded yet',
   'error.load.safe': 'Reports are still being stored by the server. The page keeps trying by itself.',

@@ -49,6 +49,7 @@ export const id = {
   'counters.resolved': 'Selesai hari ini',
   'legend': 'Kategori',
   'alarm': 'PERINGATAN',
+  'alarm.surge': 'LONJAKAN LAPORAN',
   'alarm.more': '+{n} lagi',
   'error.load': 'Halaman belum dapat dimuat',
   'error.load.safe': 'Laporan tetap tersimpan di server. Halaman mencoba lagi sendiri.',

@@ -355,7 +355,11 @@ fn live(engine: &HotspotEngine) -> Vec<Hotspot> {
 }
 
 fn alarms(engine: &HotspotEngine) -> Vec<(Seq, EventKind, HotspotId, crate::city::Text)> {
-    engine.board().alarms_since(Seq(0)).map(|a| (a.seq, a.kind, a.hotspot.id, a.title.clone())).collect()
+    let of_hotspot = |alarm: &Alarm| match alarm {
+        Alarm::Hotspot(a) => Some((a.seq, a.kind, a.hotspot.id, a.title.clone())),
+        Alarm::Surge(_) => None,
+    };
+    engine.board().alarms_since(Seq(0)).filter_map(of_hotspot).collect()
 }
 
 proptest! {

@@ -51,8 +51,8 @@ fn a_birth_and_each_doubling_alarm_and_shrinking_does_not_make_them_alarm_again(
     told(&mut world, 8, 0, false);
     assert_eq!(tick(&mut world), [(EventKind::Doubled { level: 2 }, true)]);
     let alarm = world.engine.board().alarms_since(Seq(0)).next().unwrap();
-    assert_eq!(alarm.title.en, "New hotspot: water, 0.79° N 127.38° E");
-    assert_eq!(alarm.title.id, "Titik panas baru: water, 0,79° LU 127,38° BT");
+    assert_eq!(alarm.title().en, "New hotspot: water, 0.79° N 127.38° E");
+    assert_eq!(alarm.title().id, "Titik panas baru: water, 0,79° LU 127,38° BT");
 }
 
 #[test]

@@ -1,0 +1,34 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { expect, it } from 'vitest';
+import { decodeFrame, type Alarm } from '../feed/protocol';
+import { alarmLook } from './alarms';
+
+const WIRE = resolve(import.meta.dirname, '../../../tests/wire');
+
+function pinned(name: string): Alarm {
+  const frame = decodeFrame(readFileSync(resolve(WIRE, name), 'utf8'));
+  if (frame?.type !== 'alarm') throw new Error(`${name} is no alarm`);
+  return frame;
+}
+
+it('a surge has words, a shape and numbers of its own', () => {
+  const alarm = pinned('alarm_surge.json');
+  expect(alarm.hotspot).toBeNull();
+  expect(alarm.surge).toMatchObject({ kind: 'surge', category: 'water', reports: 20, usual: 2, drill: false });
+  expect(alarm.title.id).toMatch(/^Lonjakan laporan air bersih di .+: 20 hari ini, biasanya 2$/);
+  expect(alarmLook(alarm)).toEqual({ word: 'alarm.surge', shape: 'bars', drill: false });
+});
+
+it('a hotspot looks like a hotspot, and so does what this page does not know', () => {
+  const alarm = pinned('alarm.json');
+  expect(alarm.surge).toBeNull();
+  expect(alarmLook(alarm)).toEqual({ word: 'alarm', shape: 'rings', drill: false });
+  expect(alarmLook({ ...alarm, kind: 'overdue', hotspot: null }).word).toBe('alarm');
+});
+
+it('a drill is marked', () => {
+  const alarm = pinned('alarm_surge.json');
+  if (alarm.surge === null) throw new Error('no surge');
+  expect(alarmLook({ ...alarm, surge: { ...alarm.surge, drill: true } }).drill).toBe(true);
+});
