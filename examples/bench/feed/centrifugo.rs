@@ -20,13 +20,16 @@ struct Sent {
     publications_per_s: f64,
 }
 
-pub fn fan_out_note(
-    bench: &Bench,
-    n: usize,
-    bytes: usize,
-    per_s: f64,
-    lasting: Duration,
-) -> anyhow::Result<String> {
+/// A note has no figure where something went wrong; the row is not about it.
+fn note(measured: anyhow::Result<String>) -> String {
+    measured.unwrap_or_else(|e| format!("Centrifugo {}: no figure, {e:#}", version()))
+}
+
+pub fn fan_out_note(bench: &Bench, n: usize, bytes: usize, per_s: f64, lasting: Duration) -> String {
+    note(fan_out(bench, n, bytes, per_s, lasting))
+}
+
+fn fan_out(bench: &Bench, n: usize, bytes: usize, per_s: f64, lasting: Duration) -> anyhow::Result<String> {
     let Some(server) = Centrifugo::start(bench)? else { return Ok(SKIPPED.to_owned()) };
     let mut walls = Crowd::connect(bench, "centrifugo", server.address, n, &[])?;
     let mut seq = 0;
@@ -67,7 +70,11 @@ fn sent(
     Ok(Sent { per_core: messages / cpu.max(0.01), publications_per_s: n as f64 / took_s })
 }
 
-pub fn freshness_note(bench: &Bench, n: usize, bytes: usize, lasting: Duration) -> anyhow::Result<String> {
+pub fn freshness_note(bench: &Bench, n: usize, bytes: usize, lasting: Duration) -> String {
+    note(freshness(bench, n, bytes, lasting))
+}
+
+fn freshness(bench: &Bench, n: usize, bytes: usize, lasting: Duration) -> anyhow::Result<String> {
     let Some(server) = Centrifugo::start(bench)? else { return Ok(SKIPPED.to_owned()) };
     let mut walls = Crowd::connect(bench, "centrifugo", server.address, n, &[])?;
     let mut publisher = server.publisher()?;

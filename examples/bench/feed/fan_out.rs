@@ -107,7 +107,7 @@ fn to_walls(bench: &Bench, n: usize, times: f64) -> anyhow::Result<Row> {
         ));
     }
     drop((walls, peers));
-    notes.push(centrifugo::fan_out_note(bench, n, feature_bytes, CHANGES_PER_S, lasting)?);
+    notes.push(centrifugo::fan_out_note(bench, n, feature_bytes, CHANGES_PER_S, lasting));
     if let Some(per_core) = redis_burst(bench, n, feature_bytes)? {
         notes.push(format!(
             "Redis, over TCP without frames or filters, {feature_bytes} bytes published {BURST} at once: {} messages/s per core",

@@ -72,7 +72,7 @@ pub fn freshness(bench: &Bench) -> anyhow::Result<Vec<Row>> {
             grouped(bytes as f64)
         ));
     }
-    notes.push(centrifugo::freshness_note(bench, n, bytes, lasting)?);
+    notes.push(centrifugo::freshness_note(bench, n, bytes, lasting));
     let many = if bench.quick { 1_000 } else { 10_000 };
     let mut crowd = Crowd::connect(bench, "pantau", server.address, many, &[scene.subscribe()])?;
     let waits = ours_ms(bench, &scene, &server, &mut crowd, lasting)?;
