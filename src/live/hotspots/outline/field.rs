@@ -21,6 +21,10 @@ pub(super) const DISC: i32 = 4 * HALVES_PER_STEP;
 /// How far distances are told: as far as they matter for the line.
 const REACH: i32 = DISC + HALVES_PER_STEP + HALVES_PER_STEP / 2;
 const FAR: u16 = u16::MAX;
+/// The square of the line's distance.
+const LINE2: u16 = (DISC * DISC) as u16;
+/// Squares of a row of the lattice that are looked at together.
+const RUN: usize = 32;
 /// Nodes added beyond what is needed, so that the lattice seldom grows.
 const MARGIN: i32 = 12;
 
@@ -159,25 +163,21 @@ impl Field {
     /// The lines, the inside to their left, in steps: marching squares (Lorensen and Cline, 1987).
     pub fn rings(&self) -> Vec<LineString<f64>> {
         // Lattice edge 2i runs east from node i, 2i + 1 north; each that is crossed leads to one other.
-        const NONE: u32 = u32::MAX;
-        let mut next = vec![NONE; 2 * self.columns * self.rows];
-        let mut starts = Vec::new();
+        let mut pieces = Vec::new();
         for row in 0..self.rows.saturating_sub(1) {
-            for column in 0..self.columns - 1 {
-                self.segments(column, row, &mut |from, to| {
-                    next[from] = to as u32;
-                    starts.push(from);
-                });
-            }
+            self.row_of_segments(row, &mut |from, to| pieces.push((from, to)));
         }
-        starts.sort_unstable();
+        pieces.sort_unstable();
+        let find = |edge: usize| pieces.binary_search_by_key(&edge, |(from, _)| *from).ok();
+        let mut is_taken = vec![false; pieces.len()];
         let mut rings = Vec::new();
-        for start in starts {
+        for start in 0..pieces.len() {
             let mut ring = Vec::new();
-            let mut edge = start;
-            while next[edge] != NONE {
-                ring.push(self.crossing(edge));
-                edge = std::mem::replace(&mut next[edge], NONE) as usize;
+            let mut piece = Some(start);
+            while let Some(here) = piece.filter(|here| !std::mem::replace(&mut is_taken[*here], true)) {
+                let (from, to) = pieces[here];
+                ring.push(self.crossing(from));
+                piece = find(to);
             }
             if let Some(first) = ring.first().copied() {
                 ring.push(first);
@@ -187,34 +187,20 @@ impl Field {
         rings
     }
 
-    /// The pieces of line in one square of the lattice, as pairs of the edges where they enter and leave.
-    fn segments(&self, column: usize, row: usize, each: &mut impl FnMut(usize, usize)) {
-        let at = |east: usize, north: usize| (row + north) * self.columns + column + east;
-        let (south, north) = (2 * at(0, 0), 2 * at(0, 1));
-        let (west, east) = (2 * at(0, 0) + 1, 2 * at(1, 0) + 1);
-        let corners = [at(0, 0), at(1, 0), at(1, 1), at(0, 1)].map(|node| self.is_inside(node));
-        match corners.map(u8::from) {
-            [0, 0, 0, 0] | [1, 1, 1, 1] => {}
-            [1, 0, 0, 0] => each(south, west),
-            [0, 1, 0, 0] => each(east, south),
-            [0, 0, 1, 0] => each(north, east),
-            [0, 0, 0, 1] => each(west, north),
-            [1, 1, 0, 0] => each(east, west),
-            [0, 1, 1, 0] => each(north, south),
-            [0, 0, 1, 1] => each(west, east),
-            [1, 0, 0, 1] => each(south, north),
-            [0, 1, 1, 1] => each(west, south),
-            [1, 0, 1, 1] => each(south, east),
-            [1, 1, 0, 1] => each(east, north),
-            [1, 1, 1, 0] => each(north, west),
-            // Two opposite corners are inside: taken as joined, so that a neck is never cut.
-            [1, 0, 1, 0] => {
-                each(south, east);
-                each(north, west);
+    /// The pieces of line between a row of nodes and the next, as pairs of the edges where they enter and
+    /// leave a square of the lattice. Most runs of squares have none, and are passed by quickly.
+    fn row_of_segments(&self, row: usize, each: &mut impl FnMut(usize, usize)) {
+        let (south, north) =
+            self.distance2[row * self.columns..(row + 2) * self.columns].split_at(self.columns);
+        for first in (0..self.columns - 1).step_by(RUN) {
+            let nodes = first..=(first + RUN).min(self.columns - 1);
+            let n_inside = n_inside(&south[nodes.clone()]) + n_inside(&north[nodes.clone()]);
+            if n_inside == 0 || usize::from(n_inside) == 2 * (nodes.end() + 1 - first) {
+                continue;
             }
-            _ => {
-                each(west, south);
-                each(east, north);
+            for west in first..*nodes.end() {
+                let corners = [south[west], south[west + 1], north[west + 1], north[west]];
+                segments(row * self.columns + west, self.columns, corners.map(is_inside), each);
             }
         }
     }
@@ -237,8 +223,44 @@ impl Field {
     }
 }
 
+/// The pieces of line in the square north-east of a node, by which of its corners are inside: south-west,
+/// then round by the south-east.
+fn segments(node: usize, columns: usize, corners: [bool; 4], each: &mut impl FnMut(usize, usize)) {
+    let (south, north) = (2 * node, 2 * (node + columns));
+    let (west, east) = (2 * node + 1, 2 * (node + 1) + 1);
+    match corners.map(u8::from) {
+        [0, 0, 0, 0] | [1, 1, 1, 1] => {}
+        [1, 0, 0, 0] => each(south, west),
+        [0, 1, 0, 0] => each(east, south),
+        [0, 0, 1, 0] => each(north, east),
+        [0, 0, 0, 1] => each(west, north),
+        [1, 1, 0, 0] => each(east, west),
+        [0, 1, 1, 0] => each(north, south),
+        [0, 0, 1, 1] => each(west, east),
+        [1, 0, 0, 1] => each(south, north),
+        [0, 1, 1, 1] => each(west, south),
+        [1, 0, 1, 1] => each(south, east),
+        [1, 1, 0, 1] => each(east, north),
+        [1, 1, 1, 0] => each(north, west),
+        // Two opposite corners are inside: taken as joined, so that a neck is never cut.
+        [1, 0, 1, 0] => {
+            each(south, east);
+            each(north, west);
+        }
+        _ => {
+            each(west, south);
+            each(east, north);
+        }
+    }
+}
+
 fn is_inside(distance2: u16) -> bool {
-    i32::from(distance2) < DISC * DISC
+    distance2 < LINE2
+}
+
+/// Of a run of nodes. Written so that the compiler counts many at a time.
+fn n_inside(distance2: &[u16]) -> u16 {
+    distance2.iter().fold(0, |n: u16, node| n.wrapping_add(u16::from(*node < LINE2)))
 }
 
 /// [`FAR`] beyond the reach.
