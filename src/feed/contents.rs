@@ -214,7 +214,7 @@ fn incident_id(map: &LiveMap, change: &Change) -> String {
     format!("i:{}", map.ids().incident_uuid(change.no, change.opened_at))
 }
 
-/// Clusters and incidents of a range, in the order of cells.
+/// Clusters and incidents of a range, in the order of the curve.
 pub fn features(map: &LiveMap, projection: Projection, filter: &Filter, range: &CellRange) -> Vec<Feature> {
     let cells = map.cells(projection, filter, range);
     cells.iter().map(|(cell, sum)| cell_feature(map, projection, filter, *cell, sum)).collect()
