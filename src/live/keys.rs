@@ -160,7 +160,7 @@ impl KeySet {
     }
 }
 
-/// What nearly every page asks: branches know the answer without looking through their tallies.
+/// What nearly every page asks: branches know the answer without looking through their groups.
 pub const USUAL: [KeySet; 4] = [
     KeySet::of_statuses(StatusSet::OPEN, Projection::Staff),
     KeySet::of_statuses(StatusSet::ALL, Projection::Staff),

@@ -70,9 +70,9 @@ impl Circle {
     }
 }
 
-/// To look an incident up by its number takes as long as to look at this many members of the pyramid
-/// one after another.
-const LOOK_UP_COST: u64 = 12;
+/// Where a page of the newest is reached by so many look-ups down the order of opening, no search
+/// through the pyramid is faster.
+const LOOK_UPS_MAX: u64 = 1_000;
 
 /// Where to look: what is given must all hold.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -199,11 +199,16 @@ pub struct Cursor {
     pub no: Reverse<IncidentNo>,
 }
 
+impl Cursor {
+    /// In the order of the newest first.
+    fn opened_at(self) -> TimeMs {
+        TimeMs(self.value.saturating_neg())
+    }
+}
+
 /// Where a page of the newest begins in the order of opening.
 fn start_of_page(after: Option<Cursor>) -> Bound<(TimeMs, IncidentNo)> {
-    after.map_or(Bound::Unbounded, |after| {
-        Bound::Excluded((TimeMs(after.value.saturating_neg()), after.no.0))
-    })
+    after.map_or(Bound::Unbounded, |after| Bound::Excluded((after.opened_at(), after.no.0)))
 }
 
 /// Keeps the first `limit` in any order. The last of them, where there are so many.
@@ -360,14 +365,14 @@ impl LiveMap {
             }
             Sort::NewestFirst if filter.is_by_key() || place.is_anywhere() => {
                 let matched = self.pyramid.count(&place.prepared(), &self.matcher(filter, projection));
-                // Reading down the order of opening meets a match every so many incidents, and each of
-                // these is looked up; where that takes longer, all matches are collected instead.
+                // Reading down the order of opening meets a match every so many incidents.
                 let every = self.incidents.len() as u64 / matched.max(1);
-                if every.saturating_mul(limit as u64).saturating_mul(LOOK_UP_COST) < matched {
-                    (matched, self.newest(projection, filter, place, after, limit + 1))
+                let page = if every.saturating_mul(limit as u64) <= LOOK_UPS_MAX {
+                    self.newest_in_order(projection, filter, place, after, limit + 1)
                 } else {
-                    self.collected(projection, filter, place, sort, after, limit + 1)
-                }
+                    self.newest(projection, filter, place, after, limit + 1)
+                };
+                (matched, page)
             }
             _ => self.collected(projection, filter, place, sort, after, limit + 1),
         };
@@ -377,8 +382,23 @@ impl LiveMap {
         Found { matched, incidents: page, next }
     }
 
-    /// The newest that match, read off the order of opening: touches no more than it must.
+    /// The newest that match, searched for in the pyramid: best where few of all match.
     fn newest(
+        &self,
+        projection: Projection,
+        filter: &Filter,
+        place: &Where,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Vec<Incident> {
+        let before = after.map(|after| (after.opened_at(), after.no.0));
+        let newest =
+            self.pyramid.newest(&place.prepared(), &self.matcher(filter, projection), before, limit);
+        newest.into_iter().filter_map(|(_, no)| self.incident(no)).copied().collect()
+    }
+
+    /// The same read off the order of opening: best where most match.
+    fn newest_in_order(
         &self,
         projection: Projection,
         filter: &Filter,
@@ -390,7 +410,7 @@ impl LiveMap {
         self.matching(projection, filter, place, order).take(limit).copied().collect()
     }
 
-    /// The same where the filter says since when: counts on through the whole time asked for.
+    /// The newest where the filter says since when: counts on through the whole time asked for.
     fn newest_counted(
         &self,
         projection: Projection,

@@ -102,6 +102,28 @@ fn check_all(history: &History) {
     }
 }
 
+/// Walks through all pages of the newest in a box, and compares them with a plain sort.
+fn check_pages(map: &LiveMap, filter: &Filter, projection: Projection, bbox: Bbox, limit: usize) {
+    let all = map.incidents(projection, filter, &Where::default(), Sort::OldestFirst, None, usize::MAX - 1);
+    let inside = all.incidents.iter().filter(|i| bbox.contains(i.spot(projection, map.city()).place));
+    let mut expected: Vec<_> = inside.map(|incident| (incident.opened_at, incident.no)).collect();
+    expected.sort_unstable_by(|a, b| b.cmp(a));
+
+    let place = Where { bbox: Some(bbox), ..Where::default() };
+    let (mut pages, mut after) = (Vec::new(), None);
+    loop {
+        let page = map.incidents(projection, filter, &place, Sort::NewestFirst, after, limit);
+        assert_eq!(page.matched as usize, expected.len());
+        assert!(page.incidents.len() <= limit);
+        pages.extend(page.incidents.iter().map(|incident| (incident.opened_at, incident.no)));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(pages, expected, "{filter:?} in {bbox:?}, {limit} a page");
+}
+
 fn run(city: Arc<City>, steps: &[Step]) -> History {
     let mut history = History::new(city);
     for step in steps {
@@ -120,6 +142,25 @@ proptest! {
     ) {
         check_all(&run(blank(), &steps));
         check_all(&run(ternate(), &steps_there));
+    }
+
+    #[test]
+    fn the_pages_of_the_newest_in_a_box_are_those_of_a_plain_sort(
+        steps in prop::collection::vec(any_step(&ternate()), 400..900),
+        corners in prop::collection::vec((127.28..127.42_f64, 0.72..0.92_f64), 2),
+        limit in 1..60_usize,
+    ) {
+        let history = run(ternate(), &steps);
+        let ((a, b), (c, d)) = (corners[0], corners[1]);
+        let drawn = Bbox::new(a.min(c), b.min(d), a.max(c), b.max(d)).unwrap();
+        for projection in [Projection::Staff, Projection::Public] {
+            for mut filter in filters(history.map().city()) {
+                history.search().look_up(&mut filter, projection, history.map()).unwrap();
+                for bbox in [drawn, Bbox::WORLD] {
+                    check_pages(history.map(), &filter, projection, bbox, limit);
+                }
+            }
+        }
     }
 
     #[test]

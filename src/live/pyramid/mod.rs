@@ -10,13 +10,15 @@
 //! clone still holds them. So readers keep whole moments and never meet the writer.
 //! A change touches one node a level, `O(DEPTH_MAX)`; a query by key reads one node a cell.
 
+mod newest;
+
 use std::sync::Arc;
 
 use super::cell_range::CellRange;
 use super::keys::{Key, USUAL};
 use super::member::{AreaBits, DEPTH_MAX, Member, curve};
 use super::tally::{Summary, Tally};
-use crate::model::{Cell, IncidentNo, LEVEL_MAX, LngLat};
+use crate::model::{Cell, IncidentNo, LEVEL_MAX, LngLat, TimeMs};
 
 /// A leaf with more members becomes a branch.
 const LEAF_MAX: usize = 128;
@@ -49,13 +51,22 @@ enum Node {
 #[derive(Debug, Clone, Default)]
 struct Branch {
     /// Sorted by key, none with a count of 0.
-    tallies: Vec<(Key, Tally)>,
+    groups: Vec<Group>,
     /// Of each of the [`USUAL`] questions, the answer; `only` is left out.
     usual: Box<[Summary; USUAL.len()]>,
     /// At least those that members lie in.
     areas: AreaBits,
     count: u32,
     children: [Option<Arc<Node>>; 4],
+}
+
+/// The members of a branch that have one key.
+#[derive(Debug, Clone)]
+struct Group {
+    key: Key,
+    tally: Tally,
+    /// None of them was opened later. All may be older, where one was taken away.
+    opened_by: TimeMs,
 }
 
 #[derive(Debug, Clone)]
@@ -202,18 +213,22 @@ impl Node {
 impl Branch {
     fn add(&mut self, member: &Member) {
         self.areas.add(member.area());
-        self.add_tally(member.key, &Tally::of(member));
+        self.add_group(&Group { key: member.key, tally: Tally::of(member), opened_by: member.opened_at() });
     }
 
-    fn add_tally(&mut self, key: Key, tally: &Tally) {
-        self.count += tally.count;
-        match self.tallies.binary_search_by_key(&key, |(key, _)| *key) {
-            Ok(i) => self.tallies[i].1.add(tally),
-            Err(i) => self.tallies.insert(i, (key, *tally)),
+    fn add_group(&mut self, added: &Group) {
+        self.count += added.tally.count;
+        match self.position(added.key) {
+            Ok(i) => {
+                let group = &mut self.groups[i];
+                group.tally.add(&added.tally);
+                group.opened_by = group.opened_by.max(added.opened_by);
+            }
+            Err(i) => self.groups.insert(i, added.clone()),
         }
         for (sum, keys) in self.usual.iter_mut().zip(&USUAL) {
-            if keys.has(key) {
-                sum.add(key, tally);
+            if keys.has(added.key) {
+                sum.add(added.key, &added.tally);
             }
         }
     }
@@ -221,11 +236,10 @@ impl Branch {
     fn subtract(&mut self, member: &Member) {
         let (key, tally) = (member.key, Tally::of(member));
         self.count -= 1;
-        let i = self.tallies.binary_search_by_key(&key, |(key, _)| *key);
-        let i = i.expect("a member's key has a tally");
-        self.tallies[i].1.subtract(&tally);
-        if self.tallies[i].1.count == 0 {
-            self.tallies.remove(i);
+        let i = self.position(key).expect("a member's key has a group");
+        self.groups[i].tally.subtract(&tally);
+        if self.groups[i].tally.count == 0 {
+            self.groups.remove(i);
         }
         for (sum, keys) in self.usual.iter_mut().zip(&USUAL) {
             if keys.has(key) {
@@ -234,15 +248,19 @@ impl Branch {
         }
     }
 
-    fn matching(&self, matcher: &impl Matcher) -> impl Iterator<Item = &(Key, Tally)> {
-        self.tallies.iter().filter(|(key, _)| matcher.key(*key))
+    fn position(&self, key: Key) -> Result<usize, usize> {
+        self.groups.binary_search_by_key(&key, |group| group.key)
+    }
+
+    fn matching(&self, matcher: &impl Matcher) -> impl Iterator<Item = &Group> {
+        self.groups.iter().filter(|group| matcher.key(group.key))
     }
 
     /// How many members match by their keys.
     fn count_matching(&self, matcher: &impl Matcher) -> u32 {
         match matcher.usual() {
             Some(usual) => self.usual[usual].total.count,
-            None => self.matching(matcher).map(|(_, tally)| tally.count).sum(),
+            None => self.matching(matcher).map(|group| group.tally.count).sum(),
         }
     }
 
@@ -274,12 +292,12 @@ fn build(members: &[Member], depth: u8) -> Node {
             Node::Leaf(members) => members.iter().for_each(|member| branch.add(member)),
             Node::Branch(child) => {
                 branch.areas.add_all(child.areas);
-                child.tallies.iter().for_each(|(key, tally)| branch.add_tally(*key, tally));
+                child.groups.iter().for_each(|group| branch.add_group(group));
             }
         }
         branch.children[same_quarter[0].quarter(depth)] = Some(Arc::new(child));
     }
-    branch.tallies.shrink_to_fit();
+    branch.groups.shrink_to_fit();
     Node::Branch(branch)
 }
 
@@ -358,7 +376,7 @@ fn summarise(node: &Node, cell: Cell, matcher: &impl Matcher) -> Summary {
             Some(usual) => branch.usual[usual].clone(),
             None if matcher.is_by_key() => {
                 let mut sum = Summary::default();
-                branch.matching(matcher).for_each(|(key, tally)| sum.add(*key, tally));
+                branch.matching(matcher).for_each(|group| sum.add(group.key, &group.tally));
                 sum
             }
             None => {
