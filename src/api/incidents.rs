@@ -29,7 +29,7 @@ const LIMIT_MAX: u32 = 1_000;
 /// Half the way round the earth: farther is everything.
 const RADIUS_M_MAX: f64 = 20_037_509.0;
 
-/// One page. Written straight to JSON: a detour over a tree of values took most of the answer's time.
+/// One page.
 #[derive(Serialize)]
 struct IncidentList {
     #[serde(rename = "type")]
@@ -99,7 +99,7 @@ pub async fn list(
         next: found.next.map(|cursor| write_cursor(cursor, sort)),
         features,
     };
-    Ok(Json(list).into_response())
+    super::feature_list(&list, list.features.len())
 }
 
 fn place(params: &mut Params) -> Where {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::access::Access;
@@ -13,12 +14,22 @@ use super::params::Params;
 use super::problem::Problem;
 use crate::city::HotspotParameters;
 use crate::engine::last_before;
-use crate::feed::wire::StatsBody;
+use crate::feed::wire::{Feature, StatsBody};
 use crate::feed::{features, hotspot_features, parse_bbox, parse_time, past_hotspot_features};
 use crate::journal::JournalError;
 use crate::live::hotspots::{Hotspot, read_states};
 use crate::live::{CellRange, LiveMap};
 use crate::model::{Projection, SECOND_MS, Seq, TimeMs};
+
+/// What one screen shows.
+#[derive(Serialize)]
+struct ClusterList {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    seq: u64,
+    level: u8,
+    features: Vec<Feature>,
+}
 
 #[utoipa::path(get, path = "/api/v1/clusters", tag = "map",
     description = "What the map draws at an integer zoom: clusters, and incidents that stand alone in their cell.",
@@ -49,14 +60,10 @@ pub async fn clusters(
     let answer = super::compute(&app, app.live(), access.projection, filter, move |live, filter| {
         let level = live.level_in_force(access.projection, filter, &bbox, zoom as u8);
         let features = features(live, access.projection, filter, &CellRange::of(&bbox, level));
-        json!({
-            "type": "FeatureCollection",
-            "seq": live.seq().0,
-            "level": level,
-            "features": features,
-        })
+        ClusterList { kind: "FeatureCollection", seq: live.seq().0, level, features }
     });
-    Ok(Json(answer.await?).into_response())
+    let list = answer.await?;
+    super::feature_list(&list, list.features.len())
 }
 
 #[utoipa::path(get, path = "/api/v1/hotspots", tag = "map",

@@ -28,7 +28,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+
+use serde::Serialize;
 
 use crate::intake::IMPORT_BODY_BYTES_MAX;
 use crate::live::{Filter, LiveMap};
@@ -86,6 +90,17 @@ async fn blocking<T: Send + 'static>(
         Ok(read) => Ok(read?),
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
+}
+
+/// What one feature takes in JSON, about.
+const FEATURE_BYTES: usize = 512;
+
+/// A list of features as JSON, written once into a buffer of about its size: through a tree of values
+/// or a buffer that grows, that took longer than to find them.
+fn feature_list(list: &impl Serialize, n_features: usize) -> Result<Response, Problem> {
+    let mut body = Vec::with_capacity((n_features + 1) * FEATURE_BYTES);
+    serde_json::to_writer(&mut body, list).map_err(|_| Problem::internal())?;
+    Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }
 
 /// Computes an answer of one moment: at once where tallies give it, else where it holds up no other

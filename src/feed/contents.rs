@@ -15,7 +15,7 @@ use super::wire::{Feature, HotspotMember, StatsBody, cell_id};
 use crate::city::City;
 use crate::live::hotspots::{Hotspot, Layer, Surge};
 use crate::live::{Alarm, CellRange, Change, Filter, LiveMap, Summary};
-use crate::model::{Bbox, Cell, IncidentNo, Projection, Seq};
+use crate::model::{AreaId, Bbox, Cell, IncidentNo, Projection, Seq};
 
 /// A change of a view's contents. `None` and empty: nothing changed in that part.
 #[derive(Debug, Default)]
@@ -299,10 +299,12 @@ pub(super) fn concerns(filter: &Filter, alarm: &Alarm, city: &City) -> bool {
     }
 }
 
+/// A surge of a district concerns each of its villages, and one of a village its district.
 fn shows_surge(filter: &Filter, surge: &Surge, city: &City) -> bool {
+    let in_it = |area: AreaId| city.areas.with_ancestors(area).any(|area| area == surge.area);
     filter.categories.is_none_or(|set| set.has(surge.category.0))
         && filter.drill.is_none_or(|drill| drill == surge.drill)
-        && filter.areas.as_ref().is_none_or(|set| set.contains(surge.area))
+        && filter.areas.as_ref().is_none_or(|set| set.contains(surge.area) || set.iter().any(in_it))
         && filter
             .within
             .as_ref()

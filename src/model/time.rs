@@ -50,6 +50,13 @@ impl TimeMs {
     }
 }
 
+/// As RFC 3339 in UTC.
+impl serde::Serialize for TimeMs {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl fmt::Display for TimeMs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.timestamp().fmt(f)

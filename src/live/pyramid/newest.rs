@@ -23,7 +23,8 @@ impl Pyramid {
         before: Option<Opened>,
         limit: usize,
     ) -> Vec<Opened> {
-        let mut search = Search { matcher, before, limit, found: BinaryHeap::new(), open: BinaryHeap::new() };
+        let mut search =
+            Search { matcher, before, limit, found: BinaryHeap::new(), open: BinaryHeap::new() };
         search.look_at(&self.root, At::ROOT, Some(region));
         while let Some(next) = search.open.pop() {
             if !search.may_take(next.opened_by) {
