@@ -76,7 +76,7 @@ pub fn newest(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     }
     notes.push(TILE38.to_owned());
     let mut row = Row {
-        reason: "where thousands match in the box, all of them are looked at for the newest 200; the rest is 200 whole features as JSON over HTTP, of which half is their keyed ids and times",
+        reason: "a third is finding: leaves and branches on the way to the newest are read from cold memory, a key at a time; the rest is 200 whole features with keyed ids, titles in two languages and times as JSON over HTTP, where PostGIS answers with ids",
         name: "query-newest".to_owned(),
         what: "box + category + status, newest 200, 1M city, over HTTP",
         unit: "ms p50",

@@ -367,7 +367,7 @@ impl LiveMap {
                 let matched = self.pyramid.count(&place.prepared(), &self.matcher(filter, projection));
                 // Reading down the order of opening meets a match every so many incidents.
                 let every = self.incidents.len() as u64 / matched.max(1);
-                let page = if every.saturating_mul(limit as u64) <= LOOK_UPS_MAX {
+                let page = if every.saturating_mul(limit as u64 + 1) <= LOOK_UPS_MAX {
                     self.newest_in_order(projection, filter, place, after, limit + 1)
                 } else {
                     self.newest(projection, filter, place, after, limit + 1)
