@@ -15,7 +15,7 @@ use crate::{NOW, micros, middle, say};
 /// About 330 m.
 const SPREAD_DEG: f64 = 0.003;
 const N_LIVE: usize = 100_000;
-const N_ARRIVALS: u64 = 1_000;
+const N_ARRIVALS: u64 = 5_000;
 /// Reports between two ticks, and ticks: 10,000 reports a second, or as many by tenths of it.
 const GROWTHS: [(usize, usize); 2] = [(10_000, 10), (1_000, 60)];
 
