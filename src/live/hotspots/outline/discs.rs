@@ -9,8 +9,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use geo::{Intersects, Simplify};
-use geo_types::{Line, LineString, MultiPolygon};
+use geo::{BoundingRect, Intersects, Simplify};
+use geo_types::{Line, LineString, MultiPolygon, Rect};
 
 use super::field::{DISC, Field, SQUARES_PER_STEP, Square};
 use super::plane::Plane;
@@ -209,19 +209,16 @@ fn simplified(rings: &[LineString<f64>], disc_m: f64, corners_max: usize) -> Opt
 
 /// Whether a closed ring has an inside, and neither crosses nor touches itself.
 fn is_simple(ring: &LineString<f64>) -> bool {
-    let ends = |a: f64, b: f64| if a < b { [a, b] } else { [b, a] };
-    let mut lines: Vec<_> =
-        ring.lines().map(|l| (ends(l.start.x, l.end.x), ends(l.start.y, l.end.y), l)).collect();
-    lines.sort_unstable_by(|(a, ..), (b, ..)| a[0].total_cmp(&b[0]));
+    let mut lines: Vec<(Rect<f64>, Line<f64>)> =
+        ring.lines().map(|line| (line.bounding_rect(), line)).collect();
+    lines.sort_unstable_by(|(a, _), (b, _)| a.min().x.total_cmp(&b.min().x));
     // By bounds first: few lines come near each other.
-    let is_clear = |(i, (x, y, line)): (usize, &([f64; 2], [f64; 2], Line<f64>))| {
-        let east = lines[i + 1..].iter().take_while(|(other, ..)| other[0] <= x[1]);
-        let mut near = east.filter(|(_, other, _)| other[0] <= y[1] && y[0] <= other[1]);
-        near.all(|(_, _, other)| {
-            line.start == other.end || line.end == other.start || !line.intersects(other)
+    lines.len() > 2
+        && lines.iter().enumerate().all(|(i, (bounds, line))| {
+            let near_east = lines[i + 1..].iter().take_while(|(other, _)| other.min().x <= bounds.max().x);
+            let mut near = near_east.filter(|(other, _)| bounds.intersects(other)).map(|(_, other)| other);
+            near.all(|other| line.start == other.end || line.end == other.start || !line.intersects(other))
         })
-    };
-    lines.len() > 2 && lines.iter().enumerate().all(is_clear)
 }
 
 /// The square of a level that holds the middle of one of the finest.
