@@ -132,7 +132,7 @@ pub fn arrival(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let (p99, hotspots) = (quantile(&all, 0.99), trial.engine.board().live().count());
     let biggest = trial.engine.board().live().map(|h| h.members.len()).max().unwrap_or(0);
     let mut row = Row {
-        reason: "what is left is a pass over the cells of the land (Gi*), the days of the areas and districts that the hotspot lies in (EARS), and the arrival's place among its neighbours, in each of two layers",
+        reason: "what is left is, in each of two layers, a pass over the cells of the land and a sort of those that stand out (Gi*, a fifth by samples), the days and weeks of the areas that the hotspot lies in (EARS, a sixth), its words, and the arrival's place among its neighbours",
         name: "hotspots-arrival".to_owned(),
         what: "one arrival to exact hotspots at 100k live points",
         unit: "µs p50",

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::city::City;
-use crate::journal::{Head, Journal, JournalError, Reader};
+use crate::journal::{Derived, Head, Journal, JournalError, Reader, ReportRow};
 use crate::live::hotspots::HISTORY_MS;
 use crate::live::{Incident, LiveWriter, Restorer, Snapshot};
 use crate::model::{Command, Fact, IdKey, IncidentNo, MINUTE_MS, Outcome, Seq, TimeMs};
@@ -31,7 +31,8 @@ pub fn open(
     let before = entry_time(reader, before_tail)?.unwrap_or(TimeMs::MIN);
     // Incidents that left memory within the tail are still needed for the ring.
     let closed_after = city.keep_closed_ms.map_or(TimeMs::MIN, |keep_ms| before.plus_ms(-keep_ms));
-    let (incidents, tail, past) = std::thread::scope(|scope| {
+    let (mut restorer, tail, past, recent) = std::thread::scope(|scope| {
+        let recent = scope.spawn(|| Recent::read(reader, head, &city));
         let past = scope.spawn(|| {
             let mut past = Vec::new();
             reader.report_places(head.at.plus_ms(-HISTORY_MS), &mut |row| past.push(row))?;
@@ -46,32 +47,44 @@ pub fn open(
             }
             _ => read_tables(reader, closed_after, &city)?,
         };
-        Ok::<_, JournalError>((incidents, joined(tail)?, joined(past)?))
+        let restorer = Restorer::new(city.clone(), ids, head, incidents);
+        Ok::<_, JournalError>((restorer, joined(tail)?, joined(past)?, joined(recent)?))
     })?;
-    let mut restorer = Restorer::new(city.clone(), ids, head, incidents);
-
-    let derived = reader.derived()?;
-    let ticked_at = entry_time(reader, derived.as_of_seq)?.unwrap_or(head.at);
-    // The day's reports may make a surge, however short the windows are.
-    let window_from = ticked_at.plus_ms(-city.window_ms_max()).min(city.day_start(head.at));
     // Of one that left memory the journal knows.
     let standing = |restorer: &Restorer, no| match restorer.standing_of(no) {
         Some(standing) => Ok(Some(standing)),
         None => reader.incident(no).map(|incident| incident.map(|i| (i.status, i.category))),
     };
-    let mut unplaced = Ok(());
-    reader.recent_reports(window_from, &mut |row| match standing(&restorer, row.incident) {
-        Ok(Some((status, _))) => restorer.report(&row, status),
-        Ok(None) => {}
-        Err(e) => unplaced = Err(e),
-    })?;
-    unplaced?;
+    for row in &recent.reports {
+        if let Some((status, _)) = standing(&restorer, row.incident)? {
+            restorer.report(row, status);
+        }
+    }
     for row in past {
         if let Some(standing) = standing(&restorer, row.incident)? {
             restorer.past_report(&row, standing);
         }
     }
-    restorer.finish(&derived, before, &tail).map_err(|e| JournalError::Corrupt(e.to_string()))
+    restorer.finish(&recent.derived, before, &tail).map_err(|e| JournalError::Corrupt(e.to_string()))
+}
+
+/// What the hotspots stand up from, beside what is usual.
+struct Recent {
+    derived: Derived,
+    /// Those that may still be in a window, or make a surge.
+    reports: Vec<ReportRow>,
+}
+
+impl Recent {
+    fn read(reader: &dyn Reader, head: Head, city: &City) -> Result<Recent, JournalError> {
+        let derived = reader.derived()?;
+        let ticked_at = entry_time(reader, derived.as_of_seq)?.unwrap_or(head.at);
+        // The day's reports may make a surge, however short the windows are.
+        let window_from = ticked_at.plus_ms(-city.window_ms_max()).min(city.day_start(head.at));
+        let mut reports = Vec::new();
+        reader.recent_reports(window_from, &mut |row| reports.push(row))?;
+        Ok(Recent { derived, reports })
+    }
 }
 
 /// Whether a snapshot is of this very history, and near enough to its head.

@@ -7,10 +7,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use super::hotspots::{Doubts, History, HotspotReport, LoadError, PastReport};
 use super::incident::{Incident, Spot, is_public, spot_for_public};
 use super::map::{Change, LiveMap};
+use super::member::Member;
 use super::pyramid::Pyramid;
 use super::rows::Rows;
 use super::timeline::Timeline;
@@ -23,6 +25,7 @@ use crate::model::{AreaId, CategoryId, Entry, Fact, IdKey, IncidentNo, Projectio
 /// Takes reports that may still count, then [`Restorer::finish`]es.
 pub struct Restorer {
     writer: LiveWriter,
+    pyramid: JoinHandle<Pyramid>,
     staff_past: Vec<(PastReport, bool)>,
     public_past: Vec<(PastReport, bool)>,
     /// The area that the public sees of a sensitive place, by its cell: to find it anew for each
@@ -30,21 +33,31 @@ pub struct Restorer {
     coarse_areas: HashMap<h3o::CellIndex, Option<AreaId>>,
 }
 
-/// Orders and indexes everything at once, on two threads: at a million incidents a second matters.
-fn index(map: &mut LiveMap, incidents: &[Incident]) {
-    let city = map.city.clone();
-    let (pyramid, rows) = std::thread::scope(|scope| {
-        let orders = scope.spawn(|| {
-            map.order(incidents);
-            Rows::from_sorted(incidents)
+/// The pyramid over incidents as it is built on threads of its own, beside all else: what takes longest at a
+/// start is to find the coarse places of sensitive incidents.
+fn pyramid(incidents: Arc<Vec<Incident>>, city: Arc<City>) -> JoinHandle<Pyramid> {
+    std::thread::spawn(move || {
+        let members = |incidents: &[Incident]| {
+            let members = incidents.iter().flat_map(|incident| LiveMap::members(incident, &city));
+            let mut members: Vec<Member> = members.collect();
+            members.sort_unstable_by_key(Member::order);
+            members
+        };
+        let (lower, upper) = incidents.split_at(incidents.len() / 2);
+        let members = std::thread::scope(|scope| {
+            let upper = scope.spawn(|| members(upper));
+            let mut all = members(lower);
+            all.extend(joined(upper));
+            all
         });
-        let members = incidents.iter().flat_map(|incident| LiveMap::members(incident, &city));
-        let pyramid = Pyramid::build(members);
-        let rows = orders.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        (pyramid, rows)
-    });
-    map.incidents = rows;
-    map.pyramid = pyramid;
+        drop(incidents);
+        Pyramid::build(members)
+    })
+}
+
+/// What a thread returned; its panic goes on here.
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 impl LiveMap {
@@ -72,8 +85,12 @@ impl Restorer {
         writer.staff_hotspots.begin_day(head.at);
         writer.public_hotspots.begin_day(head.at);
         incidents.iter_mut().for_each(|incident| incident.overdue = incident.is_overdue_at(head.at));
-        index(&mut writer.map, &incidents);
-        Restorer { writer, staff_past: Vec::new(), public_past: Vec::new(), coarse_areas: HashMap::new() }
+        let incidents = Arc::new(incidents);
+        let pyramid = pyramid(incidents.clone(), writer.map.city.clone());
+        writer.map.order(&incidents);
+        writer.map.incidents = Rows::from_sorted(&incidents);
+        let (staff_past, public_past, coarse_areas) = Default::default();
+        Restorer { writer, pyramid, staff_past, public_past, coarse_areas }
     }
 
     /// Status and category of an incident given before.
@@ -132,7 +149,6 @@ impl Restorer {
         before: TimeMs,
         tail: &[Entry],
     ) -> Result<LiveWriter, LoadError> {
-        self.ring(before, tail);
         let (head, now) = (self.writer.map.seq, self.writer.map.now);
         self.writer.staff_hotspots.set_history(History::of(self.staff_past, now));
         self.writer.public_hotspots.set_history(History::of(self.public_past, now));
@@ -143,6 +159,9 @@ impl Restorer {
             engine.load(projection, derived, head, now)?;
             *board = engine.board().clone();
         }
+        self.writer.map.pyramid =
+            self.pyramid.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        self.writer.ring(before, tail);
         self.writer.freshen(derived.as_of_seq, tail);
         let head_is_tick = tail.last().is_some_and(|entry| entry.fact == Fact::Tick);
         if head_is_tick && derived.as_of_seq < head {
@@ -152,11 +171,14 @@ impl Restorer {
         }
         Ok(self.writer)
     }
+}
 
+impl LiveWriter {
+    /// Rebuilds the ring of changes from the tail.
     fn ring(&mut self, before: TimeMs, tail: &[Entry]) {
         let Some(first) = tail.first() else {
-            self.writer.map.changes_from = self.writer.map.seq;
-            self.writer.map.day_seq = self.writer.map.seq;
+            self.map.changes_from = self.map.seq;
+            self.map.day_seq = self.map.seq;
             return;
         };
         let mut changed = self.changed_by_time(before, tail);
@@ -172,7 +194,7 @@ impl Restorer {
             }
         }
         changed.sort_unstable();
-        let map = &mut self.writer.map;
+        let map = &mut self.map;
         map.changes_from = Seq(first.seq.0 - 1);
         let change = |(seq, no, was_public): &(Seq, IncidentNo, bool)| {
             let incident = map.incidents.get(*no)?;
@@ -185,7 +207,7 @@ impl Restorer {
 
     /// Incidents whose deadline passed within the tail, with the seq at which it showed.
     fn changed_by_time(&self, before: TimeMs, tail: &[Entry]) -> Vec<(Seq, IncidentNo, bool)> {
-        let overdue = self.writer.map.incidents.iter().filter(|incident| incident.overdue);
+        let overdue = self.map.incidents.iter().filter(|incident| incident.overdue);
         let at_seq = |incident: &Incident| {
             let due_at = incident.due_at()?;
             Some((seq_of_time(before, tail, due_at)?, incident.no, false))
@@ -196,17 +218,17 @@ impl Restorer {
     /// Closed incidents that left memory by the head's time; those that left before the tail were
     /// never given.
     fn forget_what_left(&mut self, before: TimeMs, tail: &[Entry]) {
-        let Some(keep_ms) = self.writer.map.city.keep_closed_ms else { return };
-        let now = self.writer.map.now;
-        while let Some((closed_at, no)) = self.writer.map.by_closed.first()
+        let Some(keep_ms) = self.map.city.keep_closed_ms else { return };
+        let now = self.map.now;
+        while let Some((closed_at, no)) = self.map.by_closed.first()
             && closed_at.plus_ms(keep_ms) <= now
         {
             let seq = seq_of_time(before, tail, closed_at.plus_ms(keep_ms));
-            self.writer.forget(no, seq.unwrap_or(self.writer.map.changes_from));
+            self.forget(no, seq.unwrap_or(self.map.changes_from));
         }
-        let mut changes: Vec<Change> = self.writer.map.changes.iter().copied().collect();
+        let mut changes: Vec<Change> = self.map.changes.iter().copied().collect();
         changes.sort_by_key(|change| change.seq);
-        self.writer.map.changes = changes.into_iter().collect();
+        self.map.changes = changes.into_iter().collect();
     }
 }
 

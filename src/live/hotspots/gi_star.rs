@@ -111,6 +111,11 @@ impl StudyArea {
         self.cells.binary_search(&cell).ok()
     }
 
+    /// Positions of those of some cells that are in it.
+    pub(super) fn positions<'a>(&self, cells: impl Iterator<Item = &'a CellIndex>) -> Vec<u32> {
+        cells.filter_map(|cell| self.position(*cell)).map(|position| position as u32).collect()
+    }
+
     /// The score of every cell, in the order of [`StudyArea::cells`]; cells that are not named count
     /// nothing, cells outside are left out. `None` where all cells count the same.
     ///
@@ -215,12 +220,21 @@ fn two_sided_p(z: f64) -> f64 {
 fn p_limits(z: &[f64]) -> [Option<f64>; 3] {
     // No z below this has a p of 10 %, so all whose p is smaller are among the others.
     const Z_MIN: f64 = 1.6;
-    let mut sorted: Vec<f64> = z.iter().filter(|z| z.abs() > Z_MIN).map(|z| two_sided_p(*z)).collect();
-    sorted.sort_unstable_by(f64::total_cmp);
+    let mut sorted = Vec::with_capacity(z.len());
+    sorted.extend(z.iter().map(|z| z.abs()).filter(|z| *z > Z_MIN));
+    sorted.sort_unstable_by(|a, b| b.total_cmp(a));
     let n = z.len() as f64;
+    // Whoever is sure is so at the levels below too, so each level goes on where the one before ended.
+    let mut left = sorted.len();
     Confidence::ALL.map(|confidence| {
-        let is_find = |i: &usize| sorted[*i] <= (*i + 1) as f64 * confidence.alpha() / n;
-        (0..sorted.len()).rfind(is_find).map(|i| sorted[i])
+        while left > 0 {
+            let p = two_sided_p(sorted[left - 1]);
+            if p <= left as f64 * confidence.alpha() / n {
+                return Some(p);
+            }
+            left -= 1;
+        }
+        None
     })
 }
 
@@ -276,33 +290,14 @@ impl CellCounts {
         self.scores = land.scores(study);
     }
 
-    /// The highest score among some cells, given in ascending order, as of the last [`CellCounts::score`];
-    /// `None` where none of them is land, or all cells of the land count the same.
-    pub fn hottest<'a>(
-        &self,
-        study: &StudyArea,
-        cells: impl Iterator<Item = &'a CellIndex>,
-    ) -> Option<Score> {
+    /// The highest score among some cells of the land, by their positions, as of the last
+    /// [`CellCounts::score`]; `None` where there are none, or all cells of the land count the same.
+    pub fn hottest(&self, positions: &[u32]) -> Option<Score> {
         let scores = self.scores.as_ref()?;
-        let mut from = 0;
-        let position = |cell: &CellIndex| {
-            from += steps_to(&study.cells[from..], cell);
-            study.cells.get(from).is_some_and(|other| other == cell).then_some(from)
-        };
-        let hottest = cells.filter_map(position).max_by(|a, b| scores.z[*a].total_cmp(&scores.z[*b]));
-        hottest.map(|i| scores.of(i))
+        let z = |i: &u32| scores.z[*i as usize];
+        let hottest = positions.iter().max_by(|a, b| z(a).total_cmp(&z(b)));
+        hottest.map(|i| scores.of(*i as usize))
     }
-}
-
-/// How many of the cells, in ascending order, lie below one. Looks in steps that double, so that what is
-/// near is found at once.
-fn steps_to(cells: &[CellIndex], cell: &CellIndex) -> usize {
-    let mut bound = 1;
-    while cells.get(bound - 1).is_some_and(|other| other < cell) {
-        bound *= 2;
-    }
-    let (low, high) = (bound / 2, bound.min(cells.len()));
-    low + cells[low..high].partition_point(|other| other < cell)
 }
 
 #[cfg(test)]
@@ -337,7 +332,7 @@ mod tests {
     ) -> Option<Score> {
         counts.score(study);
         let cells: BTreeSet<CellIndex> = places.map(|place| place.h3_cell(Resolution::Nine)).collect();
-        counts.hottest(study, cells.iter())
+        counts.hottest(&study.positions(cells.iter()))
     }
 
     proptest! {

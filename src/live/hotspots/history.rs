@@ -9,7 +9,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use super::recall::{Recall, Span};
+use super::recall::{Daily, Recall, Span};
 use super::{HotspotReport, Layer};
 use crate::city::City;
 use crate::model::{AreaId, CategoryId, DAY_MS, IncidentNo, MINUTE_MS, ReportNo, TimeMs};
@@ -175,16 +175,23 @@ impl History {
         self.count_between(series, area, &borders)
     }
 
-    /// The same of several finest areas; what is asked again is not counted again.
-    pub fn day_counts(
+    /// Hands out the same of several areas of any level; what is asked again is not counted again.
+    pub(super) fn day_counts(
         &self,
         series: Series<'_>,
         areas: impl Iterator<Item = AreaId>,
         borders: &[TimeMs],
-    ) -> Vec<(AreaId, Vec<u32>)> {
+        each: impl FnMut(AreaId, &mut Daily),
+    ) {
         let borders: Vec<i64> = borders.iter().map(|at| quarter_from(*at)).collect();
+        let all = &series.city.areas;
+        let below = |area: AreaId| {
+            let finest = all.finest().map(|(id, _)| id);
+            finest.filter(|id| all.with_ancestors(*id).any(|above| above == area)).collect()
+        };
         let count = |area| self.count_between(series, area, &borders);
-        self.recall.borrow_mut().days(&borders, (series.drill, series.layer), areas, count)
+        let of = (series.drill, series.layer);
+        self.recall.borrow_mut().days(&borders, of, areas, below, count, each);
     }
 
     /// The count of several finest areas, in ascending order, between two times. What is asked again is not
@@ -247,7 +254,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::live::hotspots::testing::{cases, city};
+    use crate::live::hotspots::ears::{self, Method};
+    use crate::live::hotspots::testing::{cases, city_with_areas};
     use crate::model::HOUR_MS;
 
     const START: TimeMs = TimeMs(1_764_000_000_000);
@@ -279,7 +287,9 @@ mod tests {
         fn a_count_is_a_recount_and_rows_give_the_same_as_the_whole_story(
             steps in prop::collection::vec(step(), 1..80),
         ) {
-            let city = city(200.0, 3.0, 2);
+            let city = city_with_areas(200.0, 3.0, 2);
+            let finest: Vec<AreaId> = city.areas.finest().map(|(id, _)| id).collect();
+            let whole = city.areas.with_ancestors(finest[1]).last().unwrap();
             let (mut history, mut now) = (History::default(), START);
             let mut told: Vec<PastReport> = Vec::new();
             let mut hidden = std::collections::BTreeSet::new();
@@ -290,11 +300,26 @@ mod tests {
                 for layer in [Layer::All, Layer::Category(CategoryId(1))] {
                     let days: Vec<TimeMs> = (-20..=2).map(|day| START.plus_ms(day * DAY_MS)).collect();
                     let known = days.iter().filter(|day| **day < kept).count().min(22);
-                    let recalled = history.day_counts(series(layer), [AreaId(1)].into_iter(), &days);
-                    prop_assert_eq!(&recalled[0].1[known..], history.counts(series(layer), AreaId(1), &days[known..]));
+                    let mut recalled = Vec::new();
+                    history.day_counts(series(layer), [finest[1], whole].into_iter(), &days, |_, daily| {
+                        let highest = daily.highest(known);
+                        let counts = daily.counts()[known..].to_vec();
+                        recalled.push((counts, highest));
+                    });
+                    let counts = |area| history.counts(series(layer), area, &days[known..]);
+                    let mut all = vec![0; days.len() - 1 - known];
+                    for area in &finest {
+                        all.iter_mut().zip(counts(*area)).for_each(|(sum, count)| *sum += count);
+                    }
+                    for ((recalled, highest), expected) in recalled.iter().zip([counts(finest[1]), all]) {
+                        prop_assert_eq!(recalled, &expected);
+                        let of = |m| ears::statistic(m, &expected, ears::SIGMA_FLOOR);
+                        let statistics = Method::ALL.into_iter().filter_map(of);
+                        prop_assert_eq!(*highest, statistics.max_by(f64::total_cmp));
+                    }
                     let [from, to] = [-10, -3].map(|day| START.plus_ms(day * DAY_MS));
                     let count = |area| history.counts(series(layer), area, &[from, to])[0];
-                    let areas = vec![AreaId(0), AreaId(2)];
+                    let areas = vec![finest[0], finest[2]];
                     let expected = areas.iter().map(|area| count(*area)).sum::<u32>();
                     let recalled = history.count_of(series(layer), areas, [from, to]);
                     prop_assert!(from < kept || recalled == expected);
@@ -306,7 +331,7 @@ mod tests {
                         let report = PastReport {
                             report: ReportNo(no),
                             incident: IncidentNo(incident),
-                            area: AreaId(area),
+                            area: finest[usize::from(area)],
                             category: CategoryId(category),
                             occurred_at: now.plus_ms(-age_h * HOUR_MS),
                             drill: false,
@@ -329,15 +354,15 @@ mod tests {
             prop_assert_eq!(history.begins_at(false, now), read.begins_at(false, now));
             let kept = oldest_quarter(now) * QUARTER_MS;
             let borders: Vec<TimeMs> = (0..=57).map(|day| TimeMs(kept + day * DAY_MS)).collect();
-            for (area, layer) in (0..3).flat_map(|area| {
-                [Layer::All, Layer::Category(CategoryId(0)), Layer::Category(CategoryId(1))].map(|l| (area, l))
+            for (area, layer) in finest.iter().flat_map(|area| {
+                [Layer::All, Layer::Category(CategoryId(0)), Layer::Category(CategoryId(1))].map(|l| (*area, l))
             }) {
                 let series = Series { city: &city, layer, drill: false };
-                let counts = history.counts(series, AreaId(area), &borders);
-                prop_assert_eq!(&counts, &read.counts(series, AreaId(area), &borders));
+                let counts = history.counts(series, area, &borders);
+                prop_assert_eq!(&counts, &read.counts(series, area, &borders));
                 let expected: Vec<u32> = borders.windows(2).map(|day| {
                     let is_meant = |report: &&PastReport| {
-                        report.area == AreaId(area)
+                        report.area == area
                             && (layer == Layer::All || layer == Layer::Category(report.category))
                             && !hidden.contains(&report.incident.0)
                             && (day[0]..day[1]).contains(&report.occurred_at)

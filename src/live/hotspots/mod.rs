@@ -175,10 +175,10 @@ impl HotspotEngine {
         HotspotEngine {
             lanes: lanes.collect(),
             finest_areas: portrait::finest_areas(&city.areas),
-            city,
             incidents: HashMap::new(),
             history: History::default(),
-            surges: Surges::default(),
+            surges: Surges::new(city.clone()),
+            city,
             study: OnceLock::new(),
             old_at: BTreeSet::new(),
             rejections: HashMap::new(),
@@ -358,7 +358,7 @@ impl HotspotEngine {
 
     /// Leaves out of the day's reports what is older than the day of `now`: before reports are told anew.
     pub fn begin_day(&mut self, now: TimeMs) {
-        self.surges.begin_day(now, &self.city);
+        self.surges.begin_day(now);
     }
 
     /// Says after [`HotspotEngine::load`] that the reports of an incident came to count after the tick of

@@ -79,7 +79,7 @@ impl Lane {
         context: &Context<'_>,
     ) -> Option<Usual> {
         let land = self.cells.res.map(|_| context.study.get());
-        let score = land.and_then(|land| self.cells.hottest(land, sums.land_cells.keys()));
+        let score = land.and_then(|land| self.cells.hottest(sums.land_positions(land)));
         hotspot.gi_z = score.map(|score| (score.z * 100.0).round() / 100.0);
         hotspot.gi_confidence = score.filter(|score| score.z > 0.0).and_then(|score| score.confidence);
         let question = Question {

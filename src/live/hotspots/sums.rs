@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use geo_types::MultiPolygon;
 use h3o::{CellIndex, Resolution};
 
+use super::gi_star::StudyArea;
 use super::hotspot::HotspotMember;
 use super::members::Members;
 use super::outline::{self, Discs, unit};
@@ -42,7 +43,9 @@ pub(super) struct Sums {
     incidents: HashMap<IncidentNo, u32>,
     areas: HashMap<AreaId, u32>,
     /// Of the land, with their numbers of members.
-    pub land_cells: BTreeMap<CellIndex, u32>,
+    land_cells: BTreeMap<CellIndex, u32>,
+    /// Where these are in the land, once asked for.
+    land_positions: Option<Vec<u32>>,
     shape: Shape,
     /// Whether the outline, as last drawn, touches an area that was asked about.
     touches: HashMap<AreaId, bool>,
@@ -77,6 +80,7 @@ impl Sums {
             incidents: HashMap::new(),
             areas: HashMap::new(),
             land_cells: BTreeMap::new(),
+            land_positions: None,
             shape,
             touches: HashMap::new(),
         }
@@ -111,7 +115,11 @@ impl Sums {
             *self.areas.entry(area).or_default() += 1;
         }
         if let Some(res) = self.manner.land_res {
-            *self.land_cells.entry(report.place.h3_cell(res)).or_default() += 1;
+            let n = self.land_cells.entry(report.place.h3_cell(res)).or_default();
+            *n += 1;
+            if *n == 1 {
+                self.land_positions = None;
+            }
         }
         let unit = unit(report.place);
         self.direction.iter_mut().zip(steps(&unit)).for_each(|(sum, steps)| *sum += steps);
@@ -137,8 +145,10 @@ impl Sums {
         if let Some(area) = report.area {
             take_one(&mut self.areas, &area);
         }
-        if let Some(res) = self.manner.land_res {
-            take_one_in_order(&mut self.land_cells, &report.place.h3_cell(res));
+        if let Some(res) = self.manner.land_res
+            && take_one_in_order(&mut self.land_cells, &report.place.h3_cell(res))
+        {
+            self.land_positions = None;
         }
         let unit = unit(report.place);
         self.direction.iter_mut().zip(steps(&unit)).for_each(|(sum, steps)| *sum -= steps);
@@ -150,6 +160,11 @@ impl Sums {
                 }
             }
         }
+    }
+
+    /// Positions in the land, always the same, of the cells with members.
+    pub fn land_positions(&mut self, land: &StudyArea) -> &[u32] {
+        self.land_positions.get_or_insert_with(|| land.positions(self.land_cells.keys()))
     }
 
     /// Says whether a member is core. Whether it was otherwise before.

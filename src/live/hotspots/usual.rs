@@ -2,14 +2,13 @@
 //!
 //! Invariant: a function of the history and of the hotspot's members at the tick that described it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::{ToSpan, civil};
 
-use super::ears::{self, Method};
+use super::ears;
 use super::history::{HISTORY_WEEKS, History, Series};
 use super::poisson;
-use crate::city::City;
 use crate::model::{AreaId, TimeMs};
 
 /// So many weeks must be known before the same hours of the week are called usual.
@@ -55,17 +54,19 @@ pub(super) fn answer(history: &History, question: &Question<'_>) -> Answer {
     let in_hours = hours(history, question, begins_at);
     let of_hours = in_hours
         .map(|mean| poisson::sigmas(poisson::tail(question.reports, mean.max(poisson::MEAN_FLOOR))));
-    let surge = days.highest(question).into_iter().chain(of_hours).max_by(f64::total_cmp);
+    let surge = days.highest.into_iter().chain(of_hours).max_by(f64::total_cmp);
     Answer {
         surge: surge.map(|surge| (surge * 100.0).round() / 100.0),
-        usual: in_hours.map(Usual::Hours).or_else(|| days.mean(question).map(Usual::Day)),
+        usual: in_hours.map(Usual::Hours).or_else(|| days.mean().map(Usual::Day)),
     }
 }
 
-/// Counts of whole days, oldest first; the last is the day of the newest report, as far as it has come.
+/// Whole days; the last is the day of the newest report, as far as it has come.
 struct Days {
-    /// By finest area, those below an area of the members too.
-    counts: Vec<(AreaId, Vec<u32>)>,
+    /// The highest statistic of EARS among the areas of the members and those above them.
+    highest: Option<f64>,
+    /// Reports in the areas of the members, oldest first.
+    counts: Vec<u32>,
 }
 
 impl Days {
@@ -76,50 +77,29 @@ impl Days {
         let mut borders: Vec<TimeMs> = (0..ears::DAYS_MAX).rev().filter_map(day).collect();
         let unknown = borders.iter().filter(|start| **start < begins_at).count();
         borders.push(city.day_end(question.last_at));
-        let above: BTreeSet<AreaId> = with_ancestors(city, question.areas);
-        let is_below = |area: AreaId| city.areas.with_ancestors(area).any(|id| above.contains(&id));
-        let finest = city.areas.finest().map(|(id, _)| id).filter(|id| is_below(*id));
-        let mut counts = history.day_counts(question.series, finest, &borders);
-        counts.iter_mut().for_each(|(_, counts)| drop(counts.drain(..unknown)));
-        Days { counts }
-    }
-
-    /// The highest statistic of EARS among the areas and those above them.
-    fn highest(&self, question: &Question<'_>) -> Option<f64> {
-        let areas = &question.series.city.areas;
-        let all = with_ancestors(question.series.city, question.areas);
-        let mut sums: BTreeMap<AreaId, Vec<u32>> = BTreeMap::new();
-        for (finest, counts) in &self.counts {
-            for area in areas.with_ancestors(*finest).filter(|area| all.contains(area)) {
-                add(sums.entry(area).or_default(), counts);
+        let areas: BTreeSet<AreaId> =
+            question.areas.iter().flat_map(|area| city.areas.with_ancestors(*area)).collect();
+        let mut days = Days { highest: None, counts: vec![0; borders.len() - 1 - unknown] };
+        history.day_counts(question.series, areas.into_iter(), &borders, |area, daily| {
+            let highest = days.highest.into_iter().chain(daily.highest(unknown));
+            days.highest = highest.max_by(f64::total_cmp);
+            if question.areas.contains(&area) {
+                add(&mut days.counts, &daily.counts()[unknown..]);
             }
-        }
-        let of_area = |counts: &Vec<u32>| {
-            let statistics =
-                Method::ALL.into_iter().filter_map(|m| ears::statistic(m, counts, ears::SIGMA_FLOOR));
-            statistics.max_by(f64::total_cmp)
-        };
-        sums.values().filter_map(of_area).max_by(f64::total_cmp)
+        });
+        days
     }
 
     /// The mean of the seven days before the newest report's.
-    fn mean(&self, question: &Question<'_>) -> Option<f64> {
-        let mut sum = Vec::new();
-        let meant = self.counts.iter().filter(|(area, _)| question.areas.contains(area));
-        meant.for_each(|(_, counts)| add(&mut sum, counts));
-        let before = sum.len().checked_sub(1)?;
-        let days = &sum[before.checked_sub(ears::BASELINE_DAYS)?..before];
+    fn mean(&self) -> Option<f64> {
+        let before = self.counts.len().checked_sub(1)?;
+        let days = &self.counts[before.checked_sub(ears::BASELINE_DAYS)?..before];
         Some(f64::from(days.iter().sum::<u32>()) / days.len() as f64)
     }
 }
 
-fn add(sum: &mut Vec<u32>, counts: &[u32]) {
-    sum.resize(counts.len(), 0);
+fn add(sum: &mut [u32], counts: &[u32]) {
     sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
-}
-
-fn with_ancestors(city: &City, areas: &[AreaId]) -> BTreeSet<AreaId> {
-    areas.iter().flat_map(|area| city.areas.with_ancestors(*area)).collect()
 }
 
 /// The mean count in the hours that hold the first to the last report, a whole number of weeks before.
@@ -158,7 +138,9 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::city::City;
     use crate::live::hotspots::Layer;
+    use crate::live::hotspots::ears::Method;
     use crate::live::hotspots::history::PastReport;
     use crate::model::{CategoryId, DAY_MS, IncidentNo, ReportNo};
 

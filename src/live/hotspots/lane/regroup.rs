@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Lane;
+use crate::live::hotspots::HotspotReport;
 use crate::live::hotspots::density::{GroupNo, Move};
 use crate::live::hotspots::hotspot::{Hotspot, HotspotId, HotspotMember};
 use crate::live::hotspots::identity::{Matching, Old, Origin, Shares, match_groups, match_shares};
@@ -93,6 +94,7 @@ impl Lane {
     fn follow(&mut self, moves: &[Move]) -> BTreeMap<GroupNo, Change> {
         let mut changes: BTreeMap<GroupNo, Change> = BTreeMap::new();
         let departed = std::mem::take(&mut self.departed);
+        self.end_emptied(moves, &departed);
         let mut joining = Vec::new();
         for &Move { seq, from, to } in moves {
             let stays = from.is_some() && from == to.map(|(to, _)| to);
@@ -102,9 +104,10 @@ impl Lane {
                 continue;
             }
             if let Some(from) = from {
-                let report = departed.get(&seq).or_else(|| self.reports.get(&seq));
-                let report = report.expect("a report that left is kept until the tick");
-                self.sums.get_mut(&from).expect("every group has its sums").remove(report);
+                if let Some(sums) = self.sums.get_mut(&from) {
+                    let report = departed.get(&seq).or_else(|| self.reports.get(&seq));
+                    sums.remove(report.expect("a report that left is kept until the tick"));
+                }
                 let change = changes.entry(from).or_default();
                 change.moved |= !stays;
                 change.left.extend((!stays).then_some(seq));
@@ -119,12 +122,24 @@ impl Lane {
         for (seq, group, core) in joining {
             self.sums.entry(group).or_insert_with(|| Sums::new(self.manner)).add(&self.reports[&seq], core);
         }
-        for group in changes.keys() {
-            if self.sums.get(group).is_some_and(|sums| sums.members.is_empty()) {
-                self.sums.remove(group);
+        changes
+    }
+
+    /// Drops the sums of groups that every member leaves, at once: to take them out one by one costs more,
+    /// and what comes to the number of such a group may lie anywhere.
+    fn end_emptied(&mut self, moves: &[Move], departed: &HashMap<Seq, HotspotReport>) {
+        let mut leaving: HashMap<GroupNo, usize> = HashMap::new();
+        for Move { seq, from, to } in moves {
+            let stays = *from == to.map(|(to, _)| to) && !departed.contains_key(seq);
+            if let Some(from) = from.filter(|_| !stays) {
+                *leaving.entry(from).or_default() += 1;
             }
         }
-        changes
+        for (group, n) in leaving {
+            if self.sums.get(&group).is_some_and(|sums| sums.members.len() == n) {
+                self.sums.remove(&group);
+            }
+        }
     }
 
     /// Matches all groups with all hotspots, members by members.

@@ -9,8 +9,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use geo::{Simplify, Validation};
-use geo_types::{LineString, MultiPolygon, Polygon};
+use geo::{BoundingRect, Intersects, Simplify};
+use geo_types::{Line, LineString, MultiPolygon, Rect};
 
 use super::field::{DISC, Field, SQUARES_PER_STEP, Square};
 use super::plane::Plane;
@@ -26,6 +26,9 @@ const SQUARES_PER_DISC: f64 = DISC as f64 / 2.0;
 const STEPS_MAX: i64 = 240;
 /// How much coarser a level is than the one before: 3 to 2.
 const COARSER: [i128; 2] = [3, 2];
+/// A lattice this many times as large as one with so many steps to spare on both sides together is made anew.
+const WIDE: f64 = 4.0;
+const ROOM_STEPS: f64 = 40.0;
 /// What simplifying may move the line by, in parts of the disc radius; the next where one is too much.
 const TOLERANCES_PER_DISC: [f64; 3] = [0.05, 0.02, 0.005];
 
@@ -91,7 +94,10 @@ impl Discs {
 
     /// The outline, and whether it may be another than the last time.
     pub fn outline(&mut self) -> (&MultiPolygon<f64>, bool) {
-        let extent = extent(&self.columns).max(extent(&self.rows));
+        let extents = [extent(&self.columns), extent(&self.rows)];
+        let extent = extents[0].max(extents[1]);
+        // Of a hotspot that has moved on.
+        self.levels.retain(|number, level| !level.is_wide(*number, extents));
         let finest = (0..).find(|level| is_fine_enough(extent, *level)).unwrap_or_default();
         let number = (finest..).find(|level| self.is_drawable(*level, extent)).unwrap_or_default();
         // The next finer and the next coarser are kept, lest they be made again and again at a limit.
@@ -160,6 +166,13 @@ impl Level {
         }
     }
 
+    /// Whether its lattice has far more nodes than a hotspot of this extent needs.
+    fn is_wide(&self, number: u32, extents: [i64; 2]) -> bool {
+        let steps = |extent: i64| extent as f64 / (f64::from(SQUARES_PER_STEP) * coarseness(number));
+        let [x, y] = extents.map(|extent| steps(extent) + ROOM_STEPS);
+        self.field.n_nodes() as f64 > WIDE * x * y
+    }
+
     fn line_moved(&mut self) {
         self.line = None;
         self.moved = true;
@@ -187,12 +200,25 @@ fn simplified(rings: &[LineString<f64>], disc_m: f64, corners_max: usize) -> Opt
         if simple.iter().map(|ring| ring.0.len() - 1).sum::<usize>() > corners_max {
             return None;
         }
-        let is_sound = |ring: &LineString<f64>| Polygon::new(ring.clone(), Vec::new()).is_valid();
-        if simple.iter().all(is_sound) {
+        if simple.iter().all(is_simple) {
             return Some(simple);
         }
     }
     (rings.iter().map(|ring| ring.0.len() - 1).sum::<usize>() <= corners_max).then(|| rings.to_vec())
+}
+
+/// Whether a closed ring has an inside, and neither crosses nor touches itself.
+fn is_simple(ring: &LineString<f64>) -> bool {
+    let mut lines: Vec<(Rect<f64>, Line<f64>)> =
+        ring.lines().map(|line| (line.bounding_rect(), line)).collect();
+    lines.sort_unstable_by(|(a, _), (b, _)| a.min().x.total_cmp(&b.min().x));
+    // By bounds first: few lines come near each other.
+    lines.len() > 2
+        && lines.iter().enumerate().all(|(i, (bounds, line))| {
+            let near_east = lines[i + 1..].iter().take_while(|(other, _)| other.min().x <= bounds.max().x);
+            let mut near = near_east.filter(|(other, _)| bounds.intersects(other)).map(|(_, other)| other);
+            near.all(|other| line.start == other.end || line.end == other.start || !line.intersects(other))
+        })
 }
 
 /// The square of a level that holds the middle of one of the finest.
@@ -236,5 +262,48 @@ fn take_one_in_order(counts: &mut BTreeMap<i32, u32>, key: i32) {
         if *n == 0 {
             counts.remove(&key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use geo::Validation;
+    use geo_types::Polygon;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::live::hotspots::outline::unit;
+    use crate::live::hotspots::testing::{cases, place};
+
+    proptest! {
+        #![proptest_config(cases(2_000))]
+
+        #[test]
+        fn a_ring_is_simple_where_its_polygon_is_valid(
+            corners in prop::collection::vec((0..7_i32, 0..7_i32), 3..12),
+        ) {
+            let mut corners: Vec<(f64, f64)> =
+                corners.into_iter().map(|(x, y)| (f64::from(x), f64::from(y))).collect();
+            corners.dedup();
+            prop_assume!(corners.len() > 2 && corners.first() != corners.last());
+            corners.push(corners[0]);
+            let ring = LineString::from(corners);
+            prop_assert_eq!(is_simple(&ring), Polygon::new(ring, Vec::new()).is_valid());
+        }
+    }
+
+    #[test]
+    fn a_hotspot_that_moves_on_leaves_no_lattice_behind() {
+        let mut discs = Discs::new(place(127.38, 0.79), 200.0);
+        let at = |step: i32| unit(place(127.38 + f64::from(step) * 0.001, 0.79 + f64::from(step) * 0.001));
+        for step in 0..2_000 {
+            discs.add(&at(step));
+            if step > 4 {
+                discs.remove(&at(step - 5));
+            }
+            discs.outline();
+        }
+        let n_nodes: usize = discs.levels.values().map(|level| level.field.n_nodes()).sum();
+        assert!(n_nodes < 20_000, "{n_nodes}");
     }
 }

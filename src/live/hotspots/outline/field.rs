@@ -8,6 +8,8 @@
 //! Invariants: a node's number is the square of the distance to the nearest square, [`FAR`] where that is
 //! above [`REACH`]; the line never comes to the edge of the lattice.
 
+use std::ops::Range;
+
 use geo_types::{Coord, LineString};
 
 /// A square of the plane, by column and row.
@@ -21,8 +23,19 @@ pub(super) const DISC: i32 = 4 * HALVES_PER_STEP;
 /// How far distances are told: as far as they matter for the line.
 const REACH: i32 = DISC + HALVES_PER_STEP + HALVES_PER_STEP / 2;
 const FAR: u16 = u16::MAX;
+const REACH2: u16 = (REACH * REACH) as u16;
+/// Nodes along each axis that can be within the reach of a square.
+const SPAN: usize = (2 * REACH / HALVES_PER_STEP + 1) as usize;
+/// Blocks of squares that can lie between a node and a square within its reach.
+const BLOCKS_MAX: i32 = REACH / HALVES_PER_STEP;
 /// The square of the line's distance.
 const LINE2: u16 = (DISC * DISC) as u16;
+/// Distances differ by no more than a step between neighbours, so a node that the line runs past lies
+/// between these.
+const AT_LINE2: [u16; 2] = [
+    ((DISC - HALVES_PER_STEP) * (DISC - HALVES_PER_STEP)) as u16,
+    ((DISC + HALVES_PER_STEP) * (DISC + HALVES_PER_STEP)) as u16,
+];
 /// Squares of a row of the lattice that are looked at together.
 const RUN: usize = 32;
 /// Nodes added beyond what is needed, so that the lattice seldom grows.
@@ -40,6 +53,11 @@ pub(super) struct Field {
 }
 
 impl Field {
+    /// Of the lattice.
+    pub fn n_nodes(&self) -> usize {
+        self.distance2.len()
+    }
+
     pub fn new() -> Field {
         Field { origin: [0; 2], columns: 0, rows: 0, distance2: Vec::new(), squares: Vec::new() }
     }
@@ -49,63 +67,106 @@ impl Field {
         self.make_room(square);
         let (block, bit) = self.block(square);
         self.squares[block] |= bit;
-        let mut moved = false;
-        for [column, row] in nodes_around(square) {
-            let node = self.index(column, row);
-            let (before, now) = (self.distance2[node], distance2(square, [column, row]));
-            if now < before {
-                self.distance2[node] = now;
-                moved |= self.is_at_line(node, before);
+        let around = Around::of(square);
+        let mut flipped = false;
+        let mut at_line = [0_u16; SPAN];
+        for (row, at_line) in (0..SPAN).zip(&mut at_line) {
+            let nodes = self.row_around(&around, row);
+            // Written so that the compiler looks at many nodes at a time.
+            for (column, node) in self.distance2[nodes].iter_mut().enumerate() {
+                let (before, now) = (*node, around.distance2(column, row));
+                *node = before.min(now);
+                let is_nearer = now < before;
+                flipped |= is_nearer & is_inside(now) & !is_inside(before);
+                let may_be_at_line = is_nearer & (before >= AT_LINE2[0]) & (now <= AT_LINE2[1]);
+                *at_line |= u16::from(may_be_at_line) << column;
             }
         }
-        moved
+        flipped || self.any_at_line(&around, &at_line)
     }
 
     /// Takes a square away that is there. Whether the line may have moved.
     pub fn remove(&mut self, square: Square) -> bool {
         let (block, bit) = self.block(square);
         self.squares[block] &= !bit;
-        let mut moved = false;
-        for [column, row] in nodes_around(square) {
-            let node = self.index(column, row);
-            let before = self.distance2[node];
-            if before == distance2(square, [column, row]) {
-                self.distance2[node] = self.nearest2(column, row);
-                moved |= self.distance2[node] != before && self.is_at_line(node, before);
+        let around = Around::of(square);
+        let mut flipped = false;
+        let mut at_line = [0_u16; SPAN];
+        for (row, at_line) in (0..SPAN).zip(&mut at_line) {
+            let first = self.row_around(&around, row).start;
+            for column in 0..SPAN {
+                let before = self.distance2[first + column];
+                if before == FAR || before != around.distance2(column, row) {
+                    continue;
+                }
+                let now = self.nearest2(around.node(column, row));
+                self.distance2[first + column] = now;
+                flipped |= is_inside(now) != is_inside(before);
+                *at_line |= u16::from(now != before) << column;
             }
         }
-        moved
+        flipped || self.any_at_line(&around, &at_line)
     }
 
-    /// Whether the line runs or ran past a node whose number was `before`.
-    fn is_at_line(&self, node: usize, before: u16) -> bool {
-        let inside = self.is_inside(node);
-        let neighbours = [node - 1, node + 1, node - self.columns, node + self.columns];
-        inside != is_inside(before) || neighbours.iter().any(|other| self.is_inside(*other) != inside)
+    /// The nodes of a row around a square.
+    fn row_around(&self, around: &Around, row: usize) -> Range<usize> {
+        let [column, row] = around.node(0, row);
+        let first = self.index(column, row);
+        first..first + SPAN
+    }
+
+    /// Whether the line runs past one of some nodes around a square, a bit each, by row.
+    fn any_at_line(&self, around: &Around, nodes: &[u16; SPAN]) -> bool {
+        let rows = nodes.iter().enumerate().filter(|(_, bits)| **bits != 0);
+        let mut nodes = rows.flat_map(|(row, bits)| {
+            (0..SPAN)
+                .filter(move |column| bits >> column & 1 == 1)
+                .map(move |column| around.node(column, row))
+        });
+        nodes.any(|[column, row]| {
+            let node = self.index(column, row);
+            let inside = self.is_inside(node);
+            let neighbours = [node - 1, node + 1, node - self.columns, node + self.columns];
+            neighbours.iter().any(|other| self.is_inside(*other) != inside)
+        })
     }
 
     fn is_inside(&self, node: usize) -> bool {
         is_inside(self.distance2[node])
     }
 
-    fn nearest2(&self, column: i32, row: i32) -> u16 {
-        let around = |node: i32, origin: i32, n: usize| {
-            let from = (node - REACH / HALVES_PER_STEP - 1 - origin).max(0) as usize;
-            from..((node + REACH / HALVES_PER_STEP + 1 - origin) as usize).min(n)
-        };
+    /// Looks at the squares around a node, the nearest blocks of them first.
+    fn nearest2(&self, node: [i32; 2]) -> u16 {
         let mut nearest = FAR;
-        for block_row in around(row, self.origin[1], self.rows) {
-            for block_column in around(column, self.origin[0], self.columns) {
-                let mut squares = self.squares[block_row * self.columns + block_column];
-                while squares != 0 {
-                    let bit = squares.trailing_zeros() as i32;
-                    squares &= squares - 1;
-                    let corner = [self.origin[0] + block_column as i32, self.origin[1] + block_row as i32];
-                    let [x, y] = corner.map(|at| at * SQUARES_PER_STEP);
-                    let square = [x + bit % SQUARES_PER_STEP, y + bit / SQUARES_PER_STEP];
-                    nearest = nearest.min(distance2(square, [column, row]));
+        for beside_y in 0..=BLOCKS_MAX {
+            for beside_x in 0..=BLOCKS_MAX {
+                if between2(beside_x, beside_y) >= nearest {
+                    break;
+                }
+                for block_y in [node[1] + beside_y, node[1] - 1 - beside_y] {
+                    for block_x in [node[0] + beside_x, node[0] - 1 - beside_x] {
+                        nearest = nearest.min(self.nearest2_of([block_x, block_y], node));
+                    }
                 }
             }
+        }
+        nearest
+    }
+
+    /// The nearest square of a block, given by the node to its south-west.
+    fn nearest2_of(&self, block: [i32; 2], node: [i32; 2]) -> u16 {
+        let [column, row] = [0, 1].map(|axis| block[axis] - self.origin[axis]);
+        if column < 0 || row < 0 || column as usize >= self.columns || row as usize >= self.rows {
+            return FAR;
+        }
+        let mut squares = self.squares[row as usize * self.columns + column as usize];
+        let mut nearest = FAR;
+        while squares != 0 {
+            let bit = squares.trailing_zeros() as i32;
+            squares &= squares - 1;
+            let [x, y] = block.map(|at| at * SQUARES_PER_STEP);
+            let square = [x + bit % SQUARES_PER_STEP, y + bit / SQUARES_PER_STEP];
+            nearest = nearest.min(distance2(square, node));
         }
         nearest
     }
@@ -267,7 +328,7 @@ fn n_inside(distance2: &[u16]) -> u16 {
 fn distance2(square: Square, node: [i32; 2]) -> u16 {
     let [x, y] = [0, 1].map(|axis| 2 * square[axis] + 1 - HALVES_PER_STEP * node[axis]);
     let square = x * x + y * y;
-    if square > REACH * REACH { FAR } else { square as u16 }
+    if square > i32::from(REACH2) { FAR } else { square as u16 }
 }
 
 fn first_node(square: i32) -> i32 {
@@ -278,10 +339,41 @@ fn last_node(square: i32) -> i32 {
     (2 * square + 1 + REACH).div_euclid(HALVES_PER_STEP)
 }
 
-/// All nodes within the reach of a square, and some beyond.
-fn nodes_around(square: Square) -> impl Iterator<Item = [i32; 2]> {
-    let [columns, rows] = square.map(|at| first_node(at)..=last_node(at));
-    rows.flat_map(move |row| columns.clone().map(move |column| [column, row]))
+/// The nodes within the reach of a square, and some beyond: a square of [`SPAN`] by `SPAN`.
+struct Around {
+    /// To the south-west.
+    first: [i32; 2],
+    /// Squares of the distances along each axis.
+    squared: [[u16; SPAN]; 2],
+}
+
+impl Around {
+    fn of(square: Square) -> Around {
+        let first = square.map(first_node);
+        let squared = [0, 1].map(|axis| {
+            std::array::from_fn(|i| {
+                let along = 2 * square[axis] + 1 - HALVES_PER_STEP * (first[axis] + i as i32);
+                (along * along) as u16
+            })
+        });
+        Around { first, squared }
+    }
+
+    fn node(&self, column: usize, row: usize) -> [i32; 2] {
+        [self.first[0] + column as i32, self.first[1] + row as i32]
+    }
+
+    /// From a node to the square; [`FAR`] beyond the reach.
+    fn distance2(&self, column: usize, row: usize) -> u16 {
+        let square = self.squared[0][column] + self.squared[1][row];
+        if square > REACH2 { FAR } else { square }
+    }
+}
+
+/// Between a node and the nearest square of a block that has so many blocks between them along each axis.
+fn between2(beside_x: i32, beside_y: i32) -> u16 {
+    let [x, y] = [beside_x, beside_y].map(|beside| HALVES_PER_STEP * beside + 1);
+    (x * x + y * y) as u16
 }
 
 #[cfg(test)]

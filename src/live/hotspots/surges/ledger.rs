@@ -1,16 +1,17 @@
 //! The reports of the city's day that may make a surge.
 //!
-//! Invariants: imported reports are not in it; `of_day` counts the reports of `day` that count, no
-//! sender with none.
+//! Invariants: imported reports are not in it; `of_day` counts the reports of `day` that count, for the
+//! area that holds them and for each above it; no sender with none.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::super::HotspotReport;
 use crate::city::City;
 use crate::model::{AreaId, CategoryId, IncidentNo, SenderId, Seq, TimeMs};
 
 /// Drills or not, of one category, in one area.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key {
     pub drill: bool,
     pub category: CategoryId,
@@ -21,10 +22,11 @@ type ReportKey = (IncidentNo, Seq);
 
 #[derive(Debug)]
 pub(super) struct Ledger {
+    city: Arc<City>,
     /// Begin and end of the city's day.
     day: [TimeMs; 2],
     reports: BTreeMap<ReportKey, Kept>,
-    of_day: BTreeMap<Key, BTreeMap<SenderId, u32>>,
+    of_day: HashMap<Key, OfDay>,
     /// Came to count since the newest tick.
     fresh: BTreeSet<ReportKey>,
 }
@@ -38,24 +40,37 @@ struct Kept {
     counts: bool,
 }
 
-impl Default for Ledger {
-    fn default() -> Ledger {
-        Ledger {
-            day: [TimeMs::MIN; 2],
-            reports: BTreeMap::new(),
-            of_day: BTreeMap::new(),
-            fresh: BTreeSet::new(),
-        }
+/// What the reports of the day in one area add up to.
+#[derive(Debug, Default)]
+pub(super) struct OfDay {
+    pub reports: u32,
+    senders: HashMap<SenderId, u32>,
+}
+
+impl OfDay {
+    /// Distinct senders.
+    pub fn reporters(&self) -> u32 {
+        self.senders.len() as u32
     }
 }
 
 impl Ledger {
+    pub fn new(city: Arc<City>) -> Ledger {
+        Ledger {
+            city,
+            day: [TimeMs::MIN; 2],
+            reports: BTreeMap::new(),
+            of_day: HashMap::new(),
+            fresh: BTreeSet::new(),
+        }
+    }
+
     /// Goes on to the day of `now`; what is older is forgotten.
-    pub fn begin_day(&mut self, now: TimeMs, city: &City) {
+    pub fn begin_day(&mut self, now: TimeMs) {
         if now < self.day[1] {
             return;
         }
-        self.day = [city.day_start(now), city.day_end(now)];
+        self.day = [self.city.day_start(now), self.city.day_end(now)];
         let start = self.day[0];
         self.reports.retain(|_, kept| kept.occurred_at >= start);
         self.fresh.retain(|key| self.reports.contains_key(key));
@@ -104,14 +119,23 @@ impl Ledger {
         if !(self.day[0]..self.day[1]).contains(&kept.occurred_at) {
             return;
         }
-        let senders = self.of_day.entry(kept.key).or_default();
-        let n = senders.entry(kept.sender).or_default();
-        *n = if more { *n + 1 } else { *n - 1 };
-        if *n == 0 {
-            senders.remove(&kept.sender);
-        }
-        if senders.is_empty() {
-            self.of_day.remove(&kept.key);
+        for area in self.city.areas.with_ancestors(kept.key.area) {
+            let key = Key { area, ..kept.key };
+            let of_day = self.of_day.entry(key).or_default();
+            let n = of_day.senders.entry(kept.sender).or_default();
+            if more {
+                *n += 1;
+                of_day.reports += 1;
+            } else {
+                *n -= 1;
+                of_day.reports -= 1;
+            }
+            if *n == 0 {
+                of_day.senders.remove(&kept.sender);
+            }
+            if of_day.reports == 0 {
+                self.of_day.remove(&key);
+            }
         }
     }
 
@@ -139,26 +163,8 @@ impl Ledger {
         kept.filter(|kept| of_day.contains(&kept.occurred_at)).map(|kept| kept.key).collect()
     }
 
-    /// Reports of the day in an area or below it, and how many senders they have.
-    pub fn of_day(&self, key: Key, city: &City) -> OfDay<'_> {
-        let from = Key { area: AreaId(0), ..key };
-        let to = Key { area: AreaId(u16::MAX), ..key };
-        let is_below = |key_: &Key| city.areas.with_ancestors(key_.area).any(|area| area == key.area);
-        let senders = self.of_day.range(from..=to).filter(|(found, _)| is_below(found));
-        OfDay { senders: senders.map(|(_, senders)| senders).collect() }
-    }
-}
-
-pub(super) struct OfDay<'a> {
-    senders: Vec<&'a BTreeMap<SenderId, u32>>,
-}
-
-impl OfDay<'_> {
-    pub fn reports(&self) -> u32 {
-        self.senders.iter().flat_map(|senders| senders.values()).sum()
-    }
-
-    pub fn reporters(&self) -> u32 {
-        self.senders.iter().flat_map(|senders| senders.keys()).collect::<BTreeSet<_>>().len() as u32
+    /// Reports of the day in an area and below it, where there are any.
+    pub fn of_day(&self, key: Key) -> Option<&OfDay> {
+        self.of_day.get(&key)
     }
 }

@@ -72,7 +72,7 @@ pub struct Episode {
 }
 
 /// The surges of one engine.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Surges {
     ledger: Ledger,
     /// Those that a newer day may go on with.
@@ -102,23 +102,24 @@ impl<'a> Today<'a> {
     /// Counts of the known days before today, oldest first.
     fn days_before(&self, key: Key) -> Vec<u32> {
         let Some(begins_at) = self.history.begins_at(key.drill, self.now) else { return Vec::new() };
-        let areas = &self.city.areas;
-        let is_below = |id: &AreaId| areas.with_ancestors(*id).any(|above| above == key.area);
-        let finest = areas.finest().map(|(id, _)| id).filter(is_below);
         let series = Series { city: self.city, layer: Layer::Category(key.category), drill: key.drill };
-        let mut sums = vec![0; self.borders.len() - 2];
-        for (_, counts) in self.history.day_counts(series, finest, &self.borders) {
-            sums.iter_mut().zip(&counts).for_each(|(sum, count)| *sum += count);
-        }
+        let mut before = Vec::new();
+        self.history.day_counts(series, [key.area].into_iter(), &self.borders, |_, daily| {
+            before = daily.counts()[..self.borders.len() - 2].to_vec();
+        });
         let unknown = self.borders.iter().filter(|start| **start < begins_at).count();
-        sums.split_off(unknown.min(sums.len()))
+        before.split_off(unknown.min(before.len()))
     }
 }
 
 impl Surges {
+    pub fn new(city: Arc<City>) -> Surges {
+        Surges { ledger: Ledger::new(city), episodes: BTreeMap::new() }
+    }
+
     /// Goes on to the day of `now`, so that nothing older is taken in.
-    pub fn begin_day(&mut self, now: TimeMs, city: &City) {
-        self.ledger.begin_day(now, city);
+    pub fn begin_day(&mut self, now: TimeMs) {
+        self.ledger.begin_day(now);
     }
 
     pub fn add(&mut self, report: &HotspotReport, counts: bool) {
@@ -148,7 +149,7 @@ impl Surges {
 
     /// The surges that a tick raises, and those that go on into another day.
     pub fn tick(&mut self, today: &Today<'_>) -> Vec<Episode> {
-        self.ledger.begin_day(today.now, today.city);
+        self.ledger.begin_day(today.now);
         self.episodes.retain(|_, episode| goes_on(episode.until, today.day));
         let mut changed = Vec::new();
         let mut n = 0;
@@ -181,8 +182,8 @@ impl Surges {
     }
 
     fn judge(&self, key: Key, today: &Today<'_>) -> Option<Surge> {
-        let of_day = self.ledger.of_day(key, today.city);
-        let reports = of_day.reports();
+        let of_day = self.ledger.of_day(key)?;
+        let reports = of_day.reports;
         if reports < REPORTS_MIN {
             return None;
         }

@@ -2,12 +2,21 @@
 //!
 //! ```sh
 //! cargo run --release --example core_speed -- 1000000
+//! cargo run --release --example core_speed -- growth
+//! cargo run --release --example core_speed -- arrival
+//! cargo run --release --example core_speed -- start FOLDER 1000000
 //! ```
+//!
+//! `growth` has reports come by thousands between ticks, `arrival` one by one to a hundred thousand;
+//! `start` opens a data folder, made where there is none, with a snapshot and without.
 //!
 //! City-shaped seeded rows go through a journal in a temporary folder. Each figure is the median of
 //! its runs; the answers are compared with a naive recount before any figure is printed.
 
 #![expect(clippy::disallowed_methods, reason = "a measurement looks at the real clock")]
+
+mod hotspots;
+mod start;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -33,8 +42,18 @@ const TICKS: usize = 31;
 const NOW: TimeMs = TimeMs(1_795_478_400_000);
 
 fn main() -> anyhow::Result<()> {
-    let n_rows = std::env::args().nth(1).map_or(Ok(ROWS_DEFAULT), |n| n.parse())?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
     let city = Arc::new(City::load(Path::new("geodata/ternate"))?);
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => core(city, ROWS_DEFAULT),
+        ["growth"] => hotspots::growth(&city),
+        ["arrival"] => hotspots::arrival(&city),
+        ["start", folder, n] => start::measure(Path::new(folder), city, n.parse()?),
+        [n, ..] => core(city, n.parse()?),
+    }
+}
+
+fn core(city: Arc<City>, n_rows: usize) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     println!("{n_rows} city-shaped rows, {} cores", std::thread::available_parallelism()?);
 
