@@ -1,7 +1,5 @@
 //! Puts the parts together: journal, engine, pulse, router; listens; stops cleanly.
 
-mod entrance;
-
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{Notify, watch};
 
-use crate::api::{App, AppState, Beats, Mode, Rounds, Sockets, build_router};
+use crate::api::{App, AppState, Beats, Entrance, Mode, Rounds, Sockets, build_router};
 use crate::city::City;
 use crate::clock::{Clock, ReplayClock, SystemClock};
 use crate::config::ServeSettings;
@@ -22,7 +20,6 @@ use crate::engine::Engine;
 use crate::feed::{TextSearch, Views};
 use crate::journal::{FolderMode, Journal, SqliteJournal};
 use crate::model::IdKey;
-use entrance::Entrance;
 
 /// How the feed beats.
 #[derive(Debug, Clone, Copy)]

@@ -20,7 +20,7 @@ const VANISHING: [u8; 4] = [127, 0, 0, 2];
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs a test of this file in a network namespace. Where there may be none it says why, and the rest
-/// is left to the test that reads the options back (`server/entrance.rs`).
+/// is left to the test that reads the options back (`api/entrance.rs`).
 fn in_own_network(test: &str) {
     let own = ["--user", "--map-root-user", "--net"];
     match Command::new("unshare").args(own).args(["ip", "link", "set", "lo", "up"]).output() {

@@ -80,7 +80,7 @@ fn prepare(tcp: &TcpStream, patience: Duration) -> std::io::Result<()> {
     Ok(())
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -93,6 +93,7 @@ mod tests {
         assert_eq!(peer, client.local_addr().unwrap());
         assert!(tcp.nodelay().unwrap());
         let tcp = SockRef::from(&tcp);
+        #[cfg(target_os = "linux")]
         assert_eq!(tcp.tcp_user_timeout().unwrap(), Some(Duration::from_secs(30)));
         assert!(tcp.keepalive().unwrap());
         assert_eq!(tcp.tcp_keepalive_time().unwrap(), Duration::from_secs(15));
