@@ -9,9 +9,10 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{Notify, watch};
 
-use crate::api::{App, AppState, Beats, Mode, Rounds, Sockets, build_router};
+use crate::api::{App, AppState, Beats, Entrance, Mode, Rounds, Sockets, build_router};
 use crate::city::City;
 use crate::clock::{Clock, ReplayClock, SystemClock};
 use crate::config::ServeSettings;
@@ -26,7 +27,8 @@ pub struct Pulse {
     /// In the long run one frame in this long a subscription, however much changes.
     pub frame: Duration,
     pub heartbeat: Duration,
-    /// A client that takes no frame for this long is let go; it comes back and resumes.
+    /// A client that takes no frame for this long is let go, and so is a line whose peer acknowledges
+    /// nothing; it comes back and resumes.
     pub patience: Duration,
 }
 
@@ -48,6 +50,34 @@ pub struct Server {
     app: AppState,
     engine: JoinHandle<()>,
     stop: watch::Sender<bool>,
+    patience: Duration,
+    /// Ends after all else.
+    ears: Ears,
+}
+
+/// The threads on which sockets are opened and heard.
+struct Ears {
+    handle: Handle,
+    runtime: Option<Runtime>,
+}
+
+impl Ears {
+    fn start() -> std::io::Result<Ears> {
+        // The other half belongs to those who report.
+        let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(threads).thread_name("ears").enable_all().build()?;
+        Ok(Ears { handle: runtime.handle().clone(), runtime: Some(runtime) })
+    }
+}
+
+impl Drop for Ears {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Within another runtime nobody may wait for it.
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Server {
@@ -89,7 +119,8 @@ impl Server {
         let nudge = Arc::new(Notify::new());
         let (stop, stopping) = watch::channel(false);
         let newest = Arc::new(Beats::new(engine.moments(), clock.clone()));
-        let sockets = Sockets::new(newest.clone(), pulse.patience);
+        let ears = Ears::start().context("the threads of the sockets could not start")?;
+        let sockets = Sockets::new(newest.clone(), pulse.patience, ears.handle.clone());
         let rounds = Rounds {
             moments: engine.moments(),
             beats: newest,
@@ -118,7 +149,7 @@ impl Server {
             metrics: metrics_handle(),
             stopping,
         });
-        Ok(Server { app, engine: thread, stop })
+        Ok(Server { app, engine: thread, stop, patience: pulse.patience, ears })
     }
 
     pub fn app(&self) -> &AppState {
@@ -130,14 +161,10 @@ impl Server {
     /// # Errors
     /// Where the listener fails, or the engine ended by a fault of its own.
     pub async fn serve(self, listener: TcpListener, until: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Server { app, engine, stop } = self;
+        let Server { app, engine, stop, patience, ears: _ears } = self;
         let router = build_router(app.clone());
-        // Frames are small and must not wait for each other.
-        let listener = listener.tap_io(|tcp| {
-            if let Err(e) = tcp.set_nodelay(true) {
-                tracing::debug!(error = %e, "TCP_NODELAY could not be set");
-            }
-        });
+        // Tapped for nothing: so axum knows how to name the peer.
+        let listener = Entrance::new(listener, patience).tap_io(|_| {});
         let mut stopped = stop.subscribe();
         let shutdown = async move {
             let _ = stopped.wait_for(|stop| *stop).await;

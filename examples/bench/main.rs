@@ -31,7 +31,7 @@ use table::{Row, Table};
 type Measure = fn(&Bench) -> anyhow::Result<Vec<Row>>;
 
 /// The rows by name, in the order of the table.
-const ROWS: [(&str, Measure); 13] = [
+const ROWS: [(&str, Measure); 14] = [
     ("ingest-single", ingest::single),
     ("ingest-bulk", ingest::bulk),
     ("query-newest", query::newest),
@@ -40,6 +40,7 @@ const ROWS: [(&str, Measure); 13] = [
     ("hotspots-arrival", hotspots::arrival),
     ("feed-freshness", feed::freshness),
     ("feed-fanout", feed::fan_out),
+    ("feed-views", feed::views),
     ("feed-memory", feed::memory),
     ("feed-accept", feed::accept),
     ("feed-storm", feed::storm),

@@ -92,7 +92,8 @@ pub async fn live(
     params.finish()?;
     let (handshake, connection) = Handshake::of(&mut parts)?;
     let deflate = handshake.deflates();
-    tokio::spawn(async move {
+    let sockets = app.sockets.clone();
+    sockets.spawn(async move {
         // A client that went away meanwhile has no use for a socket.
         let line = connection.await.ok().and_then(Line::of_upgraded);
         if let Some((line, rest)) = line {

@@ -7,6 +7,7 @@ mod access;
 mod app;
 mod city;
 mod clock;
+mod entrance;
 mod health;
 mod import;
 mod incidents;
@@ -21,6 +22,7 @@ mod reports;
 mod sse;
 
 pub use app::{App, AppState, Mode};
+pub use entrance::Entrance;
 pub use live::{Beats, Rounds, Sockets};
 pub use problem::Problem;
 

@@ -20,4 +20,5 @@ mod socket;
 mod sse;
 mod statistics_oracle;
 mod tidy;
+mod vanished;
 mod wire;

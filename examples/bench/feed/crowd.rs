@@ -103,11 +103,15 @@ impl Crowd {
         read_arrivals(&self.out)
     }
 
-    /// All frames that the first wall read.
-    pub fn frames(&mut self) -> anyhow::Result<Vec<String>> {
+    /// All frames that the first wall of each message read, with its number.
+    pub fn frames(&mut self) -> anyhow::Result<Vec<(usize, String)>> {
         self.ask("frames")?;
         let text = std::fs::read_to_string(&self.out)?;
-        Ok(text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
+        let frame = |line: &str| {
+            let (wall, frame) = line.split_once(' ').context("a wall and its frame")?;
+            Ok((wall.parse()?, frame.to_owned()))
+        };
+        text.lines().map(frame).collect()
     }
 }
 

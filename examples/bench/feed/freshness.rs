@@ -118,7 +118,7 @@ fn ours_ms(
     })?;
     let last = sent.last().map_or(0, |(seq, ..)| *seq);
     walls.wait_until(|count| count.least_seq >= last)?;
-    waits_ms(walls, &sent)
+    waits_ms(walls, &sent, |_, _| true)
 }
 
 fn nats_ms(
@@ -137,7 +137,7 @@ fn nats_ms(
         Ok(seq)
     })?;
     walls.wait_until(|count| count.least_seq >= seq)?;
-    waits_ms(walls, &sent)
+    waits_ms(walls, &sent, |_, _| true)
 }
 
 pub fn payload(seq: u64, bytes: usize) -> String {
@@ -158,15 +158,23 @@ pub fn paced(lasting: Duration, mut once: impl FnMut() -> anyhow::Result<u64>) -
     Ok(sent)
 }
 
-/// For each change and wall: until the first message that holds the change.
-pub fn waits_ms(walls: &mut Crowd, sent: &Sent) -> anyhow::Result<Waits> {
+/// For each change and wall that it concerns: until the first message that holds the change. Both go by
+/// their number.
+pub fn waits_ms(
+    walls: &mut Crowd,
+    sent: &Sent,
+    concerns: impl Fn(usize, usize) -> bool,
+) -> anyhow::Result<Waits> {
     let mut by_wall: Vec<Vec<(u64, u64)>> = vec![Vec::new(); walls.n];
     for (wall, seq, at_ns) in walls.arrivals()? {
         by_wall[wall as usize].push((seq, at_ns));
     }
     let mut waits = Vec::with_capacity(sent.len() * walls.n);
-    for arrivals in &by_wall {
-        for (seq, sent_ns, _) in sent {
+    for (wall, arrivals) in by_wall.iter().enumerate() {
+        for (i, (seq, sent_ns, _)) in sent.iter().enumerate() {
+            if !concerns(wall, i) {
+                continue;
+            }
             let first = arrivals.partition_point(|(arrived, _)| arrived < seq);
             ensure!(first < arrivals.len(), "a wall never got the change of seq {seq}");
             waits.push(arrivals[first].1.saturating_sub(*sent_ns) as f64 / 1e6);

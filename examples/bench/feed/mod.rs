@@ -5,7 +5,9 @@ mod crowd;
 mod fan_out;
 mod freshness;
 mod storm;
+mod views;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -23,6 +25,7 @@ use crowd::Crowd;
 pub use fan_out::fan_out;
 pub use freshness::freshness;
 pub use storm::storm;
+pub use views::views;
 
 /// The filters of `accept` are squares of about half a kilometre.
 const FILTER_DEG: f64 = 0.002_5;
@@ -55,9 +58,13 @@ impl Scene {
 
     /// The question over HTTP that the subscription is equal to.
     fn path(&self) -> String {
-        let edges = edges(&self.bbox).map(|edge| edge.to_string()).join(",");
-        format!("/api/v1/clusters?bbox={edges}&zoom={}", self.zoom)
+        clusters_path(&self.bbox, self.zoom)
     }
+}
+
+fn clusters_path(bbox: &Bbox, zoom: u8) -> String {
+    let edges = edges(bbox).map(|edge| edge.to_string()).join(",");
+    format!("/api/v1/clusters?bbox={edges}&zoom={zoom}")
 }
 
 fn edges(bbox: &Bbox) -> [f64; 4] {
@@ -66,13 +73,19 @@ fn edges(bbox: &Bbox) -> [f64; 4] {
 
 /// Folds what the first wall read, and compares it with a fresh answer.
 fn check_first_wall(crowd: &mut Crowd, scene: &Scene, server: &Ours) -> anyhow::Result<()> {
-    let mut held = std::collections::BTreeMap::new();
-    for frame in crowd.frames()? {
+    check_walls(crowd, &[scene.path()], server)
+}
+
+/// As many of the first walls as there are paths: what each folded is what its path answers.
+fn check_walls(crowd: &mut Crowd, paths: &[String], server: &Ours) -> anyhow::Result<()> {
+    let mut walls = vec![BTreeMap::new(); paths.len()];
+    for (wall, frame) in crowd.frames()? {
+        let Some(held) = walls.get_mut(wall) else { continue };
         let frame: Value = serde_json::from_str(&frame)?;
         let list = |key: &str| frame[key].as_array().cloned().unwrap_or_default();
         let keyed = |feature: Value| (feature["id"].as_str().unwrap_or_default().to_owned(), feature);
         match frame["type"].as_str() {
-            Some("snapshot") => held = list("features").into_iter().map(keyed).collect(),
+            Some("snapshot") => *held = list("features").into_iter().map(keyed).collect(),
             Some("delta") => {
                 list("remove").iter().filter_map(Value::as_str).for_each(|id| {
                     held.remove(id);
@@ -82,13 +95,14 @@ fn check_first_wall(crowd: &mut Crowd, scene: &Scene, server: &Ours) -> anyhow::
             _ => {}
         }
     }
-    let answer = server.http()?.get_json(&scene.path())?;
-    let fresh = answer["features"].as_array().context("features")?;
-    let same = fresh.len() == held.len()
-        && fresh
-            .iter()
-            .all(|feature| held.get(feature["id"].as_str().unwrap_or_default()) == Some(feature));
-    ensure!(same, "a wall holds something else than /api/v1/clusters answers");
+    let mut http = server.http()?;
+    for (held, path) in walls.iter().zip(paths) {
+        let answer = http.get_json(path)?;
+        let fresh = answer["features"].as_array().context("features")?;
+        let is_held = |f: &Value| held.get(f["id"].as_str().unwrap_or_default()) == Some(f);
+        let same = fresh.len() == held.len() && fresh.iter().all(is_held);
+        ensure!(same, "a wall holds something else than {path} answers");
+    }
     Ok(())
 }
 

@@ -45,7 +45,7 @@ pub fn storm(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     }
     let fast = median(&ours) <= 2.0 && median(&stormy) <= 4.0 * median(&calm);
     Ok(vec![Row {
-        reason: "walls, clients and server share two cores",
+        reason: "walls, clients and server share two cores, and connections are taken up at a rate that leaves room to those who report; one that finds the kernel's queue full tries again after one and three seconds",
         name: "feed-storm".to_owned(),
         what: "10,000 walls lose their line and come back at once: until all are in step",
         unit: "s",

@@ -28,6 +28,8 @@ const KNOCKING_MAX: usize = 64;
 /// Source addresses: each has some 28,000 ports.
 const SOURCES: u8 = 8;
 const PATIENCE: Duration = Duration::from_secs(120);
+/// So many walls keep their frames at most.
+const KEEPERS_MAX: usize = 100;
 const SCRATCH_BYTES: usize = 256 * 1024;
 
 thread_local! {
@@ -52,8 +54,9 @@ struct Seen {
     counts: Vec<AtomicU64>,
     recording: AtomicBool,
     arrivals: Mutex<Vec<Arrival>>,
-    /// Frames of the first wall, for whoever wants to fold them.
-    frames: Mutex<Vec<Vec<u8>>>,
+    /// Walls that keep their frames, for whoever wants to fold them: the first of each message.
+    keepers: usize,
+    frames: Mutex<Vec<(usize, Vec<u8>)>>,
 }
 
 pub fn run(args: &[&str]) -> anyhow::Result<()> {
@@ -80,6 +83,7 @@ async fn host(
         counts: (0..n).map(|_| AtomicU64::new(0)).collect(),
         recording: AtomicBool::new(false),
         arrivals: Mutex::default(),
+        keepers: messages.len().min(KEEPERS_MAX),
         frames: Mutex::default(),
     });
     let mut walls = Walls { kind, address, messages, seen: seen.clone(), tasks: Vec::new() };
@@ -138,7 +142,7 @@ impl Walls {
         self.tasks.drain(..).for_each(|task| task.abort());
         self.seen.ready.store(0, Relaxed);
         // All walls look at one screen, and the first one knows its name.
-        let frames = String::from_utf8(lock(&self.seen.frames).join(&b'\n'))?;
+        let frames = String::from_utf8(self.seen.frames())?;
         let newest = |key: &str| {
             let (_, rest) = frames.rsplit_once(&format!("\"{key}\":\""))?;
             Some(format!("\"{key}\":\"{}\"", rest.split('"').next()?))
@@ -191,11 +195,22 @@ impl Seen {
                 "written".to_owned()
             }
             "frames" => {
-                std::fs::write(out, lock(&self.frames).join(&b'\n'))?;
+                std::fs::write(out, self.frames())?;
                 "written".to_owned()
             }
             other => bail!("{other:?} is not understood"),
         })
+    }
+
+    /// A line each: the wall, and what it read.
+    fn frames(&self) -> Vec<u8> {
+        let mut lines = Vec::new();
+        for (wall, frame) in lock(&self.frames).iter() {
+            lines.extend_from_slice(format!("{wall} ").as_bytes());
+            lines.extend_from_slice(frame);
+            lines.push(b'\n');
+        }
+        lines
     }
 
     fn hear(&self, wall: usize, heard: Heard, bytes: usize) {
@@ -250,7 +265,7 @@ async fn wall(
         rest = read_head(&stream).await?;
     }
     send(&stream, &kind.subscribing(message)).await?;
-    if i == 0 && kind == Kind::Pantau {
+    if i < seen.keepers && kind == Kind::Pantau {
         decoder.keep_frames();
     }
     let mut permit = Some(permit);
@@ -261,7 +276,7 @@ async fn wall(
             rest.clear();
         }
         if let Some(frames) = decoder.take_frames() {
-            lock(&seen.frames).extend(frames);
+            lock(&seen.frames).extend(frames.into_iter().map(|frame| (i, frame)));
         }
         if decoder.is_ready() && permit.take().is_some() {
             seen.ready.fetch_add(1, Relaxed);

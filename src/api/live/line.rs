@@ -17,10 +17,12 @@ pub(super) enum Line {
 
 impl Line {
     /// The line under an HTTP connection that ended in an upgrade, and what the client sent right
-    /// after its request. `None` where it is of a kind that is not known here.
+    /// after its request. From now on the runtime that this is called in hears of it. `None` where it
+    /// is of a kind that is not known here.
     pub fn of_upgraded(upgraded: Upgraded) -> Option<(Line, Bytes)> {
         let parts = downcast::<TokioIo<TcpStream>>(upgraded).ok()?;
-        Some((Line::Tcp(parts.io.into_inner()), parts.read_buf))
+        let tcp = TcpStream::from_std(parts.io.into_inner().into_std().ok()?).ok()?;
+        Some((Line::Tcp(tcp), parts.read_buf))
     }
 
     /// Writes what the kernel takes now.

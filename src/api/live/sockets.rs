@@ -33,12 +33,13 @@ struct Doors {
 }
 
 impl Sockets {
-    /// `patience`: how long a line may take nothing before its client is let go. Must be called within
-    /// a runtime.
-    pub fn new(beats: Arc<Beats>, patience: Duration) -> Arc<Sockets> {
+    /// `patience`: how long a line may take nothing before its client is let go. `runtime`: where the
+    /// sockets have their tasks. Not that of requests: when ten thousand lines break, or come back, at
+    /// once, those who report are in no queue with them.
+    pub fn new(beats: Arc<Beats>, patience: Duration, runtime: Handle) -> Arc<Sockets> {
         Arc::new(Sockets {
             beats,
-            runtime: Handle::current(),
+            runtime,
             patience,
             answering: Semaphore::new(ANSWERED_AT_ONCE_MAX),
             open: watch::Sender::new(0),

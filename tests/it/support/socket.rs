@@ -41,6 +41,8 @@ pub struct Dial<'a> {
     pub deflate: bool,
     /// The kernel holds about this much for a client that does not read; 0 for its own choice.
     pub receive_bytes: u32,
+    /// The client's own address, where it matters.
+    pub source: Option<[u8; 4]>,
 }
 
 impl Dial<'_> {
@@ -50,6 +52,9 @@ impl Dial<'_> {
         let tcp = TcpSocket::new_v4().expect("a socket");
         if self.receive_bytes > 0 {
             tcp.set_recv_buffer_size(self.receive_bytes).expect("a smaller buffer");
+        }
+        if let Some(source) = self.source {
+            tcp.bind((source, 0).into()).expect("an address of this machine");
         }
         let tcp = tcp.connect(address).await.expect("the server listens");
         tcp.set_nodelay(true).expect("a TCP socket");
