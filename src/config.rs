@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
+use crate::edge::{NodeFlags, NodeSettings};
+
 /// Read from the working directory where it is there.
 pub const FILE: &str = "pantau.toml";
 
@@ -24,6 +26,10 @@ pub struct FileSettings {
     pub city: Option<PathBuf>,
     pub url: Option<String>,
     pub trust_loopback: Option<bool>,
+    pub nats: Option<String>,
+    pub follow: Option<String>,
+    pub origin: Option<String>,
+    pub edge_token: Option<String>,
 }
 
 impl FileSettings {
@@ -47,6 +53,7 @@ pub struct ServeFlags {
     pub city: Option<PathBuf>,
     pub trust_loopback: bool,
     pub replay: bool,
+    pub nodes: NodeFlags,
 }
 
 /// Checked settings of `serve`.
@@ -57,6 +64,7 @@ pub struct ServeSettings {
     pub city: PathBuf,
     pub trust_loopback: bool,
     pub replay: bool,
+    pub nodes: NodeSettings,
 }
 
 impl ServeSettings {
@@ -74,12 +82,25 @@ impl ServeSettings {
                  listen = {listen}, which others can reach; listen on 127.0.0.1, or leave trust_loopback out"
             );
         }
+        let FileSettings { nats, follow, origin, edge_token, .. } = file;
+        let nodes = flags.nodes.or(NodeFlags { nats, follow, origin, edge_token }).with_credential();
+        let nodes = NodeSettings::resolve(nodes)?;
+        if nodes.edge.is_some() && trust_loopback {
+            bail!(
+                "trust_loopback (--trust-loopback, PANTAU_TRUST_LOOPBACK, {FILE}) does not go with origin: an edge serves the \
+                 public, staff work at the origin; leave trust_loopback out"
+            );
+        }
+        if (nodes.edge.is_some() || nodes.nats.is_some()) && flags.replay {
+            bail!("--clock replay is for one node alone; leave out nats, follow and origin, or the clock");
+        }
         Ok(ServeSettings {
             listen,
             data: flags.data.or(file.data).unwrap_or_else(|| DATA_DEFAULT.into()),
             city: flags.city.or(file.city).unwrap_or_else(|| CITY_DEFAULT.into()),
             trust_loopback,
             replay: flags.replay,
+            nodes,
         })
     }
 }

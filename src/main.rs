@@ -9,10 +9,12 @@ use clap::{Parser, Subcommand, ValueEnum};
 use pantau::cli::drill::DrillArgs;
 use pantau::cli::evaluate::EvaluateArgs;
 use pantau::cli::import::ImportArgs;
+use pantau::cli::nodes::NodeArgs;
 use pantau::cli::replay::ReplayArgs;
 use pantau::cli::{self, Defaults};
 use pantau::config::{self, FileSettings, ServeFlags, ServeSettings};
-use pantau::server::Server;
+use pantau::edge_node;
+use pantau::server::{self, Server};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
@@ -69,6 +71,8 @@ struct ServeArgs {
     /// its folder is marked so and serves nothing else
     #[arg(long, value_enum, default_value_t = ClockChoice::System)]
     clock: ClockChoice,
+    #[command(flatten)]
+    nodes: NodeArgs,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -153,17 +157,19 @@ fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
         city: args.city,
         trust_loopback: args.trust_loopback,
         replay: args.clock == ClockChoice::Replay,
+        nodes: args.nodes.into(),
     };
     let settings = ServeSettings::resolve(flags, file)?;
     let runtime = tokio::runtime::Runtime::new().context("the runtime could not be started")?;
     runtime.block_on(async {
+        if let Some(edge) = &settings.nodes.edge {
+            let until_stopped = until_stopped().context("signals cannot be heard")?;
+            edge_node::serve(&settings, edge, until_stopped, &say).await?;
+            say("Stopped.");
+            return Ok(());
+        }
         let server = Server::start(&settings)?;
-        let listener = listen(settings.listen).with_context(|| {
-            format!(
-                "cannot listen on {}; is another server there? choose another with --listen",
-                settings.listen
-            )
-        })?;
+        let listener = server::listen(settings.listen)?;
         let until_stopped = until_stopped().context("signals cannot be heard")?;
         let address = listener.local_addr().context("the listener has no address")?;
         let live = server.app().live();
@@ -178,21 +184,6 @@ fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
         say("Stopped; everything is durable.");
         Ok(())
     })
-}
-
-/// Connections that may wait to be taken up; the system may allow fewer. One that finds no room tries
-/// again after a second, and when a server comes back all its walls do so at once.
-const BACKLOG: u32 = 16_384;
-
-fn listen(address: std::net::SocketAddr) -> std::io::Result<tokio::net::TcpListener> {
-    let socket = match address {
-        std::net::SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4()?,
-        std::net::SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6()?,
-    };
-    // The address of a server that stopped a moment ago is free for the next.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
 }
 
 /// One line for whoever started the server. It goes on where they stopped listening.

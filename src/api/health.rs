@@ -4,10 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::app::AppState;
 use super::problem::Problem;
+use crate::edge::{EdgeStatus, Standing};
 use crate::engine::EngineError;
 
 #[utoipa::path(get, path = "/healthz", tag = "operation", description = "The process is alive.", responses((status = 200)))]
@@ -29,7 +30,29 @@ pub async fn readyz(State(app): State<AppState>) -> Result<Response, Problem> {
     if let Some(mark) = app.engine.moments().marks().newest() {
         body["state"] = json!({"seq": mark.seq.0, "hash": mark.hash.to_string()});
     }
+    if let Some(edge) = app.edge() {
+        if let Some(why) = edge.status.stuck() {
+            return Err(Problem::origin_away(format!("this edge does not follow: {why}")));
+        }
+        body["edge"] = edge_body(&edge.status);
+    }
     Ok(Json(body).into_response())
+}
+
+/// How far an edge is behind, and whether it is told anything.
+fn edge_body(status: &EdgeStatus) -> Value {
+    let standing = |standing: Standing| match standing {
+        Standing::Away(why) => json!({"is": "away", "why": why}),
+        up => json!({"is": up.key()}),
+    };
+    json!({
+        "origin_seq": status.head().0,
+        "behind": status.behind(),
+        "silent_s": status.silent_for().as_secs_f64(),
+        "in_touch": status.is_in_touch(),
+        "origin": standing(status.origin()),
+        "stream": status.stream().map(standing),
+    })
 }
 
 #[utoipa::path(get, path = "/metrics", tag = "operation", description = "Figures for Prometheus.", responses((status = 200)))]
@@ -41,6 +64,11 @@ pub async fn metrics(State(app): State<AppState>) -> Response {
     if let Some(mark) = app.engine.moments().marks().newest() {
         metrics::gauge!("pantau_state_seq").set(mark.seq.0 as f64);
         metrics::gauge!("pantau_state_hash").set(mark.hash.as_figure());
+    }
+    if let Some(edge) = app.edge() {
+        metrics::gauge!("pantau_edge_behind").set(edge.status.behind() as f64);
+        metrics::gauge!("pantau_edge_silent_seconds").set(edge.status.silent_for().as_secs_f64());
+        metrics::gauge!("pantau_edge_in_touch").set(f64::from(u8::from(edge.status.is_in_touch())));
     }
     metrics::gauge!("pantau_views").set(app.views.view_count() as f64);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render()).into_response()

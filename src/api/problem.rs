@@ -87,6 +87,15 @@ impl Problem {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
     }
 
+    /// An edge cannot answer by itself, and the origin does not.
+    pub fn origin_away(detail: impl Into<String>) -> Problem {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Problem {
+            retry_after_s: Some(5),
+            ..Problem::new(status, "origin-away", "The origin is away", detail)
+        }
+    }
+
     /// For answers that a library gave without words of ours.
     pub fn of_status(status: StatusCode) -> Problem {
         let (kind, title, detail) = match status {
@@ -187,6 +196,9 @@ impl From<EngineError> for Problem {
 
 impl From<JournalError> for Problem {
     fn from(error: JournalError) -> Problem {
+        if let JournalError::Elsewhere(where_) = error {
+            return Problem::origin_away(where_);
+        }
         tracing::error!(error = &error as &dyn std::error::Error, "reading the journal failed");
         Problem::internal()
     }

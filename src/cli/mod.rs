@@ -8,6 +8,7 @@ pub mod city;
 pub mod drill;
 pub mod evaluate;
 pub mod import;
+pub mod nodes;
 pub mod replay;
 pub mod verify;
 

@@ -3,13 +3,16 @@
 //! One thread owns journal and live map. A sender is answered when its entries are durable *and*
 //! applied and published, so any later answer of this node has a seq at least as high.
 
+mod elsewhere;
 mod follow;
+mod foundation;
 mod marks;
 mod publish;
 mod snapshot_file;
 mod start;
 
 pub use follow::{FollowError, Follower};
+pub use foundation::Foundation;
 pub use marks::{StateMark, StateMarks};
 pub use publish::{Moments, Publisher};
 pub use start::{last_before, open, settle};
@@ -25,6 +28,7 @@ use crate::clock::Clock;
 use crate::journal::{Journal, JournalError, Reader};
 use crate::live::{LiveMap, LiveWriter};
 use crate::model::{Command, IdKey, Outcome, Seq};
+use elsewhere::Elsewhere;
 use snapshot_file::{Saving, SnapshotFile};
 
 /// At most this many requests are committed together.
@@ -115,6 +119,14 @@ impl Engine {
         Engine::run(journal, writer, publisher, clock, saving)
     }
 
+    /// For a node that commits nothing: readers of its moments get the same from it as from any engine, and
+    /// who submits is told that it has stopped. The inbox tells when nobody holds the engine any more.
+    pub fn following(moments: Moments) -> (Engine, Inbox) {
+        let (inbox, jobs) = mpsc::channel(1);
+        let reader = Arc::new(Elsewhere);
+        (Engine { inbox, moments, reader, failed: Arc::default() }, Inbox(jobs))
+    }
+
     /// Starts the loop.
     fn run(
         journal: Box<dyn Journal>,
@@ -162,6 +174,17 @@ impl Engine {
         let (reply, answer) = oneshot::channel();
         self.inbox.send(Job { commands, reply }).await.map_err(|_| EngineError::Stopped)?;
         answer.await.map_err(|_| EngineError::Stopped)?
+    }
+}
+
+/// What an engine that follows is submitted: nothing is taken.
+pub struct Inbox(mpsc::Receiver<Job>);
+
+impl Inbox {
+    /// Waits until nobody holds the engine any more.
+    pub async fn closed(&mut self) {
+        // A job that is dropped answers by itself.
+        while self.0.recv().await.is_some() {}
     }
 }
 

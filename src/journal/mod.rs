@@ -17,6 +17,7 @@ mod keys;
 mod memory;
 #[cfg(test)]
 mod naive;
+mod shared;
 mod sqlite;
 #[cfg(test)]
 mod suite;
@@ -25,6 +26,7 @@ mod testing;
 mod wire;
 
 pub use memory::MemoryJournal;
+pub use shared::{Pseudonyms, SharedEntry};
 pub use sqlite::{FolderMode, SqliteJournal, VerifyFault, VerifyReport, verify};
 
 use std::ops::RangeInclusive;
@@ -56,6 +58,9 @@ pub enum JournalError {
     Full,
     #[error("the store failed")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// This node has no journal.
+    #[error("{0}")]
+    Elsewhere(&'static str),
     /// The stored history contradicts itself or the city pack.
     #[error("the stored history cannot be read: {0}")]
     Corrupt(String),

@@ -9,6 +9,7 @@
 mod support;
 
 mod crash;
+mod edges;
 mod feed_law;
 mod follow_law;
 mod hotspot_history;
@@ -16,6 +17,7 @@ mod hotspot_oracle;
 mod hotspot_words;
 mod http;
 mod live_law;
+mod nodes;
 mod slow;
 mod socket;
 mod sse;

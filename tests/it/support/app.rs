@@ -13,10 +13,11 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use pantau::api::{AppState, Mode, build_router};
 use pantau::city::City;
 use pantau::clock::{Clock, SystemClock};
+use pantau::edge::NodeSettings;
 use pantau::journal::{FolderMode, Journal, MemoryJournal, SqliteJournal};
 use pantau::live::LiveMap;
 use pantau::model::Secret;
-use pantau::server::{Pulse, Server};
+use pantau::server::{Pulse, Server, Sharing};
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -36,6 +37,8 @@ pub struct Setup {
     pub journal: Kept,
     pub trust_loopback: bool,
     pub pulse: Pulse,
+    /// What it shares with other nodes.
+    pub nodes: NodeSettings,
 }
 
 /// Where the journal is kept.
@@ -57,6 +60,7 @@ impl Default for Setup {
                 heartbeat: Duration::from_millis(300),
                 ..Pulse::default()
             },
+            nodes: NodeSettings::default(),
         }
     }
 }
@@ -75,8 +79,9 @@ impl Setup {
             ),
             Kept::Given(journal) => journal,
         };
+        let sharing = Sharing { pulse: self.pulse, nodes: self.nodes };
         let server =
-            Server::of_parts(journal, self.city, self.clock, Mode::Live, self.trust_loopback, self.pulse)
+            Server::sharing(journal, self.city, self.clock, Mode::Live, self.trust_loopback, sharing)
                 .expect("the server stands up");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
