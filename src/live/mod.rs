@@ -29,6 +29,7 @@ pub use hotspots::Alarm;
 pub use incident::{Incident, Spot, is_public, public_spot};
 pub use keys::{IdSet, StatusSet};
 pub use map::{Change, LiveMap, RING_CHANGES_MAX};
+pub use pyramid::Cells;
 pub use query::{ArchivePage, ArchiveQuestion, Circle, Cursor, FEATURES_MAX, Found, Sort, Stats, Where};
 pub use restore::Restorer;
 pub use snapshot::{Snapshot, SnapshotError};
