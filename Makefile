@@ -8,7 +8,7 @@ export PANTAU_LISTEN PANTAU_DATA PANTAU_CITY
 
 BIN := target/release/pantau
 
-.PHONY: run build pages test check fmt bench wall-speed crash clean
+.PHONY: run build pages test check fmt bench wall-speed crash edges deb clean
 
 run: build ## Build, start on the embedded store with a drill, print the addresses. Ctrl-C stops it
 	@scripts/run
@@ -44,6 +44,12 @@ wall-speed: build ## The wall in Chromium with INCIDENTS (100000) while CHANGES 
 
 crash: ## kill -9 under load, ROUNDS times; ends with the count of what was lost
 	cargo run --example crash -- --rounds $(ROUNDS)
+
+edges: ## Ten edges behind one origin in network namespaces, every line between them broken ROUNDS times; needs root, nats-server, nft
+	cargo run --example edges -- --rounds $(ROUNDS)
+
+deb: build ## target/pantau_VERSION_ARCH.deb: program, city packs, service, settings
+	@scripts/deb
 
 clean:
 	rm -rf target web/dist web/node_modules

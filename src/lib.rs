@@ -21,6 +21,7 @@ pub mod cli;
 pub mod config;
 pub mod edge_node;
 pub mod server;
+pub mod service;
 
 /// Version and commit: pages reload themselves when it changes.
 pub const BUILD: &str = env!("PANTAU_BUILD");

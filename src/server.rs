@@ -21,6 +21,7 @@ use crate::engine::Engine;
 use crate::feed::{TextSearch, Views};
 use crate::journal::{FolderMode, Journal, Pseudonyms, SqliteJournal};
 use crate::model::IdKey;
+use crate::service::Service;
 
 /// How the feed beats.
 #[derive(Debug, Clone, Copy)]
@@ -265,6 +266,7 @@ impl Server {
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let serving =
             tokio::spawn(axum::serve(listener, service).with_graceful_shutdown(shutdown).into_future());
+        let service = Service::start(app.engine.probe());
         let mut engine = tokio::task::spawn_blocking(move || engine.join());
         let ended_early = tokio::select! {
             () = until => false,
@@ -272,6 +274,11 @@ impl Server {
         };
         stop.send_replace(true);
         drop(publication);
+        if ended_early {
+            drop(service);
+        } else {
+            service.stop();
+        }
         let sockets = app.sockets.clone();
         drop(app);
         let serving_ended = tokio::time::timeout(STOP_TIMEOUT, serving).await;

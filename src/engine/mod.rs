@@ -162,6 +162,11 @@ impl Engine {
         self.failed.load(Ordering::Relaxed)
     }
 
+    /// Whether the loop still turns can be asked by this.
+    pub fn probe(&self) -> EngineProbe {
+        EngineProbe(self.inbox.downgrade())
+    }
+
     pub fn reader(&self) -> &Arc<dyn Reader> {
         &self.reader
     }
@@ -181,10 +186,29 @@ impl Engine {
 pub struct Inbox(mpsc::Receiver<Job>);
 
 impl Inbox {
-    /// Waits until nobody holds the engine any more.
+    /// Waits until nobody holds the engine any more, and answers meanwhile.
     pub async fn closed(&mut self) {
-        // A job that is dropped answers by itself.
-        while self.0.recv().await.is_some() {}
+        while let Some(Job { commands, reply }) = self.0.recv().await {
+            let answer = if commands.is_empty() { Ok(Vec::new()) } else { Err(EngineError::Stopped) };
+            // Who went away needs none.
+            let _ = reply.send(answer);
+        }
+    }
+}
+
+/// Asks the engine's loop for a sign of life, without keeping the engine running.
+#[derive(Clone)]
+pub struct EngineProbe(mpsc::WeakSender<Job>);
+
+impl EngineProbe {
+    /// Waits until an empty batch has gone through the loop, behind all that was submitted before; `false`
+    /// where the engine takes nothing any more.
+    pub async fn answers(&self) -> bool {
+        let Some(inbox) = self.0.upgrade() else { return false };
+        let (reply, answer) = oneshot::channel();
+        let sent = inbox.send(Job { commands: Vec::new(), reply }).await;
+        drop(inbox);
+        sent.is_ok() && matches!(answer.await, Ok(Ok(_)))
     }
 }
 

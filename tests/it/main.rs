@@ -18,6 +18,7 @@ mod hotspot_words;
 mod http;
 mod live_law;
 mod nodes;
+mod service;
 mod slow;
 mod socket;
 mod sse;

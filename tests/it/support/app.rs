@@ -23,10 +23,10 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
+pub use super::wait::{PATIENCE, wait_for};
+
 /// The secret of every journal in memory: ids and codes are the same in every run.
 pub const SECRET: Secret = Secret([7; 32]);
-/// Long enough for a machine that is busy with other things; a test that waits this long has failed.
-pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Somebody who is not on this machine.
 const STRANGER: &str = "192.0.2.1:40000";
 
@@ -252,19 +252,4 @@ impl Answer {
         }
         errors.iter().map(|error| error["pointer"].as_str().expect("a pointer").to_owned()).collect()
     }
-}
-
-/// Waits until `state` answers something, looking again whenever others have had their turn.
-pub async fn wait_for<T>(what: &str, mut state: impl AsyncFnMut() -> Option<T>) -> T {
-    let looking = async {
-        let mut often = tokio::time::interval(Duration::from_millis(5));
-        loop {
-            often.tick().await;
-            if let Some(found) = state().await {
-                return found;
-            }
-        }
-    };
-    let found = tokio::time::timeout(PATIENCE, looking).await;
-    found.unwrap_or_else(|_| panic!("waited too long for {what}"))
 }

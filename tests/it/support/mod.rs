@@ -6,8 +6,10 @@ pub mod fold;
 pub mod golden;
 pub mod history;
 pub mod nodes;
+pub mod screen;
 pub mod seen;
 pub mod socket;
+pub mod wait;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};

@@ -31,31 +31,40 @@ impl Place {
 }
 
 /// A process that is killed with its owner.
+#[derive(Default)]
 pub struct Process {
-    child: Child,
+    /// `None`: it is somebody else's.
+    child: Option<Child>,
 }
 
 impl Process {
     fn spawn(mut command: Command) -> Process {
-        Process { child: command.spawn().expect("the program is there") }
+        Process { child: Some(command.spawn().expect("the program is there")) }
     }
 
     /// `kill -9`.
     pub fn kill(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    fn ended(&mut self) -> std::process::ExitStatus {
+        self.child.as_mut().expect("a child of ours").wait().expect("a child of ours")
     }
 
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        let id = self.child.as_ref().expect("a child of ours").id();
+        let sent = Command::new("kill").args([format!("-{name}"), id.to_string()]).status();
         assert!(sent.is_ok_and(|status| status.success()), "{name} could not be sent");
     }
 
     /// SIGTERM, and waits for the end.
     pub fn stop(&mut self) {
         self.signal("TERM");
-        let ended = self.child.wait().expect("a child of ours");
+        let ended = self.ended();
         assert!(ended.success(), "{ended}");
     }
 }
@@ -144,6 +153,9 @@ impl Plan {
     #[must_use]
     pub fn origin(mut self, folder: &Path, nats: Option<&str>) -> Plan {
         self.args = vec!["--data".to_owned(), folder.display().to_string()];
+        if self.listen.ip().is_loopback() {
+            self.args.push("--trust-loopback".to_owned());
+        }
         self.args.extend(nats.into_iter().flat_map(|url| ["--nats".to_owned(), url.to_owned()]));
         self
     }
@@ -175,14 +187,14 @@ impl Plan {
                 let _ = told.send(line);
             }
         });
-        let mut node = Node { process: Process { child }, address: self.listen };
+        let mut node = Node { process: Process { child: Some(child) }, address: self.listen };
         let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
         let serves = lines.any(|line| line.starts_with("Pantau "));
         std::thread::spawn(move || lines.for_each(drop));
         if serves {
             return Ok(node);
         }
-        let _ = node.process.child.wait();
+        let _ = node.process.ended();
         Err(last_words.iter().collect::<Vec<_>>().join("\n"))
     }
 }
@@ -237,7 +249,7 @@ impl Node {
         Some(Reply { status: answer.status().as_u16(), headers: headers.collect(), text })
     }
 
-    /// `None` where it does not answer.
+    /// `None` where it does not answer. With the token, or as whoever comes by.
     pub fn get(&self, path: &str, token: bool) -> Option<Reply> {
         let mut request = agent().get(format!("http://{}{path}", self.address));
         if token {
@@ -265,9 +277,24 @@ impl Node {
         reply.json()
     }
 
-    /// As many as there are numbers; the last one's seq.
+    /// As many as there are numbers, at an origin that trusts who asks; most are verified, so that the public
+    /// sees them, and some resolved. The last seq.
     pub fn reports(&self, numbers: std::ops::Range<usize>) -> u64 {
-        numbers.fold(0, |_, n| self.report(n)["seq"].as_u64().expect("a receipt has a seq"))
+        let seq = |answer: Value| answer["seq"].as_u64().expect("an answer has a seq");
+        let act = |incident: &Value, action: &str| {
+            let path = format!("/api/v1/incidents/{}/{action}", incident.as_str().expect("an id"));
+            let reply = self.post(&path, &json!({}), None).expect("the node answers");
+            assert_eq!(reply.status, 200, "{}", reply.text);
+            seq(reply.json())
+        };
+        numbers.fold(0, |_, n| {
+            let receipt = self.report(n);
+            match n % 4 {
+                0 => seq(receipt),
+                1 => [act(&receipt["incident"], "verify"), act(&receipt["incident"], "resolve")][1],
+                _ => act(&receipt["incident"], "verify"),
+            }
+        })
     }
 
     pub fn state(&self) -> Option<State> {

@@ -12,8 +12,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::app::PATIENCE;
 use super::fold::Client;
+use super::wait::PATIENCE;
 
 pub struct Socket {
     ws: WebSocketStream<TcpStream>,
