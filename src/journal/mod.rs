@@ -1,7 +1,8 @@
 //! The journal: the only truth, and the only SQL.
 //!
-//! One contract, [`Journal`] and [`Reader`], over an embedded SQLite file ([`SqliteJournal`]) and,
-//! for tests, memory ([`MemoryJournal`]). Invariants:
+//! One contract, [`Journal`] and [`Reader`], over an embedded SQLite file ([`SqliteJournal`]), a
+//! PostgreSQL database with PostGIS ([`PostgisJournal`]) and, for tests, memory ([`MemoryJournal`]).
+//! Invariants:
 //!
 //! - What [`Journal::append`] returned as accepted is durable: it survives `kill -9` and a power cut.
 //! - Seqs are dense from 1 in commit order; `at` never falls.
@@ -13,10 +14,15 @@
 mod codec;
 mod decide;
 mod fold;
+mod identity;
 mod keys;
 mod memory;
 #[cfg(test)]
 mod naive;
+mod postgis;
+#[cfg(test)]
+#[path = "../../tests/it/support/postgres.rs"]
+mod postgres_server;
 mod sqlite;
 #[cfg(test)]
 mod suite;
@@ -25,6 +31,7 @@ mod testing;
 mod wire;
 
 pub use memory::MemoryJournal;
+pub use postgis::{PostgisJournal, PostgisStandby, StoreUrl};
 pub use sqlite::{FolderMode, SqliteJournal, VerifyFault, VerifyReport, verify};
 
 use std::ops::RangeInclusive;
@@ -54,6 +61,12 @@ pub enum JournalError {
     Folder(String),
     #[error("the disk is full")]
     Full,
+    /// The database does not answer. Whether the last batch became durable is not known until it does.
+    #[error("the database {0}")]
+    Away(String),
+    /// Another process has taken over the writing.
+    #[error("{0}")]
+    Fenced(String),
     #[error("the store failed")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The stored history contradicts itself or the city pack.
@@ -98,6 +111,52 @@ pub trait Journal: Send {
 
     /// A handle for readers on other threads; it sees everything that was appended.
     fn reader(&self) -> Arc<dyn Reader>;
+
+    /// Whether this is still the one writer.
+    ///
+    /// # Errors
+    /// [`JournalError::Fenced`] where another process took over: nothing more may be written.
+    fn check(&mut self) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    /// After [`JournalError::Away`]: the head once the store is back, `None` until then; does not wait.
+    /// The head may be higher than it was: what was in flight may have become durable.
+    ///
+    /// # Errors
+    /// Where it will not come back for this process.
+    fn resume(&mut self) -> Result<Option<Head>, JournalError> {
+        Ok(Some(self.head()))
+    }
+
+    /// What of the store's own settings breaks the promise that nothing acknowledged is lost, each with
+    /// what to do.
+    fn broken_promises(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// A store that another process may be writing: it can be read, followed, and taken over.
+pub trait Standby: Send {
+    /// # Errors
+    /// Where the store cannot be read.
+    fn head(&self) -> Result<Head, JournalError>;
+
+    fn secret(&self) -> Secret;
+
+    fn reader(&self) -> Arc<dyn Reader>;
+
+    /// Waits until something new may be there to read, for a fraction of a second at most.
+    fn wait(&mut self);
+
+    /// The journal, where nobody else has it.
+    ///
+    /// # Errors
+    /// Where the store fails; asking again may help where it is away.
+    fn take(&mut self) -> Result<Option<Box<dyn Journal>>, JournalError>;
+
+    /// As [`Journal::broken_promises`].
+    fn broken_promises(&self) -> Vec<String>;
 }
 
 /// What can be read of the journal, at any time, beside the writer.

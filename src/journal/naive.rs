@@ -1,5 +1,5 @@
 //! Random batches against a model that knows nothing but the list of entries and rereads it for
-//! every question. Both stores must answer as it does, also after they were opened again.
+//! every question. Every store must answer as it does, also after they were opened again.
 
 use proptest::prelude::*;
 
@@ -308,9 +308,10 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn both_stores_decide_and_read_as_the_naive_model_does(steps in prop::collection::vec(any_step(), 1..10)) {
+    fn every_store_decides_and_reads_as_the_naive_model_does(steps in prop::collection::vec(any_step(), 1..10)) {
         let mut naive = Naive::default();
-        let mut stores = [Store::new(Kind::Memory), Store::new(Kind::Sqlite)];
+        let mut stores: Vec<Store> =
+            [Kind::Memory, Kind::Sqlite, Kind::Postgis].into_iter().filter_map(Store::new).collect();
         let mut now = NOW;
         for step in steps {
             match step {

@@ -5,6 +5,7 @@ pub mod crash;
 pub mod fold;
 pub mod golden;
 pub mod history;
+pub mod postgres;
 pub mod seen;
 pub mod socket;
 
