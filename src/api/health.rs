@@ -16,7 +16,8 @@ pub async fn healthz() -> &'static str {
 }
 
 #[utoipa::path(get, path = "/readyz", tag = "operation",
-    description = "Answers are complete (the server listens only once they are) and reports are taken.",
+    description = "Answers are complete (the server listens only once they are) and reports are taken. `state` is the newest \
+        hash of all that is shown, with its seq: equal on every node that has the same seq there.",
     responses((status = 200), (status = 503)))]
 pub async fn readyz(State(app): State<AppState>) -> Result<Response, Problem> {
     if app.engine.has_failed() {
@@ -24,7 +25,10 @@ pub async fn readyz(State(app): State<AppState>) -> Result<Response, Problem> {
     }
     let live = app.live();
     let epoch = live.epoch().to_string();
-    let body = json!({"ready": true, "seq": live.seq().0, "epoch": epoch, "build": crate::BUILD});
+    let mut body = json!({"ready": true, "seq": live.seq().0, "epoch": epoch, "build": crate::BUILD});
+    if let Some(mark) = app.engine.moments().marks().newest() {
+        body["state"] = json!({"seq": mark.seq.0, "hash": mark.hash.to_string()});
+    }
     Ok(Json(body).into_response())
 }
 
@@ -34,6 +38,10 @@ pub async fn metrics(State(app): State<AppState>) -> Response {
     metrics::gauge!("pantau_seq").set(live.seq().0 as f64);
     metrics::gauge!("pantau_incidents").set(live.incident_count() as f64);
     metrics::gauge!("pantau_journal_failed").set(f64::from(u8::from(app.engine.has_failed())));
+    if let Some(mark) = app.engine.moments().marks().newest() {
+        metrics::gauge!("pantau_state_seq").set(mark.seq.0 as f64);
+        metrics::gauge!("pantau_state_hash").set(mark.hash.as_figure());
+    }
     metrics::gauge!("pantau_views").set(app.views.view_count() as f64);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render()).into_response()
 }
