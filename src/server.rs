@@ -18,7 +18,7 @@ use crate::clock::{Clock, ReplayClock, SystemClock};
 use crate::config::ServeSettings;
 use crate::engine::Engine;
 use crate::feed::{TextSearch, Views};
-use crate::journal::{FolderMode, Journal, SqliteJournal};
+use crate::journal::{FolderMode, Journal, Place};
 use crate::model::IdKey;
 
 /// How the feed beats.
@@ -88,7 +88,9 @@ impl Server {
     pub fn start(settings: &ServeSettings) -> anyhow::Result<Server> {
         let city = Arc::new(City::load(&settings.city)?);
         let folder_mode = if settings.replay { FolderMode::Replay } else { FolderMode::Live };
-        let journal = SqliteJournal::open(&settings.data, city.clone(), folder_mode)?;
+        let place =
+            settings.store.clone().map_or_else(|| Place::Folder(settings.data.clone()), Place::Database);
+        let journal = place.open(city.clone(), folder_mode)?;
         let mode = if settings.replay {
             Mode::Replay(Arc::new(ReplayClock::standing_at(journal.head().at)))
         } else {
@@ -98,7 +100,7 @@ impl Server {
             Mode::Live => Arc::new(SystemClock::new()),
             Mode::Replay(clock) => clock.clone(),
         };
-        Server::of_parts(Box::new(journal), city, clock, mode, settings.trust_loopback, Pulse::default())
+        Server::of_parts(journal, city, clock, mode, settings.trust_loopback, Pulse::default())
     }
 
     /// The server over a journal and a clock of the caller's choice: what tests start.

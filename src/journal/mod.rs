@@ -12,6 +12,7 @@
 //! - Entries form a hash chain; personal data stands beside it under a salted digest and can be erased.
 
 mod codec;
+mod copy;
 mod decide;
 mod fold;
 mod identity;
@@ -19,8 +20,10 @@ mod keys;
 mod memory;
 #[cfg(test)]
 mod naive;
+mod place;
 mod postgis;
 #[cfg(test)]
+#[allow(dead_code, reason = "shared with the integration tests, which use other parts of it")]
 #[path = "../../tests/it/support/postgres.rs"]
 mod postgres_server;
 mod sqlite;
@@ -30,7 +33,9 @@ mod suite;
 mod testing;
 mod wire;
 
+pub use copy::{Copied, migrate, verify_database};
 pub use memory::MemoryJournal;
+pub use place::Place;
 pub use postgis::{PostgisJournal, PostgisStandby, StoreUrl};
 pub use sqlite::{FolderMode, SqliteJournal, VerifyFault, VerifyReport, verify};
 

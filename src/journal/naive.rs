@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::suite::{Kind, Store, archived, incidents, report_places, reports, texts};
 use super::testing::{NOW, SECRET, act, import_row, key, new_report, sensitive_report};
-use super::{IncidentRow, Reader, ReportPlace, ReportRow, verify};
+use super::{IncidentRow, Reader, ReportPlace, ReportRow, verify, verify_database};
 use crate::model::{
     Action, ActionFact, AgencyId, Command, Entry, Fact, HOUR_MS, IdKey, IncidentNo, NewAction, NewReport,
     Opening, Outcome, Receipt, Refusal, ReportFact, ReportNo, SenderId, Seq, Status, TimeMs,
@@ -334,8 +334,14 @@ proptest! {
             store.reopen();
             prop_assert_eq!(store.journal().head(), head);
             check_reading(&naive, &*store.reader(), now);
-            if store.dir.path().join("pantau.db").exists() {
-                let found = verify(store.dir.path(), &mut |_, _| {}).unwrap();
+            let found = match &store.url {
+                Some(url) => Some(verify_database(&url.parse().unwrap(), &mut |_, _| {}).unwrap()),
+                None if store.dir.path().join("pantau.db").exists() => {
+                    Some(verify(store.dir.path(), &mut |_, _| {}).unwrap())
+                }
+                None => None,
+            };
+            if let Some(found) = found {
                 prop_assert_eq!(found.faults, vec![]);
                 prop_assert_eq!(found.incidents, naive.incidents().len() as u64);
             }

@@ -1,7 +1,9 @@
 //! The areas of the city pack in force, for maps.
 
 use super::columns::Change;
+use super::link::Link;
 use crate::city::{Area, City};
+use crate::journal::JournalError;
 
 /// Puts the pack's areas in the place of those before.
 pub(super) fn changes(city: &City) -> [Change; 2] {
@@ -20,4 +22,9 @@ pub(super) fn changes(city: &City) -> [Change; 2] {
     .flags(areas.iter().map(|area| area.approximate))
     .texts(areas.iter().map(|area| geojson::Geometry::new(geometry(area)).to_string()));
     [Change::new("DELETE FROM area"), put]
+}
+
+/// Puts them in at once.
+pub(in crate::journal) fn put(link: &Link, city: &City) -> Result<(), JournalError> {
+    changes(city).iter().try_for_each(|change| link.execute(change.sql, &change.params()).map(drop))
 }

@@ -24,13 +24,13 @@ const FENCED: &str = "PTERM";
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A parameter of a statement, and its type in the database.
-pub(super) type Param<'p> = (&'p (dyn ToSql + Sync), Type);
+pub(in crate::journal) type Param<'p> = (&'p (dyn ToSql + Sync), Type);
 
 /// Rows that are looked at together, at most.
 const ROWS_AT_ONCE: usize = 512;
 
 /// The thread that drives the connections.
-pub(super) struct Driver {
+pub(in crate::journal) struct Driver {
     handle: Handle,
     runtime: Option<Runtime>,
 }
@@ -72,7 +72,7 @@ impl Drop for Driver {
 }
 
 /// One session of the database.
-pub(super) struct Link {
+pub(in crate::journal) struct Link {
     pub client: Client,
     driver: Arc<Driver>,
     /// Changes with each notice that was listened for.

@@ -26,6 +26,10 @@ mod term;
 mod tests;
 mod url;
 
+pub(super) use area::put as put_areas;
+pub(super) use link::{Driver, Link, Param};
+pub(super) use open::{coarsen, meta};
+pub(super) use rows::get;
 pub use standby::PostgisStandby;
 pub use url::StoreUrl;
 
@@ -33,9 +37,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 
-use self::link::Driver;
-#[cfg(test)]
-use self::link::Link;
 use self::read::PostgisReader;
 use self::session::Session;
 use self::term::{Beat, fenced};
@@ -90,11 +91,29 @@ impl PostgisJournal {
     /// [`JournalError::Folder`] where another process writes it, it belongs to another city or mode, or
     /// it cannot be used; the words say what to do. [`JournalError::Away`] where it does not answer.
     pub fn open(url: &StoreUrl, city: Arc<City>, mode: FolderMode) -> Result<PostgisJournal, JournalError> {
-        PostgisStandby::open(url, city, mode)?.take_now()?.ok_or_else(|| {
-            JournalError::Folder(format!(
-                "the database {url} is written by another pantau; stop that one first"
-            ))
-        })
+        PostgisJournal::take(PostgisStandby::open(url, city, mode)?, url)
+    }
+
+    /// As [`PostgisJournal::open`], also where it holds a migration that was cut.
+    pub(super) fn open_unfinished(
+        url: &StoreUrl,
+        city: Arc<City>,
+        mode: FolderMode,
+    ) -> Result<PostgisJournal, JournalError> {
+        PostgisJournal::take(PostgisStandby::open_unfinished(url, city, mode)?, url)
+    }
+
+    fn take(mut standby: PostgisStandby, url: &StoreUrl) -> Result<PostgisJournal, JournalError> {
+        for _ in 0..TRIES_AT_OPENING {
+            if let Some(journal) = standby.take_now()? {
+                return Ok(journal);
+            }
+            // The session of one that was stopped a moment ago may be about to end.
+            Standby::wait(&mut standby);
+        }
+        Err(JournalError::Folder(format!(
+            "the database {url} is written by another pantau; stop that one first"
+        )))
     }
 
     fn with_session(
@@ -180,7 +199,7 @@ impl Journal for PostgisJournal {
                 .spawn(move || {
                     let held = term::retake(&db.driver, &db.url, &node, term);
                     // Where the journal is gone meanwhile, so is the session.
-                    let _ = sender.send(held.and_then(|held| Session::begin(held)));
+                    let _ = sender.send(held.and_then(Session::begin));
                 })
                 .map_err(|e| JournalError::Store(Box::new(e)))?;
             self.coming_back = Some(receiver);
@@ -212,5 +231,15 @@ impl Journal for PostgisJournal {
 
     fn reader(&self) -> Arc<dyn Reader> {
         self.db.reader.clone()
+    }
+}
+
+/// A writer that is stopped leaves its place at once.
+impl Drop for PostgisJournal {
+    fn drop(&mut self) {
+        if let Some(session) = &self.session {
+            // Where it fails, the end of the session does it.
+            let _ = session.link.run("SELECT pg_advisory_unlock_all()");
+        }
     }
 }

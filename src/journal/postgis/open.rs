@@ -12,6 +12,7 @@ use super::url::StoreUrl;
 use super::{Database, Promise};
 use crate::city::City;
 use crate::journal::codec::{CHAIN_START, Hash, hex, unhex};
+use crate::journal::copy::UNFINISHED;
 use crate::journal::decide::Counters;
 use crate::journal::identity::{Identity, read_epoch};
 use crate::journal::{FolderMode, JournalError};
@@ -27,12 +28,22 @@ const VERSION_MIN: i32 = 150_000;
 const MIGRATING: i64 = 0x504E_5455_0001;
 
 /// Opens the database: makes the tables where there are none, and checks whose it is. Reads no history.
-pub(super) fn open(url: &StoreUrl, city: Arc<City>, mode: FolderMode) -> Result<Database, JournalError> {
+pub(super) fn open(
+    url: &StoreUrl,
+    city: Arc<City>,
+    mode: FolderMode,
+    may_be_unfinished: bool,
+) -> Result<Database, JournalError> {
     let driver = Driver::start()?;
     let link = Link::connect(&driver, url)?;
     migrate(&link, url)?;
     link.run("BEGIN")?;
     mark(&link, url, &city, mode)?;
+    if !may_be_unfinished && meta(&link, UNFINISHED)?.is_some() {
+        return Err(JournalError::Folder(format!(
+            "the database {url} holds a migration that was cut; run the same pantau migrate again to its end"
+        )));
+    }
     let epoch = meta(&link, "epoch")?.and_then(|text| read_epoch(&text)).ok_or_else(|| lacks("epoch"))?;
     let secret = meta(&link, "secret")?.and_then(|text| unhex(&text)).ok_or_else(|| lacks("secret"))?;
     link.run("COMMIT")?;
@@ -143,13 +154,26 @@ fn mark_new(link: &Link, city: &City, mode: FolderMode) -> Result<(), JournalErr
     Ok(())
 }
 
-pub(super) fn meta(link: &Link, key: &str) -> Result<Option<String>, JournalError> {
+pub(in crate::journal) fn meta(link: &Link, key: &str) -> Result<Option<String>, JournalError> {
     let row = link.first("SELECT value FROM meta WHERE key = $1", &[(&key, Type::TEXT)])?;
     row.map(|row| get(&row, 0)).transpose()
 }
 
 fn lacks(key: &str) -> JournalError {
     JournalError::Corrupt(format!("the table meta has no sound {key}; restore a backup"))
+}
+
+/// Coarse places of what is sensitive, from the entries: only they and the private parts know them.
+pub(in crate::journal) fn coarsen(link: &Link) -> Result<(), JournalError> {
+    // In JSON a quotation mark within a text is escaped, so the private part's member is found by its text.
+    link.run(
+        r#"UPDATE report r SET
+             coarse_lng_e7 = round(substring(e.body FROM '"place":\[([-+0-9.eE]+),')::numeric * 1e7)::integer,
+             coarse_lat_e7 = round(substring(e.body FROM '"place":\[[-+0-9.eE]+,([-+0-9.eE]+)\]')::numeric * 1e7)::integer
+           FROM entry e WHERE e.seq = r.seq AND r.private LIKE '%"place":[%';
+           UPDATE incident i SET coarse_lng_e7 = r.coarse_lng_e7, coarse_lat_e7 = r.coarse_lat_e7
+           FROM report r WHERE r.seq = i.opened_seq AND r.coarse_lng_e7 IS NOT NULL"#,
+    )
 }
 
 /// The last numbers given out, and the head's hash.

@@ -36,7 +36,7 @@ pub(super) fn bad_row(
 }
 
 /// The value of a column.
-pub(super) fn get<'r, T: FromSql<'r>>(row: &'r Row, i: usize) -> Result<T, JournalError> {
+pub(in crate::journal) fn get<'r, T: FromSql<'r>>(row: &'r Row, i: usize) -> Result<T, JournalError> {
     row.try_get(i).map_err(|e| JournalError::Corrupt(format!("column {i} of a row: {e}")))
 }
 

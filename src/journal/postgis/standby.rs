@@ -29,7 +29,19 @@ impl PostgisStandby {
     /// # Errors
     /// As [`PostgisJournal::open`], but for another process that writes.
     pub fn open(url: &StoreUrl, city: Arc<City>, mode: FolderMode) -> Result<PostgisStandby, JournalError> {
-        let db = open::open(url, city, mode)?;
+        PostgisStandby::with(open::open(url, city, mode, false)?)
+    }
+
+    /// As [`PostgisStandby::open`], also where it holds a migration that was cut.
+    pub(super) fn open_unfinished(
+        url: &StoreUrl,
+        city: Arc<City>,
+        mode: FolderMode,
+    ) -> Result<PostgisStandby, JournalError> {
+        PostgisStandby::with(open::open(url, city, mode, true)?)
+    }
+
+    fn with(db: Database) -> Result<PostgisStandby, JournalError> {
         for broken in &db.promise.broken {
             tracing::error!("the promise that nothing acknowledged is lost does NOT hold: {broken}");
         }

@@ -13,21 +13,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 /// The address of a PostgreSQL database. `Display` and `Debug` leave user and password out.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct StoreUrl {
-    config: Config,
+    config: Box<Config>,
 }
 
 impl StoreUrl {
     pub(super) fn config(&self) -> &Config {
         &self.config
-    }
-
-    /// The same server, another database.
-    pub fn with_database(&self, name: &str) -> StoreUrl {
-        let mut config = self.config.clone();
-        config.dbname(name);
-        StoreUrl { config }
     }
 }
 
@@ -40,8 +33,9 @@ impl FromStr for StoreUrl {
         if !(text.starts_with("postgres://") || text.starts_with("postgresql://")) {
             return Err(format!("the store is no address of a PostgreSQL database; {EXAMPLE}"));
         }
-        let mut config: Config = text
+        let mut config: Box<Config> = text
             .parse()
+            .map(Box::new)
             .map_err(|_| format!("the address of the database cannot be understood; {EXAMPLE}"))?;
         if config.get_dbname().is_none() || config.get_hosts().is_empty() {
             return Err(format!("the address of the database names no host or no database; {EXAMPLE}"));

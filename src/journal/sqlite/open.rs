@@ -17,6 +17,7 @@ use super::{SqliteJournal, file_in};
 use crate::city::City;
 use crate::journal::JournalError;
 use crate::journal::codec::{CHAIN_START, Encoder, Hash, hex};
+use crate::journal::copy::UNFINISHED;
 use crate::journal::decide::Counters;
 use crate::journal::identity::{Identity, read_epoch};
 use crate::model::{Secret, Seq, TimeMs};
@@ -35,6 +36,11 @@ impl FolderMode {
             FolderMode::Live => "live",
             FolderMode::Replay => "replay",
         }
+    }
+
+    /// What a mark says.
+    pub(in crate::journal) fn of_key(key: Option<&str>) -> FolderMode {
+        if key == Some("replay") { FolderMode::Replay } else { FolderMode::Live }
     }
 }
 
@@ -59,7 +65,12 @@ const WAL_BYTES_MAX: u32 = 32 << 20;
 const CACHE_KIB: u32 = 65_536;
 const BUSY: Duration = Duration::from_secs(10);
 
-pub(super) fn open(dir: &Path, city: Arc<City>, mode: FolderMode) -> Result<SqliteJournal, JournalError> {
+pub(super) fn open(
+    dir: &Path,
+    city: Arc<City>,
+    mode: FolderMode,
+    may_be_unfinished: bool,
+) -> Result<SqliteJournal, JournalError> {
     let folder = |what: std::io::Error| {
         JournalError::Folder(format!("the data folder {} cannot be used: {what}", dir.display()))
     };
@@ -69,6 +80,12 @@ pub(super) fn open(dir: &Path, city: Arc<City>, mode: FolderMode) -> Result<Sqli
     migrate(&mut conn)?;
     let tx = conn.transaction()?;
     mark(&tx, dir, &city, mode)?;
+    if !may_be_unfinished && meta::<String>(&tx, UNFINISHED)?.is_some() {
+        return Err(JournalError::Folder(format!(
+            "the data folder {} holds a migration that was cut; run the same pantau migrate again to its end",
+            dir.display()
+        )));
+    }
     let epoch = meta::<String>(&tx, "epoch")?.and_then(|text| read_epoch(&text));
     let epoch = epoch.ok_or_else(|| lacks("epoch"))?;
     let secret: [u8; 32] = meta(&tx, "secret")?.ok_or_else(|| lacks("secret"))?;
@@ -116,7 +133,15 @@ fn lock(dir: &Path, folder: &dyn Fn(std::io::Error) -> JournalError) -> Result<F
     Ok(file)
 }
 
-fn connect(dir: &Path) -> Result<Connection, JournalError> {
+/// Tables without marks, in a file for a look: fast, not durable.
+pub(in crate::journal) fn scratch(dir: &Path) -> Result<Connection, JournalError> {
+    let mut conn = connect(dir)?;
+    conn.pragma_update(None, "synchronous", "OFF")?;
+    migrate(&mut conn)?;
+    Ok(conn)
+}
+
+pub(in crate::journal) fn connect(dir: &Path) -> Result<Connection, JournalError> {
     let conn = Connection::open(file_in(dir))?;
     conn.busy_timeout(BUSY)?;
     conn.pragma_update(None, "application_id", APPLICATION_ID)?;

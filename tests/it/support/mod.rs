@@ -5,6 +5,7 @@ pub mod crash;
 pub mod fold;
 pub mod golden;
 pub mod history;
+#[allow(dead_code, reason = "shared with the journal's own tests, which use other parts of it")]
 pub mod postgres;
 pub mod seen;
 pub mod socket;
