@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::engine::EngineError;
 use crate::feed::SubscribeFault;
+use crate::health::Condition;
 use crate::intake::FieldFault;
 use crate::journal::JournalError;
 use crate::model::Refusal;
@@ -85,6 +86,14 @@ impl Problem {
     pub fn internal() -> Problem {
         let detail = "the server made a mistake; it is in its log under the request id";
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
+    }
+
+    /// Reports are not taken for a while.
+    pub fn unhealthy(condition: Condition, detail: &str) -> Problem {
+        Problem {
+            retry_after_s: Some(60),
+            ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, condition.key(), "Not ready", detail)
+        }
     }
 
     /// For answers that a library gave without words of ours.
@@ -167,18 +176,32 @@ impl From<EngineError> for Problem {
                 retry_after_s: Some(60),
                 ..Problem::new(
                     StatusCode::INSUFFICIENT_STORAGE,
-                    "disk-full",
+                    Condition::DiskFull.key(),
                     "Disk full",
                     "the disk of the server is full; nothing was stored, send it again later",
                 )
             },
-            EngineError::Journal | EngineError::Stopped => Problem {
+            // The commit that failed may be on the disk all the same.
+            EngineError::Journal => Problem {
+                retry_after_s: Some(60),
+                ..Problem::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    Condition::ReadOnly.key(),
+                    "Only reading goes on",
+                    format!(
+                        "{error}; send it again later with the same Idempotency-Key: it is stored once"
+                    ),
+                )
+            },
+            EngineError::Stopped => Problem {
                 retry_after_s: Some(5),
                 ..Problem::new(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "unavailable",
                     "Unavailable",
-                    format!("{error}; nothing was stored, send it again later"),
+                    format!(
+                        "{error}; send it again later with the same Idempotency-Key: it is stored once"
+                    ),
                 )
             },
         }

@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::city::City;
 use crate::clock::Clock;
+use crate::health::{Condition, Health};
 use crate::journal::{Journal, JournalError, Reader};
 use crate::live::{LiveMap, LiveWriter};
 use crate::model::{Command, IdKey, Outcome, Seq};
@@ -34,7 +35,7 @@ const TICK_EVERY: Duration = Duration::from_secs(1);
 pub enum EngineError {
     #[error("the disk is full")]
     Full,
-    #[error("the journal failed; the server takes no more reports until it is started again")]
+    #[error("the store failed; the server takes no more reports until it is started again")]
     Journal,
     #[error("the server is stopping")]
     Stopped,
@@ -71,6 +72,7 @@ pub struct Engine {
     published: watch::Receiver<Seq>,
     reader: Arc<dyn Reader>,
     failed: Arc<AtomicBool>,
+    health: Health,
 }
 
 impl Engine {
@@ -97,10 +99,18 @@ impl Engine {
         let current = Arc::new(ArcSwap::from_pointee(writer.map().clone()));
         let (publish, published) = watch::channel(writer.map().seq());
         let failed = Arc::new(AtomicBool::new(false));
-        let engine = Engine { inbox, current: current.clone(), published, reader, failed: failed.clone() };
+        let health = journal.health();
+        let engine = Engine {
+            inbox,
+            current: current.clone(),
+            published,
+            reader,
+            failed: failed.clone(),
+            health: health.clone(),
+        };
         let saving = snapshot.map(|file| Saving::new(file, engine.reader.clone(), saved));
         let worker =
-            Worker { journal, writer, clock, current, publish, jobs, ticked: None, failed, saving };
+            Worker { journal, writer, clock, current, publish, jobs, ticked: None, failed, health, saving };
         let thread = std::thread::Builder::new()
             .name("engine".to_owned())
             .spawn(move || worker.run())
@@ -121,6 +131,11 @@ impl Engine {
     /// Whether the journal failed: what is there can be read, nothing more is taken.
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
+    }
+
+    /// What is not well with this node.
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
     pub fn reader(&self) -> &Arc<dyn Reader> {
@@ -150,6 +165,7 @@ struct Worker {
     ticked: Option<Duration>,
     /// The journal failed: nothing may be acknowledged any more, only read.
     failed: Arc<AtomicBool>,
+    health: Health,
     saving: Option<Saving>,
 }
 
@@ -255,11 +271,7 @@ impl Worker {
                 return Err(EngineError::Full);
             }
             Err(e) => {
-                self.failed.store(true, Ordering::Relaxed);
-                tracing::error!(
-                    error = &e as &dyn std::error::Error,
-                    "the journal failed; only reading goes on"
-                );
+                self.fail(&e);
                 return Err(EngineError::Journal);
             }
         };
@@ -278,6 +290,16 @@ impl Worker {
             self.publish.send_replace(self.writer.map().seq());
         }
         Ok(outcomes)
+    }
+
+    /// What the disk holds now is not known, and trying again could look like success: only reading
+    /// goes on.
+    fn fail(&mut self, error: &JournalError) {
+        self.failed.store(true, Ordering::Relaxed);
+        tracing::error!(error = error as &dyn std::error::Error, "the journal failed");
+        let advice = "the store failed: only reading goes on, nothing more is acknowledged; \
+                      look at the disk, then start the server again";
+        self.health.raise(Condition::ReadOnly, advice);
     }
 
     fn tick_if_due(&mut self) {

@@ -31,6 +31,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::health::Health;
 use crate::model::{
     AgencyId, AreaId, CategoryId, Channel, Command, Entry, Epoch, IncidentNo, LngLat, Outcome, Projection,
     ReportNo, ReportPrivate, Secret, SenderId, Seq, Status, TimeMs,
@@ -98,6 +99,11 @@ pub trait Journal: Send {
 
     /// A handle for readers on other threads; it sees everything that was appended.
     fn reader(&self) -> Arc<dyn Reader>;
+
+    /// Where the journal says what is not well with it, always the same list. A node's is its journal's.
+    fn health(&self) -> Health {
+        Health::default()
+    }
 }
 
 /// What can be read of the journal, at any time, beside the writer.

@@ -5,6 +5,8 @@ pub mod crash;
 pub mod fold;
 pub mod golden;
 pub mod history;
+pub mod platter;
+pub mod power_cut;
 pub mod seen;
 pub mod socket;
 
