@@ -4,6 +4,7 @@ PANTAU_LISTEN ?= 127.0.0.1:8080
 PANTAU_DATA ?= var
 PANTAU_CITY ?= geodata/ternate
 ROUNDS ?= 200
+SEED ?= 1
 export PANTAU_LISTEN PANTAU_DATA PANTAU_CITY
 
 BIN := target/release/pantau
@@ -42,8 +43,8 @@ bench: pages ## Figures beside those of the peers. QUICK=1 takes under ten minut
 wall-speed: build ## The wall in Chromium with INCIDENTS (100000) while CHANGES (50) a second come in for MINUTES (3): first picture, frames, heap
 	npm --prefix web run speed
 
-crash: ## kill -9 under load, ROUNDS times; ends with the count of what was lost
-	cargo run --example crash -- --rounds $(ROUNDS)
+crash: ## kill -9 under load, ROUNDS times, then as many power cuts; ends with the count of what was lost. SEED=n plays a run again
+	cargo run --example crash -- --rounds $(ROUNDS) --seed $(SEED)
 
 clean:
 	rm -rf target web/dist web/node_modules

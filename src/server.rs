@@ -18,7 +18,7 @@ use crate::clock::{Clock, ReplayClock, SystemClock};
 use crate::config::ServeSettings;
 use crate::engine::Engine;
 use crate::feed::{TextSearch, Views};
-use crate::journal::{FolderMode, Journal, Place};
+use crate::journal::{FolderMode, Journal, Place, PostgisStandby, Standby, StoreUrl};
 use crate::model::IdKey;
 
 /// How the feed beats.
@@ -55,6 +55,14 @@ pub struct Server {
     ears: Ears,
 }
 
+/// An engine that runs, and what goes with its history.
+struct Running {
+    engine: Engine,
+    thread: JoinHandle<()>,
+    ids: IdKey,
+    mode: Mode,
+}
+
 /// The threads on which sockets are opened and heard.
 struct Ears {
     handle: Handle,
@@ -88,6 +96,9 @@ impl Server {
     pub fn start(settings: &ServeSettings) -> anyhow::Result<Server> {
         let city = Arc::new(City::load(&settings.city)?);
         let folder_mode = if settings.replay { FolderMode::Replay } else { FolderMode::Live };
+        if let (Some(url), false) = (&settings.store, settings.replay) {
+            return Server::on_database(url, city, settings);
+        }
         let place =
             settings.store.clone().map_or_else(|| Place::Folder(settings.data.clone()), Place::Database);
         let journal = place.open(city.clone(), folder_mode)?;
@@ -101,6 +112,19 @@ impl Server {
             Mode::Replay(clock) => clock.clone(),
         };
         Server::of_parts(journal, city, clock, mode, settings.trust_loopback, Pulse::default())
+    }
+
+    /// The one writer of a database, or its standby where another process writes it.
+    fn on_database(url: &StoreUrl, city: Arc<City>, settings: &ServeSettings) -> anyhow::Result<Server> {
+        let standby = PostgisStandby::open(url, city.clone(), FolderMode::Live)?;
+        std::fs::create_dir_all(&settings.data)
+            .with_context(|| format!("the data folder {} cannot be made", settings.data.display()))?;
+        let standby = standby.keeping_in(&settings.data);
+        let ids = IdKey::new(standby.secret(), &city.code_prefix);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let (engine, thread) = Engine::stand_by(Box::new(standby), city.clone(), clock.clone())?;
+        let running = Running { engine, thread, ids, mode: Mode::Live };
+        Server::around(running, city, clock, settings.trust_loopback, Pulse::default())
     }
 
     /// The server over a journal and a clock of the caller's choice: what tests start.
@@ -117,6 +141,18 @@ impl Server {
     ) -> anyhow::Result<Server> {
         let ids = IdKey::new(journal.secret(), &city.code_prefix);
         let (engine, thread) = Engine::start(journal, city.clone(), clock.clone())?;
+        Server::around(Running { engine, thread, ids, mode }, city, clock, trust_loopback, pulse)
+    }
+
+    /// The server around an engine that runs.
+    fn around(
+        running: Running,
+        city: Arc<City>,
+        clock: Arc<dyn Clock>,
+        trust_loopback: bool,
+        pulse: Pulse,
+    ) -> anyhow::Result<Server> {
+        let Running { engine, thread, ids, mode } = running;
         let search = Arc::new(TextSearch::new(engine.reader().clone()));
         let nudge = Arc::new(Notify::new());
         let (stop, stopping) = watch::channel(false);

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::app::AppState;
 use super::problem::Problem;
-use crate::engine::EngineError;
+use crate::health::Condition;
 
 #[utoipa::path(get, path = "/healthz", tag = "operation", description = "The process is alive.", responses((status = 200)))]
 pub async fn healthz() -> &'static str {
@@ -16,16 +16,24 @@ pub async fn healthz() -> &'static str {
 }
 
 #[utoipa::path(get, path = "/readyz", tag = "operation",
-    description = "Answers are complete (the server listens only once they are) and reports are taken. `state` is the newest \
-        hash of all that is shown, with its seq: equal on every node that has the same seq there.",
+    description = "Answers are complete (the server listens only once they are) and reports are taken. `conditions` names what is \
+        not well all the same. `state` is the newest hash of all that is shown, with its seq: equal on every node that has the \
+        same seq there.",
     responses((status = 200), (status = 503)))]
 pub async fn readyz(State(app): State<AppState>) -> Result<Response, Problem> {
-    if app.engine.has_failed() {
-        return Err(EngineError::Journal.into());
+    let standing = app.engine.health().standing();
+    if let Some((condition, detail)) = standing.iter().find(|(condition, _)| condition.stops_reports()) {
+        return Err(Problem::unhealthy(*condition, detail));
     }
     let live = app.live();
     let epoch = live.epoch().to_string();
-    let mut body = json!({"ready": true, "seq": live.seq().0, "epoch": epoch, "build": crate::BUILD});
+    let conditions: Vec<_> = standing
+        .iter()
+        .map(|(condition, detail)| json!({"name": condition.key(), "detail": detail}))
+        .collect();
+    let mut body = json!({
+        "ready": true, "seq": live.seq().0, "epoch": epoch, "build": crate::BUILD, "conditions": conditions,
+    });
     if let Some(mark) = app.engine.moments().marks().newest() {
         body["state"] = json!({"seq": mark.seq.0, "hash": mark.hash.to_string()});
     }
@@ -41,6 +49,10 @@ pub async fn metrics(State(app): State<AppState>) -> Response {
     if let Some(mark) = app.engine.moments().marks().newest() {
         metrics::gauge!("pantau_state_seq").set(mark.seq.0 as f64);
         metrics::gauge!("pantau_state_hash").set(mark.hash.as_figure());
+    }
+    for condition in Condition::ALL {
+        let stands = app.engine.health().stands(condition);
+        metrics::gauge!("pantau_condition", "name" => condition.key()).set(f64::from(u8::from(stands)));
     }
     metrics::gauge!("pantau_views").set(app.views.view_count() as f64);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render()).into_response()

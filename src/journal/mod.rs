@@ -42,7 +42,9 @@ pub use sqlite::{FolderMode, SqliteJournal, VerifyFault, VerifyReport, verify};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::health::Health;
 use crate::model::{
     AgencyId, AreaId, CategoryId, Channel, Command, Entry, Epoch, IncidentNo, LngLat, Outcome, Projection,
     ReportNo, ReportPrivate, Secret, SenderId, Seq, Status, TimeMs,
@@ -117,6 +119,16 @@ pub trait Journal: Send {
     /// A handle for readers on other threads; it sees everything that was appended.
     fn reader(&self) -> Arc<dyn Reader>;
 
+    /// Where the journal says what is not well with it, always the same list. A node's is its journal's.
+    fn health(&self) -> Health {
+        Health::default()
+    }
+
+    /// How often [`Journal::check`] is to be called where nothing is written; `None`: it need not be.
+    fn check_every(&self) -> Option<Duration> {
+        None
+    }
+
     /// Whether this is still the one writer.
     ///
     /// # Errors
@@ -133,22 +145,20 @@ pub trait Journal: Send {
     fn resume(&mut self) -> Result<Option<Head>, JournalError> {
         Ok(Some(self.head()))
     }
-
-    /// What of the store's own settings breaks the promise that nothing acknowledged is lost, each with
-    /// what to do.
-    fn broken_promises(&self) -> Vec<String> {
-        Vec::new()
-    }
 }
 
 /// A store that another process may be writing: it can be read, followed, and taken over.
 pub trait Standby: Send {
+    /// The head, and a reader of that very moment, whatever is committed meanwhile. It holds old rows in
+    /// the database up: use it to stand up, then let it go.
+    ///
     /// # Errors
     /// Where the store cannot be read.
-    fn head(&self) -> Result<Head, JournalError>;
+    fn moment(&self) -> Result<(Head, Arc<dyn Reader>), JournalError>;
 
     fn secret(&self) -> Secret;
 
+    /// A reader of what is there now.
     fn reader(&self) -> Arc<dyn Reader>;
 
     /// Waits until something new may be there to read, for a fraction of a second at most.
@@ -160,8 +170,11 @@ pub trait Standby: Send {
     /// Where the store fails; asking again may help where it is away.
     fn take(&mut self) -> Result<Option<Box<dyn Journal>>, JournalError>;
 
-    /// As [`Journal::broken_promises`].
-    fn broken_promises(&self) -> Vec<String>;
+    /// As [`Journal::folder`].
+    fn folder(&self) -> Option<&Path>;
+
+    /// As [`Journal::health`]; the same list.
+    fn health(&self) -> Health;
 }
 
 /// What can be read of the journal, at any time, beside the writer.

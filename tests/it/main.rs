@@ -19,6 +19,7 @@ mod live_law;
 mod slow;
 mod socket;
 mod sse;
+mod standby;
 mod statistics_oracle;
 mod tidy;
 mod vanished;

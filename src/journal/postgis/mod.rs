@@ -33,9 +33,10 @@ pub(super) use rows::get;
 pub use standby::PostgisStandby;
 pub use url::StoreUrl;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::Duration;
 
 use self::read::PostgisReader;
 use self::session::Session;
@@ -43,8 +44,11 @@ use self::term::{Beat, fenced};
 use super::codec::Encoder;
 use super::{DerivedUpdate, FolderMode, Head, Journal, JournalError, Reader, Standby};
 use crate::city::City;
+use crate::health::Health;
 use crate::model::{Command, Epoch, Outcome, Secret, TimeMs};
 
+/// A writer that was fenced ends within this.
+const CHECK_EVERY: Duration = Duration::from_millis(500);
 /// How often the right to write is asked for, a fraction of a second apart, before somebody else has it.
 const TRIES_AT_OPENING: u32 = 5;
 
@@ -56,6 +60,9 @@ struct Database {
     epoch: Epoch,
     secret: Secret,
     promise: Promise,
+    health: Health,
+    /// Of this node: what is derived may be kept there.
+    folder: Option<PathBuf>,
     reader: Arc<PostgisReader>,
 }
 
@@ -158,7 +165,7 @@ impl Journal for PostgisJournal {
     }
 
     fn folder(&self) -> Option<&Path> {
-        None
+        self.db.folder.as_deref()
     }
 
     fn append(
@@ -225,8 +232,12 @@ impl Journal for PostgisJournal {
         }
     }
 
-    fn broken_promises(&self) -> Vec<String> {
-        self.db.promise.broken.clone()
+    fn health(&self) -> Health {
+        self.db.health.clone()
+    }
+
+    fn check_every(&self) -> Option<Duration> {
+        Some(CHECK_EVERY)
     }
 
     fn reader(&self) -> Arc<dyn Reader> {

@@ -11,6 +11,7 @@ use super::rows::{get, hash, number, seq, time};
 use super::url::StoreUrl;
 use super::{Database, Promise};
 use crate::city::City;
+use crate::health::Health;
 use crate::journal::codec::{CHAIN_START, Hash, hex, unhex};
 use crate::journal::copy::UNFINISHED;
 use crate::journal::decide::Counters;
@@ -56,6 +57,8 @@ pub(super) fn open(
         epoch,
         secret: Secret(secret),
         promise,
+        health: Health::default(),
+        folder: None,
     })
 }
 

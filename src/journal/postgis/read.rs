@@ -21,6 +21,8 @@ use crate::model::{Entry, Fact, IncidentNo, Projection, ReportNo, Seq, TimeMs};
 /// Sessions kept between calls; more are opened for as long as more calls run at once.
 const POOL_MAX: usize = 4;
 
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+
 const ENTRIES: &str = "SELECT e.seq, e.at, e.body, coalesce(r.private, a.private) FROM entry e \
      LEFT JOIN report r ON r.seq = e.seq LEFT JOIN action a ON a.seq = e.seq";
 
@@ -29,11 +31,34 @@ pub(super) struct PostgisReader {
     driver: Arc<Driver>,
     city: Arc<City>,
     pool: Mutex<Vec<Link>>,
+    /// Where all sessions look at one moment: the session that keeps it, and its name.
+    frozen: Option<(Mutex<Link>, String)>,
 }
 
 impl PostgisReader {
     pub fn new(url: StoreUrl, driver: Arc<Driver>, city: Arc<City>) -> PostgisReader {
-        PostgisReader { url, driver, city, pool: Mutex::default() }
+        PostgisReader { url, driver, city, pool: Mutex::default(), frozen: None }
+    }
+
+    /// A reader of this very moment, whatever is committed meanwhile.
+    pub fn frozen(&self) -> Result<PostgisReader, JournalError> {
+        let link = Link::connect(&self.driver, &self.url)?;
+        link.run(BEGIN)?;
+        let name = link.first("SELECT pg_export_snapshot()", &[])?;
+        let name: String = name.map_or(Ok(String::new()), |row| get(&row, 0))?;
+        let (url, driver, city) = (self.url.clone(), self.driver.clone(), self.city.clone());
+        Ok(PostgisReader {
+            frozen: Some((Mutex::new(link), name)),
+            ..PostgisReader::new(url, driver, city)
+        })
+    }
+
+    fn connect(&self) -> Result<Link, JournalError> {
+        let link = Link::connect(&self.driver, &self.url)?;
+        if let Some((_, name)) = &self.frozen {
+            link.run(&format!("{BEGIN}; SET TRANSACTION SNAPSHOT '{name}'"))?;
+        }
+        Ok(link)
     }
 
     /// Seq and time of the newest entry.
@@ -54,7 +79,7 @@ impl PostgisReader {
                 }
             }
         }
-        let link = Link::connect(&self.driver, &self.url)?;
+        let link = self.connect()?;
         let result = read(&link);
         if !matches!(result, Err(JournalError::Away(_))) {
             self.give_back(link);
@@ -80,8 +105,11 @@ impl PostgisReader {
         &self,
         mut read: impl FnMut(&Link) -> Result<T, JournalError>,
     ) -> Result<T, JournalError> {
+        if self.frozen.is_some() {
+            return self.with(read);
+        }
         self.with(|link| {
-            link.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
+            link.run(BEGIN)?;
             let result = read(link);
             link.run("ROLLBACK")?;
             result

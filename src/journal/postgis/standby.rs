@@ -1,5 +1,6 @@
 //! A second process on the database: it reads, waits, and takes over.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use super::term::Watch;
 use super::url::StoreUrl;
 use super::{Database, PostgisJournal, open};
 use crate::city::City;
+use crate::health::{Condition, Health};
 use crate::journal::{FolderMode, Head, Journal, JournalError, Reader, Standby};
 use crate::model::Secret;
 
@@ -41,9 +43,20 @@ impl PostgisStandby {
         PostgisStandby::with(open::open(url, city, mode, true)?)
     }
 
+    /// What is derived of the journal may be kept in this folder of the node.
+    #[must_use]
+    pub fn keeping_in(mut self, folder: &Path) -> PostgisStandby {
+        if let Some(db) = Arc::get_mut(&mut self.db) {
+            db.folder = Some(folder.to_owned());
+        }
+        self
+    }
+
     fn with(db: Database) -> Result<PostgisStandby, JournalError> {
-        for broken in &db.promise.broken {
-            tracing::error!("the promise that nothing acknowledged is lost does NOT hold: {broken}");
+        if !db.promise.broken.is_empty() {
+            let broken = db.promise.broken.join("; ");
+            let detail = format!("the promise that nothing acknowledged is lost does NOT hold: {broken}");
+            db.health.raise(Condition::PromiseBroken, detail);
         }
         if db.promise.commit_is_asynchronous {
             tracing::warn!(
@@ -79,9 +92,10 @@ impl PostgisStandby {
 }
 
 impl Standby for PostgisStandby {
-    fn head(&self) -> Result<Head, JournalError> {
-        let (seq, at) = self.db.reader.last()?;
-        Ok(Head { epoch: self.db.epoch, seq, at })
+    fn moment(&self) -> Result<(Head, Arc<dyn Reader>), JournalError> {
+        let reader = self.db.reader.frozen()?;
+        let (seq, at) = reader.last()?;
+        Ok((Head { epoch: self.db.epoch, seq, at }, Arc::new(reader)))
     }
 
     fn secret(&self) -> Secret {
@@ -111,7 +125,11 @@ impl Standby for PostgisStandby {
         Ok(self.take_now()?.map(|journal| Box::new(journal) as Box<dyn Journal>))
     }
 
-    fn broken_promises(&self) -> Vec<String> {
-        self.db.promise.broken.clone()
+    fn folder(&self) -> Option<&Path> {
+        self.db.folder.as_deref()
+    }
+
+    fn health(&self) -> Health {
+        self.db.health.clone()
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
+use crate::health::Condition;
 use crate::journal::postgres_server::{Cluster, shared};
 use crate::journal::suite;
 use crate::journal::testing::{self, NOW, act, import_row, key, receipt, report, sensitive_report};
@@ -112,7 +113,7 @@ fn a_second_writer_waits_as_a_standby_and_takes_over_when_the_first_ends() {
     assert!(second.take_now().unwrap().is_none());
     assert!(db.refused(testing::city(), FolderMode::Live).contains("is written by another pantau"));
     first.append(vec![report(|_| {})], NOW, None).unwrap();
-    assert_eq!(second.head().unwrap(), first.head());
+    assert_eq!(second.moment().unwrap().0, first.head());
     assert_eq!(second.secret(), first.secret());
     drop(first);
     let mut taken = loop {
@@ -281,9 +282,9 @@ fn what_breaks_the_promise_is_named() {
     let Some(cluster) = Cluster::start(&settings).unwrap() else { return };
     let url: StoreUrl = cluster.new_database().unwrap().parse().unwrap();
     let journal = PostgisJournal::open(&url, testing::city(), FolderMode::Live).unwrap();
-    let broken = journal.broken_promises();
-    assert_eq!(broken.len(), 2, "{broken:?}");
-    assert!(broken[0].contains("fsync = on") && broken[1].contains("full_page_writes = on"), "{broken:?}");
+    let (condition, said) = journal.health().standing().remove(0);
+    assert_eq!(condition, Condition::PromiseBroken);
+    assert!(said.contains("fsync = on") && said.contains("full_page_writes = on"), "{said}");
     assert!(journal.db.promise.commit_is_asynchronous);
     let session = journal.session.as_ref().unwrap();
     let row = session.link.first("SELECT current_setting('synchronous_commit')", &[]).unwrap().unwrap();

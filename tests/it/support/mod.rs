@@ -5,8 +5,11 @@ pub mod crash;
 pub mod fold;
 pub mod golden;
 pub mod history;
+pub mod node;
+pub mod platter;
 #[allow(dead_code, reason = "shared with the journal's own tests, which use other parts of it")]
 pub mod postgres;
+pub mod power_cut;
 pub mod seen;
 pub mod socket;
 

@@ -1,0 +1,67 @@
+//! The real server as a process of its own, to be killed, stopped and continued.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use pantau::cli::Client;
+
+use super::repo;
+
+pub struct Node {
+    child: Child,
+    pub url: String,
+}
+
+impl Node {
+    /// Starts a server on a database, with a data folder of its own; returns once it listens.
+    pub fn on_database(store: &str, folder: &Path) -> anyhow::Result<Node> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pantau"));
+        for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("PANTAU_"))
+        {
+            command.env_remove(key);
+        }
+        command.args(["serve", "--listen", "127.0.0.1:0", "--trust-loopback", "--data"]).arg(folder);
+        command.arg("--city").arg(repo("geodata/ternate")).current_dir(folder);
+        command.env("PANTAU_STORE", store).env("PANTAU_LOG", "warn");
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
+        let stdout = child.stdout.take().expect("the output is piped");
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        let url = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let Some(url) = url.map(str::to_owned) else {
+            let _ = child.kill();
+            let _ = child.wait();
+            anyhow::bail!("the server did not start: {line:?}");
+        };
+        Ok(Node { child, url })
+    }
+
+    pub fn client(&self) -> Client {
+        Client::new(&self.url).expect("the address is one")
+    }
+
+    /// `STOP`, `CONT`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        assert!(sent.unwrap().success(), "kill -{name}");
+    }
+
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits until it ends by itself; whether it says that all was well.
+    pub fn ended_well(mut self) -> bool {
+        self.child.wait().unwrap().success()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
