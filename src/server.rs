@@ -12,13 +12,13 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{Notify, watch};
 
-use crate::api::{App, AppState, Beats, Entrance, Mode, Rounds, Sockets, build_router};
+use crate::api::{App, AppState, Beats, Entrance, Mode, Rounds, Sockets, build_router, hand_on};
 use crate::city::City;
 use crate::clock::{Clock, ReplayClock, SystemClock};
 use crate::config::ServeSettings;
 use crate::engine::Engine;
 use crate::feed::{TextSearch, Views};
-use crate::journal::{FolderMode, Journal, Place, PostgisStandby, Standby, StoreUrl};
+use crate::journal::{FolderMode, Journal, Place, PostgisStandby, Spool, Standby, StoreUrl};
 use crate::model::IdKey;
 
 /// How the feed beats.
@@ -61,6 +61,7 @@ struct Running {
     thread: JoinHandle<()>,
     ids: IdKey,
     mode: Mode,
+    spool: Option<Arc<Spool>>,
 }
 
 /// The threads on which sockets are opened and heard.
@@ -119,11 +120,13 @@ impl Server {
         let standby = PostgisStandby::open(url, city.clone(), FolderMode::Live)?;
         std::fs::create_dir_all(&settings.data)
             .with_context(|| format!("the data folder {} cannot be made", settings.data.display()))?;
+        let spool = Arc::new(Spool::open(&settings.data)?);
         let standby = standby.keeping_in(&settings.data);
         let ids = IdKey::new(standby.secret(), &city.code_prefix);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let (engine, thread) = Engine::stand_by(Box::new(standby), city.clone(), clock.clone())?;
-        let running = Running { engine, thread, ids, mode: Mode::Live };
+        let spool = Some(spool);
+        let running = Running { engine, thread, ids, mode: Mode::Live, spool };
         Server::around(running, city, clock, settings.trust_loopback, Pulse::default())
     }
 
@@ -141,7 +144,13 @@ impl Server {
     ) -> anyhow::Result<Server> {
         let ids = IdKey::new(journal.secret(), &city.code_prefix);
         let (engine, thread) = Engine::start(journal, city.clone(), clock.clone())?;
-        Server::around(Running { engine, thread, ids, mode }, city, clock, trust_loopback, pulse)
+        Server::around(
+            Running { engine, thread, ids, mode, spool: None },
+            city,
+            clock,
+            trust_loopback,
+            pulse,
+        )
     }
 
     /// The server around an engine that runs.
@@ -152,7 +161,7 @@ impl Server {
         trust_loopback: bool,
         pulse: Pulse,
     ) -> anyhow::Result<Server> {
-        let Running { engine, thread, ids, mode } = running;
+        let Running { engine, thread, ids, mode, spool } = running;
         let search = Arc::new(TextSearch::new(engine.reader().clone()));
         let nudge = Arc::new(Notify::new());
         let (stop, stopping) = watch::channel(false);
@@ -177,6 +186,7 @@ impl Server {
             clock,
             mode,
             trust_loopback,
+            spool,
             views: Arc::new(Views::default()),
             search,
             beats,
@@ -201,6 +211,7 @@ impl Server {
     pub async fn serve(self, listener: TcpListener, until: impl Future<Output = ()>) -> anyhow::Result<()> {
         let Server { app, engine, stop, patience, ears: _ears } = self;
         let router = build_router(app.clone());
+        let handing_on = tokio::spawn(hand_on(app.clone()));
         // Tapped for nothing: so axum knows how to name the peer.
         let listener = Entrance::new(listener, patience).tap_io(|_| {});
         let mut stopped = stop.subscribe();
@@ -218,6 +229,8 @@ impl Server {
         stop.send_replace(true);
         let sockets = app.sockets.clone();
         drop(app);
+        // It ends by itself; a batch that is on its way is handed on again at the next start.
+        let _ = tokio::time::timeout(STOP_TIMEOUT, handing_on).await;
         let serving_ended = tokio::time::timeout(STOP_TIMEOUT, serving).await;
         anyhow::ensure!(
             !ended_early,

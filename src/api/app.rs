@@ -9,6 +9,7 @@ use crate::city::City;
 use crate::clock::{Clock, ReplayClock};
 use crate::engine::Engine;
 use crate::feed::{Beat, TextSearch, Views};
+use crate::journal::Spool;
 use crate::live::LiveMap;
 use crate::model::IdKey;
 
@@ -36,6 +37,8 @@ pub struct App {
     pub mode: Mode,
     /// Readers on this machine are staff: for trying and developing.
     pub trust_loopback: bool,
+    /// Where reports are kept while the database is away; `None` where the journal is in the data folder.
+    pub spool: Option<Arc<Spool>>,
     pub views: Arc<Views>,
     pub search: Arc<TextSearch>,
     /// The beat of each round over the sockets.

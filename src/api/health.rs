@@ -34,6 +34,9 @@ pub async fn readyz(State(app): State<AppState>) -> Result<Response, Problem> {
     let mut body = json!({
         "ready": true, "seq": live.seq().0, "epoch": epoch, "build": crate::BUILD, "conditions": conditions,
     });
+    if let Some(spool) = app.spool.clone() {
+        body["waiting"] = super::blocking(move || spool.waiting_count()).await?.into();
+    }
     if let Some(mark) = app.engine.moments().marks().newest() {
         body["state"] = json!({"seq": mark.seq.0, "hash": mark.hash.to_string()});
     }
@@ -53,6 +56,9 @@ pub async fn metrics(State(app): State<AppState>) -> Response {
     for condition in Condition::ALL {
         let stands = app.engine.health().stands(condition);
         metrics::gauge!("pantau_condition", "name" => condition.key()).set(f64::from(u8::from(stands)));
+    }
+    if let Some(waiting) = app.spool.as_ref().and_then(|spool| spool.waiting_count().ok()) {
+        metrics::gauge!("pantau_spool_waiting").set(waiting as f64);
     }
     metrics::gauge!("pantau_views").set(app.views.view_count() as f64);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render()).into_response()

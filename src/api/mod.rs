@@ -19,12 +19,14 @@ mod pages;
 mod params;
 mod problem;
 mod reports;
+mod spool;
 mod sse;
 
 pub use app::{App, AppState, Mode};
 pub use entrance::Entrance;
 pub use live::{Beats, Rounds, Sockets};
 pub use problem::Problem;
+pub use spool::hand_on;
 
 use std::sync::Arc;
 

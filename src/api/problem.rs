@@ -230,6 +230,9 @@ impl From<EngineError> for Problem {
 
 impl From<JournalError> for Problem {
     fn from(error: JournalError) -> Problem {
+        if matches!(error, JournalError::Full) {
+            return EngineError::Full.into();
+        }
         if let JournalError::Away(what) = &error {
             let detail = format!("the database {what}; ask again in a moment");
             let (kind, title) = (Condition::DatabaseAway.key(), "The database does not answer");

@@ -26,6 +26,7 @@ mod postgis;
 #[allow(dead_code, reason = "shared with the integration tests, which use other parts of it")]
 #[path = "../../tests/it/support/postgres.rs"]
 mod postgres_server;
+mod spool;
 mod sqlite;
 #[cfg(test)]
 mod suite;
@@ -37,6 +38,7 @@ pub use copy::{Copied, migrate, verify_database};
 pub use memory::MemoryJournal;
 pub use place::Place;
 pub use postgis::{PostgisJournal, PostgisStandby, StoreUrl};
+pub use spool::{Kept, Spool, Waiting, Whereabouts};
 pub use sqlite::{FolderMode, SqliteJournal, VerifyFault, VerifyReport, verify};
 
 use std::ops::RangeInclusive;
