@@ -98,15 +98,18 @@ pub async fn hand_on(app: AppState) {
         let takes = ![Condition::DatabaseAway, Condition::StandsBy, Condition::ReadOnly]
             .into_iter()
             .any(|condition| app.engine.health().stands(condition));
-        while takes {
-            match hand_on_batch(&app, &spool).await {
-                Ok(0) => break,
-                Ok(n) => tracing::info!(reports = n, "were handed on from the spool"),
-                Err(problem) => {
-                    tracing::warn!("reports in the spool wait on: {}", problem.detail);
-                    break;
-                }
-            }
+        if takes {
+            hand_on_all(&app, &spool).await;
+        }
+    }
+}
+
+async fn hand_on_all(app: &AppState, spool: &Arc<Spool>) {
+    loop {
+        match hand_on_batch(app, spool).await {
+            Ok(0) => return,
+            Ok(n) => tracing::info!(reports = n, "were handed on from the spool"),
+            Err(problem) => return tracing::warn!("reports in the spool wait on: {}", problem.detail),
         }
     }
 }

@@ -4,14 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pantau::cli::Client;
 use pantau::journal::{FolderMode, Place, StoreUrl, verify_database};
 use pantau::model::{Fact, Seq};
 use serde_json::{Value, json};
 
-use crate::support::node::Node;
+use crate::support::node::{Node, monotonic};
 use crate::support::postgres::{Cluster, SETTINGS};
 use crate::support::ternate;
 
@@ -88,10 +88,10 @@ fn reports_go_on_while_the_database_stands_still_or_is_killed_and_each_is_stored
 
     // It stands still, in the middle of a commit as likely as not.
     cluster.signal("STOP").unwrap();
-    let began = Instant::now();
+    let began = monotonic();
     told.extend((0..20).map(|i| post(&client, format!("stopped {i}"), Some(&format!("key {i}")))));
     assert!(told.iter().skip(5).all(|one| one.waits));
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!((monotonic() - began) < Duration::from_secs(10), "{:?}", (monotonic() - began));
     let again = post(&client, "stopped 3".to_owned(), Some("key 3"));
     assert_eq!(again.code, told[8].code, "sent twice, kept once");
     let other = client.post("/api/v1/reports", &report("other"), Some("key 3")).unwrap_err().to_string();
@@ -131,7 +131,7 @@ fn senders_hardly_wait_for_a_database_that_stands_still() {
     let node = Node::on_database(&text, folder.path()).unwrap();
     let mut told = Vec::new();
     for seconds in [1, 3, 10, 30].into_iter().filter(|seconds| *seconds <= stops) {
-        let began = Instant::now();
+        let began = monotonic();
         let (mut waits, mut n) = (Vec::new(), 0);
         cluster.signal("STOP").unwrap();
         thread::scope(|scope| {
@@ -140,10 +140,10 @@ fn senders_hardly_wait_for_a_database_that_stands_still() {
                     let client = node.client();
                     scope.spawn(move || {
                         let (mut waits, mut told) = (Vec::new(), Vec::new());
-                        while began.elapsed() < Duration::from_secs(seconds) {
-                            let asked = Instant::now();
+                        while (monotonic() - began) < Duration::from_secs(seconds) {
+                            let asked = monotonic();
                             told.push(post(&client, format!("{seconds} {sender} {}", told.len()), None));
-                            waits.push(asked.elapsed());
+                            waits.push(monotonic() - asked);
                             // About what a city in trouble sends: not as much as the machine can take.
                             thread::park_timeout(Duration::from_millis(20));
                         }
@@ -151,7 +151,7 @@ fn senders_hardly_wait_for_a_database_that_stands_still() {
                     })
                 })
                 .collect();
-            while began.elapsed() < Duration::from_secs(seconds) {
+            while (monotonic() - began) < Duration::from_secs(seconds) {
                 look_again();
             }
             cluster.signal("CONT").unwrap();
@@ -162,7 +162,7 @@ fn senders_hardly_wait_for_a_database_that_stands_still() {
                 told.extend(promised);
             }
         });
-        let drained = Instant::now();
+        let drained = monotonic();
         wait_until_handed_on(&node.client());
         waits.sort();
         let quantile = |q: f64| waits[((waits.len() - 1) as f64 * q).round() as usize].as_millis();
@@ -172,7 +172,7 @@ fn senders_hardly_wait_for_a_database_that_stands_still() {
             quantile(0.5),
             quantile(0.99),
             quantile(1.0),
-            drained.elapsed().as_millis()
+            (monotonic() - drained).as_millis()
         );
     }
     check(&store, &node.client(), &told);

@@ -9,6 +9,7 @@
 mod support;
 
 mod crash;
+mod crash_postgres;
 mod database_away;
 mod feed_law;
 mod follow_law;

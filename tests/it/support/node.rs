@@ -3,10 +3,19 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::time::Duration;
 
 use pantau::cli::Client;
+use pantau::clock::{Clock, SystemClock};
 
 use super::repo;
+
+/// Real time since some fixed moment.
+pub fn monotonic() -> Duration {
+    static CLOCK: LazyLock<SystemClock> = LazyLock::new(SystemClock::new);
+    CLOCK.monotonic()
+}
 
 pub struct Node {
     child: Child,
