@@ -60,8 +60,8 @@ pub fn single(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         ours,
         peer,
         peer_is: "the same server on its file, in the same run".to_owned(),
-        at_least: AtLeast::Times(0.5),
-        aim: "1 x",
+        at_least: AtLeast::Times(0.3),
+        aim: "0.5 x",
         aim_met: None,
         guard: "after each run the figures count every acknowledged report, and pantau verify proves the log of both".to_owned(),
         notes: vec![format!(
