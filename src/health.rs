@@ -61,6 +61,13 @@ impl Condition {
     }
 }
 
+impl Condition {
+    /// Whether what is shown lacks reports that were sent, or soon will.
+    fn degrades(self) -> bool {
+        matches!(self, Condition::ReadOnly | Condition::DatabaseAway | Condition::DiskFull)
+    }
+}
+
 /// The conditions that stand, with a sentence each.
 #[derive(Debug, Clone, Default)]
 pub struct Health {
@@ -84,6 +91,11 @@ impl Health {
 
     pub fn stands(&self, condition: Condition) -> bool {
         self.lock().contains_key(&condition)
+    }
+
+    /// Whether screens should say that new reports may be missing from what they show.
+    pub fn is_degraded(&self) -> bool {
+        self.lock().keys().any(|condition| condition.degrades())
     }
 
     /// All that stands, the gravest first.
@@ -111,7 +123,9 @@ mod tests {
         let standing = elsewhere.standing();
         assert_eq!(standing[0], (Condition::DiskFull, "free more space".to_owned()));
         assert_eq!(standing.len(), 2);
+        assert!(elsewhere.is_degraded());
         elsewhere.clear(Condition::DiskFull);
+        assert!(!elsewhere.is_degraded(), "a slow clock hides no report");
         assert!(!health.stands(Condition::DiskFull) && health.stands(Condition::ClockBehind));
     }
 

@@ -12,13 +12,15 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{Notify, watch};
 
-use crate::api::{App, AppState, Beats, Entrance, Mode, Rounds, Sockets, build_router, hand_on};
+use crate::api::{
+    App, AppState, Beats, Entrance, Mode, Rounds, Sockets, build_router, hand_on, tell_health,
+};
 use crate::city::City;
 use crate::clock::{Clock, ReplayClock, SystemClock};
 use crate::config::ServeSettings;
 use crate::engine::Engine;
 use crate::feed::{TextSearch, Views};
-use crate::journal::{FolderMode, Journal, Place, PostgisStandby, Spool, Standby, StoreUrl};
+use crate::journal::{FolderMode, HandIn, Journal, Place, PostgisStandby, Spool, Standby, StoreUrl};
 use crate::model::IdKey;
 
 /// How the feed beats.
@@ -62,6 +64,7 @@ struct Running {
     ids: IdKey,
     mode: Mode,
     spool: Option<Arc<Spool>>,
+    hand_in: Option<Arc<dyn HandIn>>,
 }
 
 /// The threads on which sockets are opened and heard.
@@ -122,11 +125,12 @@ impl Server {
             .with_context(|| format!("the data folder {} cannot be made", settings.data.display()))?;
         let spool = Arc::new(Spool::open(&settings.data)?);
         let standby = standby.keeping_in(&settings.data);
+        let hand_in = standby.hand_in();
         let ids = IdKey::new(standby.secret(), &city.code_prefix);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let (engine, thread) = Engine::stand_by(Box::new(standby), city.clone(), clock.clone())?;
         let spool = Some(spool);
-        let running = Running { engine, thread, ids, mode: Mode::Live, spool };
+        let running = Running { engine, thread, ids, mode: Mode::Live, spool, hand_in: Some(hand_in) };
         Server::around(running, city, clock, settings.trust_loopback, Pulse::default())
     }
 
@@ -145,7 +149,7 @@ impl Server {
         let ids = IdKey::new(journal.secret(), &city.code_prefix);
         let (engine, thread) = Engine::start(journal, city.clone(), clock.clone())?;
         Server::around(
-            Running { engine, thread, ids, mode, spool: None },
+            Running { engine, thread, ids, mode, spool: None, hand_in: None },
             city,
             clock,
             trust_loopback,
@@ -161,11 +165,11 @@ impl Server {
         trust_loopback: bool,
         pulse: Pulse,
     ) -> anyhow::Result<Server> {
-        let Running { engine, thread, ids, mode, spool } = running;
+        let Running { engine, thread, ids, mode, spool, hand_in } = running;
         let search = Arc::new(TextSearch::new(engine.reader().clone()));
         let nudge = Arc::new(Notify::new());
         let (stop, stopping) = watch::channel(false);
-        let newest = Arc::new(Beats::new(engine.moments(), clock.clone()));
+        let newest = Arc::new(Beats::new(engine.moments(), clock.clone(), engine.health().clone()));
         let ears = Ears::start().context("the threads of the sockets could not start")?;
         let sockets = Sockets::new(newest.clone(), pulse.patience, ears.handle.clone());
         let rounds = Rounds {
@@ -187,6 +191,7 @@ impl Server {
             mode,
             trust_loopback,
             spool,
+            hand_in,
             views: Arc::new(Views::default()),
             search,
             beats,
@@ -212,6 +217,7 @@ impl Server {
         let Server { app, engine, stop, patience, ears: _ears } = self;
         let router = build_router(app.clone());
         let handing_on = tokio::spawn(hand_on(app.clone()));
+        let telling = tokio::spawn(tell_health(app.clone()));
         // Tapped for nothing: so axum knows how to name the peer.
         let listener = Entrance::new(listener, patience).tap_io(|_| {});
         let mut stopped = stop.subscribe();
@@ -231,6 +237,7 @@ impl Server {
         drop(app);
         // It ends by itself; a batch that is on its way is handed on again at the next start.
         let _ = tokio::time::timeout(STOP_TIMEOUT, handing_on).await;
+        telling.abort();
         let serving_ended = tokio::time::timeout(STOP_TIMEOUT, serving).await;
         anyhow::ensure!(
             !ended_early,

@@ -148,6 +148,21 @@ CREATE TABLE idempotency (
 
 CREATE INDEX idempotency_at ON idempotency (at);
 
+-- Reports that other nodes took while they could not reach this database, for the writer to put into the log, in the
+-- order of their places. What was put in keeps its code's number here, and nothing of what was said.
+CREATE TABLE handed_in (
+  place       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  waiting_no  bigint NOT NULL UNIQUE,
+  key         text COLLATE "C" NOT NULL UNIQUE, -- Idempotency-Key
+  body_digest bytea NOT NULL,
+  received_at bigint NOT NULL,
+  body        bytea,              -- ERASABLE: the JSON that was sent; NULL once it is in the log
+  report_no   bigint,
+  refused     text                -- why it was not put in
+);
+
+CREATE INDEX handed_in_waiting ON handed_in (place) WHERE body IS NOT NULL;
+
 -- Hotspots: computed from the entries up to a tick, kept so that a start needs no replay.
 CREATE TABLE derived (
   only_row  boolean PRIMARY KEY DEFAULT true CHECK (only_row),

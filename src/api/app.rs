@@ -9,7 +9,7 @@ use crate::city::City;
 use crate::clock::{Clock, ReplayClock};
 use crate::engine::Engine;
 use crate::feed::{Beat, TextSearch, Views};
-use crate::journal::Spool;
+use crate::journal::{HandIn, Spool};
 use crate::live::LiveMap;
 use crate::model::IdKey;
 
@@ -39,6 +39,8 @@ pub struct App {
     pub trust_loopback: bool,
     /// Where reports are kept while the database is away; `None` where the journal is in the data folder.
     pub spool: Option<Arc<Spool>>,
+    /// Where every node of a database may leave reports for the one that writes.
+    pub hand_in: Option<Arc<dyn HandIn>>,
     pub views: Arc<Views>,
     pub search: Arc<TextSearch>,
     /// The beat of each round over the sockets.

@@ -1,5 +1,7 @@
 //! For operations: is it alive, are its answers complete, what are its figures.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::header;
@@ -9,6 +11,22 @@ use serde_json::json;
 use super::app::AppState;
 use super::problem::Problem;
 use crate::health::Condition;
+
+/// How often it is looked after whether screens must be told.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Brings the next heartbeat early whenever this node becomes degraded, or well again: until the server stops.
+pub async fn tell_health(app: AppState) {
+    let mut stopping = app.stopping.clone();
+    let mut told = app.engine.health().is_degraded();
+    while tokio::time::timeout(LOOK_EVERY, stopping.wait_for(|stop| *stop)).await.is_err() {
+        let degraded = app.engine.health().is_degraded();
+        if degraded != told {
+            told = degraded;
+            app.nudge.notify_one();
+        }
+    }
+}
 
 #[utoipa::path(get, path = "/healthz", tag = "operation", description = "The process is alive.", responses((status = 200)))]
 pub async fn healthz() -> &'static str {

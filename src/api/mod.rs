@@ -24,6 +24,7 @@ mod sse;
 
 pub use app::{App, AppState, Mode};
 pub use entrance::Entrance;
+pub use health::tell_health;
 pub use live::{Beats, Rounds, Sockets};
 pub use problem::Problem;
 pub use spool::hand_on;

@@ -1,5 +1,5 @@
 //! Reports while the database is away: kept in the node's spool and acknowledged with `202`, then handed
-//! on in order, each once.
+//! on in order, each once; to the journal where this node writes it, else to the writer through the database.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::reports::{Prepared, prepare};
 use crate::feed::wire::time;
 use crate::health::Condition;
 use crate::intake::Ahead;
-use crate::journal::{JournalError, Kept, Spool, Waiting, Whereabouts};
+use crate::journal::{HandIn, JournalError, Kept, Spool, Waiting, WaitingRoom, Whereabouts};
 use crate::model::{Command, IdKey, Idempotency, NewReport, Outcome, Receipt, Refusal, ReportNo, TimeMs};
 
 /// Handed on together, at most.
@@ -79,10 +79,17 @@ pub(super) async fn find(app: &App, code: &str) -> Result<Option<Found>, Problem
         }
         Found::Answer(Json(body).into_response())
     };
-    Ok(super::blocking(move || spool.whereabouts(no)).await?.map(|found| match found {
-        Whereabouts::InJournal(no) => Found::InJournal(no),
-        Whereabouts::Waiting { received_at } => waiting("waiting", received_at),
-        Whereabouts::Refused { received_at } => waiting("rejected", received_at),
+    let elsewhere = app.hand_in.clone();
+    let found = super::blocking(move || match (spool.whereabouts(no)?, elsewhere) {
+        // Of another node, or handed in.
+        (None | Some(Whereabouts::HandedIn), Some(elsewhere)) => elsewhere.whereabouts(no),
+        (found, _) => Ok(found),
+    });
+    Ok(found.await?.and_then(|found| match found {
+        Whereabouts::HandedIn => None,
+        Whereabouts::InJournal(no) => Some(Found::InJournal(no)),
+        Whereabouts::Waiting { received_at } => Some(waiting("waiting", received_at)),
+        Whereabouts::Refused { received_at } => Some(waiting("rejected", received_at)),
     }))
 }
 
@@ -95,27 +102,55 @@ pub async fn hand_on(app: AppState) {
         if stopped {
             return;
         }
-        let takes = ![Condition::DatabaseAway, Condition::StandsBy, Condition::ReadOnly]
-            .into_iter()
-            .any(|condition| app.engine.health().stands(condition));
-        if takes {
-            hand_on_all(&app, &spool).await;
+        let stands = |condition| app.engine.health().stands(condition);
+        if stands(Condition::DatabaseAway) || stands(Condition::ReadOnly) {
+            continue;
+        }
+        let done = match (&app.hand_in, stands(Condition::StandsBy)) {
+            (Some(hand_in), true) => to_the_writer(&spool, hand_in).await,
+            (hand_in, _) => {
+                let mut rooms: Vec<Arc<dyn WaitingRoom>> = vec![spool.clone()];
+                rooms.extend(hand_in.clone().map(|hand_in| hand_in as Arc<dyn WaitingRoom>));
+                into_journal(&app, &rooms).await
+            }
+        };
+        if let Err(problem) = done {
+            tracing::warn!("reports in the spool wait on: {}", problem.detail);
         }
     }
 }
 
-async fn hand_on_all(app: &AppState, spool: &Arc<Spool>) {
-    loop {
-        match hand_on_batch(app, spool).await {
-            Ok(0) => return,
-            Ok(n) => tracing::info!(reports = n, "were handed on from the spool"),
-            Err(problem) => return tracing::warn!("reports in the spool wait on: {}", problem.detail),
+/// This node only follows: the writer finds them in the database.
+async fn to_the_writer(spool: &Arc<Spool>, hand_in: &Arc<dyn HandIn>) -> Result<(), Problem> {
+    let (spool, hand_in) = (spool.clone(), hand_in.clone());
+    super::blocking(move || {
+        loop {
+            let waiting = spool.waiting(BATCH)?;
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            hand_in.hand_in(&waiting)?;
+            spool.handed_in(&waiting)?;
+            tracing::info!(reports = waiting.len(), "were handed in for the server that writes");
+        }
+    })
+    .await
+}
+
+async fn into_journal(app: &AppState, rooms: &[Arc<dyn WaitingRoom>]) -> Result<(), Problem> {
+    for room in rooms {
+        loop {
+            match hand_on_batch(app, room).await? {
+                0 => break,
+                n => tracing::info!(reports = n, "were handed on from the spool"),
+            }
         }
     }
+    Ok(())
 }
 
 /// How many were handed on.
-async fn hand_on_batch(app: &AppState, spool: &Arc<Spool>) -> Result<usize, Problem> {
+async fn hand_on_batch(app: &AppState, spool: &Arc<dyn WaitingRoom>) -> Result<usize, Problem> {
     let reading = spool.clone();
     let waiting = super::blocking(move || reading.waiting(BATCH)).await?;
     let (mut answers, mut commands, mut sent) = (Vec::new(), Vec::new(), Vec::new());

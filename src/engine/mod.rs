@@ -120,7 +120,8 @@ impl Engine {
         let failed = Arc::new(AtomicBool::new(false));
         let (moments, reader, health) = (publisher.moments(), journal.reader(), journal.health());
         let engine = Engine { inbox, moments, reader, failed: failed.clone(), health };
-        let worker = Worker::new(journal, writer, clock, publisher, jobs, failed, saving);
+        let inbox = Inbox { jobs, failed, health: engine.health.clone() };
+        let worker = Worker::new(journal, writer, clock, publisher, inbox, saving);
         Ok((engine, spawn(move || worker.run())?))
     }
 
@@ -165,6 +166,13 @@ fn spawn(run: impl FnOnce() + Send + 'static) -> Result<std::thread::JoinHandle<
     thread.map_err(|e| JournalError::Store(Box::new(e)))
 }
 
+/// The loop's side of what an [`Engine`] holds.
+struct Inbox {
+    jobs: mpsc::Receiver<Job>,
+    failed: Arc<AtomicBool>,
+    health: Health,
+}
+
 /// The loop's state.
 struct Worker {
     journal: Box<dyn Journal>,
@@ -190,11 +198,10 @@ impl Worker {
         writer: LiveWriter,
         clock: Arc<dyn Clock>,
         publisher: Publisher,
-        jobs: mpsc::Receiver<Job>,
-        failed: Arc<AtomicBool>,
+        inbox: Inbox,
         saving: Option<Saving>,
     ) -> Worker {
-        let health = journal.health();
+        let Inbox { jobs, failed, health } = inbox;
         let (ticked, away, fenced) = (None, false, false);
         Worker { journal, writer, clock, publisher, jobs, ticked, failed, health, saving, away, fenced }
     }

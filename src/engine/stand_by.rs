@@ -9,10 +9,10 @@ use tokio::sync::mpsc::error::TryRecvError;
 use super::follow::Follower;
 use super::publish::Publisher;
 use super::snapshot_file::{Saving, SnapshotFile};
-use super::{Engine, EngineError, INBOX_MAX, Job, Worker, open, spawn, start};
+use super::{Engine, EngineError, INBOX_MAX, Inbox, Worker, open, spawn, start};
 use crate::city::City;
 use crate::clock::Clock;
-use crate::health::{Condition, Health};
+use crate::health::Condition;
 use crate::journal::{Journal, JournalError, Reader, Standby};
 use crate::live::LiveWriter;
 use crate::model::{IdKey, Seq, TimeMs};
@@ -52,7 +52,8 @@ impl Engine {
         let detail =
             "another server writes the database; this one follows it, and takes over when it is gone";
         health.raise(Condition::StandsBy, detail);
-        let waiting = Waiting { standby, follower, reader, city, clock, jobs, failed, health };
+        let inbox = Inbox { jobs, failed, health };
+        let waiting = Waiting { standby, follower, reader, city, clock, inbox };
         Ok((engine, spawn(move || waiting.run())?))
     }
 }
@@ -63,9 +64,7 @@ struct Waiting {
     reader: Arc<dyn Reader>,
     city: Arc<City>,
     clock: Arc<dyn Clock>,
-    jobs: mpsc::Receiver<Job>,
-    failed: Arc<AtomicBool>,
-    health: Health,
+    inbox: Inbox,
 }
 
 impl Waiting {
@@ -76,7 +75,7 @@ impl Waiting {
             }
             self.standby.wait();
             match self.follow().and_then(|()| self.standby.take()) {
-                Ok(None) => self.health.clear(Condition::DatabaseAway),
+                Ok(None) => self.inbox.health.clear(Condition::DatabaseAway),
                 Ok(Some(journal)) => match self.take_over(journal) {
                     Ok(worker) => return worker.run(),
                     Err(error) => {
@@ -88,7 +87,7 @@ impl Waiting {
                 },
                 Err(JournalError::Away(what)) => {
                     let detail = format!("the database {what}; what is shown is as of its last answer");
-                    self.health.raise(Condition::DatabaseAway, detail);
+                    self.inbox.health.raise(Condition::DatabaseAway, detail);
                 }
                 Err(error) => {
                     return tracing::error!(error = &error as &dyn std::error::Error, "following failed");
@@ -101,7 +100,7 @@ impl Waiting {
     /// Where nobody is left who could send any.
     fn answer_jobs(&mut self) -> Result<(), ()> {
         loop {
-            match self.jobs.try_recv() {
+            match self.inbox.jobs.try_recv() {
                 // Who went away meanwhile needs no answer.
                 Ok(job) => drop(job.reply.send(Err(EngineError::StandsBy))),
                 Err(TryRecvError::Empty) => return Ok(()),
@@ -126,9 +125,9 @@ impl Waiting {
         let (writer, publisher, saving) =
             promote(&mut *journal, self.follower, &self.city, self.clock.now())?;
         tracing::warn!(seq = %writer.map().seq(), "the writer is gone; this server has taken over");
-        self.health.clear(Condition::StandsBy);
-        self.health.clear(Condition::DatabaseAway);
-        Ok(Worker::new(journal, writer, self.clock, publisher, self.jobs, self.failed, saving))
+        self.inbox.health.clear(Condition::StandsBy);
+        self.inbox.health.clear(Condition::DatabaseAway);
+        Ok(Worker::new(journal, writer, self.clock, publisher, self.inbox, saving))
     }
 }
 

@@ -38,7 +38,7 @@ pub use copy::{Copied, migrate, verify_database};
 pub use memory::MemoryJournal;
 pub use place::Place;
 pub use postgis::{PostgisJournal, PostgisStandby, StoreUrl};
-pub use spool::{Kept, Spool, Waiting, Whereabouts};
+pub use spool::{Answers, HandIn, Kept, Spool, Waiting, WaitingRoom, Whereabouts};
 pub use sqlite::{FolderMode, SqliteJournal, VerifyFault, VerifyReport, verify};
 
 use std::ops::RangeInclusive;

@@ -1,5 +1,6 @@
 //! Reports taken while the database was away: `spool.db` in the data folder, durable before each is
-//! acknowledged, until they are in the journal.
+//! acknowledged, until they are in the journal. Where another node writes by then, they go to it through
+//! the database, which has a table of the same kind.
 //!
 //! A report is kept as it was sent, under its Idempotency-Key; every one has a key here. The journal
 //! stores that key in the commit of the report, so a report that is handed on twice is stored once. What
@@ -23,7 +24,8 @@ const TABLES: &str = "
       received_at INTEGER NOT NULL,
       body        BLOB,                              -- the JSON that was sent; NULL once it was handed on
       report_no   INTEGER,                           -- in the journal, once it was handed on
-      refused     TEXT                               -- why the journal did not take it
+      refused     TEXT,                              -- why the journal did not take it
+      handed_in   INTEGER NOT NULL DEFAULT 0         -- 1: it is in the database, for the writer
     ) STRICT;
     CREATE INDEX IF NOT EXISTS spooled_waiting ON spooled (place) WHERE body IS NOT NULL;";
 
@@ -37,6 +39,8 @@ pub struct Spool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     pub place: i64,
+    /// What its code says.
+    pub no: u64,
     pub key: String,
     pub body_digest: [u8; 32],
     pub received_at: TimeMs,
@@ -55,9 +59,48 @@ pub enum Kept {
 /// What is known of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whereabouts {
-    Waiting { received_at: TimeMs },
+    Waiting {
+        received_at: TimeMs,
+    },
     InJournal(ReportNo),
-    Refused { received_at: TimeMs },
+    Refused {
+        received_at: TimeMs,
+    },
+    /// It was handed in: the database knows more.
+    HandedIn,
+}
+
+/// The answer to each place: the report's number in the journal, or why it is not there.
+pub type Answers = [(i64, Result<ReportNo, String>)];
+
+/// Where reports wait for the journal.
+pub trait WaitingRoom: Send + Sync {
+    /// The oldest that wait, in the order of their arrival.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    fn waiting(&self, limit: usize) -> Result<Vec<Waiting>, JournalError>;
+
+    /// After the journal's answers, all at once.
+    ///
+    /// # Errors
+    /// Where the store fails: they are handed on again, which the journal notices by their keys.
+    fn handed_on(&self, answers: &Answers) -> Result<(), JournalError>;
+
+    /// What became of the report under a number.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    fn whereabouts(&self, no: u64) -> Result<Option<Whereabouts>, JournalError>;
+}
+
+/// The table of a database in which every node may leave reports for the writer.
+pub trait HandIn: WaitingRoom {
+    /// Leaves reports, each once; they are durable there when this returns.
+    ///
+    /// # Errors
+    /// Where the store fails: handing them in again does no harm.
+    fn hand_in(&self, reports: &[Waiting]) -> Result<(), JournalError>;
 }
 
 impl Spool {
@@ -127,25 +170,18 @@ impl Spool {
         Ok(Kept::Under(no))
     }
 
-    /// The oldest that wait, in the order of their arrival.
+    /// After they are in the database, for the writer.
     ///
     /// # Errors
-    /// Where the disk fails.
-    pub fn waiting(&self, limit: usize) -> Result<Vec<Waiting>, JournalError> {
-        let conn = self.conn();
-        let sql = "SELECT place, key, body_digest, received_at, body FROM spooled \
-                   WHERE body IS NOT NULL ORDER BY place LIMIT ?1";
-        let mut statement = conn.prepare_cached(sql)?;
-        let rows = statement.query_map([limit as i64], |row| {
-            Ok(Waiting {
-                place: row.get(0)?,
-                key: row.get(1)?,
-                body_digest: row.get(2)?,
-                received_at: TimeMs(row.get(3)?),
-                body: row.get(4)?,
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    /// Where the disk fails: they are handed in again.
+    pub fn handed_in(&self, reports: &[Waiting]) -> Result<(), JournalError> {
+        let mut conn = self.conn();
+        let tx = conn.transaction()?;
+        for report in reports {
+            let sql = "UPDATE spooled SET body = NULL, handed_in = 1 WHERE place = ?1";
+            tx.prepare_cached(sql)?.execute([report.place])?;
+        }
+        Ok(tx.commit()?)
     }
 
     /// How many wait.
@@ -156,12 +192,28 @@ impl Spool {
         let sql = "SELECT count(*) FROM spooled WHERE body IS NOT NULL";
         Ok(self.conn().query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
+}
 
-    /// After the journal's answer: with the number it has there, or why it was not taken. All at once.
-    ///
-    /// # Errors
-    /// Where the disk fails: they are handed on again, which the journal notices by their keys.
-    pub fn handed_on(&self, answers: &[(i64, Result<ReportNo, String>)]) -> Result<(), JournalError> {
+impl WaitingRoom for Spool {
+    fn waiting(&self, limit: usize) -> Result<Vec<Waiting>, JournalError> {
+        let conn = self.conn();
+        let sql = "SELECT place, waiting_no, key, body_digest, received_at, body FROM spooled \
+                   WHERE body IS NOT NULL ORDER BY place LIMIT ?1";
+        let mut statement = conn.prepare_cached(sql)?;
+        let rows = statement.query_map([limit as i64], |row| {
+            Ok(Waiting {
+                place: row.get(0)?,
+                no: row.get::<_, i64>(1)?.cast_unsigned(),
+                key: row.get(2)?,
+                body_digest: row.get(3)?,
+                received_at: TimeMs(row.get(4)?),
+                body: row.get(5)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn handed_on(&self, answers: &Answers) -> Result<(), JournalError> {
         let mut conn = self.conn();
         let tx = conn.transaction()?;
         let sql = "UPDATE spooled SET body = NULL, report_no = ?2, refused = ?3 WHERE place = ?1";
@@ -175,18 +227,16 @@ impl Spool {
         Ok(tx.commit()?)
     }
 
-    /// What became of the report under a number.
-    ///
-    /// # Errors
-    /// Where the disk fails.
-    pub fn whereabouts(&self, no: u64) -> Result<Option<Whereabouts>, JournalError> {
-        let sql = "SELECT received_at, report_no, refused IS NOT NULL FROM spooled WHERE waiting_no = ?1";
+    fn whereabouts(&self, no: u64) -> Result<Option<Whereabouts>, JournalError> {
+        let sql = "SELECT received_at, report_no, refused IS NOT NULL, handed_in FROM spooled \
+                   WHERE waiting_no = ?1";
         let read = |row: &rusqlite::Row| {
             let received_at = TimeMs(row.get(0)?);
-            Ok(match (row.get::<_, Option<u32>>(1)?, row.get(2)?) {
-                (Some(no), _) => Whereabouts::InJournal(ReportNo(no)),
-                (None, true) => Whereabouts::Refused { received_at },
-                (None, false) => Whereabouts::Waiting { received_at },
+            Ok(match (row.get::<_, Option<u32>>(1)?, row.get(2)?, row.get(3)?) {
+                (Some(no), ..) => Whereabouts::InJournal(ReportNo(no)),
+                (None, true, _) => Whereabouts::Refused { received_at },
+                (None, false, true) => Whereabouts::HandedIn,
+                (None, false, false) => Whereabouts::Waiting { received_at },
             })
         };
         Ok(self.conn().query_row(sql, [no.cast_signed()], read).optional()?)

@@ -90,6 +90,13 @@ pub fn migrate(
         return Err(JournalError::Folder(format!("there is nothing in {from}")));
     }
     let target = Held::open(to, city.clone(), mode, true)?;
+    if let Place::Database(url) = from
+        && server::somebody_waits(url)?
+    {
+        return Err(JournalError::Folder(format!(
+            "reports that were handed in wait in {from}; start the server on it once, so that they get into the journal"
+        )));
+    }
     let head = source.head();
     let (mut source, mut target) = (source.side(from)?, target.side(to)?);
     let copied = copy(&mut *source, &mut *target, head, to, tell)?;

@@ -26,6 +26,12 @@ pub(super) fn mode(url: &StoreUrl) -> Result<FolderMode, JournalError> {
     Ok(FolderMode::of_key(side.meta("mode")?.as_deref()))
 }
 
+/// Whether reports wait for the writer, which the journal does not know of.
+pub(super) fn somebody_waits(url: &StoreUrl) -> Result<bool, JournalError> {
+    let link = Link::connect(&Driver::start()?, url)?;
+    Ok(link.first("SELECT 1 FROM handed_in WHERE body IS NOT NULL LIMIT 1", &[])?.is_some())
+}
+
 impl ServerSide {
     pub fn open(url: &StoreUrl, held: Box<dyn Journal>) -> Result<ServerSide, JournalError> {
         Ok(ServerSide { link: Link::connect(&Driver::start()?, url)?, held: Some(held) })

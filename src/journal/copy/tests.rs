@@ -175,6 +175,15 @@ fn a_place_with_a_history_of_its_own_is_never_written_over() {
 }
 
 #[test]
+fn a_database_in_which_reports_wait_is_not_left() {
+    let Some(places) = Places::new() else { return };
+    fill(&mut *Places::open(&places.database));
+    places.query("INSERT INTO pantau.handed_in (waiting_no, key, body_digest, received_at, body) VALUES (1, 'k', '', 0, '{}')");
+    let refused = migrate(&places.database, &places.back, testing::city(), &mut |_, _| {}).unwrap_err();
+    assert!(refused.to_string().contains("start the server on it once"), "{refused}");
+}
+
+#[test]
 fn an_edited_row_in_the_database_is_found() {
     let Some(places) = Places::new() else { return };
     fill(&mut *Places::open(&places.database));

@@ -14,6 +14,7 @@ mod area;
 mod batch;
 mod columns;
 mod derived;
+mod hand_in;
 mod link;
 mod open;
 mod read;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::hand_in::PostgisHandIn;
 use super::link::Link;
 use super::session::Session;
 use super::term::Watch;
@@ -11,7 +12,7 @@ use super::url::StoreUrl;
 use super::{Database, PostgisJournal, open};
 use crate::city::City;
 use crate::health::{Condition, Health};
-use crate::journal::{FolderMode, Head, Journal, JournalError, Reader, Standby};
+use crate::journal::{FolderMode, HandIn, Head, Journal, JournalError, Reader, Standby};
 use crate::model::Secret;
 
 /// How often the writer is looked after, where no notice comes.
@@ -50,6 +51,11 @@ impl PostgisStandby {
             db.folder = Some(folder.to_owned());
         }
         self
+    }
+
+    /// Where every node may leave reports for the writer.
+    pub fn hand_in(&self) -> Arc<dyn HandIn> {
+        Arc::new(PostgisHandIn::new(self.db.clone()))
     }
 
     fn with(db: Database) -> Result<PostgisStandby, JournalError> {
