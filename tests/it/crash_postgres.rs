@@ -1,20 +1,17 @@
 //! `kill -9` of the database, of the server, or of both, while sixteen clients post: what was acknowledged
 //! is there, once, and the chain is whole. `make crash-postgres ROUNDS=n` runs as many as one likes.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use pantau::cli::Client;
 use pantau::cli::chance::Chance;
-use pantau::journal::{FolderMode, Place, StoreUrl, verify_database};
-use pantau::model::{Fact, Seq};
+use pantau::journal::{StoreUrl, verify_database};
 use serde_json::json;
 
-use crate::support::node::Node;
+use crate::support::node::{Node, marks_in};
 use crate::support::postgres::{Cluster, SETTINGS};
-use crate::support::ternate;
 
 const CLIENTS: usize = 16;
 /// A blow falls within this many acknowledged reports.
@@ -56,21 +53,6 @@ fn post(
             return sent;
         }
         acknowledged.fetch_add(1, Ordering::AcqRel);
-    }
-}
-
-fn marks_in(store: &StoreUrl) -> BTreeMap<String, usize> {
-    let journal = Place::Database(store.clone()).open(ternate(), FolderMode::Live).unwrap();
-    let (mut marks, mut after) = (BTreeMap::new(), Seq(0));
-    loop {
-        let entries = journal.reader().entries(after, 5_000).unwrap();
-        let Some(last) = entries.last() else { return marks };
-        after = last.seq;
-        for entry in entries {
-            if let Fact::Report(report) = entry.fact {
-                *marks.entry(report.private.description.unwrap()).or_default() += 1;
-            }
-        }
     }
 }
 

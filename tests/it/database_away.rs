@@ -2,18 +2,15 @@
 //! or, kept on the node, with `202`, and in the end each is in the journal once.
 //! `PANTAU_STOPS=n` goes on to stops of 1 to n seconds and prints how long senders waited.
 
-use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
 use pantau::cli::Client;
-use pantau::journal::{FolderMode, Place, StoreUrl, verify_database};
-use pantau::model::{Fact, Seq};
+use pantau::journal::{StoreUrl, verify_database};
 use serde_json::{Value, json};
 
-use crate::support::node::{Node, monotonic};
+use crate::support::node::{Node, marks_in, monotonic};
 use crate::support::postgres::{Cluster, SETTINGS};
-use crate::support::ternate;
 
 fn report(mark: &str) -> Value {
     json!({"category": "garbage", "lng": 127.381, "lat": 0.791, "description": mark})
@@ -49,22 +46,6 @@ fn check(store: &StoreUrl, client: &Client, told: &[Told]) {
     }
     let found = verify_database(store, &mut |_, _| {}).unwrap();
     assert_eq!(found.faults, []);
-}
-
-fn marks_in(store: &StoreUrl) -> BTreeMap<String, u64> {
-    let journal = Place::Database(store.clone()).open(ternate(), FolderMode::Live).unwrap();
-    let mut marks = BTreeMap::new();
-    let mut after = Seq(0);
-    loop {
-        let entries = journal.reader().entries(after, 1_000).unwrap();
-        let Some(last) = entries.last() else { return marks };
-        after = last.seq;
-        for entry in entries {
-            if let Fact::Report(report) = entry.fact {
-                *marks.entry(report.private.description.unwrap()).or_default() += 1;
-            }
-        }
-    }
 }
 
 fn check_once(store: &StoreUrl, told: &[Told]) {

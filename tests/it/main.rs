@@ -11,6 +11,7 @@ mod support;
 mod crash;
 mod crash_postgres;
 mod database_away;
+mod database_cut_off;
 mod feed_law;
 mod follow_law;
 mod hotspot_history;

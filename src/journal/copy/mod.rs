@@ -26,6 +26,9 @@ const ROWS: usize = 5_000;
 /// The mark of a copy that is not finished: the source's head when it began.
 pub(super) const UNFINISHED: &str = "migrating";
 
+/// What a store is marked with.
+const MARKS: [&str; 4] = ["city", "mode", "epoch", "secret"];
+
 /// What a copy came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copied {
@@ -118,6 +121,10 @@ pub fn verify_database(
     {
         let mut source = ServerSide::snapshot(url)?;
         let mut target = FileSide::scratch(&scratch.0)?;
+        for key in MARKS {
+            let value = source.meta(key)?;
+            target.set_meta(key, value.as_deref())?;
+        }
         let total = total(&mut source)?;
         let mut done = 0;
         for table in std::iter::once(&ENTRY).chain(&STATE) {
@@ -257,7 +264,7 @@ fn begin(source: &mut dyn Side, target: &mut dyn Side, mark: &str, to: &Place) -
         }
     }
     target.set_meta(UNFINISHED, Some(mark))?;
-    for key in ["epoch", "secret"] {
+    for key in MARKS {
         let value = source.meta(key)?;
         target.set_meta(key, value.as_deref())?;
     }

@@ -1,5 +1,6 @@
 //! The real server as a process of its own, to be killed, stopped and continued.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -8,8 +9,10 @@ use std::time::Duration;
 
 use pantau::cli::Client;
 use pantau::clock::{Clock, SystemClock};
+use pantau::journal::{FolderMode, Place, StoreUrl};
+use pantau::model::{Fact, Seq};
 
-use super::repo;
+use super::{repo, ternate};
 
 /// Real time since some fixed moment.
 pub fn monotonic() -> Duration {
@@ -72,5 +75,21 @@ impl Drop for Node {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// How often each text stands in a journal that no server has open.
+pub fn marks_in(store: &StoreUrl) -> BTreeMap<String, usize> {
+    let journal = Place::Database(store.clone()).open(ternate(), FolderMode::Live).unwrap();
+    let (mut marks, mut after) = (BTreeMap::new(), Seq(0));
+    loop {
+        let entries = journal.reader().entries(after, 5_000).unwrap();
+        let Some(last) = entries.last() else { return marks };
+        after = last.seq;
+        for entry in entries {
+            if let Fact::Report(report) = entry.fact {
+                *marks.entry(report.private.description.unwrap()).or_default() += 1;
+            }
+        }
     }
 }
