@@ -11,7 +11,7 @@ use pantau::journal::{StoreUrl, verify_database};
 use serde_json::json;
 
 use crate::support::node::{Node, marks_in};
-use crate::support::postgres::{Cluster, SETTINGS};
+use crate::support::postgres::{Cluster, SETTINGS, skipped};
 
 const CLIENTS: usize = 16;
 /// A blow falls within this many acknowledged reports.
@@ -112,7 +112,7 @@ fn what_was_acknowledged_survives_kill_9_of_the_database_and_of_the_server() {
     let rounds = number("PANTAU_CRASH_POSTGRES_ROUNDS").unwrap_or(3) as u32;
     let seed = number("PANTAU_CRASH_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     let Some(mut cluster) = Cluster::start(&SETTINGS).unwrap() else {
-        return println!("skipped: kill -9 of PostgreSQL, which is not on this machine");
+        return skipped("kill -9 of PostgreSQL");
     };
     let store = cluster.new_database().unwrap();
     let url: StoreUrl = store.parse().unwrap();
@@ -138,7 +138,7 @@ fn what_was_acknowledged_survives_kill_9_of_the_database_and_of_the_server() {
 #[test]
 fn kill_9_of_the_database_loses_what_was_acknowledged_too_early() {
     let Some(mut cluster) = Cluster::start(&SETTINGS).unwrap() else {
-        return println!("skipped: the control of kill -9 of PostgreSQL, which is not on this machine");
+        return skipped("the control of kill -9 of PostgreSQL");
     };
     let store = cluster.new_database().unwrap();
     let name = store.rsplit('/').next().unwrap().to_owned();

@@ -10,7 +10,7 @@ use pantau::journal::{StoreUrl, verify_database};
 use serde_json::{Value, json};
 
 use crate::support::node::{Node, marks_in, monotonic};
-use crate::support::postgres::{Cluster, SETTINGS};
+use crate::support::postgres::{Cluster, SETTINGS, skipped};
 
 fn report(mark: &str) -> Value {
     json!({"category": "garbage", "lng": 127.381, "lat": 0.791, "description": mark})
@@ -58,7 +58,9 @@ fn check_once(store: &StoreUrl, told: &[Told]) {
 
 #[test]
 fn reports_go_on_while_the_database_stands_still_or_is_killed_and_each_is_stored_once() {
-    let Some(mut cluster) = Cluster::start(&SETTINGS).unwrap() else { return };
+    let Some(mut cluster) = Cluster::start(&SETTINGS).unwrap() else {
+        return skipped("a database that is away");
+    };
     let store: StoreUrl = cluster.new_database().unwrap().parse().unwrap();
     let text = cluster.url(store.to_string().rsplit('/').next().unwrap());
     let folder = tempfile::tempdir().unwrap();
@@ -105,7 +107,9 @@ fn reports_go_on_while_the_database_stands_still_or_is_killed_and_each_is_stored
 #[test]
 fn senders_hardly_wait_for_a_database_that_stands_still() {
     let stops: u64 = std::env::var("PANTAU_STOPS").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
-    let Some(cluster) = Cluster::start(&SETTINGS).unwrap() else { return };
+    let Some(cluster) = Cluster::start(&SETTINGS).unwrap() else {
+        return skipped("how long senders wait for a database");
+    };
     let text = cluster.new_database().unwrap();
     let store: StoreUrl = text.parse().unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -120,7 +120,7 @@ impl PostgisJournal {
             Standby::wait(&mut standby);
         }
         Err(JournalError::Folder(format!(
-            "the database {url} is written by another pantau; stop that one first"
+            "the database {url} is written by another pantau; stop that one first (an import can go through it with --url)"
         )))
     }
 

@@ -43,15 +43,22 @@ pub fn find_bin() -> Option<PathBuf> {
     (bin.join("postgres").exists() && postgis.exists()).then_some(bin)
 }
 
+/// Says that something could not be tested because PostGIS is not on the machine.
+pub fn skipped(what: &str) {
+    // Not `println!`: the test runner would keep that to itself.
+    let line = format!(
+        "skipped: {what}, PostGIS is not on this machine (apt-get install postgresql postgresql-postgis)\n"
+    );
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
 /// The server that the tests of one program share; `None` where there is no PostGIS, which is said once.
 pub fn shared() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
     let start = || match Cluster::start(&SETTINGS) {
         Ok(Some(cluster)) => Some(cluster),
         Ok(None) => {
-            println!(
-                "skipped: PostGIS is not on this machine (apt-get install postgresql postgis postgresql-15-postgis-3)"
-            );
+            skipped("the journal in PostgreSQL");
             None
         }
         Err(error) => panic!("PostgreSQL does not start: {error:#}"),
