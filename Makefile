@@ -4,11 +4,12 @@ PANTAU_LISTEN ?= 127.0.0.1:8080
 PANTAU_DATA ?= var
 PANTAU_CITY ?= geodata/ternate
 ROUNDS ?= 200
+SEED ?= 1
 export PANTAU_LISTEN PANTAU_DATA PANTAU_CITY
 
 BIN := target/release/pantau
 
-.PHONY: run build pages test check fmt bench wall-speed crash edges deb clean
+.PHONY: run build pages test check fmt bench wall-speed crash crash-postgres edges deb clean
 
 run: build ## Build, start on the embedded store with a drill, print the addresses. Ctrl-C stops it
 	@scripts/run
@@ -42,8 +43,11 @@ bench: pages ## Figures beside those of the peers. QUICK=1 takes under ten minut
 wall-speed: build ## The wall in Chromium with INCIDENTS (100000) while CHANGES (50) a second come in for MINUTES (3): first picture, frames, heap
 	npm --prefix web run speed
 
-crash: ## kill -9 under load, ROUNDS times; ends with the count of what was lost
-	cargo run --example crash -- --rounds $(ROUNDS)
+crash: ## kill -9 under load, ROUNDS times, then as many power cuts; ends with the count of what was lost. SEED=n plays a run again
+	cargo run --example crash -- --rounds $(ROUNDS) --seed $(SEED)
+
+crash-postgres: ## kill -9 of PostgreSQL, of the server and of both under load, ROUNDS times; ends with the count of what was lost
+	PANTAU_CRASH_POSTGRES_ROUNDS=$(ROUNDS) PANTAU_CRASH_SEED=$(SEED) cargo test --test it crash_postgres -- --nocapture
 
 edges: ## Ten edges behind one origin in network namespaces, every line between them broken ROUNDS times; needs root, nats-server, nft
 	cargo run --example edges -- --rounds $(ROUNDS)

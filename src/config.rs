@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 
 use crate::edge::{NodeFlags, NodeSettings};
+use crate::journal::StoreUrl;
 
 /// Read from the working directory where it is there.
 pub const FILE: &str = "pantau.toml";
@@ -17,12 +18,13 @@ pub const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
 pub const DATA_DEFAULT: &str = "var";
 pub const CITY_DEFAULT: &str = "geodata/ternate";
 
-/// The keys of `pantau.toml`; all optional.
-#[derive(Debug, Default, Deserialize)]
+/// The keys of `pantau.toml`; all optional. The store may hold a password.
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileSettings {
     pub listen: Option<String>,
     pub data: Option<PathBuf>,
+    pub store: Option<String>,
     pub city: Option<PathBuf>,
     pub url: Option<String>,
     pub trust_loopback: Option<bool>,
@@ -45,11 +47,12 @@ impl FileSettings {
     }
 }
 
-/// What `serve` was told: flags and environment merged, nothing checked yet.
-#[derive(Debug, Default)]
+/// What `serve` was told: flags and environment merged, nothing checked yet. The store may hold a password.
+#[derive(Default)]
 pub struct ServeFlags {
     pub listen: Option<String>,
     pub data: Option<PathBuf>,
+    pub store: Option<String>,
     pub city: Option<PathBuf>,
     pub trust_loopback: bool,
     pub replay: bool,
@@ -61,6 +64,8 @@ pub struct ServeFlags {
 pub struct ServeSettings {
     pub listen: SocketAddr,
     pub data: PathBuf,
+    /// The database that the journal is in; `None`: it is in the data folder.
+    pub store: Option<StoreUrl>,
     pub city: PathBuf,
     pub trust_loopback: bool,
     pub replay: bool,
@@ -97,12 +102,21 @@ impl ServeSettings {
         Ok(ServeSettings {
             listen,
             data: flags.data.or(file.data).unwrap_or_else(|| DATA_DEFAULT.into()),
+            store: flags.store.or(file.store).as_deref().map(store).transpose()?,
             city: flags.city.or(file.city).unwrap_or_else(|| CITY_DEFAULT.into()),
             trust_loopback,
             replay: flags.replay,
             nodes,
         })
     }
+}
+
+/// The address of a database, as it was given.
+///
+/// # Errors
+/// Says what is wrong, and never repeats the address: it may hold a password.
+pub fn store(text: &str) -> anyhow::Result<StoreUrl> {
+    text.parse().map_err(|fault| anyhow::anyhow!("store (--store, PANTAU_STORE, {FILE}): {fault}"))
 }
 
 #[cfg(test)]
@@ -128,6 +142,9 @@ mod tests {
         let flags =
             ServeFlags { listen: Some("0.0.0.0:80".into()), trust_loopback: true, ..ServeFlags::default() };
         assert!(resolve(flags).contains("--trust-loopback"));
+        let flags = ServeFlags { store: Some("postgres://budi:rahasia@/".into()), ..ServeFlags::default() };
+        let wrong = resolve(flags);
+        assert!(wrong.contains("PANTAU_STORE") && !wrong.contains("rahasia"), "{wrong}");
         assert!(toml::from_str::<FileSettings>("lisen = \"x\"").is_err());
     }
 }

@@ -106,6 +106,8 @@ impl EdgeParts {
             role,
             trust_loopback: false,
             pulse: self.pulse,
+            spool: None,
+            hand_in: None,
         })?;
         Ok(EdgeServer { server, ended })
     }

@@ -5,6 +5,7 @@
 //! `docs/architecture.md` is the map.
 
 pub mod city;
+pub mod health;
 pub mod model;
 
 pub mod intake;

@@ -9,11 +9,13 @@ use clap::{Parser, Subcommand, ValueEnum};
 use pantau::cli::drill::DrillArgs;
 use pantau::cli::evaluate::EvaluateArgs;
 use pantau::cli::import::ImportArgs;
+use pantau::cli::migrate::MigrateArgs;
 use pantau::cli::nodes::NodeArgs;
 use pantau::cli::replay::ReplayArgs;
 use pantau::cli::{self, Defaults};
 use pantau::config::{self, FileSettings, ServeFlags, ServeSettings};
 use pantau::edge_node;
+use pantau::journal::{Place, StoreUrl};
 use pantau::server::{self, Server};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
@@ -41,6 +43,7 @@ enum Command {
     Drill(DrillArgs),
     Evaluate(EvaluateArgs),
     Verify(VerifyArgs),
+    Migrate(MigrateArgs),
     /// Look after city packs
     #[command(subcommand)]
     City(CityCommand),
@@ -60,6 +63,11 @@ struct ServeArgs {
     /// Folder that holds everything the server must not lose [default: var]
     #[arg(long, env = "PANTAU_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
+    /// PostgreSQL database with PostGIS that holds the journal in place of the data folder. Better in
+    /// PANTAU_STORE or pantau.toml than here where it holds a password. Where another pantau writes it,
+    /// this one stands by and takes over
+    #[arg(long, env = "PANTAU_STORE", hide_env_values = true, value_name = "postgres://…")]
+    store: Option<String>,
     /// City pack: names, areas, categories, base map [default: geodata/ternate]
     #[arg(long, env = "PANTAU_CITY", value_name = "DIR")]
     city: Option<PathBuf>,
@@ -81,7 +89,7 @@ enum ClockChoice {
     Replay,
 }
 
-/// Prove that a data folder is whole
+/// Prove that a data folder or database is whole
 ///
 /// Reads the journal from its first entry to its last: the chain of hashes, the numbers, the personal
 /// data against its digests, and every row of the tables against the log. Changes nothing; may run
@@ -89,8 +97,11 @@ enum ClockChoice {
 #[derive(clap::Args)]
 struct VerifyArgs {
     /// The data folder [default: var]
-    #[arg(long, env = "PANTAU_DATA", value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "store")]
     data: Option<PathBuf>,
+    /// The database that holds the journal in place of a data folder
+    #[arg(long, value_name = "postgres://…")]
+    store: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -130,11 +141,16 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let file = FileSettings::load(Path::new(config::FILE))?;
     match cli.command {
         Command::Serve(args) => serve(args, file).map(|()| ExitCode::SUCCESS),
-        Command::Import(args) => cli::import::run(args, &defaults(file)).map(|()| ExitCode::SUCCESS),
+        Command::Import(args) => {
+            let defaults = defaults(file);
+            let place = place(args.data.clone(), args.store.clone(), defaults.clone())?;
+            cli::import::run(args, &place, &defaults).map(|()| ExitCode::SUCCESS)
+        }
         Command::Replay(args) => cli::replay::run(args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::Drill(args) => cli::drill::run(args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::Evaluate(args) => cli::evaluate::run(&args, &defaults(file)).map(|()| ExitCode::SUCCESS),
-        Command::Verify(args) => cli::verify::run(&args.data.unwrap_or(defaults(file).data)),
+        Command::Verify(args) => cli::verify::run(&place(args.data, args.store, defaults(file))?),
+        Command::Migrate(args) => cli::migrate::run(&args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::City(CityCommand::Check { dir }) => cli::city::check(&dir),
     }
 }
@@ -145,8 +161,19 @@ fn defaults(file: FileSettings) -> Defaults {
     let built_in = Defaults::default();
     Defaults {
         data: of_env("PANTAU_DATA").map(PathBuf::from).or(file.data).unwrap_or(built_in.data),
+        store: of_env("PANTAU_STORE").or(file.store),
         city: of_env("PANTAU_CITY").map(PathBuf::from).or(file.city).unwrap_or(built_in.city),
         url: of_env("PANTAU_URL").or(file.url).unwrap_or(built_in.url),
+    }
+}
+
+/// The journal that a command is about: a flag comes before what the environment and the file say, and
+/// there a database before a folder.
+fn place(data: Option<PathBuf>, store: Option<String>, defaults: Defaults) -> anyhow::Result<Place> {
+    match (data, store.or(defaults.store)) {
+        (Some(data), _) => Ok(Place::Folder(data)),
+        (None, Some(store)) => config::store(&store).map(Place::Database),
+        (None, None) => Ok(Place::Folder(defaults.data)),
     }
 }
 
@@ -154,6 +181,7 @@ fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
     let flags = ServeFlags {
         listen: args.listen,
         data: args.data,
+        store: args.store,
         city: args.city,
         trust_loopback: args.trust_loopback,
         replay: args.clock == ClockChoice::Replay,
@@ -177,8 +205,12 @@ fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
         say(&format!(
             "  wall http://{address}/wall · field http://{address}/field · embed http://{address}/embed"
         ));
-        let (data, n_incidents) = (settings.data.display(), live.incident_count());
-        say(&format!("  data {data} · {n_incidents} incidents at seq {}", live.seq()));
+        let n_incidents = live.incident_count();
+        let place = settings
+            .store
+            .as_ref()
+            .map_or_else(|| settings.data.display().to_string(), StoreUrl::to_string);
+        say(&format!("  data {place} · {n_incidents} incidents at seq {}", live.seq()));
         drop(live);
         server.serve(listener, until_stopped).await?;
         say("Stopped; everything is durable.");

@@ -12,15 +12,19 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{Notify, watch};
 
-use crate::api::{App, AppState, Beats, Entrance, Mode, Role, Rounds, Sockets, build_router};
+use crate::api::{
+    App, AppState, Beats, Entrance, Mode, Role, Rounds, Sockets, build_router, hand_on, tell_health,
+};
 use crate::city::City;
 use crate::clock::{Clock, ReplayClock, SystemClock};
 use crate::config::ServeSettings;
 use crate::edge::{Desk, NodeSettings, Publication};
 use crate::engine::Engine;
 use crate::feed::{TextSearch, Views};
-use crate::journal::{FolderMode, Journal, Pseudonyms, SqliteJournal};
-use crate::model::IdKey;
+use crate::journal::{
+    FolderMode, HandIn, Journal, Place, PostgisStandby, Pseudonyms, Spool, Standby, StoreUrl,
+};
+use crate::model::{IdKey, Secret};
 use crate::service::Service;
 
 /// How the feed beats.
@@ -78,6 +82,9 @@ pub struct Parts {
     pub role: Role,
     pub trust_loopback: bool,
     pub pulse: Pulse,
+    /// Where reports wait while the database is away.
+    pub spool: Option<Arc<Spool>>,
+    pub hand_in: Option<Arc<dyn HandIn>>,
 }
 
 /// An edge that is out of touch tells its screens nothing, so that they say that what they show is old.
@@ -89,6 +96,17 @@ fn in_touch(role: &Role) -> Box<dyn Fn() -> bool + Send> {
             Box::new(move || status.is_in_touch())
         }
     }
+}
+
+/// An engine that runs, and what goes with its history.
+struct Running {
+    engine: Engine,
+    thread: JoinHandle<()>,
+    secret: Secret,
+    pseudonyms: Pseudonyms,
+    mode: Mode,
+    spool: Option<Arc<Spool>>,
+    hand_in: Option<Arc<dyn HandIn>>,
 }
 
 /// The threads on which sockets are opened and heard.
@@ -124,7 +142,12 @@ impl Server {
     pub fn start(settings: &ServeSettings) -> anyhow::Result<Server> {
         let city = Arc::new(City::load(&settings.city)?);
         let folder_mode = if settings.replay { FolderMode::Replay } else { FolderMode::Live };
-        let journal = SqliteJournal::open(&settings.data, city.clone(), folder_mode)?;
+        if let (Some(url), false) = (&settings.store, settings.replay) {
+            return Server::on_database(url, city, settings);
+        }
+        let place =
+            settings.store.clone().map_or_else(|| Place::Folder(settings.data.clone()), Place::Database);
+        let journal = place.open(city.clone(), folder_mode)?;
         let mode = if settings.replay {
             Mode::Replay(Arc::new(ReplayClock::standing_at(journal.head().at)))
         } else {
@@ -135,7 +158,24 @@ impl Server {
             Mode::Replay(clock) => clock.clone(),
         };
         let sharing = Sharing { nodes: settings.nodes.clone(), ..Sharing::default() };
-        Server::sharing(Box::new(journal), city, clock, mode, settings.trust_loopback, sharing)
+        Server::sharing(journal, city, clock, mode, settings.trust_loopback, sharing)
+    }
+
+    /// The one writer of a database, or its standby where another process writes it.
+    fn on_database(url: &StoreUrl, city: Arc<City>, settings: &ServeSettings) -> anyhow::Result<Server> {
+        let standby = PostgisStandby::open(url, city.clone(), FolderMode::Live)?;
+        std::fs::create_dir_all(&settings.data)
+            .with_context(|| format!("the data folder {} cannot be made", settings.data.display()))?;
+        let spool = Arc::new(Spool::open(&settings.data)?);
+        let standby = standby.keeping_in(&settings.data);
+        let (secret, hand_in) = (standby.secret(), standby.hand_in());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let (engine, thread) = Engine::stand_by(Box::new(standby), city.clone(), clock.clone())?;
+        let pseudonyms = Pseudonyms::in_folder(&settings.data)?;
+        let (spool, hand_in, mode) = (Some(spool), Some(hand_in), Mode::Live);
+        let running = Running { engine, thread, secret, pseudonyms, mode, spool, hand_in };
+        let sharing = Sharing { nodes: settings.nodes.clone(), ..Sharing::default() };
+        Server::around(running, city, clock, settings.trust_loopback, sharing)
     }
 
     /// The server over a journal and a clock of the caller's choice: what tests start.
@@ -167,20 +207,34 @@ impl Server {
         sharing: Sharing,
     ) -> anyhow::Result<Server> {
         let secret = journal.secret();
-        let ids = IdKey::new(secret, &city.code_prefix);
         let pseudonyms = match journal.folder() {
             Some(folder) => Pseudonyms::in_folder(folder)?,
             None => Pseudonyms::random()?,
         };
         let (engine, thread) = Engine::start(journal, city.clone(), clock.clone())?;
+        let running = Running { engine, thread, secret, pseudonyms, mode, spool: None, hand_in: None };
+        Server::around(running, city, clock, trust_loopback, sharing)
+    }
+
+    /// The server around an engine that runs; edges may follow it.
+    fn around(
+        running: Running,
+        city: Arc<City>,
+        clock: Arc<dyn Clock>,
+        trust_loopback: bool,
+        sharing: Sharing,
+    ) -> anyhow::Result<Server> {
+        let Running { engine, thread, secret, pseudonyms, mode, spool, hand_in } = running;
+        let ids = IdKey::new(secret, &city.code_prefix);
         let Sharing { pulse, nodes } = sharing;
         let desk = matches!(mode, Mode::Live).then(|| {
-            let source = (engine.moments(), engine.reader().clone());
-            Arc::new(Desk::new(source, city.clone(), clock.clone(), (secret, pseudonyms), nodes.token))
+            let shared = (city.clone(), clock.clone());
+            Arc::new(Desk::new(&engine, shared, (secret, pseudonyms), nodes.token))
         });
         let publication = nodes.nats.zip(desk.clone()).map(|(nats, desk)| Publication::start(nats, desk));
         let role = Role::Origin(desk);
-        let parts = Parts { engine, thread, city, ids, clock, mode, role, trust_loopback, pulse };
+        let parts =
+            Parts { engine, thread, city, ids, clock, mode, role, trust_loopback, pulse, spool, hand_in };
         Ok(Server { publication, ..Server::of_engine(parts)? })
     }
 
@@ -189,11 +243,12 @@ impl Server {
     /// # Errors
     /// Where the system gives no threads.
     pub fn of_engine(parts: Parts) -> anyhow::Result<Server> {
-        let Parts { engine, thread, city, ids, clock, mode, role, trust_loopback, pulse } = parts;
+        let Parts { engine, thread, city, ids, clock, mode, role, trust_loopback, pulse, spool, hand_in } =
+            parts;
         let search = Arc::new(TextSearch::new(engine.reader().clone()));
         let nudge = Arc::new(Notify::new());
         let (stop, stopping) = watch::channel(false);
-        let newest = Arc::new(Beats::new(engine.moments(), clock.clone()));
+        let newest = Arc::new(Beats::new(engine.moments(), clock.clone(), engine.health().clone()));
         let ears = Ears::start().context("the threads of the sockets could not start")?;
         let sockets = Sockets::new(newest.clone(), pulse.patience, ears.handle.clone());
         let rounds = Rounds {
@@ -216,6 +271,8 @@ impl Server {
             mode,
             role,
             trust_loopback,
+            spool,
+            hand_in,
             views: Arc::new(Views::default()),
             search,
             beats,
@@ -257,6 +314,8 @@ impl Server {
     ) -> anyhow::Result<bool> {
         let Server { app, engine, stop, patience, ears: _ears, publication } = self;
         let router = build_router(app.clone());
+        let handing_on = tokio::spawn(hand_on(app.clone()));
+        let telling = tokio::spawn(tell_health(app.clone()));
         // Tapped for nothing: so axum knows how to name the peer.
         let listener = Entrance::new(listener, patience).tap_io(|_| {});
         let mut stopped = stop.subscribe();
@@ -281,6 +340,9 @@ impl Server {
         }
         let sockets = app.sockets.clone();
         drop(app);
+        // It ends by itself; a batch that is on its way is handed on again at the next start.
+        let _ = tokio::time::timeout(STOP_TIMEOUT, handing_on).await;
+        telling.abort();
         let serving_ended = tokio::time::timeout(STOP_TIMEOUT, serving).await;
         // Where some do not close their side they are cut.
         let _ = tokio::time::timeout(STOP_TIMEOUT, sockets.wait_for_none()).await;

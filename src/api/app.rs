@@ -11,6 +11,7 @@ use crate::clock::{Clock, ReplayClock};
 use crate::edge::{Desk, EdgeStatus, EdgeToken};
 use crate::engine::Engine;
 use crate::feed::{Beat, TextSearch, Views};
+use crate::journal::{HandIn, Spool};
 use crate::live::LiveMap;
 use crate::model::IdKey;
 
@@ -55,6 +56,10 @@ pub struct App {
     pub role: Role,
     /// Readers on this machine are staff: for trying and developing.
     pub trust_loopback: bool,
+    /// Where reports are kept while the database is away; `None` where the journal is in the data folder.
+    pub spool: Option<Arc<Spool>>,
+    /// Where every node of a database may leave reports for the one that writes.
+    pub hand_in: Option<Arc<dyn HandIn>>,
     pub views: Arc<Views>,
     pub search: Arc<TextSearch>,
     /// The beat of each round over the sockets.

@@ -1,5 +1,7 @@
 //! For operations: is it alive, are its answers complete, what are its figures.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::header;
@@ -9,7 +11,23 @@ use serde_json::{Value, json};
 use super::app::AppState;
 use super::problem::Problem;
 use crate::edge::{EdgeStatus, Standing};
-use crate::engine::EngineError;
+use crate::health::Condition;
+
+/// How often it is looked after whether screens must be told.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Brings the next heartbeat early whenever this node becomes degraded, or well again: until the server stops.
+pub async fn tell_health(app: AppState) {
+    let mut stopping = app.stopping.clone();
+    let mut told = app.engine.health().is_degraded();
+    while tokio::time::timeout(LOOK_EVERY, stopping.wait_for(|stop| *stop)).await.is_err() {
+        let degraded = app.engine.health().is_degraded();
+        if degraded != told {
+            told = degraded;
+            app.nudge.notify_one();
+        }
+    }
+}
 
 #[utoipa::path(get, path = "/healthz", tag = "operation", description = "The process is alive.", responses((status = 200)))]
 pub async fn healthz() -> &'static str {
@@ -17,16 +35,27 @@ pub async fn healthz() -> &'static str {
 }
 
 #[utoipa::path(get, path = "/readyz", tag = "operation",
-    description = "Answers are complete (the server listens only once they are) and reports are taken. `state` is the newest \
-        hash of all that is shown, with its seq: equal on every node that has the same seq there.",
+    description = "Answers are complete (the server listens only once they are) and reports are taken. `conditions` names what is \
+        not well all the same. `state` is the newest hash of all that is shown, with its seq: equal on every node that has the \
+        same seq there.",
     responses((status = 200), (status = 503)))]
 pub async fn readyz(State(app): State<AppState>) -> Result<Response, Problem> {
-    if app.engine.has_failed() {
-        return Err(EngineError::Journal.into());
+    let standing = app.engine.health().standing();
+    if let Some((condition, detail)) = standing.iter().find(|(condition, _)| condition.stops_reports()) {
+        return Err(Problem::unhealthy(*condition, detail));
     }
     let live = app.live();
     let epoch = live.epoch().to_string();
-    let mut body = json!({"ready": true, "seq": live.seq().0, "epoch": epoch, "build": crate::BUILD});
+    let conditions: Vec<_> = standing
+        .iter()
+        .map(|(condition, detail)| json!({"name": condition.key(), "detail": detail}))
+        .collect();
+    let mut body = json!({
+        "ready": true, "seq": live.seq().0, "epoch": epoch, "build": crate::BUILD, "conditions": conditions,
+    });
+    if let Some(spool) = app.spool.clone() {
+        body["waiting"] = super::blocking(move || spool.waiting_count()).await?.into();
+    }
     if let Some(mark) = app.engine.moments().marks().newest() {
         body["state"] = json!({"seq": mark.seq.0, "hash": mark.hash.to_string()});
     }
@@ -69,6 +98,13 @@ pub async fn metrics(State(app): State<AppState>) -> Response {
         metrics::gauge!("pantau_edge_behind").set(edge.status.behind() as f64);
         metrics::gauge!("pantau_edge_silent_seconds").set(edge.status.silent_for().as_secs_f64());
         metrics::gauge!("pantau_edge_in_touch").set(f64::from(u8::from(edge.status.is_in_touch())));
+    }
+    for condition in Condition::ALL {
+        let stands = app.engine.health().stands(condition);
+        metrics::gauge!("pantau_condition", "name" => condition.key()).set(f64::from(u8::from(stands)));
+    }
+    if let Some(waiting) = app.spool.as_ref().and_then(|spool| spool.waiting_count().ok()) {
+        metrics::gauge!("pantau_spool_waiting").set(waiting as f64);
     }
     metrics::gauge!("pantau_views").set(app.views.view_count() as f64);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render()).into_response()

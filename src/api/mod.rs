@@ -21,13 +21,16 @@ mod pages;
 mod params;
 mod problem;
 mod reports;
+mod spool;
 mod sse;
 
 pub use app::{App, AppState, Edge, Mode, Role};
 pub use entrance::Entrance;
 pub use forward::Forwarding;
+pub use health::tell_health;
 pub use live::{Beats, Rounds, Sockets};
 pub use problem::Problem;
+pub use spool::hand_on;
 
 use std::sync::Arc;
 

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::engine::EngineError;
 use crate::feed::SubscribeFault;
+use crate::health::Condition;
 use crate::intake::FieldFault;
 use crate::journal::JournalError;
 use crate::model::Refusal;
@@ -96,6 +97,14 @@ impl Problem {
         }
     }
 
+    /// Reports are not taken for a while.
+    pub fn unhealthy(condition: Condition, detail: &str) -> Problem {
+        Problem {
+            retry_after_s: Some(60),
+            ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, condition.key(), "Not ready", detail)
+        }
+    }
+
     /// For answers that a library gave without words of ours.
     pub fn of_status(status: StatusCode) -> Problem {
         let (kind, title, detail) = match status {
@@ -176,18 +185,52 @@ impl From<EngineError> for Problem {
                 retry_after_s: Some(60),
                 ..Problem::new(
                     StatusCode::INSUFFICIENT_STORAGE,
-                    "disk-full",
+                    Condition::DiskFull.key(),
                     "Disk full",
                     "the disk of the server is full; nothing was stored, send it again later",
                 )
             },
-            EngineError::Journal | EngineError::Stopped => Problem {
+            // The commit that failed may be on the disk all the same.
+            EngineError::Journal => Problem {
+                retry_after_s: Some(60),
+                ..Problem::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    Condition::ReadOnly.key(),
+                    "Only reading goes on",
+                    format!(
+                        "{error}; send it again later with the same Idempotency-Key: it is stored once"
+                    ),
+                )
+            },
+            EngineError::Away => Problem {
+                retry_after_s: Some(5),
+                ..Problem::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    Condition::DatabaseAway.key(),
+                    "The database does not answer",
+                    format!(
+                        "{error}; send it again later with the same Idempotency-Key: it is stored once"
+                    ),
+                )
+            },
+            EngineError::StandsBy => Problem {
+                retry_after_s: Some(1),
+                ..Problem::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    Condition::StandsBy.key(),
+                    "This server stands by",
+                    format!("{error}; nothing was stored, send it there, or again in a moment"),
+                )
+            },
+            EngineError::Stopped => Problem {
                 retry_after_s: Some(5),
                 ..Problem::new(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "unavailable",
                     "Unavailable",
-                    format!("{error}; nothing was stored, send it again later"),
+                    format!(
+                        "{error}; send it again later with the same Idempotency-Key: it is stored once"
+                    ),
                 )
             },
         }
@@ -198,6 +241,17 @@ impl From<JournalError> for Problem {
     fn from(error: JournalError) -> Problem {
         if let JournalError::Elsewhere(where_) = error {
             return Problem::origin_away(where_);
+        }
+        if matches!(error, JournalError::Full) {
+            return EngineError::Full.into();
+        }
+        if let JournalError::Away(what) = &error {
+            let detail = format!("the database {what}; ask again in a moment");
+            let (kind, title) = (Condition::DatabaseAway.key(), "The database does not answer");
+            return Problem {
+                retry_after_s: Some(5),
+                ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, kind, title, detail)
+            };
         }
         tracing::error!(error = &error as &dyn std::error::Error, "reading the journal failed");
         Problem::internal()

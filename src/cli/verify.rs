@@ -1,21 +1,24 @@
-//! `pantau verify`: proves that a data folder is whole.
+//! `pantau verify`: proves that a data folder or a database is whole.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use super::progress::Progress;
-use crate::journal::verify;
+use crate::journal::{Place, verify, verify_database};
 
 /// Prints what was read and every fault; the exit code says whether there are any.
 ///
 /// # Errors
-/// Where the folder cannot be read at all.
-pub fn run(data: &Path) -> anyhow::Result<ExitCode> {
+/// Where the journal cannot be read at all.
+pub fn run(place: &Place) -> anyhow::Result<ExitCode> {
     let mut progress: Option<Progress> = None;
-    let report = verify(data, &mut |done, total| {
+    let mut tell = |done, total| {
         let progress = progress.get_or_insert_with(|| Progress::new("verify", Some(total)));
         progress.set(done, || format!("{done} of {total} entries"));
-    })?;
+    };
+    let report = match place {
+        Place::Folder(data) => verify(data, &mut tell)?,
+        Place::Database(url) => verify_database(url, &mut tell)?,
+    };
     drop(progress);
     println!(
         "{} entries, {} reports, {} incidents; {} private parts were erased on request",
@@ -33,7 +36,7 @@ pub fn run(data: &Path) -> anyhow::Result<ExitCode> {
         }
     }
     println!(
-        "{} fault(s). Keep this folder as it is, and restore the newest backup that verifies.",
+        "{} fault(s). Keep it as it is, and restore the newest backup that verifies.",
         report.faults_total
     );
     Ok(ExitCode::FAILURE)

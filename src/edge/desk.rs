@@ -10,7 +10,8 @@ use super::settings::EdgeToken;
 use super::snapshot::NodeSnapshot;
 use crate::city::City;
 use crate::clock::Clock;
-use crate::engine::{Foundation, Moments};
+use crate::engine::{Engine, Foundation, Moments};
+use crate::health::{Condition, Health};
 use crate::journal::{JournalError, Pseudonyms, Reader, SharedEntry};
 use crate::model::{Entry, Secret, Seq};
 
@@ -22,6 +23,7 @@ const SNAPSHOT_AGE: Duration = Duration::from_secs(10);
 pub struct Desk {
     pub(super) moments: Moments,
     reader: Arc<dyn Reader>,
+    health: Health,
     pub(super) city: Arc<City>,
     clock: Arc<dyn Clock>,
     secret: Secret,
@@ -32,13 +34,15 @@ pub struct Desk {
 
 impl Desk {
     pub fn new(
-        (moments, reader): (Moments, Arc<dyn Reader>),
-        city: Arc<City>,
-        clock: Arc<dyn Clock>,
+        engine: &Engine,
+        (city, clock): (Arc<City>, Arc<dyn Clock>),
         (secret, pseudonyms): (Secret, Pseudonyms),
         token: Option<EdgeToken>,
     ) -> Desk {
-        Desk { moments, reader, city, clock, secret, pseudonyms, token, newest: Mutex::default() }
+        let (moments, reader, health) =
+            (engine.moments(), engine.reader().clone(), engine.health().clone());
+        let newest = Mutex::default();
+        Desk { moments, reader, health, city, clock, secret, pseudonyms, token, newest }
     }
 
     pub fn token(&self) -> Option<&EdgeToken> {
@@ -47,6 +51,11 @@ impl Desk {
 
     pub fn moments(&self) -> &Moments {
         &self.moments
+    }
+
+    /// Whether this node commits: one that stands by leaves the stream to the one that does.
+    pub(super) fn writes(&self) -> bool {
+        !self.health.stands(Condition::StandsBy)
     }
 
     pub(super) fn lineage(&self) -> Lineage {

@@ -20,7 +20,7 @@ use super::snapshot::{NodeSnapshot, SnapshotFault};
 use super::status::{EdgeStatus, Standing};
 use super::stream::StreamAddress;
 use crate::city::City;
-use crate::engine::{Follower, Inbox};
+use crate::engine::{Follower, Unheard};
 use crate::model::{Entry, Seq};
 
 /// News that wait to be applied; when it is full, the ways they come by wait.
@@ -67,7 +67,7 @@ pub(super) enum Word {
 ///
 /// # Errors
 /// Where the system gives no thread.
-pub fn follow(following: Following, inbox: Inbox) -> std::io::Result<JoinHandle<Ended>> {
+pub fn follow(following: Following, inbox: Unheard) -> std::io::Result<JoinHandle<Ended>> {
     let Following { follower, lineage, city, origin, stream, status } = following;
     let (words, heard) = mpsc::channel(NEWS_WAITING_MAX);
     // One question waits at most: it asks for all there is.
@@ -106,7 +106,7 @@ struct Hand {
 }
 
 impl Hand {
-    async fn run(mut self, mut heard: mpsc::Receiver<Word>, mut inbox: Inbox) -> Ended {
+    async fn run(mut self, mut heard: mpsc::Receiver<Word>, mut inbox: Unheard) -> Ended {
         loop {
             let grace_over = self.missing_since.map(|since| since + GRACE);
             tokio::select! {

@@ -109,6 +109,7 @@ impl Publisher {
                 _ = alive.tick() => None,
             };
             match changed {
+                Some(Ok(())) | None if !self.desk.writes() => {}
                 Some(Err(_)) => return Ok(()),
                 Some(Ok(())) => {
                     while place.entry < self.desk.head() {

@@ -3,12 +3,14 @@
 //! One thread owns journal and live map. A sender is answered when its entries are durable *and*
 //! applied and published, so any later answer of this node has a seq at least as high.
 
+mod away;
 mod elsewhere;
 mod follow;
 mod foundation;
 mod marks;
 mod publish;
 mod snapshot_file;
+mod stand_by;
 mod start;
 
 pub use follow::{FollowError, Follower};
@@ -25,6 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::city::City;
 use crate::clock::Clock;
+use crate::health::{Condition, Health};
 use crate::journal::{Journal, JournalError, Reader};
 use crate::live::{LiveMap, LiveWriter};
 use crate::model::{Command, IdKey, Outcome, Seq};
@@ -43,8 +46,13 @@ const TICK_EVERY: Duration = Duration::from_secs(1);
 pub enum EngineError {
     #[error("the disk is full")]
     Full,
-    #[error("the journal failed; the server takes no more reports until it is started again")]
+    #[error("the store failed; the server takes no more reports until it is started again")]
     Journal,
+    /// What was sent may be durable all the same: whoever sends it again must use the same key.
+    #[error("the database does not answer")]
+    Away,
+    #[error("this server stands by and takes nothing; another one does")]
+    StandsBy,
     #[error("the server is stopping")]
     Stopped,
 }
@@ -61,6 +69,7 @@ pub struct Engine {
     moments: Moments,
     reader: Arc<dyn Reader>,
     failed: Arc<AtomicBool>,
+    health: Health,
 }
 
 impl Engine {
@@ -99,32 +108,17 @@ impl Engine {
         city: &City,
         clock: Arc<dyn Clock>,
     ) -> Result<(Engine, std::thread::JoinHandle<()>), JournalError> {
-        let (head, reader) = (journal.head(), journal.reader());
-        if follower.seq() != head.seq || follower.map().epoch() != head.epoch {
-            let (at, of) = (follower.seq(), follower.map().epoch());
-            return Err(JournalError::Corrupt(format!(
-                "the standby is at entry {at} of {of}, the journal at entry {} of {}",
-                head.seq, head.epoch
-            )));
-        }
-        let (mut writer, publisher) = follower.into_writer();
-        if reader.derived()?.as_of_seq == head.seq {
-            // The writer before wrote them at its stop.
-            drop(writer.take_derived());
-        }
-        start::put_pack_in_force(&mut *journal, &mut writer, city, clock.now())?;
-        publisher.publish(writer.map());
-        let file = journal.folder().map(SnapshotFile::in_folder);
-        let saving = file.map(|file| Saving::new(file, reader, Seq(0)));
+        let (writer, publisher, saving) = stand_by::promote(&mut *journal, follower, city, clock.now())?;
         Engine::run(journal, writer, publisher, clock, saving)
     }
 
     /// For a node that commits nothing: readers of its moments get the same from it as from any engine, and
     /// who submits is told that it has stopped. The inbox tells when nobody holds the engine any more.
-    pub fn following(moments: Moments) -> (Engine, Inbox) {
+    pub fn following(moments: Moments) -> (Engine, Unheard) {
         let (inbox, jobs) = mpsc::channel(1);
         let reader = Arc::new(Elsewhere);
-        (Engine { inbox, moments, reader, failed: Arc::default() }, Inbox(jobs))
+        let (failed, health) = Default::default();
+        (Engine { inbox, moments, reader, failed, health }, Unheard(jobs))
     }
 
     /// Starts the loop.
@@ -137,14 +131,11 @@ impl Engine {
     ) -> Result<(Engine, std::thread::JoinHandle<()>), JournalError> {
         let (inbox, jobs) = mpsc::channel(INBOX_MAX);
         let failed = Arc::new(AtomicBool::new(false));
-        let (moments, reader) = (publisher.moments(), journal.reader());
-        let engine = Engine { inbox, moments, reader, failed: failed.clone() };
-        let worker = Worker { journal, writer, clock, publisher, jobs, ticked: None, failed, saving };
-        let thread = std::thread::Builder::new()
-            .name("engine".to_owned())
-            .spawn(move || worker.run())
-            .map_err(|e| JournalError::Store(Box::new(e)))?;
-        Ok((engine, thread))
+        let (moments, reader, health) = (publisher.moments(), journal.reader(), journal.health());
+        let engine = Engine { inbox, moments, reader, failed: failed.clone(), health };
+        let inbox = Inbox { jobs, failed, health: engine.health.clone() };
+        let worker = Worker::new(journal, writer, clock, publisher, inbox, saving);
+        Ok((engine, spawn(move || worker.run())?))
     }
 
     /// The newest moment.
@@ -167,6 +158,11 @@ impl Engine {
         EngineProbe(self.inbox.downgrade())
     }
 
+    /// What is not well with this node.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
     pub fn reader(&self) -> &Arc<dyn Reader> {
         &self.reader
     }
@@ -183,9 +179,9 @@ impl Engine {
 }
 
 /// What an engine that follows is submitted: nothing is taken.
-pub struct Inbox(mpsc::Receiver<Job>);
+pub struct Unheard(mpsc::Receiver<Job>);
 
-impl Inbox {
+impl Unheard {
     /// Waits until nobody holds the engine any more, and answers meanwhile.
     pub async fn closed(&mut self) {
         while let Some(Job { commands, reply }) = self.0.recv().await {
@@ -212,6 +208,19 @@ impl EngineProbe {
     }
 }
 
+/// Starts the engine's thread.
+fn spawn(run: impl FnOnce() + Send + 'static) -> Result<std::thread::JoinHandle<()>, JournalError> {
+    let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(run);
+    thread.map_err(|e| JournalError::Store(Box::new(e)))
+}
+
+/// The loop's side of what an [`Engine`] holds.
+struct Inbox {
+    jobs: mpsc::Receiver<Job>,
+    failed: Arc<AtomicBool>,
+    health: Health,
+}
+
 /// The loop's state.
 struct Worker {
     journal: Box<dyn Journal>,
@@ -223,10 +232,28 @@ struct Worker {
     ticked: Option<Duration>,
     /// The journal failed: nothing may be acknowledged any more, only read.
     failed: Arc<AtomicBool>,
+    health: Health,
     saving: Option<Saving>,
+    /// The store does not answer, and what was in flight is not known.
+    away: bool,
+    /// Another process writes by now: this one ends.
+    fenced: bool,
 }
 
 impl Worker {
+    fn new(
+        journal: Box<dyn Journal>,
+        writer: LiveWriter,
+        clock: Arc<dyn Clock>,
+        publisher: Publisher,
+        inbox: Inbox,
+        saving: Option<Saving>,
+    ) -> Worker {
+        let Inbox { jobs, failed, health } = inbox;
+        let (ticked, away, fenced) = (None, false, false);
+        Worker { journal, writer, clock, publisher, jobs, ticked, failed, health, saving, away, fenced }
+    }
+
     fn run(mut self) {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
             Ok(runtime) => runtime,
@@ -234,7 +261,10 @@ impl Worker {
         };
         let mut batch = Vec::with_capacity(JOBS_PER_BATCH_MAX);
         loop {
-            let wait = self.until_tick();
+            let wait = self.look_after_store(self.until_tick());
+            if self.fenced {
+                break;
+            }
             let received = runtime.block_on(async {
                 let receive = self.jobs.recv_many(&mut batch, JOBS_PER_BATCH_MAX);
                 match wait {
@@ -263,7 +293,7 @@ impl Worker {
 
     /// How long to wait for commands before a tick may be due; `None`: until one comes.
     fn until_tick(&self) -> Option<Duration> {
-        if self.has_failed() {
+        if self.has_failed() || self.away {
             return None;
         }
         let now = self.clock.now();
@@ -318,6 +348,9 @@ impl Worker {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
+        if self.away || self.fenced {
+            return Err(EngineError::Away);
+        }
         let started = self.clock.monotonic();
         let derived = self.writer.take_derived();
         let appended = self.journal.append(commands, self.clock.now(), derived.as_ref());
@@ -327,12 +360,17 @@ impl Worker {
                 self.writer.give_back_derived(derived);
                 return Err(EngineError::Full);
             }
+            Err(JournalError::Away(what)) => {
+                self.writer.give_back_derived(derived);
+                self.went_away(&what);
+                return Err(EngineError::Away);
+            }
+            Err(JournalError::Fenced(what)) => {
+                self.was_fenced(&what);
+                return Err(EngineError::Away);
+            }
             Err(e) => {
-                self.failed.store(true, Ordering::Relaxed);
-                tracing::error!(
-                    error = &e as &dyn std::error::Error,
-                    "the journal failed; only reading goes on"
-                );
+                self.fail(&e);
                 return Err(EngineError::Journal);
             }
         };
@@ -352,8 +390,20 @@ impl Worker {
         Ok(outcomes)
     }
 
+    /// What the disk holds now is not known, and trying again could look like success: only reading
+    /// goes on.
+    fn fail(&mut self, error: &JournalError) {
+        self.failed.store(true, Ordering::Relaxed);
+        tracing::error!(error = error as &dyn std::error::Error, "the journal failed");
+        let advice = "the store failed: only reading goes on, nothing more is acknowledged; \
+                      look at the disk, then start the server again";
+        self.health.raise(Condition::ReadOnly, advice);
+    }
+
     fn tick_if_due(&mut self) {
         let due = !self.has_failed()
+            && !self.away
+            && !self.fenced
             && self.until_tick_allowed().is_zero()
             && self.writer.tick_is_due(self.clock.now());
         if !due {

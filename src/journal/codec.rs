@@ -416,7 +416,7 @@ pub(super) fn hex(bytes: &Hash) -> String {
     text
 }
 
-fn unhex(text: &str) -> Option<Hash> {
+pub(super) fn unhex(text: &str) -> Option<Hash> {
     let mut bytes = [0; 32];
     if text.len() != 64 || !text.is_ascii() {
         return None;

@@ -1,16 +1,48 @@
-//! Durable means durable: the real server is killed in the middle of its work.
+//! Durable means durable: the real server is killed, and its power cut, in the middle of its work.
 
-use crate::support::crash::{Plan, run};
+use crate::support::crash::{Disk, Plan, lost_to_lies, run};
+use crate::support::power_cut::{Lies, PowerCut};
 use crate::support::repo;
+
+fn number(key: &str) -> Option<u64> {
+    std::env::var(key).ok().and_then(|text| text.parse().ok())
+}
+
+fn plan(disk: Disk, rounds: u32) -> Plan {
+    let seed = number("PANTAU_CRASH_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let rounds = number("PANTAU_CRASH_ROUNDS").map_or(rounds, |n| n as u32);
+    Plan { program: env!("CARGO_BIN_EXE_pantau").into(), city: repo("geodata/ternate"), rounds, seed, disk }
+}
+
+fn holds(plan: &Plan) {
+    let tally = run(plan, |_| {}).expect("the rounds run to their end");
+    let line = tally.line(plan.seed);
+    println!("{line}");
+    assert!(tally.holds() && tally.acknowledged > 0, "{line}\n{}", tally.faults.join("\n"));
+}
 
 #[test]
 fn what_was_acknowledged_survives_kill_9() {
-    let number = |key: &str| std::env::var(key).ok().and_then(|text| text.parse::<u64>().ok());
-    let seed = number("PANTAU_CRASH_SEED").unwrap_or_else(|| u64::from(std::process::id()));
-    let rounds = number("PANTAU_CRASH_ROUNDS").unwrap_or(3) as u32;
-    let program = env!("CARGO_BIN_EXE_pantau").into();
-    let plan = Plan { program, city: repo("geodata/ternate"), rounds, seed };
-    let tally = run(&plan, |_| {}).expect("the rounds run to their end");
-    println!("{}", tally.line(seed));
-    assert!(tally.holds() && tally.acknowledged > 0, "{}\n{}", tally.line(seed), tally.faults.join("\n"));
+    holds(&plan(Disk::Real, 3));
+}
+
+#[test]
+fn what_was_acknowledged_survives_power_cuts_and_failed_flushes() {
+    match PowerCut::missing() {
+        Some(why) => println!("skipped: power cuts, {why}"),
+        None => holds(&plan(Disk::PowerCut, 4)),
+    }
+}
+
+/// Without this, the rounds above would prove nothing.
+#[test]
+fn a_disk_that_lies_about_flushes_loses_what_was_acknowledged() {
+    if let Some(why) = PowerCut::missing() {
+        return println!("skipped: the controls of power cuts, {why}");
+    }
+    let plan = plan(Disk::PowerCut, 1);
+    for lies in [Lies::WriteAheadLog, Lies::All] {
+        let lost = lost_to_lies(&plan, lies).expect("the round runs to its end");
+        assert!(lost > 0, "{lies:?}: nothing was lost, so a round would not notice either");
+    }
 }

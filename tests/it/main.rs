@@ -9,6 +9,9 @@
 mod support;
 
 mod crash;
+mod crash_postgres;
+mod database_away;
+mod database_cut_off;
 mod edges;
 mod feed_law;
 mod follow_law;
@@ -22,6 +25,7 @@ mod service;
 mod slow;
 mod socket;
 mod sse;
+mod standby;
 mod statistics_oracle;
 mod tidy;
 mod vanished;

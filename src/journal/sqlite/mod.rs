@@ -16,6 +16,7 @@ mod tests;
 mod verify;
 
 pub use open::FolderMode;
+pub(super) use open::{connect, scratch};
 pub use verify::{VerifyFault, VerifyReport, verify};
 
 use std::fs::File;
@@ -61,7 +62,16 @@ impl SqliteJournal {
     /// [`JournalError::InUse`] while another process has it; [`JournalError::Folder`] where the folder
     /// belongs to another city or mode, or cannot be made.
     pub fn open(dir: &Path, city: Arc<City>, mode: FolderMode) -> Result<SqliteJournal, JournalError> {
-        open::open(dir, city, mode)
+        open::open(dir, city, mode, false)
+    }
+
+    /// As [`SqliteJournal::open`], also where it holds a migration that was cut.
+    pub(super) fn open_unfinished(
+        dir: &Path,
+        city: Arc<City>,
+        mode: FolderMode,
+    ) -> Result<SqliteJournal, JournalError> {
+        open::open(dir, city, mode, true)
     }
 }
 
@@ -90,6 +100,11 @@ impl Journal for SqliteJournal {
     fn reader(&self) -> Arc<dyn Reader> {
         Arc::clone(&self.reader) as Arc<dyn Reader>
     }
+}
+
+/// Whether there is a journal in the folder.
+pub(super) fn is_journal(dir: &Path) -> bool {
+    file_in(dir).is_file()
 }
 
 fn file_in(dir: &Path) -> PathBuf {

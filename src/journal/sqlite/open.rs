@@ -10,7 +10,6 @@ use std::time::Duration;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
 use super::import_keys::ImportKeys;
 use super::read::SqliteReader;
@@ -18,8 +17,10 @@ use super::{SqliteJournal, file_in};
 use crate::city::City;
 use crate::journal::JournalError;
 use crate::journal::codec::{CHAIN_START, Encoder, Hash, hex};
+use crate::journal::copy::UNFINISHED;
 use crate::journal::decide::Counters;
-use crate::model::{Epoch, Secret, Seq, TimeMs};
+use crate::journal::identity::{Identity, read_epoch};
+use crate::model::{Secret, Seq, TimeMs};
 
 /// What a data folder is for; marked when it is made, for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,11 +31,16 @@ pub enum FolderMode {
 }
 
 impl FolderMode {
-    fn key(self) -> &'static str {
+    pub(in crate::journal) fn key(self) -> &'static str {
         match self {
             FolderMode::Live => "live",
             FolderMode::Replay => "replay",
         }
+    }
+
+    /// What a mark says.
+    pub(in crate::journal) fn of_key(key: Option<&str>) -> FolderMode {
+        if key == Some("replay") { FolderMode::Replay } else { FolderMode::Live }
     }
 }
 
@@ -59,7 +65,12 @@ const WAL_BYTES_MAX: u32 = 32 << 20;
 const CACHE_KIB: u32 = 65_536;
 const BUSY: Duration = Duration::from_secs(10);
 
-pub(super) fn open(dir: &Path, city: Arc<City>, mode: FolderMode) -> Result<SqliteJournal, JournalError> {
+pub(super) fn open(
+    dir: &Path,
+    city: Arc<City>,
+    mode: FolderMode,
+    may_be_unfinished: bool,
+) -> Result<SqliteJournal, JournalError> {
     let folder = |what: std::io::Error| {
         JournalError::Folder(format!("the data folder {} cannot be used: {what}", dir.display()))
     };
@@ -69,8 +80,14 @@ pub(super) fn open(dir: &Path, city: Arc<City>, mode: FolderMode) -> Result<Sqli
     migrate(&mut conn)?;
     let tx = conn.transaction()?;
     mark(&tx, dir, &city, mode)?;
-    let epoch = meta::<String>(&tx, "epoch")?.and_then(|text| Uuid::parse_str(&text).ok());
-    let epoch = Epoch(epoch.ok_or_else(|| lacks("epoch"))?);
+    if !may_be_unfinished && meta::<String>(&tx, UNFINISHED)?.is_some() {
+        return Err(JournalError::Folder(format!(
+            "the data folder {} holds a migration that was cut; run the same pantau migrate again to its end",
+            dir.display()
+        )));
+    }
+    let epoch = meta::<String>(&tx, "epoch")?.and_then(|text| read_epoch(&text));
+    let epoch = epoch.ok_or_else(|| lacks("epoch"))?;
     let secret: [u8; 32] = meta(&tx, "secret")?.ok_or_else(|| lacks("secret"))?;
     tx.commit()?;
     let (last, head_hash) = last(&conn)?;
@@ -116,7 +133,15 @@ fn lock(dir: &Path, folder: &dyn Fn(std::io::Error) -> JournalError) -> Result<F
     Ok(file)
 }
 
-fn connect(dir: &Path) -> Result<Connection, JournalError> {
+/// Tables without marks, in a file for a look: fast, not durable.
+pub(in crate::journal) fn scratch(dir: &Path) -> Result<Connection, JournalError> {
+    let mut conn = connect(dir)?;
+    conn.pragma_update(None, "synchronous", "OFF")?;
+    migrate(&mut conn)?;
+    Ok(conn)
+}
+
+pub(in crate::journal) fn connect(dir: &Path) -> Result<Connection, JournalError> {
     let conn = Connection::open(file_in(dir))?;
     conn.busy_timeout(BUSY)?;
     conn.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -209,22 +234,12 @@ fn mark(conn: &Connection, dir: &Path, city: &City, mode: FolderMode) -> Result<
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a new folder's epoch is a UUID of its day; nothing reads a time from it"
-)]
 fn mark_new(conn: &Connection, city: &City, mode: FolderMode) -> Result<(), JournalError> {
-    let mut random = [0; 42];
-    getrandom::fill(&mut random).map_err(|e| JournalError::Store(Box::new(e)))?;
-    let (secret, rest) = random.split_at(32);
-    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let unix_ms = since_1970.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(0));
-    let random = rest.try_into().expect("42 - 32 bytes");
-    let epoch = uuid::Builder::from_unix_timestamp_millis(unix_ms, random).into_uuid().to_string();
+    let Identity { epoch, secret } = Identity::draw()?;
     let mut put = conn.prepare("INSERT INTO meta (key, value) VALUES (?1, ?2)")?;
     put.execute(params!["city", city.key])?;
     put.execute(params!["mode", mode.key()])?;
-    put.execute(params!["epoch", epoch])?;
+    put.execute(params!["epoch", epoch.0.to_string()])?;
     put.execute(params!["secret", secret])?;
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! `kill -9` of the real server at a random moment while many clients post, and what must hold after.
+//! The real server is struck at a random moment while many clients post, and what must hold after: by
+//! `kill -9`, and on a disk of ours by power cuts and a flush that fails.
 //! The test suite runs a few rounds, `make crash` as many as one likes.
 
 use std::collections::{BTreeMap, HashMap};
@@ -19,6 +20,7 @@ use pantau::live::{CellRange, Filter, LiveMap, LiveWriter};
 use pantau::model::{Bbox, Entry, Fact, IdKey, Projection, Seq};
 use serde_json::{Value, json};
 
+use super::power_cut::{Cut, Lies, PowerCut};
 use super::seen::difference;
 
 const CLIENTS: usize = 16;
@@ -34,6 +36,26 @@ pub struct Plan {
     pub city: PathBuf,
     pub rounds: u32,
     pub seed: u64,
+    pub disk: Disk,
+}
+
+/// What the data folder lies on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disk {
+    /// This machine's: the server is killed.
+    Real,
+    /// One whose power is cut, too.
+    PowerCut,
+}
+
+/// How a round ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blow {
+    /// `kill -9`.
+    Kill,
+    Cut(Cut),
+    /// A flush fails; the power goes once the server has stopped acknowledging.
+    FailedFlush,
 }
 
 #[derive(Debug, Default)]
@@ -41,6 +63,11 @@ pub struct Tally {
     pub rounds: u32,
     pub acknowledged: usize,
     pub retried: usize,
+    /// Of the rounds, those that ended in a power cut, and of these the ones with torn sectors.
+    pub cuts: u32,
+    pub torn: u32,
+    /// Rounds in which a flush failed.
+    pub failed_flushes: u32,
     /// Acknowledged, and not there afterwards.
     pub lost: usize,
     /// There more than once.
@@ -55,9 +82,11 @@ impl Tally {
     }
 
     pub fn line(&self, seed: u64) -> String {
-        let Tally { rounds, acknowledged, retried, lost, doubled, faults } = self;
+        let Tally { rounds, acknowledged, retried, cuts, torn, failed_flushes, lost, doubled, faults } =
+            self;
         format!(
-            "rounds={rounds} acknowledged={acknowledged} retried={retried} lost={lost} doubled={doubled} faults={} seed={seed}",
+            "rounds={rounds} cuts={cuts} torn={torn} failed_flushes={failed_flushes} acknowledged={acknowledged} \
+             retried={retried} lost={lost} doubled={doubled} faults={} seed={seed}",
             faults.len()
         )
     }
@@ -85,6 +114,7 @@ pub fn run(plan: &Plan, mut tell: impl FnMut(&str)) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
     let mut chance = Chance::new(plan.seed);
     let mut folder = tempfile::tempdir()?;
+    let mount = tempfile::tempdir()?;
     let mut promises = Vec::new();
     for round in 0..plan.rounds {
         if round > 0 && round % ROUNDS_PER_FOLDER == 0 {
@@ -93,7 +123,12 @@ pub fn run(plan: &Plan, mut tell: impl FnMut(&str)) -> anyhow::Result<Tally> {
         }
         let until = 1 + chance.below(REPORTS_MAX);
         let before = promises.len();
-        let unanswered = post_until_killed(plan, folder.path(), round, until, &mut promises)?;
+        let blow = tally.count(plan.disk, &mut chance);
+        let mut load = Load { plan, round, until, promises: &mut promises };
+        let unanswered = match plan.disk {
+            Disk::Real => load.until_struck(folder.path(), ServerProcess::kill)?,
+            Disk::PowerCut => load.on_power_cut(folder.path(), mount.path(), blow)?,
+        };
         come_back(plan, folder.path(), &city, unanswered, &mut promises, &mut tally)?;
         tally.acknowledged += promises.len() - before;
         tally.rounds += 1;
@@ -133,6 +168,18 @@ impl ServerProcess {
         Ok(Client::new(&self.url)?)
     }
 
+    /// Waits until it says that it takes nothing more; the clients' posts bring it there.
+    fn wait_until_read_only(&self) -> anyhow::Result<()> {
+        let client = self.client()?;
+        loop {
+            match client.get("/readyz") {
+                Ok(_) => thread::yield_now(),
+                Err(e) if e.to_string().contains("503") => return Ok(()),
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+
     /// `kill -9`.
     fn kill(mut self) -> anyhow::Result<()> {
         self.child.kill()?;
@@ -141,38 +188,118 @@ impl ServerProcess {
     }
 }
 
-/// Sixteen clients post until the server is gone; it is killed once `until` reports were acknowledged.
-fn post_until_killed(
-    plan: &Plan,
-    folder: &Path,
+impl Tally {
+    /// Draws how a round ends, and counts it.
+    fn count(&mut self, disk: Disk, chance: &mut Chance) -> Blow {
+        let blow = match (disk, chance.below(8)) {
+            (Disk::Real, _) | (Disk::PowerCut, 0) => Blow::Kill,
+            (Disk::PowerCut, 1) => Blow::FailedFlush,
+            (Disk::PowerCut, 2..=4) => Blow::Cut(Cut::Clean),
+            (Disk::PowerCut, _) => Blow::Cut(Cut::Torn { seed: chance.draw() }),
+        };
+        self.cuts += u32::from(blow != Blow::Kill);
+        self.torn += u32::from(matches!(blow, Blow::Cut(Cut::Torn { .. })));
+        self.failed_flushes += u32::from(blow == Blow::FailedFlush);
+        blow
+    }
+}
+
+/// Sixteen clients that post, and what they were promised.
+struct Load<'a> {
+    plan: &'a Plan,
     round: u32,
+    /// The blow falls once so many were acknowledged.
     until: usize,
-    promises: &mut Vec<Promise>,
-) -> anyhow::Result<Vec<Unanswered>> {
-    let server = ServerProcess::start(plan, folder)?;
-    let acknowledged = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        let posters: Vec<_> = (0..CLIENTS)
-            .map(|i| {
-                let client = server.client();
-                let seed = plan.seed ^ u64::from(round) << 32 ^ (i as u64) << 16;
-                let acknowledged = &acknowledged;
-                let name = format!("{round}-{i}");
-                scope.spawn(move || post(&client?, &name, Chance::new(seed), acknowledged))
-            })
-            .collect();
-        while acknowledged.load(Ordering::Acquire) < until && !posters.iter().all(|p| p.is_finished()) {
-            thread::yield_now();
-        }
-        server.kill()?;
-        let mut unanswered = Vec::new();
-        for poster in posters {
-            let (kept, open) = poster.join().expect("a client does not panic")?;
-            promises.extend(kept);
-            unanswered.push(open);
+    promises: &'a mut Vec<Promise>,
+}
+
+impl Load<'_> {
+    fn on_power_cut(&mut self, folder: &Path, mount: &Path, blow: Blow) -> anyhow::Result<Vec<Unanswered>> {
+        let mut disk = PowerCut::mount(folder, mount)?;
+        let unanswered = self.until_struck(mount, |server| {
+            match blow {
+                Blow::Kill => {}
+                Blow::Cut(how) => disk.cut(how),
+                Blow::FailedFlush => {
+                    disk.behave(|manners| manners.fail_next_sync = true);
+                    server.wait_until_read_only()?;
+                    disk.cut(Cut::Clean);
+                }
+            }
+            server.kill()
+        })?;
+        match blow {
+            Blow::Kill => disk.shut_down()?,
+            Blow::Cut(_) | Blow::FailedFlush => disk.unmount()?,
         }
         Ok(unanswered)
-    })
+    }
+
+    /// `strike` must leave no server behind.
+    fn until_struck(
+        &mut self,
+        folder: &Path,
+        strike: impl FnOnce(ServerProcess) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Vec<Unanswered>> {
+        let server = ServerProcess::start(self.plan, folder)?;
+        let acknowledged = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            let posters: Vec<_> = (0..CLIENTS)
+                .map(|i| {
+                    let client = server.client();
+                    let seed = self.plan.seed ^ u64::from(self.round) << 32 ^ (i as u64) << 16;
+                    let acknowledged = &acknowledged;
+                    let name = format!("{}-{i}", self.round);
+                    scope.spawn(move || post(&client?, &name, Chance::new(seed), acknowledged))
+                })
+                .collect();
+            while acknowledged.load(Ordering::Acquire) < self.until
+                && !posters.iter().all(|p| p.is_finished())
+            {
+                thread::yield_now();
+            }
+            strike(server)?;
+            let mut unanswered = Vec::new();
+            for poster in posters {
+                let (kept, open) = poster.join().expect("a client does not panic")?;
+                self.promises.extend(kept);
+                unanswered.push(open);
+            }
+            Ok(unanswered)
+        })
+    }
+}
+
+/// How many acknowledged reports are gone after a power cut on a disk that began to lie in the middle
+/// of a round; must be some, or the rounds prove nothing.
+pub fn lost_to_lies(plan: &Plan, lies: Lies) -> anyhow::Result<usize> {
+    let city = Arc::new(City::load(&plan.city)?);
+    let (folder, mount) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let mut promises = Vec::new();
+    let mut disk = PowerCut::mount(folder.path(), mount.path())?;
+    let mut load = Load { plan, round: 0, until: 20, promises: &mut promises };
+    load.until_struck(mount.path(), |server| {
+        disk.behave(|manners| manners.lies = lies);
+        let client = server.client()?;
+        let lied_to = client.get("/readyz")?["seq"].as_u64().unwrap_or_default() + 20;
+        while client.get("/readyz")?["seq"].as_u64().unwrap_or_default() < lied_to {
+            thread::yield_now();
+        }
+        disk.cut(Cut::Clean);
+        server.kill()
+    })?;
+    disk.unmount()?;
+    let journal = SqliteJournal::open(folder.path(), city.clone(), FolderMode::Live)?;
+    let ids = IdKey::new(journal.secret(), &city.code_prefix);
+    let entries = journal.reader().entries(Seq(0), usize::MAX >> 1)?;
+    let kept: std::collections::BTreeSet<String> = entries
+        .iter()
+        .filter_map(|entry| match &entry.fact {
+            Fact::Report(report) => Some(ids.report_code(report.report)),
+            _ => None,
+        })
+        .collect();
+    Ok(promises.iter().filter(|promise| !kept.contains(&promise.code)).count())
 }
 
 /// Posts until an answer stays out; answers what was promised, and what was open at the end.
