@@ -11,6 +11,7 @@ pub mod intake;
 pub mod journal;
 pub mod live;
 
+pub mod backup;
 pub mod clock;
 pub mod engine;
 pub mod feed;

@@ -18,6 +18,7 @@ mod memory;
 #[cfg(test)]
 mod naive;
 mod sqlite;
+mod stored;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]
@@ -25,7 +26,10 @@ mod testing;
 mod wire;
 
 pub use memory::MemoryJournal;
-pub use sqlite::{FolderMode, SqliteJournal, VerifyFault, VerifyReport, verify};
+pub use sqlite::{
+    FolderMode, LogReader, Moment, Restoring, SqliteJournal, VerifyFault, VerifyReport, verify,
+};
+pub use stored::{ChainHead, Identity, StoredEntry, StoredPrivate};
 
 use std::ops::RangeInclusive;
 use std::path::Path;

@@ -8,6 +8,7 @@
 
 mod support;
 
+mod backup;
 mod crash;
 mod feed_law;
 mod follow_law;

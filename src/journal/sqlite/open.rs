@@ -30,11 +30,17 @@ pub enum FolderMode {
 }
 
 impl FolderMode {
-    fn key(self) -> &'static str {
+    /// Its name in the folder.
+    pub fn key(self) -> &'static str {
         match self {
             FolderMode::Live => "live",
             FolderMode::Replay => "replay",
         }
+    }
+
+    /// The mode of that name.
+    pub fn from_key(key: &str) -> Option<FolderMode> {
+        [FolderMode::Live, FolderMode::Replay].into_iter().find(|mode| mode.key() == key)
     }
 }
 
@@ -48,7 +54,7 @@ const MIGRATIONS: [(&str, &str); 5] = [
 ];
 
 /// "PNTU", so that `file` and others know whose database it is.
-const APPLICATION_ID: i32 = 0x504E_5455;
+pub(super) const APPLICATION_ID: i32 = 0x504E_5455;
 
 /// Pages (4 KiB) of the write-ahead log before it is copied into the database. A copy holds up one
 /// commit: at 16,384 pages for 100 to 170 ms; at SQLite's 1,000 an import copies after every batch.
@@ -92,7 +98,11 @@ pub(super) fn open(dir: &Path, city: Arc<City>, mode: FolderMode) -> Result<Sqli
     })
 }
 
-fn lock(dir: &Path, folder: &dyn Fn(std::io::Error) -> JournalError) -> Result<File, JournalError> {
+/// Takes the folder for this process, until the file is dropped.
+pub(super) fn lock(
+    dir: &Path,
+    folder: &dyn Fn(std::io::Error) -> JournalError,
+) -> Result<File, JournalError> {
     let path = dir.join("lock");
     let mut file = OpenOptions::new()
         .read(true)
@@ -149,7 +159,23 @@ pub(super) fn connect_read_only(file: &Path, cache_kib: u32) -> Result<Connectio
     Ok(conn)
 }
 
-fn migrate(conn: &mut Connection) -> Result<(), JournalError> {
+/// Whether the tables are those of this pantau, for readers that may not bring them up to date.
+pub(super) fn check_tables(conn: &Connection) -> Result<(), JournalError> {
+    let mut statement = conn.prepare("SELECT name FROM migration")?;
+    let applied: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let known = |name: &str| applied.iter().any(|applied| applied == name);
+    match MIGRATIONS.iter().find(|(name, _)| !known(name)) {
+        None if applied.len() == MIGRATIONS.len() => Ok(()),
+        None => Err(JournalError::Folder(
+            "a newer pantau has changed the tables of this folder; use that one".to_owned(),
+        )),
+        Some((name, _)) => Err(JournalError::Folder(format!(
+            "the tables of this folder are of an older pantau ({name} is not there yet); start the server of this version on it once"
+        ))),
+    }
+}
+
+pub(super) fn migrate(conn: &mut Connection) -> Result<(), JournalError> {
     conn.execute_batch(
         "CREATE TABLE IF NOT EXISTS migration (name TEXT NOT NULL PRIMARY KEY, sha256 TEXT NOT NULL) STRICT",
     )?;
@@ -188,7 +214,7 @@ fn migrate(conn: &mut Connection) -> Result<(), JournalError> {
 /// Marks a new folder; of an old one, checks that it is the city's and of the mode.
 fn mark(conn: &Connection, dir: &Path, city: &City, mode: FolderMode) -> Result<(), JournalError> {
     let Some(marked_city) = meta::<String>(conn, "city")? else {
-        return mark_new(conn, city, mode);
+        return mark_new(conn, &city.key, mode, None);
     };
     let dir = dir.display();
     if marked_city != city.key {
@@ -209,23 +235,29 @@ fn mark(conn: &Connection, dir: &Path, city: &City, mode: FolderMode) -> Result<
     }
 }
 
+/// Marks a folder with an epoch of its own; `secret` is that of the folder it goes on for, if any.
 #[expect(
     clippy::disallowed_methods,
     reason = "a new folder's epoch is a UUID of its day; nothing reads a time from it"
 )]
-fn mark_new(conn: &Connection, city: &City, mode: FolderMode) -> Result<(), JournalError> {
+pub(super) fn mark_new(
+    conn: &Connection,
+    city: &str,
+    mode: FolderMode,
+    secret: Option<&[u8]>,
+) -> Result<(), JournalError> {
     let mut random = [0; 42];
     getrandom::fill(&mut random).map_err(|e| JournalError::Store(Box::new(e)))?;
-    let (secret, rest) = random.split_at(32);
+    let (random_secret, rest) = random.split_at(32);
     let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let unix_ms = since_1970.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(0));
     let random = rest.try_into().expect("42 - 32 bytes");
     let epoch = uuid::Builder::from_unix_timestamp_millis(unix_ms, random).into_uuid().to_string();
     let mut put = conn.prepare("INSERT INTO meta (key, value) VALUES (?1, ?2)")?;
-    put.execute(params!["city", city.key])?;
+    put.execute(params!["city", city])?;
     put.execute(params!["mode", mode.key()])?;
     put.execute(params!["epoch", epoch])?;
-    put.execute(params!["secret", secret])?;
+    put.execute(params!["secret", secret.unwrap_or(random_secret)])?;
     Ok(())
 }
 
@@ -234,7 +266,7 @@ pub(super) fn meta<T: FromSql>(conn: &Connection, key: &str) -> Result<Option<T>
     Ok(conn.query_row(sql, [key], |row| row.get(0)).optional()?)
 }
 
-fn lacks(key: &str) -> JournalError {
+pub(super) fn lacks(key: &str) -> JournalError {
     JournalError::Corrupt(format!("the table meta has no sound {key}; restore a backup"))
 }
 
