@@ -12,6 +12,7 @@ pub mod intake;
 pub mod journal;
 pub mod live;
 
+pub mod backup;
 pub mod clock;
 pub mod edge;
 pub mod engine;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
+use pantau::cli::backup::{BackupArgs, RestoreArgs};
 use pantau::cli::drill::DrillArgs;
 use pantau::cli::evaluate::EvaluateArgs;
 use pantau::cli::import::ImportArgs;
@@ -43,6 +44,8 @@ enum Command {
     Drill(DrillArgs),
     Evaluate(EvaluateArgs),
     Verify(VerifyArgs),
+    Backup(BackupArgs),
+    Restore(RestoreArgs),
     Migrate(MigrateArgs),
     /// Look after city packs
     #[command(subcommand)]
@@ -151,6 +154,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Evaluate(args) => cli::evaluate::run(&args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::Verify(args) => cli::verify::run(&place(args.data, args.store, defaults(file))?),
         Command::Migrate(args) => cli::migrate::run(&args, &defaults(file)).map(|()| ExitCode::SUCCESS),
+        Command::Backup(args) => cli::backup::run(args, &defaults(file)).map(|()| ExitCode::SUCCESS),
+        Command::Restore(args) => cli::backup::run_restore(&args).map(|()| ExitCode::SUCCESS),
         Command::City(CityCommand::Check { dir }) => cli::city::check(&dir),
     }
 }

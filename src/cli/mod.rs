@@ -3,6 +3,7 @@
 //!
 //! Thin shells: files, sockets, clocks and progress bars are here, the rules are in `intake`.
 
+pub mod backup;
 pub mod chance;
 pub mod city;
 pub mod drill;

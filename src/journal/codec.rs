@@ -234,6 +234,11 @@ impl<'a> Body<'a> {
         self.wire.report.as_ref().map(|report| ReportNo(report.no))
     }
 
+    /// Whether it is a report from an import.
+    pub fn is_imported(&self) -> bool {
+        self.wire.report.as_ref().is_some_and(|report| report.imported)
+    }
+
     /// Where to look for the private part; `None` where there never was one.
     pub fn private_part(&self) -> Option<PrivatePart> {
         let report = self.wire.report.as_ref().filter(|r| r.private.is_some());

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::JournalError;
 use crate::city::City;
@@ -37,9 +38,16 @@ fn missing(noun: &str, key: &str, file: &str) -> JournalError {
 /// Gives each key a number of its own, so that history can be compared without its city pack.
 #[derive(Default)]
 pub(super) struct Interner {
-    categories: RefCell<HashMap<String, usize>>,
-    agencies: RefCell<HashMap<String, usize>>,
-    areas: RefCell<HashMap<String, usize>>,
+    categories: RefCell<Numbered>,
+    agencies: RefCell<Numbered>,
+    areas: RefCell<Numbered>,
+}
+
+/// Keys in the order in which they were met.
+#[derive(Default)]
+struct Numbered {
+    numbers: HashMap<Rc<str>, usize>,
+    keys: Vec<Rc<str>>,
 }
 
 impl Keys for Interner {
@@ -56,17 +64,29 @@ impl Keys for Interner {
     }
 }
 
-fn number<T: TryFrom<usize>>(
-    known: &RefCell<HashMap<String, usize>>,
-    key: &str,
-    nouns: &str,
-) -> Result<T, JournalError> {
+impl Interner {
+    /// The key that was given this number; the numbers come from here.
+    pub fn category_key(&self, id: CategoryId) -> Rc<str> {
+        Rc::clone(&self.categories.borrow().keys[usize::from(id.0)])
+    }
+
+    pub fn agency_key(&self, id: AgencyId) -> Rc<str> {
+        Rc::clone(&self.agencies.borrow().keys[usize::from(id.0)])
+    }
+
+    pub fn area_code(&self, id: AreaId) -> Rc<str> {
+        Rc::clone(&self.areas.borrow().keys[usize::from(id.0)])
+    }
+}
+
+fn number<T: TryFrom<usize>>(known: &RefCell<Numbered>, key: &str, nouns: &str) -> Result<T, JournalError> {
     let mut known = known.borrow_mut();
-    let id = match known.get(key) {
+    let id = match known.numbers.get(key) {
         Some(id) => *id,
         None => {
-            let id = known.len();
-            known.insert(key.to_owned(), id);
+            let (id, key) = (known.keys.len(), Rc::<str>::from(key));
+            known.keys.push(Rc::clone(&key));
+            known.numbers.insert(key, id);
             id
         }
     };

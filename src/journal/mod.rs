@@ -29,6 +29,7 @@ mod postgres_server;
 mod shared;
 mod spool;
 mod sqlite;
+mod stored;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]
@@ -41,7 +42,10 @@ pub use place::Place;
 pub use postgis::{PostgisJournal, PostgisStandby, StoreUrl};
 pub use shared::{Pseudonyms, SharedEntry};
 pub use spool::{Answers, HandIn, Kept, Spool, Waiting, WaitingRoom, Whereabouts};
-pub use sqlite::{FolderMode, SqliteJournal, VerifyFault, VerifyReport, verify};
+pub use sqlite::{
+    FolderMode, LogReader, Moment, Restoring, SqliteJournal, VerifyFault, VerifyReport, verify,
+};
+pub use stored::{ChainHead, Identity, StoredEntry, StoredPrivate};
 
 use std::ops::RangeInclusive;
 use std::path::Path;

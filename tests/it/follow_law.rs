@@ -182,9 +182,9 @@ async fn a_follower_becomes_the_writer_and_its_readers_stay() {
     follower.apply(&history.entries).unwrap();
     let moments = follower.moments();
     let History { city, journal, now, mut entries, .. } = history;
-    let reader = pantau::journal::Journal::reader(&journal);
+    let reader = journal.reader();
     let clock = Arc::new(ManualClock::at(now));
-    let (engine, thread) = Engine::take_over(Box::new(journal), follower, &city, clock).unwrap();
+    let (engine, thread) = Engine::take_over(journal, follower, &city, clock).unwrap();
     let outcomes = engine.submit(vec![Command::Tick]).await.unwrap();
     let Some(Outcome::Accepted { entries: new, .. }) = outcomes.into_iter().next() else {
         panic!("a tick is taken")
@@ -209,6 +209,6 @@ fn a_standby_that_is_behind_may_not_write() {
     let mut follower = follower(&history);
     follower.apply(&history.entries[..10]).unwrap();
     let clock = Arc::new(ManualClock::at(history.now));
-    let refused = Engine::take_over(Box::new(history.journal), follower, &history.city, clock);
+    let refused = Engine::take_over(history.journal, follower, &history.city, clock);
     assert!(refused.is_err_and(|e| e.to_string().contains("the standby is at entry 10")));
 }

@@ -2,7 +2,6 @@
 
 use pantau::engine::last_before;
 use pantau::feed::{hotspot_features, past_hotspot_features};
-use pantau::journal::Journal;
 use pantau::live::Filter;
 use pantau::live::hotspots::read_states;
 use pantau::model::{Projection, Seq, TimeMs};

@@ -8,6 +8,7 @@
 
 mod support;
 
+mod backup;
 mod crash;
 mod crash_postgres;
 mod database_away;

@@ -262,7 +262,7 @@ fn every_message_of_the_live_socket_is_as_published() {
 
 async fn stands_at(history: History) -> TestApp {
     let clock = Arc::new(ManualClock::at(history.now));
-    let journal = Kept::Given(Box::new(history.journal));
+    let journal = Kept::Given(history.journal);
     Setup { journal, clock, pulse: Pulse::default(), ..Setup::default() }.start().await
 }
 

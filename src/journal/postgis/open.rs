@@ -15,7 +15,7 @@ use crate::health::Health;
 use crate::journal::codec::{CHAIN_START, Hash, hex, unhex};
 use crate::journal::copy::UNFINISHED;
 use crate::journal::decide::Counters;
-use crate::journal::identity::{Identity, read_epoch};
+use crate::journal::identity::{Fresh, read_epoch};
 use crate::journal::{FolderMode, JournalError};
 use crate::model::{Secret, Seq, TimeMs};
 
@@ -142,7 +142,7 @@ fn mark(link: &Link, url: &StoreUrl, city: &City, mode: FolderMode) -> Result<()
 }
 
 fn mark_new(link: &Link, city: &City, mode: FolderMode) -> Result<(), JournalError> {
-    let Identity { epoch, secret } = Identity::draw()?;
+    let Fresh { epoch, secret } = Fresh::draw()?;
     let marks = [
         ("city", city.key.clone()),
         ("mode", mode.key().to_owned()),

@@ -74,7 +74,7 @@ fn append_in_transaction(
     Ok(outcomes)
 }
 
-fn update_derived(conn: &Connection, update: &DerivedUpdate) -> Result<(), JournalError> {
+pub(super) fn update_derived(conn: &Connection, update: &DerivedUpdate) -> Result<(), JournalError> {
     let as_of_seq = update.as_of_seq.0.cast_signed();
     conn.prepare_cached("INSERT OR REPLACE INTO derived (only_row, as_of_seq) VALUES (1, ?1)")?
         .execute([as_of_seq])?;

@@ -9,14 +9,18 @@
 
 mod append;
 mod import_keys;
+mod log;
 mod open;
 mod read;
+mod restore;
 #[cfg(test)]
 mod tests;
 mod verify;
 
+pub use log::{LogReader, Moment};
 pub use open::FolderMode;
 pub(super) use open::{connect, scratch};
+pub use restore::Restoring;
 pub use verify::{VerifyFault, VerifyReport, verify};
 
 use std::fs::File;

@@ -19,7 +19,7 @@ use crate::journal::JournalError;
 use crate::journal::codec::{CHAIN_START, Encoder, Hash, hex};
 use crate::journal::copy::UNFINISHED;
 use crate::journal::decide::Counters;
-use crate::journal::identity::{Identity, read_epoch};
+use crate::journal::identity::{Fresh, read_epoch};
 use crate::model::{Secret, Seq, TimeMs};
 
 /// What a data folder is for; marked when it is made, for good.
@@ -31,16 +31,22 @@ pub enum FolderMode {
 }
 
 impl FolderMode {
-    pub(in crate::journal) fn key(self) -> &'static str {
+    /// Its name in the folder.
+    pub fn key(self) -> &'static str {
         match self {
             FolderMode::Live => "live",
             FolderMode::Replay => "replay",
         }
     }
 
-    /// What a mark says.
+    /// What a mark says; a folder of before modes is live.
     pub(in crate::journal) fn of_key(key: Option<&str>) -> FolderMode {
-        if key == Some("replay") { FolderMode::Replay } else { FolderMode::Live }
+        key.and_then(FolderMode::from_key).unwrap_or(FolderMode::Live)
+    }
+
+    /// The mode of that name.
+    pub fn from_key(key: &str) -> Option<FolderMode> {
+        [FolderMode::Live, FolderMode::Replay].into_iter().find(|mode| mode.key() == key)
     }
 }
 
@@ -54,7 +60,7 @@ const MIGRATIONS: [(&str, &str); 5] = [
 ];
 
 /// "PNTU", so that `file` and others know whose database it is.
-const APPLICATION_ID: i32 = 0x504E_5455;
+pub(super) const APPLICATION_ID: i32 = 0x504E_5455;
 
 /// Pages (4 KiB) of the write-ahead log before it is copied into the database. A copy holds up one
 /// commit: at 16,384 pages for 100 to 170 ms; at SQLite's 1,000 an import copies after every batch.
@@ -109,7 +115,11 @@ pub(super) fn open(
     })
 }
 
-fn lock(dir: &Path, folder: &dyn Fn(std::io::Error) -> JournalError) -> Result<File, JournalError> {
+/// Takes the folder for this process, until the file is dropped.
+pub(super) fn lock(
+    dir: &Path,
+    folder: &dyn Fn(std::io::Error) -> JournalError,
+) -> Result<File, JournalError> {
     let path = dir.join("lock");
     let mut file = OpenOptions::new()
         .read(true)
@@ -174,7 +184,23 @@ pub(super) fn connect_read_only(file: &Path, cache_kib: u32) -> Result<Connectio
     Ok(conn)
 }
 
-fn migrate(conn: &mut Connection) -> Result<(), JournalError> {
+/// Whether the tables are those of this pantau, for readers that may not bring them up to date.
+pub(super) fn check_tables(conn: &Connection) -> Result<(), JournalError> {
+    let mut statement = conn.prepare("SELECT name FROM migration")?;
+    let applied: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let known = |name: &str| applied.iter().any(|applied| applied == name);
+    match MIGRATIONS.iter().find(|(name, _)| !known(name)) {
+        None if applied.len() == MIGRATIONS.len() => Ok(()),
+        None => Err(JournalError::Folder(
+            "a newer pantau has changed the tables of this folder; use that one".to_owned(),
+        )),
+        Some((name, _)) => Err(JournalError::Folder(format!(
+            "the tables of this folder are of an older pantau ({name} is not there yet); start the server of this version on it once"
+        ))),
+    }
+}
+
+pub(super) fn migrate(conn: &mut Connection) -> Result<(), JournalError> {
     conn.execute_batch(
         "CREATE TABLE IF NOT EXISTS migration (name TEXT NOT NULL PRIMARY KEY, sha256 TEXT NOT NULL) STRICT",
     )?;
@@ -213,7 +239,7 @@ fn migrate(conn: &mut Connection) -> Result<(), JournalError> {
 /// Marks a new folder; of an old one, checks that it is the city's and of the mode.
 fn mark(conn: &Connection, dir: &Path, city: &City, mode: FolderMode) -> Result<(), JournalError> {
     let Some(marked_city) = meta::<String>(conn, "city")? else {
-        return mark_new(conn, city, mode);
+        return mark_new(conn, &city.key, mode, None);
     };
     let dir = dir.display();
     if marked_city != city.key {
@@ -234,13 +260,19 @@ fn mark(conn: &Connection, dir: &Path, city: &City, mode: FolderMode) -> Result<
     }
 }
 
-fn mark_new(conn: &Connection, city: &City, mode: FolderMode) -> Result<(), JournalError> {
-    let Identity { epoch, secret } = Identity::draw()?;
+/// Marks a folder with an epoch of its own; `secret` is that of the folder it goes on for, if any.
+pub(super) fn mark_new(
+    conn: &Connection,
+    city: &str,
+    mode: FolderMode,
+    secret: Option<&[u8]>,
+) -> Result<(), JournalError> {
+    let Fresh { epoch, secret: fresh_secret } = Fresh::draw()?;
     let mut put = conn.prepare("INSERT INTO meta (key, value) VALUES (?1, ?2)")?;
-    put.execute(params!["city", city.key])?;
+    put.execute(params!["city", city])?;
     put.execute(params!["mode", mode.key()])?;
     put.execute(params!["epoch", epoch.0.to_string()])?;
-    put.execute(params!["secret", secret])?;
+    put.execute(params!["secret", secret.unwrap_or(&fresh_secret)])?;
     Ok(())
 }
 
@@ -249,7 +281,7 @@ pub(super) fn meta<T: FromSql>(conn: &Connection, key: &str) -> Result<Option<T>
     Ok(conn.query_row(sql, [key], |row| row.get(0)).optional()?)
 }
 
-fn lacks(key: &str) -> JournalError {
+pub(super) fn lacks(key: &str) -> JournalError {
     JournalError::Corrupt(format!("the table meta has no sound {key}; restore a backup"))
 }
 

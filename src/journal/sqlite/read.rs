@@ -375,17 +375,22 @@ fn hotspots(conn: &Connection, head: Seq) -> Result<Vec<HotspotRow>, JournalErro
     let mut rows = statement.query([ended_after(head)])?;
     let mut hotspots = Vec::new();
     while let Some(row) = rows.next()? {
-        let ended_seq: Option<i64> = row.get(4)?;
-        hotspots.push(HotspotRow {
-            projection: projection(row, 0)?,
-            id: row.get(1)?,
-            category: row.get(2)?,
-            changed_seq: seq(row, 3)?,
-            ended_seq: ended_seq.map(|seq| Seq(seq.cast_unsigned())),
-            body: row.get(5)?,
-        });
+        hotspots.push(hotspot_row(row)?);
     }
     Ok(hotspots)
+}
+
+/// Reads projection, id, category, `changed_seq`, `ended_seq`, body.
+pub(super) fn hotspot_row(row: &Row) -> Result<HotspotRow, JournalError> {
+    let ended_seq: Option<i64> = row.get(4)?;
+    Ok(HotspotRow {
+        projection: projection(row, 0)?,
+        id: row.get(1)?,
+        category: row.get(2)?,
+        changed_seq: seq(row, 3)?,
+        ended_seq: ended_seq.map(|seq| Seq(seq.cast_unsigned())),
+        body: row.get(5)?,
+    })
 }
 
 /// Hotspots that ended after this are loaded.
@@ -428,17 +433,22 @@ fn events(conn: &Connection) -> Result<Vec<HotspotEventRow>, JournalError> {
     let mut rows = statement.query([EVENTS_MAX as i64])?;
     let mut events = Vec::new();
     while let Some(row) = rows.next()? {
-        events.push(HotspotEventRow {
-            projection: projection(row, 0)?,
-            seq: seq(row, 1)?,
-            at: TimeMs(row.get(2)?),
-            id: row.get(3)?,
-            kind: row.get(4)?,
-            body: row.get(5)?,
-        });
+        events.push(event_row(row)?);
     }
     events.reverse();
     Ok(events)
+}
+
+/// Reads projection, seq, at, id, kind, body.
+pub(super) fn event_row(row: &Row) -> Result<HotspotEventRow, JournalError> {
+    Ok(HotspotEventRow {
+        projection: projection(row, 0)?,
+        seq: seq(row, 1)?,
+        at: TimeMs(row.get(2)?),
+        id: row.get(3)?,
+        kind: row.get(4)?,
+        body: row.get(5)?,
+    })
 }
 
 fn surges(conn: &Connection) -> Result<Vec<SurgeRow>, JournalError> {
@@ -449,19 +459,24 @@ fn surges(conn: &Connection) -> Result<Vec<SurgeRow>, JournalError> {
     let mut rows = statement.query([SURGES_MAX as i64])?;
     let mut surges = Vec::new();
     while let Some(row) = rows.next()? {
-        surges.push(SurgeRow {
-            projection: projection(row, 0)?,
-            seq: seq(row, 1)?,
-            n: row.get(2)?,
-            at: TimeMs(row.get(3)?),
-            category: row.get(4)?,
-            area: row.get(5)?,
-            until_day: row.get(6)?,
-            body: row.get(7)?,
-        });
+        surges.push(surge_row(row)?);
     }
     surges.reverse();
     Ok(surges)
+}
+
+/// Reads projection, seq, n, at, category, area, `until_day`, body.
+pub(super) fn surge_row(row: &Row) -> Result<SurgeRow, JournalError> {
+    Ok(SurgeRow {
+        projection: projection(row, 0)?,
+        seq: seq(row, 1)?,
+        n: row.get(2)?,
+        at: TimeMs(row.get(3)?),
+        category: row.get(4)?,
+        area: row.get(5)?,
+        until_day: row.get(6)?,
+        body: row.get(7)?,
+    })
 }
 
 fn projection(row: &Row, i: usize) -> Result<Projection, JournalError> {
@@ -470,7 +485,7 @@ fn projection(row: &Row, i: usize) -> Result<Projection, JournalError> {
     known.ok_or_else(|| JournalError::Corrupt(format!("there is no projection {key:?}")))
 }
 
-fn seq(row: &Row, i: usize) -> Result<Seq, JournalError> {
+pub(super) fn seq(row: &Row, i: usize) -> Result<Seq, JournalError> {
     Ok(Seq(row.get::<_, i64>(i)?.cast_unsigned()))
 }
 

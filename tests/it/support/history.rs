@@ -1,4 +1,4 @@
-//! Random histories: commands through a journal in memory into a live map.
+//! Random histories: commands through a journal into a live map.
 
 use std::sync::Arc;
 
@@ -98,7 +98,7 @@ pub fn any_step(city: &City) -> BoxedStrategy<Step> {
 /// A journal and the live map that follows it.
 pub struct History {
     pub city: Arc<City>,
-    pub journal: MemoryJournal,
+    pub journal: Box<dyn Journal>,
     pub writer: LiveWriter,
     pub now: TimeMs,
     pub entries: Vec<Entry>,
@@ -107,7 +107,12 @@ pub struct History {
 impl History {
     pub fn new(city: Arc<City>) -> History {
         let journal = MemoryJournal::new(city.clone(), Secret([7; 32]));
-        let writer = new_writer(&city, &journal);
+        History::over(city, Box::new(journal))
+    }
+
+    /// Over a journal that holds nothing yet.
+    pub fn over(city: Arc<City>, journal: Box<dyn Journal>) -> History {
+        let writer = new_writer(&city, &*journal);
         History { city, journal, writer, now: START, entries: Vec::new() }
     }
 
@@ -163,7 +168,8 @@ impl History {
     /// Appends as the engine does: what the last tick derived goes into this commit.
     pub fn submit(&mut self, command: Command) {
         let derived = self.writer.take_derived();
-        let outcomes = self.journal.append(vec![command], self.now, derived.as_ref()).expect("memory");
+        let outcomes =
+            self.journal.append(vec![command], self.now, derived.as_ref()).expect("the journal is sound");
         for outcome in outcomes {
             if let Outcome::Accepted { entries, .. } = outcome {
                 self.writer.apply(&entries);
@@ -179,7 +185,7 @@ impl History {
 
     /// A snapshot of the live map as it is now.
     pub fn snapshot(&self) -> Option<Vec<u8>> {
-        let hash = self.journal.reader().entry_hash(self.map().seq()).expect("memory")?;
+        let hash = self.journal.reader().entry_hash(self.map().seq()).expect("the journal is sound")?;
         Some(Snapshot::encode(self.map(), &hash))
     }
 
@@ -203,7 +209,7 @@ impl History {
 
     /// The writer of a map of this history before the first entry.
     pub fn at_the_start(&self) -> LiveWriter {
-        new_writer(&self.city, &self.journal)
+        new_writer(&self.city, &*self.journal)
     }
 
     /// A map that applied every entry from the first.
@@ -214,7 +220,7 @@ impl History {
     }
 }
 
-fn new_writer(city: &Arc<City>, journal: &MemoryJournal) -> LiveWriter {
+fn new_writer(city: &Arc<City>, journal: &dyn Journal) -> LiveWriter {
     let ids = IdKey::new(journal.secret(), &city.code_prefix);
     LiveWriter::new(city.clone(), ids, journal.head().epoch)
 }

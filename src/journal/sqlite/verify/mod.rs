@@ -60,7 +60,15 @@ pub fn verify(dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyRe
             dir.display()
         )));
     }
-    let conn = open::connect_read_only(&file, CACHE_KIB)?;
+    verify_file(&file, progress)
+}
+
+/// As [`verify`], of a database file.
+pub(in crate::journal::sqlite) fn verify_file(
+    file: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<VerifyReport, JournalError> {
+    let conn = open::connect_read_only(file, CACHE_KIB)?;
     let snapshot = conn.unchecked_transaction()?;
     let total = snapshot.query_row(
         "SELECT (SELECT count(*) FROM entry) + (SELECT count(*) FROM report) + (SELECT count(*) FROM action)",

@@ -1,0 +1,284 @@
+//! Brings a target up to date with a journal: new pieces for new entries, old ones anew where they are
+//! damaged.
+
+use std::path::Path;
+
+use super::manifest::{self, FileRef, Manifest, PieceRef, hex};
+use super::target::{LockedTarget, Target};
+use super::{BackupError, Sealer, piece};
+use crate::journal::{ChainHead, Identity, LogReader};
+use crate::model::Seq;
+
+/// A piece holds at most this many entries: they are in memory while it is written, some tens of MB.
+const ENTRIES_MAX: u64 = 50_000;
+/// This many pieces of one size at the end become one: a target that is kept up to date entry by entry
+/// stays a few dozen files.
+const MERGED_AT: usize = 16;
+
+/// What a run did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Updated {
+    /// The newest entry that the target holds now.
+    pub head: u64,
+    pub new_entries: u64,
+    pub new_pieces: u64,
+    /// Pieces that were damaged and are whole again.
+    pub healed: Vec<String>,
+    /// Of all that lies there, and what of it was written now.
+    pub bytes: u64,
+    pub bytes_written: u64,
+    pub pieces: u64,
+    pub first: bool,
+}
+
+/// Brings `target` up to date with the journal in `data`, after reading everything that lies there
+/// against its checksums.
+///
+/// # Errors
+/// Nothing that lay there is lost by one.
+pub fn backup(
+    data: &Path,
+    target: &Path,
+    sealer: &Sealer,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Updated, BackupError> {
+    let mut log = LogReader::open(data)?;
+    let target = Target::open(target)?.lock()?;
+    let mut run = Run::open(&mut log, &target, sealer)?;
+    let broken = run.broken_pieces()?;
+    run.update(&broken, progress)?;
+    Ok(run.done)
+}
+
+/// One journal and one target of it.
+pub(super) struct Run<'r> {
+    log: &'r mut LogReader,
+    target: &'r LockedTarget,
+    sealer: &'r Sealer,
+    manifest: Manifest,
+    pub done: Updated,
+}
+
+impl<'r> Run<'r> {
+    /// # Errors
+    /// Where the target belongs to another center or history, is ahead, or is sealed otherwise.
+    pub fn open(
+        log: &'r mut LogReader,
+        target: &'r LockedTarget,
+        sealer: &'r Sealer,
+    ) -> Result<Run<'r>, BackupError> {
+        let identity = log.identity()?;
+        let mut done = Updated::default();
+        let manifest = match target.manifest()? {
+            Some(manifest) => {
+                check_fit(&manifest, &identity, log, sealer)?;
+                manifest
+            }
+            None => {
+                done.first = true;
+                Manifest::new(&identity, sealer.names(), write_identity(target, sealer, &identity)?)
+            }
+        };
+        Ok(Run { log, target, sealer, manifest, done })
+    }
+
+    /// The pieces that are not as the manifest says; the identity is written anew at once.
+    fn broken_pieces(&mut self) -> Result<Vec<u64>, BackupError> {
+        let mut broken = Vec::new();
+        for piece in &self.manifest.pieces {
+            if is_broken(self.target.check(&piece.file))? {
+                broken.push(piece.n);
+                self.done.healed.push(piece.file.file.clone());
+            }
+        }
+        let identity = &self.manifest.identity;
+        if !self.done.first && is_broken(self.target.check(identity))? {
+            self.done.healed.push(identity.file.clone());
+            let written = write_identity(self.target, self.sealer, &self.log.identity()?)?;
+            self.manifest.identity = written;
+            self.target.commit(&self.manifest)?;
+        }
+        Ok(broken)
+    }
+
+    /// Writes what is new, and anew what is `broken`.
+    pub fn update(
+        &mut self,
+        broken: &[u64],
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<(), BackupError> {
+        let before = self.manifest.clone();
+        let head = self.log.moment()?.head()?;
+        self.renew(broken)?;
+        while self.manifest.seq < head.seq.0 || self.lacks_derived()? {
+            let from = self.manifest.seq + 1;
+            progress(self.manifest.seq, head.seq.0);
+            self.append(from)?;
+            // What is there counts, should the run be cut short.
+            self.target.commit(&self.manifest)?;
+        }
+        self.merge()?;
+        if self.manifest != before || self.done.first {
+            self.manifest.epoch = self.log.identity()?.epoch.to_string();
+            self.target.commit(&self.manifest)?;
+            self.target.clean(&self.manifest)?;
+        }
+        self.done.head = self.manifest.seq;
+        self.done.pieces = self.manifest.pieces.len() as u64;
+        self.done.bytes = self.manifest.pieces.iter().map(|piece| piece.file.bytes).sum();
+        Ok(())
+    }
+
+    /// Whether hotspots were said anew since, by a tick that is in the target already.
+    fn lacks_derived(&mut self) -> Result<bool, BackupError> {
+        Ok(self.log.moment()?.derived_as_of()?.0 > self.manifest.derived_to() && self.manifest.seq > 0)
+    }
+
+    /// One more piece, from `from` on: as many entries as one may hold, or none where hotspots alone are
+    /// new.
+    fn append(&mut self, from: u64) -> Result<(), BackupError> {
+        let derived_from = self.manifest.derived_to();
+        let moment = self.log.moment()?;
+        let head = moment.head()?;
+        let to = head.seq.0.min(from - 1 + ENTRIES_MAX);
+        let derived_to = moment.derived_as_of()?.0.min(to).max(derived_from);
+        let at_end = ChainHead { seq: Seq(to), ..head };
+        drop(moment);
+        let piece = self.write_piece(from, to, derived_from, derived_to)?;
+        self.done.new_entries += to + 1 - from;
+        self.done.new_pieces += 1;
+        self.manifest.pieces.push(piece);
+        self.set_head(at_end)
+    }
+
+    fn set_head(&mut self, mut head: ChainHead) -> Result<(), BackupError> {
+        let moment = self.log.moment()?;
+        let last = moment.entries(Seq(head.seq.0.saturating_sub(1)), head.seq)?;
+        if let Some(last) = last.first() {
+            (head.at, head.hash) = (last.at, last.hash);
+        }
+        drop(moment);
+        self.manifest.set_head(&head);
+        Ok(())
+    }
+
+    /// A file with what the journal holds of these entries and ticks now.
+    fn write_piece(
+        &mut self,
+        from: u64,
+        to: u64,
+        derived_from: u64,
+        derived_to: u64,
+    ) -> Result<PieceRef, BackupError> {
+        let moment = self.log.moment()?;
+        let entries = moment.entries(Seq(from - 1), Seq(to))?;
+        let derived = moment.derived(Seq(derived_from), Seq(derived_to))?;
+        drop(moment);
+        let n = self.manifest.next_n;
+        self.manifest.next_n += 1;
+        let name = format!("piece-{n:06}.jsonl.gz{}", if self.sealer.is_open() { "" } else { ".age" });
+        let file = self.target.write(&name, self.sealer, |out| piece::write(out, &entries, &derived))?;
+        self.done.bytes_written += file.bytes;
+        Ok(PieceRef { n, from, to, derived_from, derived_to, file })
+    }
+
+    /// Writes the broken pieces anew.
+    fn renew(&mut self, broken: &[u64]) -> Result<(), BackupError> {
+        for index in 0..self.manifest.pieces.len() {
+            let PieceRef { n, from, to, derived_from, derived_to, .. } = self.manifest.pieces[index];
+            if broken.contains(&n) {
+                self.manifest.pieces[index] = self.write_piece(from, to, derived_from, derived_to)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes one piece of many small ones at the end.
+    fn merge(&mut self) -> Result<(), BackupError> {
+        while let Some(first) = merged_from(&self.manifest.pieces) {
+            let run = &self.manifest.pieces[first..];
+            let (from, to) = (run[0].from, run[run.len() - 1].to);
+            let (derived_from, derived_to) = (run[0].derived_from, run[run.len() - 1].derived_to);
+            let merged = self.write_piece(from, to, derived_from, derived_to)?;
+            self.manifest.pieces.truncate(first);
+            self.manifest.pieces.push(merged);
+        }
+        Ok(())
+    }
+}
+
+/// Where the pieces at the end begin that are to become one: as many as [`MERGED_AT`], none of them
+/// larger than all after it together, and together not too many entries.
+fn merged_from(pieces: &[PieceRef]) -> Option<usize> {
+    let level = |piece: &PieceRef| {
+        let entries = piece.to + 1 - piece.from;
+        (0..).find(|level| entries <= (MERGED_AT as u64).pow(*level)).unwrap_or(u32::MAX)
+    };
+    let last = level(pieces.last()?);
+    let same = pieces.iter().rev().take_while(|piece| level(piece) <= last).count();
+    let first = pieces.len() - same;
+    let entries = pieces.last()?.to + 1 - pieces[first].from;
+    (same >= MERGED_AT && entries <= ENTRIES_MAX).then_some(first)
+}
+
+fn is_broken(checked: Result<(), BackupError>) -> Result<bool, BackupError> {
+    match checked {
+        Ok(()) => Ok(false),
+        Err(BackupError::Damaged { .. }) => Ok(true),
+        Err(other) => Err(other),
+    }
+}
+
+fn check_fit(
+    manifest: &Manifest,
+    identity: &Identity,
+    log: &mut LogReader,
+    sealer: &Sealer,
+) -> Result<(), BackupError> {
+    let unfit = |sentence: String| Err(BackupError::Unfit(sentence));
+    if manifest.city != identity.city || manifest.center != manifest::center(&identity.secret) {
+        return unfit(format!(
+            "the target holds the backup of another center (city {:?}, center {}); name another folder",
+            manifest.city, manifest.center
+        ));
+    }
+    let moment = log.moment()?;
+    let head = moment.head()?.seq;
+    match moment.hash(manifest.head())? {
+        Some(hash) if hex(&hash) == manifest.hash => {}
+        Some(_) => {
+            return unfit(format!(
+                "the target holds another history of this center: they part before entry {}. Keep it as it is, and back up into another folder",
+                manifest.seq
+            ));
+        }
+        None => {
+            return unfit(format!(
+                "the target holds entries up to {}, the data folder only up to {head}: the backup is newer. Restore it, or back up into another folder",
+                manifest.seq
+            ));
+        }
+    }
+    if manifest.sealed_for != sealer.names() {
+        let flags: Vec<String> =
+            manifest.sealed_for.iter().map(|name| format!("--recipient {name}")).collect();
+        return unfit(match flags.is_empty() {
+            true => "the target is not encrypted; leave --recipient out, or name another folder".to_owned(),
+            false => format!(
+                "the target is encrypted for another key; add {}, or name another folder",
+                flags.join(" ")
+            ),
+        });
+    }
+    Ok(())
+}
+
+fn write_identity(
+    target: &LockedTarget,
+    sealer: &Sealer,
+    identity: &Identity,
+) -> Result<FileRef, BackupError> {
+    let name = if sealer.is_open() { "identity.json" } else { "identity.json.age" };
+    let json = super::restore::identity_json(identity);
+    target.write(name, sealer, |out| out.write_all(json.as_bytes()))
+}

@@ -1,0 +1,291 @@
+//! The log read as it is stored, beside the server: for backups.
+//!
+//! Another reader of the file, in this process or another: it neither waits for the writer nor holds
+//! it up. Nothing is understood but where the private part of an entry lies.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction};
+use uuid::Uuid;
+
+use super::read::text;
+use super::{file_in, open};
+use crate::journal::codec::{Body, CHAIN_START, Hash, PrivatePart};
+use crate::journal::{
+    ChainHead, DerivedUpdate, FolderMode, HotspotMemberRow, HotspotMembersUpdate, HotspotStateRow,
+    Identity, JournalError, StoredEntry, StoredPrivate,
+};
+use crate::model::{Epoch, ReportNo, Secret, Seq, TimeMs};
+
+const CACHE_KIB: u32 = 8_192;
+/// Of surges that began earlier, those that stood out until this many days before are told again: the
+/// newest day of each may have moved.
+const SURGE_DAYS: i64 = 2;
+
+/// The log of the journal in a folder.
+pub struct LogReader {
+    conn: Connection,
+}
+
+impl LogReader {
+    /// # Errors
+    /// [`JournalError::Folder`] where there is no journal, or its tables are not those of this pantau.
+    pub fn open(dir: &Path) -> Result<LogReader, JournalError> {
+        let file = file_in(dir);
+        if !file.is_file() {
+            return Err(JournalError::Folder(format!(
+                "there is no journal in {}; name a data folder with --data",
+                dir.display()
+            )));
+        }
+        let conn = open::connect_read_only(&file, CACHE_KIB)?;
+        open::check_tables(&conn)?;
+        Ok(LogReader { conn })
+    }
+
+    pub fn identity(&self) -> Result<Identity, JournalError> {
+        let text = |key| open::meta::<String>(&self.conn, key)?.ok_or_else(|| open::lacks(key));
+        let epoch = Uuid::parse_str(&text("epoch")?).map_err(|_| open::lacks("epoch"))?;
+        let secret: [u8; 32] = open::meta(&self.conn, "secret")?.ok_or_else(|| open::lacks("secret"))?;
+        Ok(Identity {
+            city: text("city")?,
+            mode: FolderMode::from_key(&text("mode")?).ok_or_else(|| open::lacks("mode"))?,
+            epoch: Epoch(epoch),
+            secret: Secret(secret),
+        })
+    }
+
+    /// Everything as it stands now, for as long as the moment is held. While it is, the write-ahead log
+    /// grows: not for longer than some seconds.
+    pub fn moment(&mut self) -> Result<Moment<'_>, JournalError> {
+        Ok(Moment { tx: self.conn.transaction()? })
+    }
+}
+
+/// The log at one moment.
+pub struct Moment<'c> {
+    tx: Transaction<'c>,
+}
+
+impl Moment<'_> {
+    pub fn head(&self) -> Result<ChainHead, JournalError> {
+        let sql = "SELECT seq, at, hash FROM entry ORDER BY seq DESC LIMIT 1";
+        let head = self.tx.query_row(sql, [], |row| {
+            Ok(ChainHead {
+                seq: Seq(row.get::<_, i64>(0)?.cast_unsigned()),
+                at: TimeMs(row.get(1)?),
+                hash: row.get(2)?,
+            })
+        });
+        Ok(head.optional()?.unwrap_or(ChainHead { seq: Seq(0), at: TimeMs(0), hash: CHAIN_START }))
+    }
+
+    /// What the chain says of an entry and all before it; that of `Seq(0)` is the chain's start.
+    pub fn hash(&self, seq: Seq) -> Result<Option<Hash>, JournalError> {
+        if seq == Seq(0) {
+            return Ok(Some(CHAIN_START));
+        }
+        let sql = "SELECT hash FROM entry WHERE seq = ?1";
+        Ok(self.tx.prepare_cached(sql)?.query_row([seq.0.cast_signed()], |row| row.get(0)).optional()?)
+    }
+
+    /// The tick that the derived tables stand at.
+    pub fn derived_as_of(&self) -> Result<Seq, JournalError> {
+        let as_of = self.tx.query_row("SELECT as_of_seq FROM derived", [], |row| row.get::<_, i64>(0));
+        Ok(Seq(as_of.optional()?.unwrap_or(0).cast_unsigned()))
+    }
+
+    /// The entries after `after` up to `until`, in order, all in memory: some hundred bytes each.
+    pub fn entries(&self, after: Seq, until: Seq) -> Result<Vec<StoredEntry>, JournalError> {
+        let mut statement = self.tx.prepare_cached(
+            "SELECT seq, at, body, hash FROM entry WHERE seq > ?1 AND seq <= ?2 ORDER BY seq",
+        )?;
+        let mut rows = statement.query([after.0.cast_signed(), until.0.cast_signed()])?;
+        let mut entries = Vec::new();
+        let mut reports = HashMap::new();
+        let mut imported = Vec::new();
+        while let Some(row) = rows.next()? {
+            let seq = Seq(row.get::<_, i64>(0)?.cast_unsigned());
+            let body: String = row.get(2)?;
+            let parsed = Body::parse(seq, &body)?;
+            let private = match parsed.private_part() {
+                Some(part) => self.private(part, seq)?,
+                None => None,
+            };
+            if let Some(no) = parsed.report_no() {
+                reports.insert(no, entries.len());
+                imported.extend(parsed.is_imported().then_some(no));
+            }
+            entries.push(StoredEntry {
+                seq,
+                at: TimeMs(row.get(1)?),
+                hash: row.get(3)?,
+                body,
+                private,
+                import: None,
+                idempotency: None,
+            });
+        }
+        self.add_import_keys(&mut entries, &reports, &imported)?;
+        self.add_idempotency_keys(&mut entries, &reports)?;
+        Ok(entries)
+    }
+
+    fn private(&self, part: PrivatePart, seq: Seq) -> Result<Option<StoredPrivate>, JournalError> {
+        let (sql, key) = match part {
+            PrivatePart::Report(no) => ("SELECT salt, private FROM report WHERE no = ?1", i64::from(no.0)),
+            PrivatePart::Action => ("SELECT salt, private FROM action WHERE seq = ?1", seq.0.cast_signed()),
+        };
+        let read = |row: &Row| Ok((row.get(0)?, row.get(1)?));
+        match self.tx.prepare_cached(sql)?.query_row([key], read).optional()? {
+            Some((Some(salt), Some(json))) => Ok(Some(StoredPrivate { salt, json })),
+            Some((None, None)) => Ok(None),
+            _ => Err(JournalError::Corrupt(format!(
+                "entry {seq}: its private part is there by half; pantau verify names all faults"
+            ))),
+        }
+    }
+
+    fn add_import_keys(
+        &self,
+        entries: &mut [StoredEntry],
+        reports: &HashMap<ReportNo, usize>,
+        imported: &[ReportNo],
+    ) -> Result<(), JournalError> {
+        let (Some(first), Some(last)) = (imported.iter().min(), imported.iter().max()) else {
+            return Ok(());
+        };
+        let mut sources = self.tx.prepare_cached("SELECT id, name FROM import_source")?;
+        let sources = sources.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let sources: HashMap<i64, String> = sources.collect::<Result<_, _>>()?;
+        let mut n_found = 0;
+        // The newest keys are found by their reports' numbers; only where some are not among them is the
+        // whole index read past.
+        for table in ["import_key_new", "import_key"] {
+            if n_found == imported.len() {
+                break;
+            }
+            let sql = format!(
+                "SELECT report_no, source_id, row_digest FROM {table} WHERE report_no BETWEEN ?1 AND ?2"
+            );
+            let mut statement = self.tx.prepare_cached(&sql)?;
+            let mut rows = statement.query([first.0, last.0])?;
+            while let Some(row) = rows.next()? {
+                let name = sources.get(&row.get::<_, i64>(1)?);
+                if let (Some(index), Some(name)) = (reports.get(&ReportNo(row.get(0)?)), name) {
+                    entries[*index].import = Some((name.clone(), row.get(2)?));
+                    n_found += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add_idempotency_keys(
+        &self,
+        entries: &mut [StoredEntry],
+        reports: &HashMap<ReportNo, usize>,
+    ) -> Result<(), JournalError> {
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(()) };
+        // A key is as old as its entry.
+        let (from, to) = (first.at.0, last.at.0);
+        let sql = "SELECT report_no, key, body_digest FROM idempotency WHERE at BETWEEN ?1 AND ?2";
+        let mut statement = self.tx.prepare_cached(sql)?;
+        let mut rows = statement.query([from, to])?;
+        while let Some(row) = rows.next()? {
+            if let Some(index) = reports.get(&ReportNo(row.get(0)?)) {
+                entries[*index].idempotency = Some((row.get(1)?, row.get(2)?));
+            }
+        }
+        Ok(())
+    }
+
+    /// What ticks after `after` up to `until` left in the derived tables. What a later tick changed
+    /// again is with that one.
+    pub fn derived(&self, after: Seq, until: Seq) -> Result<DerivedUpdate, JournalError> {
+        let mut update = DerivedUpdate { as_of_seq: until, ..DerivedUpdate::default() };
+        self.hotspots(&mut update, after, until)?;
+        let range = [after.0.cast_signed(), until.0.cast_signed()];
+        let sql = "SELECT projection, seq, at, id, kind, body FROM hotspot_event \
+                   WHERE seq > ?1 AND seq <= ?2 ORDER BY seq, projection, id, kind";
+        let mut statement = self.tx.prepare_cached(sql)?;
+        let mut rows = statement.query(range)?;
+        while let Some(row) = rows.next()? {
+            update.events.push(super::read::event_row(row)?);
+        }
+        // An older surge may have gone on since: it is told again, with its newest day.
+        let since: Option<i64> = self
+            .tx
+            .prepare_cached("SELECT at FROM entry WHERE seq = ?1")?
+            .query_row([range[0]], |row| row.get(0))
+            .optional()?;
+        let sql = "SELECT projection, seq, n, at, category, area, until_day, body FROM surge \
+                   WHERE seq <= ?2 AND (seq > ?1 OR until_day >= date(?3 / 1000, 'unixepoch', ?4)) \
+                   ORDER BY seq, projection, n";
+        let mut statement = self.tx.prepare_cached(sql)?;
+        let days_before = format!("-{SURGE_DAYS} days");
+        let mut rows =
+            statement.query(rusqlite::params![range[0], range[1], since.unwrap_or(0), days_before])?;
+        while let Some(row) = rows.next()? {
+            update.surges.push(super::read::surge_row(row)?);
+        }
+        Ok(update)
+    }
+
+    /// Hotspots that changed last in the range, with their members; the states of each in the range.
+    fn hotspots(&self, update: &mut DerivedUpdate, after: Seq, until: Seq) -> Result<(), JournalError> {
+        let range = [after.0.cast_signed(), until.0.cast_signed()];
+        // To end changes a hotspot last, and not the seq of what a reader saw change.
+        let sql = "SELECT projection, id, category, changed_seq, ended_seq, body FROM hotspot \
+                   WHERE ended_seq > ?1 OR (ended_seq IS NULL AND changed_seq > ?1) ORDER BY projection, id";
+        let mut of_hotspot = self.tx.prepare_cached(sql)?;
+        let mut states = self.tx.prepare_cached(
+            "SELECT changed_seq, body FROM hotspot_state \
+             WHERE projection = ?1 AND id = ?2 AND changed_seq > ?3 AND changed_seq <= ?4 ORDER BY changed_seq",
+        )?;
+        let mut members = self.tx.prepare_cached(
+            "SELECT seq, report_no, received_at, core, repeats, rejections FROM hotspot_member \
+             WHERE projection = ?1 AND id = ?2 ORDER BY seq",
+        )?;
+        let mut rows = of_hotspot.query([range[0]])?;
+        while let Some(row) = rows.next()? {
+            let hotspot = super::read::hotspot_row(row)?;
+            let key = hotspot.projection.key();
+            let mut states = states.query(rusqlite::params![key, hotspot.id, range[0], range[1]])?;
+            while let Some(row) = states.next()? {
+                update.states.push(HotspotStateRow {
+                    projection: hotspot.projection,
+                    id: hotspot.id.clone(),
+                    category: hotspot.category.clone(),
+                    changed_seq: super::read::seq(row, 0)?,
+                    body: text(row, 1)?.to_owned(),
+                });
+            }
+            if hotspot.ended_seq.unwrap_or(hotspot.changed_seq) > until {
+                continue;
+            }
+            let came = members.query_map(rusqlite::params![key, hotspot.id], |row| {
+                Ok(HotspotMemberRow {
+                    seq: Seq(row.get::<_, i64>(0)?.cast_unsigned()),
+                    report: ReportNo(row.get(1)?),
+                    received_at: TimeMs(row.get(2)?),
+                    core: row.get(3)?,
+                    repeats: row.get(4)?,
+                    rejections: row.get(5)?,
+                })
+            })?;
+            let (projection, id) = (hotspot.projection, hotspot.id.clone());
+            let came = came.collect::<Result<_, _>>()?;
+            update.members.push(HotspotMembersUpdate {
+                projection,
+                id,
+                whole: true,
+                came,
+                left: Vec::new(),
+            });
+            update.hotspots.push(hotspot);
+        }
+        Ok(())
+    }
+}

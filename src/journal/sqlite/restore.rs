@@ -1,0 +1,291 @@
+//! A data folder made anew from a backup.
+//!
+//! Entries go in as they were stored, rows as `fold.rs` makes them of the entries: the same fold as
+//! with any commit. The file is built beside its place, without the caution of a journal in use, then
+//! proven from its first entry to its last, and only then put in its place: a restore that was cut
+//! short leaves no journal behind, and a backup that was tampered with becomes none.
+
+use std::collections::HashMap;
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::append::update_derived;
+use super::read::{self, incident_columns};
+use super::verify::{VerifyReport, verify_file};
+use super::{file_in, open};
+use crate::journal::codec::Body;
+use crate::journal::keys::Interner;
+use crate::journal::{DerivedUpdate, Identity, IncidentRow, JournalError, StoredEntry, SurgeRow, fold};
+use crate::model::{Fact, IncidentNo, ReportFact, ReportNo, Seq, TimeMs};
+
+const CACHE_KIB: u32 = 65_536;
+const PART: &str = "restore.part";
+/// What may lie in a folder that is restored into: the lock, and what an earlier try left.
+const OURS: [&str; 3] = ["lock", PART, "restore.part-journal"];
+
+/// A journal that is being restored. Dropped before [`Restoring::finish`] it leaves nothing that a
+/// server would open.
+pub struct Restoring {
+    dir: PathBuf,
+    conn: Connection,
+    keys: Interner,
+    sources: HashMap<String, i64>,
+    _lock: File,
+}
+
+impl Restoring {
+    /// Begins in a new or empty folder. It gets an epoch of its own, since clients of the one before
+    /// may hold what was lost; and the secret of before, so that codes and links stay good.
+    ///
+    /// # Errors
+    /// [`JournalError::Folder`] where the folder is not empty; [`JournalError::InUse`] where another
+    /// process restores into it.
+    pub fn begin(dir: &Path, identity: &Identity) -> Result<Restoring, JournalError> {
+        let folder = |what: std::io::Error| {
+            JournalError::Folder(format!("the folder {} cannot be used: {what}", dir.display()))
+        };
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(folder)?;
+        for entry in std::fs::read_dir(dir).map_err(folder)? {
+            let name = entry.map_err(folder)?.file_name();
+            if !OURS.iter().any(|ours| name == *ours) {
+                return Err(JournalError::Folder(format!(
+                    "the folder {} is not empty ({} is there); a restore writes into a new or empty folder and overwrites nothing",
+                    dir.display(),
+                    name.display()
+                )));
+            }
+        }
+        let lock = open::lock(dir, &folder)?;
+        let part = dir.join(PART);
+        for left in [&part, &dir.join(OURS[2])] {
+            match std::fs::remove_file(left) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(folder(e)),
+                _ => {}
+            }
+        }
+        let mut conn = connect(&part)?;
+        open::migrate(&mut conn)?;
+        open::mark_new(&conn, &identity.city, identity.mode, Some(&identity.secret.0))?;
+        conn.execute_batch("BEGIN")?;
+        let (keys, sources) = Default::default();
+        Ok(Restoring { dir: dir.to_owned(), conn, keys, sources, _lock: lock })
+    }
+
+    /// Takes in the next entries.
+    ///
+    /// # Errors
+    /// [`JournalError::Corrupt`] where one does not follow from those before it.
+    pub fn entries(&mut self, entries: &[StoredEntry]) -> Result<(), JournalError> {
+        for entry in entries {
+            self.entry(entry)?;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: &StoredEntry) -> Result<(), JournalError> {
+        let (seq, at) = (entry.seq, entry.at);
+        let body = Body::parse(seq, &entry.body)?;
+        let kind = body.kind();
+        let json = entry.private.as_ref().map(|private| private.json.as_str());
+        self.conn
+            .prepare_cached("INSERT INTO entry (seq, at, kind, body, hash) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![seq.0.cast_signed(), at.0, kind, entry.body, entry.hash])
+            .map_err(|e| refused(seq, e))?;
+        match body.into_fact(&self.keys, json)? {
+            Fact::Report(report) => self.report(entry, &report),
+            Fact::Action(action) => {
+                let salt = entry.private.as_ref().map(|private| private.salt);
+                self.conn
+                    .prepare_cached(
+                        "INSERT INTO action (seq, incident_no, action, actor, salt, private) \
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    )?
+                    .execute(params![
+                        seq.0.cast_signed(),
+                        action.incident.0,
+                        action.action.key(),
+                        action.actor,
+                        salt,
+                        json
+                    ])?;
+                let mut incident = self.incident(seq, action.incident)?;
+                fold::act(&mut incident, seq, at, &action);
+                self.put_incident(&incident)
+            }
+            Fact::Pack { .. } | Fact::Tick => Ok(()),
+        }
+    }
+
+    fn report(&mut self, entry: &StoredEntry, report: &ReportFact) -> Result<(), JournalError> {
+        let (seq, at) = (entry.seq, entry.at);
+        let private = entry.private.as_ref();
+        self.conn
+            .prepare_cached(
+                "INSERT INTO report (no, seq, incident_no, received_at, occurred_at, category, lng_e7, \
+                 lat_e7, area, sender, channel, drill, imported, salt, private) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+            )?
+            .execute(params![
+                report.report.0,
+                seq.0.cast_signed(),
+                report.incident.0,
+                at.0,
+                report.occurred_at.0,
+                &*self.keys.category_key(report.category),
+                report.place.lng_e7(),
+                report.place.lat_e7(),
+                report.area.map(|id| self.keys.area_code(id)).as_deref(),
+                report.sender.0.cast_signed(),
+                report.channel.key(),
+                report.drill,
+                report.imported,
+                private.map(|private| private.salt),
+                private.map(|private| private.json.as_str()),
+            ])
+            .map_err(|e| refused(seq, e))?;
+        self.keys_of(entry, report.report, at)?;
+        let incident = match &report.opens {
+            Some(opening) => fold::opened(seq, at, report, opening),
+            None => {
+                let mut incident = self.incident(seq, report.incident)?;
+                fold::join(&mut incident, seq, at);
+                incident
+            }
+        };
+        self.put_incident(&incident)
+    }
+
+    fn keys_of(&mut self, entry: &StoredEntry, no: ReportNo, at: TimeMs) -> Result<(), JournalError> {
+        if let Some((source, digest)) = &entry.import {
+            let id = match self.sources.get(source) {
+                Some(id) => *id,
+                None => {
+                    self.conn.execute("INSERT INTO import_source (name) VALUES (?1)", [source])?;
+                    let id = self.conn.last_insert_rowid();
+                    self.sources.insert(source.clone(), id);
+                    id
+                }
+            };
+            let sql = "INSERT INTO import_key_new (report_no, source_id, row_digest) VALUES (?1, ?2, ?3)";
+            self.conn.prepare_cached(sql)?.execute(params![no.0, id, digest])?;
+        }
+        if let Some((key, digest)) = &entry.idempotency {
+            let sql = "INSERT OR REPLACE INTO idempotency (key, body_digest, report_no, at) \
+                       VALUES (?1, ?2, ?3, ?4)";
+            self.conn.prepare_cached(sql)?.execute(params![key, digest, no.0, at.0])?;
+        }
+        Ok(())
+    }
+
+    fn incident(&self, seq: Seq, no: IncidentNo) -> Result<IncidentRow, JournalError> {
+        let sql = concat!("SELECT ", incident_columns!(), " FROM incident WHERE no = ?1");
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let mut rows = statement.query([no.0])?;
+        let row = rows.next()?.map(|row| read::incident_row(row, &self.keys)).transpose()?;
+        row.ok_or_else(|| {
+            JournalError::Corrupt(format!(
+                "entry {seq}: it is about incident {no}, which none before it opened",
+                no = no.0
+            ))
+        })
+    }
+
+    fn put_incident(&self, row: &IncidentRow) -> Result<(), JournalError> {
+        self.conn
+            .prepare_cached(concat!(
+                "INSERT OR REPLACE INTO incident (",
+                incident_columns!(),
+                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+            ))?
+            .execute(params![
+                row.no.0,
+                row.closed_at.map(|at| at.0),
+                row.opened_seq.0.cast_signed(),
+                row.changed_seq.0.cast_signed(),
+                &*self.keys.category_key(row.category),
+                row.status.key(),
+                row.agency.map(|id| self.keys.agency_key(id)).as_deref(),
+                row.area.map(|id| self.keys.area_code(id)).as_deref(),
+                row.place.lng_e7(),
+                row.place.lat_e7(),
+                row.opened_at.0,
+                row.updated_at.0,
+                row.due_at.map(|at| at.0),
+                row.closed_by_import,
+                row.reports,
+                row.version,
+                row.drill,
+                row.imported,
+            ])?;
+        Ok(())
+    }
+
+    /// Takes in what the backup knows of hotspots, in the order in which it was written. Of a surge the
+    /// newest day is kept: a piece that was written anew knows more than one after it.
+    pub fn derived(&mut self, update: &DerivedUpdate) -> Result<(), JournalError> {
+        let sql = "SELECT until_day FROM surge WHERE seq = ?1 AND projection = ?2 AND n = ?3";
+        let mut known = self.conn.prepare_cached(sql)?;
+        let mut is_newer = |row: &SurgeRow| {
+            let key = params![row.seq.0.cast_signed(), row.projection.key(), row.n];
+            let day: Option<String> = known.query_row(key, |row| row.get(0)).optional()?;
+            Ok::<_, JournalError>(day.is_none_or(|day| row.until_day >= day))
+        };
+        let mut newer = Vec::new();
+        for row in &update.surges {
+            if is_newer(row)? {
+                newer.push(row.clone());
+            }
+        }
+        update_derived(&self.conn, &DerivedUpdate { surges: newer, ..update.clone() })
+    }
+
+    /// Proves all of it and puts the journal in its place, durably. What [`VerifyReport`] says is that of
+    /// the new folder; where it names faults, none was made.
+    ///
+    /// # Errors
+    /// Where the file cannot be written or read.
+    pub fn finish(self, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport, JournalError> {
+        let Restoring { dir, conn, _lock, .. } = self;
+        conn.execute_batch(
+            "INSERT INTO import_key (source_id, row_digest, report_no) \
+               SELECT source_id, row_digest, report_no FROM import_key_new ORDER BY source_id, row_digest; \
+             DELETE FROM import_key_new; COMMIT",
+        )?;
+        conn.close().map_err(|(_, error)| error)?;
+        let part = dir.join(PART);
+        let found = verify_file(&part, progress)?;
+        let io = |e: std::io::Error| JournalError::Store(Box::new(e));
+        if !found.faults.is_empty() {
+            std::fs::remove_file(&part).map_err(io)?;
+            return Ok(found);
+        }
+        File::open(&part).and_then(|file| file.sync_all()).map_err(io)?;
+        std::fs::rename(&part, file_in(&dir)).map_err(io)?;
+        File::open(&dir).and_then(|dir| dir.sync_all()).map_err(io)?;
+        Ok(found)
+    }
+}
+
+/// The file is nobody's until it is whole and on the disk: no log beside it, no waiting for the disk.
+fn connect(part: &Path) -> Result<Connection, JournalError> {
+    let conn = Connection::open(part)?;
+    conn.pragma_update(None, "application_id", open::APPLICATION_ID)?;
+    conn.query_row("PRAGMA journal_mode = OFF", [], |row| row.get::<_, String>(0))?;
+    conn.pragma_update(None, "synchronous", "OFF")?;
+    conn.pragma_update(None, "cache_size", -i64::from(CACHE_KIB))?;
+    conn.set_prepared_statement_cache_capacity(32);
+    Ok(conn)
+}
+
+/// A row that is there already, say: the backup holds an entry twice.
+fn refused(seq: Seq, error: rusqlite::Error) -> JournalError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::ConstraintViolation) => {
+            JournalError::Corrupt(format!("entry {seq}: {error}"))
+        }
+        _ => error.into(),
+    }
+}
