@@ -10,6 +10,7 @@ use pantau::cli::drill::DrillArgs;
 use pantau::cli::evaluate::EvaluateArgs;
 use pantau::cli::import::ImportArgs;
 use pantau::cli::replay::ReplayArgs;
+use pantau::cli::verify::VerifyArgs;
 use pantau::cli::{self, Defaults};
 use pantau::config::{self, FileSettings, ServeFlags, ServeSettings};
 use pantau::server::Server;
@@ -65,6 +66,10 @@ struct ServeArgs {
     /// Refused together with an address that others can reach
     #[arg(long, env = "PANTAU_TRUST_LOOPBACK")]
     trust_loopback: bool,
+    /// MiB of the disk that are kept free in the data folder, for stopping, starting and deleting when it
+    /// is full; 0 keeps none [default: 64]
+    #[arg(long, env = "PANTAU_RESERVE_MIB", value_name = "MIB")]
+    reserve_mib: Option<u64>,
     /// Where the time comes from. A replay server takes it from the reports that `pantau replay` sends;
     /// its folder is marked so and serves nothing else
     #[arg(long, value_enum, default_value_t = ClockChoice::System)]
@@ -75,18 +80,6 @@ struct ServeArgs {
 enum ClockChoice {
     System,
     Replay,
-}
-
-/// Prove that a data folder is whole
-///
-/// Reads the journal from its first entry to its last: the chain of hashes, the numbers, the personal
-/// data against its digests, and every row of the tables against the log. Changes nothing; may run
-/// beside the server. Exit code 0 means that nobody edited history.
-#[derive(clap::Args)]
-struct VerifyArgs {
-    /// The data folder [default: var]
-    #[arg(long, env = "PANTAU_DATA", value_name = "DIR")]
-    data: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -130,7 +123,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => cli::replay::run(args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::Drill(args) => cli::drill::run(args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::Evaluate(args) => cli::evaluate::run(&args, &defaults(file)).map(|()| ExitCode::SUCCESS),
-        Command::Verify(args) => cli::verify::run(&args.data.unwrap_or(defaults(file).data)),
+        Command::Verify(args) => {
+            cli::verify::run(&args.data.unwrap_or(defaults(file).data), args.checkpoint)
+        }
         Command::City(CityCommand::Check { dir }) => cli::city::check(&dir),
     }
 }
@@ -153,6 +148,7 @@ fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
         city: args.city,
         trust_loopback: args.trust_loopback,
         replay: args.clock == ClockChoice::Replay,
+        reserve_mib: args.reserve_mib,
     };
     let settings = ServeSettings::resolve(flags, file)?;
     let runtime = tokio::runtime::Runtime::new().context("the runtime could not be started")?;

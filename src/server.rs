@@ -88,7 +88,8 @@ impl Server {
     pub fn start(settings: &ServeSettings) -> anyhow::Result<Server> {
         let city = Arc::new(City::load(&settings.city)?);
         let folder_mode = if settings.replay { FolderMode::Replay } else { FolderMode::Live };
-        let journal = SqliteJournal::open(&settings.data, city.clone(), folder_mode)?;
+        let mut journal = SqliteJournal::open(&settings.data, city.clone(), folder_mode)?;
+        journal.keep_reserve(settings.reserve_mib << 20);
         let mode = if settings.replay {
             Mode::Replay(Arc::new(ReplayClock::standing_at(journal.head().at)))
         } else {

@@ -19,6 +19,7 @@ pub async fn healthz() -> &'static str {
     description = "Answers are complete (the server listens only once they are) and reports are taken. `conditions` names what is not well all the same.",
     responses((status = 200), (status = 503)))]
 pub async fn readyz(State(app): State<AppState>) -> Result<Response, Problem> {
+    app.engine.look_at_clock(app.clock.now());
     let standing = app.engine.health().standing();
     if let Some((condition, detail)) = standing.iter().find(|(condition, _)| condition.stops_reports()) {
         return Err(Problem::unhealthy(*condition, detail));

@@ -5,6 +5,7 @@
 
 mod snapshot_file;
 mod start;
+mod vigil;
 
 pub use start::{last_before, open, settle};
 
@@ -20,8 +21,9 @@ use crate::clock::Clock;
 use crate::health::{Condition, Health};
 use crate::journal::{Journal, JournalError, Reader};
 use crate::live::{LiveMap, LiveWriter};
-use crate::model::{Command, IdKey, Outcome, Seq};
+use crate::model::{Command, IdKey, Outcome, Seq, TimeMs};
 use snapshot_file::{Saving, SnapshotFile};
+use vigil::Vigil;
 
 /// At most this many requests are committed together.
 const JOBS_PER_BATCH_MAX: usize = 512;
@@ -92,14 +94,18 @@ impl Engine {
         let snapshot = journal.folder().map(SnapshotFile::in_folder);
         let found = snapshot.as_ref().and_then(|file| file.load(&city));
         let saved = found.as_ref().map_or(Seq(0), |found| found.seq);
-        let mut writer = open(&*reader, journal.head(), city.clone(), ids, found)?;
+        let (health, head) = (journal.health(), journal.head());
+        if let Some(found) = &found {
+            start::compare_with_snapshot(found, &*reader, head, &health)?;
+        }
+        vigil::look_at_clock(clock.now(), head.at, &health);
+        let mut writer = open(&*reader, head, city.clone(), ids, found)?;
         start::put_pack_in_force(&mut *journal, &mut writer, &city, clock.now())?;
 
         let (inbox, jobs) = mpsc::channel(INBOX_MAX);
         let current = Arc::new(ArcSwap::from_pointee(writer.map().clone()));
         let (publish, published) = watch::channel(writer.map().seq());
         let failed = Arc::new(AtomicBool::new(false));
-        let health = journal.health();
         let engine = Engine {
             inbox,
             current: current.clone(),
@@ -109,8 +115,20 @@ impl Engine {
             health: health.clone(),
         };
         let saving = snapshot.map(|file| Saving::new(file, engine.reader.clone(), saved));
-        let worker =
-            Worker { journal, writer, clock, current, publish, jobs, ticked: None, failed, health, saving };
+        let vigil = Vigil::new(&*clock);
+        let worker = Worker {
+            journal,
+            writer,
+            clock,
+            current,
+            publish,
+            jobs,
+            ticked: None,
+            failed,
+            health,
+            vigil,
+            saving,
+        };
         let thread = std::thread::Builder::new()
             .name("engine".to_owned())
             .spawn(move || worker.run())
@@ -136,6 +154,11 @@ impl Engine {
     /// What is not well with this node.
     pub fn health(&self) -> &Health {
         &self.health
+    }
+
+    /// Says in its health whether the clock, which shows `now`, is behind the newest entry.
+    pub fn look_at_clock(&self, now: TimeMs) {
+        vigil::look_at_clock(now, self.live().now(), &self.health);
     }
 
     pub fn reader(&self) -> &Arc<dyn Reader> {
@@ -166,6 +189,7 @@ struct Worker {
     /// The journal failed: nothing may be acknowledged any more, only read.
     failed: Arc<AtomicBool>,
     health: Health,
+    vigil: Vigil,
     saving: Option<Saving>,
 }
 
@@ -177,7 +201,7 @@ impl Worker {
         };
         let mut batch = Vec::with_capacity(JOBS_PER_BATCH_MAX);
         loop {
-            let wait = self.until_tick();
+            let wait = self.until_something_is_due();
             let received = runtime.block_on(async {
                 let receive = self.jobs.recv_many(&mut batch, JOBS_PER_BATCH_MAX);
                 match wait {
@@ -188,6 +212,7 @@ impl Worker {
             if received == Some(0) {
                 break;
             }
+            self.look_around();
             self.commit(&mut batch);
             self.tick_if_due();
             if let Some(saving) = &mut self.saving {
@@ -198,6 +223,25 @@ impl Worker {
         if let Some(saving) = self.saving.take() {
             saving.finish(self.writer.map());
         }
+        self.seal();
+    }
+
+    fn look_around(&mut self) {
+        self.vigil.look(&*self.clock);
+        vigil::look_at_clock(self.clock.now(), self.writer.map().now(), &self.health);
+        if self.health.stands(Condition::DiskFull) && self.vigil.is_time_to_try(&*self.clock) {
+            self.journal.try_again();
+        }
+    }
+
+    /// How long to wait for commands; `None`: until one comes.
+    fn until_something_is_due(&self) -> Option<Duration> {
+        let tick = self.until_tick();
+        if !self.health.stands(Condition::DiskFull) || self.has_failed() {
+            return tick;
+        }
+        // A tick would find the disk full as well.
+        Some(self.vigil.until_next_try(&*self.clock))
     }
 
     fn has_failed(&self) -> bool {
@@ -304,6 +348,7 @@ impl Worker {
 
     fn tick_if_due(&mut self) {
         let due = !self.has_failed()
+            && !self.health.stands(Condition::DiskFull)
             && self.until_tick_allowed().is_zero()
             && self.writer.tick_is_due(self.clock.now());
         if !due {
@@ -312,6 +357,16 @@ impl Worker {
         self.ticked = Some(self.clock.monotonic());
         if let Err(e) = self.append(vec![Command::Tick]) {
             tracing::warn!(error = %e, "a tick could not be written");
+        }
+    }
+
+    /// The last word to the journal: a checkpoint at its head.
+    fn seal(&mut self) {
+        if self.has_failed() {
+            return;
+        }
+        if let Err(e) = self.journal.seal() {
+            tracing::warn!(error = &e as &dyn std::error::Error, "the head was not sealed");
         }
     }
 

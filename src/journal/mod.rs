@@ -25,7 +25,7 @@ mod testing;
 mod wire;
 
 pub use memory::MemoryJournal;
-pub use sqlite::{FolderMode, SqliteJournal, VerifyFault, VerifyReport, verify};
+pub use sqlite::{FolderMode, Noted, SqliteJournal, VerifyFault, VerifyReport, verify, verify_against};
 
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -99,6 +99,18 @@ pub trait Journal: Send {
 
     /// A handle for readers on other threads; it sees everything that was appended.
     fn reader(&self) -> Arc<dyn Reader>;
+
+    /// Puts a checkpoint at the head: the last call before the journal is dropped.
+    ///
+    /// # Errors
+    /// The checkpoint is not durable; what was appended is.
+    fn seal(&mut self) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    /// Looks whether what stopped reports for a while is over, and says so in its health. Called every
+    /// few seconds while a condition stands.
+    fn try_again(&mut self) {}
 
     /// Where the journal says what is not well with it, always the same list. A node's is its journal's.
     fn health(&self) -> Health {

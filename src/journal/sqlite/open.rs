@@ -5,6 +5,7 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rusqlite::types::FromSql;
@@ -12,10 +13,14 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::checkpoint::Sealer;
 use super::import_keys::ImportKeys;
+use super::mark::{self, Mark, Marked};
 use super::read::SqliteReader;
-use super::{SqliteJournal, file_in};
+use super::reserve::Reserve;
+use super::{SqliteJournal, file_in, io_failure, sums};
 use crate::city::City;
+use crate::health::{Condition, Health};
 use crate::journal::JournalError;
 use crate::journal::codec::{CHAIN_START, Encoder, Hash, hex};
 use crate::journal::decide::Counters;
@@ -39,12 +44,13 @@ impl FolderMode {
 }
 
 /// In order; never edited, only added to.
-const MIGRATIONS: [(&str, &str); 5] = [
+pub(super) const MIGRATIONS: [(&str, &str); 6] = [
     ("0001_journal", include_str!("../../../migrations/sqlite/0001_journal.sql")),
     ("0002_report_places", include_str!("../../../migrations/sqlite/0002_report_places.sql")),
     ("0003_hotspot_states", include_str!("../../../migrations/sqlite/0003_hotspot_states.sql")),
     ("0004_hotspot_members", include_str!("../../../migrations/sqlite/0004_hotspot_members.sql")),
     ("0005_surges", include_str!("../../../migrations/sqlite/0005_surges.sql")),
+    ("0006_checkpoints", include_str!("../../../migrations/sqlite/0006_checkpoints.sql")),
 ];
 
 /// "PNTU", so that `file` and others know whose database it is.
@@ -52,7 +58,7 @@ const APPLICATION_ID: i32 = 0x504E_5455;
 
 /// Pages (4 KiB) of the write-ahead log before it is copied into the database. A copy holds up one
 /// commit: at 16,384 pages for 100 to 170 ms; at SQLite's 1,000 an import copies after every batch.
-const WAL_PAGES: u32 = 4_096;
+pub(super) const WAL_PAGES: u32 = 4_096;
 /// The log's file is cut back to this after a larger batch.
 const WAL_BYTES_MAX: u32 = 32 << 20;
 /// Page cache of the write connection: holds the hot part of the import index.
@@ -65,31 +71,107 @@ pub(super) fn open(dir: &Path, city: Arc<City>, mode: FolderMode) -> Result<Sqli
     };
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(folder)?;
     let lock = lock(dir, &folder)?;
-    let mut conn = connect(dir)?;
+    let mut reserve = Reserve::none(dir);
+    match open_locked(dir, &city, mode) {
+        // For this it was kept.
+        Err(JournalError::Full) if reserve.release() => open_locked(dir, &city, mode),
+        opened => opened,
+    }
+    .map(
+        |Opened { conn, wal_pages, epoch, secret, last, head_hash, import_keys, sealer, mark, health }| {
+            SqliteJournal {
+                dir: dir.to_owned(),
+                reader: Arc::new(SqliteReader::new(file_in(dir), Arc::clone(&city))),
+                city,
+                epoch,
+                secret,
+                conn,
+                last,
+                head_hash,
+                encoder: Encoder::default(),
+                import_keys,
+                prune_at: TimeMs::MIN,
+                broken: false,
+                health,
+                sealer,
+                mark,
+                reserve,
+                wal_pages,
+                _lock: lock,
+            }
+        },
+    )
+}
+
+/// What opening finds.
+struct Opened {
+    conn: Connection,
+    wal_pages: Arc<AtomicU32>,
+    epoch: Epoch,
+    secret: Secret,
+    last: Counters,
+    head_hash: Hash,
+    import_keys: ImportKeys,
+    sealer: Sealer,
+    mark: Mark,
+    health: Health,
+}
+
+fn open_locked(dir: &Path, city: &City, mode: FolderMode) -> Result<Opened, JournalError> {
+    let (mut conn, wal_pages) = connect(dir)?;
     migrate(&mut conn)?;
+    let health = Health::default();
     let tx = conn.transaction()?;
-    mark(&tx, dir, &city, mode)?;
+    mark(&tx, dir, city, mode)?;
+    check_meta(&tx)?;
+    let (last, head_hash) = last(&tx)?;
+    notice_losses(&tx, dir, last.seq, &health)?;
     let epoch = meta::<String>(&tx, "epoch")?.and_then(|text| Uuid::parse_str(&text).ok());
     let epoch = Epoch(epoch.ok_or_else(|| lacks("epoch"))?);
     let secret: [u8; 32] = meta(&tx, "secret")?.ok_or_else(|| lacks("secret"))?;
     tx.commit()?;
-    let (last, head_hash) = last(&conn)?;
+    let mut mark = Mark::open(dir).map_err(io_failure)?;
+    if last.seq > Seq(0) {
+        mark.set(last.seq, &head_hash);
+    }
     let import_keys = ImportKeys::load(&conn)?;
-    Ok(SqliteJournal {
-        dir: dir.to_owned(),
-        reader: Arc::new(SqliteReader::new(file_in(dir), Arc::clone(&city))),
-        city,
+    let sealer = Sealer::open(dir, &conn)?;
+    Ok(Opened {
+        conn,
+        wal_pages,
         epoch,
         secret: Secret(secret),
-        conn,
         last,
         head_hash,
-        encoder: Encoder::default(),
         import_keys,
-        prune_at: TimeMs::MIN,
-        broken: false,
-        _lock: lock,
+        sealer,
+        mark,
+        health,
     })
+}
+
+/// Compares the head with the mark of what was confirmed. Where entries are gone their seqs will be
+/// given out again, so the folder counts anew: under a new epoch no wall takes them for the old ones.
+fn notice_losses(conn: &Connection, dir: &Path, head: Seq, health: &Health) -> Result<(), JournalError> {
+    let loss = match Marked::read(dir) {
+        Some(marked) => marked.loss(head, entry_hash(conn, marked.seq)?),
+        None => None,
+    };
+    if let Some(loss) = loss {
+        conn.execute("UPDATE meta SET value = ?1 WHERE key = 'epoch'", [new_epoch()?])?;
+        mark::record_loss(dir, &loss).map_err(io_failure)?;
+    }
+    if let Some(loss) = mark::newest_loss(dir) {
+        let advice =
+            "look at the disk, compare with other copies; when it is settled, move losses.log away";
+        health.raise(Condition::EntriesLost, format!("{loss}; {advice}"));
+    }
+    Ok(())
+}
+
+pub(super) fn entry_hash(conn: &Connection, seq: Seq) -> Result<Option<Hash>, JournalError> {
+    let sql = "SELECT hash FROM entry WHERE seq = ?1";
+    Ok(conn.query_row(sql, [seq.0.cast_signed()], |row| row.get(0)).optional()?)
 }
 
 fn lock(dir: &Path, folder: &dyn Fn(std::io::Error) -> JournalError) -> Result<File, JournalError> {
@@ -116,8 +198,8 @@ fn lock(dir: &Path, folder: &dyn Fn(std::io::Error) -> JournalError) -> Result<F
     Ok(file)
 }
 
-fn connect(dir: &Path) -> Result<Connection, JournalError> {
-    let conn = Connection::open(file_in(dir))?;
+fn connect(dir: &Path) -> Result<(Connection, Arc<AtomicU32>), JournalError> {
+    let mut conn = Connection::open(file_in(dir))?;
     conn.busy_timeout(BUSY)?;
     conn.pragma_update(None, "application_id", APPLICATION_ID)?;
     let wal: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
@@ -128,14 +210,21 @@ fn connect(dir: &Path) -> Result<Connection, JournalError> {
         )));
     }
     conn.pragma_update(None, "synchronous", "FULL")?;
-    conn.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
     conn.pragma_update(None, "journal_size_limit", WAL_BYTES_MAX)?;
     conn.pragma_update(None, "cache_size", -i64::from(CACHE_KIB))?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     // What is erased is overwritten, not only unlinked.
     conn.pragma_update(None, "secure_delete", "ON")?;
     conn.set_prepared_statement_cache_capacity(32);
-    Ok(conn)
+    sums::teach(&conn)?;
+    // In the place of SQLite's own copying back.
+    let wal_pages = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&wal_pages);
+    conn.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
+        counted.store(pages.unsigned_abs(), Ordering::Relaxed);
+        Ok(())
+    }))?;
+    Ok((conn, wal_pages))
 }
 
 /// A connection that can only read. `temp_store` stays on disk where much may have to be sorted.
@@ -146,6 +235,7 @@ pub(super) fn connect_read_only(file: &Path, cache_kib: u32) -> Result<Connectio
     conn.pragma_update(None, "query_only", true)?;
     conn.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
     conn.set_prepared_statement_cache_capacity(32);
+    sums::teach(&conn)?;
     Ok(conn)
 }
 
@@ -209,24 +299,52 @@ fn mark(conn: &Connection, dir: &Path, city: &City, mode: FolderMode) -> Result<
     }
 }
 
+fn mark_new(conn: &Connection, city: &City, mode: FolderMode) -> Result<(), JournalError> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|e| JournalError::Store(Box::new(e)))?;
+    let mut put = conn.prepare("INSERT INTO meta (key, value) VALUES (?1, ?2)")?;
+    put.execute(params!["city", city.key])?;
+    put.execute(params!["mode", mode.key()])?;
+    put.execute(params!["epoch", new_epoch()?])?;
+    put.execute(params!["secret", secret])?;
+    Ok(())
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "a new folder's epoch is a UUID of its day; nothing reads a time from it"
 )]
-fn mark_new(conn: &Connection, city: &City, mode: FolderMode) -> Result<(), JournalError> {
-    let mut random = [0; 42];
+fn new_epoch() -> Result<String, JournalError> {
+    let mut random = [0; 10];
     getrandom::fill(&mut random).map_err(|e| JournalError::Store(Box::new(e)))?;
-    let (secret, rest) = random.split_at(32);
     let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let unix_ms = since_1970.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(0));
-    let random = rest.try_into().expect("42 - 32 bytes");
-    let epoch = uuid::Builder::from_unix_timestamp_millis(unix_ms, random).into_uuid().to_string();
-    let mut put = conn.prepare("INSERT INTO meta (key, value) VALUES (?1, ?2)")?;
-    put.execute(params!["city", city.key])?;
-    put.execute(params!["mode", mode.key()])?;
-    put.execute(params!["epoch", epoch])?;
-    put.execute(params!["secret", secret])?;
-    Ok(())
+    Ok(uuid::Builder::from_unix_timestamp_millis(unix_ms, &random).into_uuid().to_string())
+}
+
+/// The folder's secret is under every code and id that was ever handed out: a bit of it that the disk
+/// changed must not pass. The epoch is not in the sum; a restore gives a new one.
+fn check_meta(conn: &Connection) -> Result<(), JournalError> {
+    match meta::<String>(conn, "sum")? {
+        None => {
+            let sum = meta_sum(conn)?;
+            conn.execute("INSERT INTO meta (key, value) VALUES ('sum', ?1)", [sum])?;
+            Ok(())
+        }
+        Some(sum) if sum == meta_sum(conn)? => Ok(()),
+        Some(_) => Err(lacks("city, mode or secret: the disk or a hand changed one")),
+    }
+}
+
+/// Over city, mode and secret.
+pub(super) fn meta_sum(conn: &Connection) -> Result<String, JournalError> {
+    let mut digest = Sha256::new();
+    for key in ["city", "mode"] {
+        digest.update(meta::<String>(conn, key)?.ok_or_else(|| lacks(key))?);
+        digest.update([0]);
+    }
+    digest.update(meta::<[u8; 32]>(conn, "secret")?.ok_or_else(|| lacks("secret"))?);
+    Ok(hex(&digest.finalize().into()))
 }
 
 pub(super) fn meta<T: FromSql>(conn: &Connection, key: &str) -> Result<Option<T>, JournalError> {

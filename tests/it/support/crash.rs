@@ -145,7 +145,9 @@ struct ServerProcess {
 impl ServerProcess {
     fn start(plan: &Plan, folder: &Path) -> anyhow::Result<ServerProcess> {
         let mut command = Command::new(&plan.program);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--trust-loopback", "--data"]).arg(folder);
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--trust-loopback", "--reserve-mib", "1", "--data"])
+            .arg(folder);
         command.arg("--city").arg(&plan.city).current_dir(folder);
         for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("PANTAU_"))
         {
