@@ -16,7 +16,9 @@ pub async fn healthz() -> &'static str {
 }
 
 #[utoipa::path(get, path = "/readyz", tag = "operation",
-    description = "Answers are complete (the server listens only once they are) and reports are taken. `conditions` names what is not well all the same.",
+    description = "Answers are complete (the server listens only once they are) and reports are taken. `conditions` names \
+        what is not well all the same. `state` is the newest hash of all that is shown, with its seq: equal on every node \
+        that has the same seq there.",
     responses((status = 200), (status = 503)))]
 pub async fn readyz(State(app): State<AppState>) -> Result<Response, Problem> {
     app.engine.look_at_clock(app.clock.now());
@@ -30,9 +32,12 @@ pub async fn readyz(State(app): State<AppState>) -> Result<Response, Problem> {
         .iter()
         .map(|(condition, detail)| json!({"name": condition.key(), "detail": detail}))
         .collect();
-    let body = json!({
+    let mut body = json!({
         "ready": true, "seq": live.seq().0, "epoch": epoch, "build": crate::BUILD, "conditions": conditions,
     });
+    if let Some(mark) = app.engine.moments().marks().newest() {
+        body["state"] = json!({"seq": mark.seq.0, "hash": mark.hash.to_string()});
+    }
     Ok(Json(body).into_response())
 }
 
@@ -45,6 +50,10 @@ pub async fn metrics(State(app): State<AppState>) -> Response {
     for condition in Condition::ALL {
         let stands = app.engine.health().stands(condition);
         metrics::gauge!("pantau_condition", "name" => condition.key()).set(f64::from(u8::from(stands)));
+    }
+    if let Some(mark) = app.engine.moments().marks().newest() {
+        metrics::gauge!("pantau_state_seq").set(mark.seq.0 as f64);
+        metrics::gauge!("pantau_state_hash").set(mark.hash.as_figure());
     }
     metrics::gauge!("pantau_views").set(app.views.view_count() as f64);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render()).into_response()

@@ -3,18 +3,23 @@
 //! One thread owns journal and live map. A sender is answered when its entries are durable *and*
 //! applied and published, so any later answer of this node has a seq at least as high.
 
+mod follow;
+mod marks;
+mod publish;
 mod snapshot_file;
 mod start;
 mod vigil;
 
+pub use follow::{FollowError, Follower};
+pub use marks::{StateMark, StateMarks};
+pub use publish::{Moments, Publisher};
 pub use start::{last_before, open, settle};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::city::City;
 use crate::clock::Clock;
@@ -48,30 +53,11 @@ struct Job {
     reply: oneshot::Sender<Result<Vec<Outcome>, EngineError>>,
 }
 
-/// The newest moment, and word of newer ones. Ends with the engine.
-#[derive(Clone)]
-pub struct Moments {
-    current: Arc<ArcSwap<LiveMap>>,
-    published: watch::Receiver<Seq>,
-}
-
-impl Moments {
-    pub fn live(&self) -> Arc<LiveMap> {
-        self.current.load_full()
-    }
-
-    /// Changes whenever a newer moment is there.
-    pub fn published(&self) -> watch::Receiver<Seq> {
-        self.published.clone()
-    }
-}
-
 /// The engine as everybody else sees it. Clones are cheap.
 #[derive(Clone)]
 pub struct Engine {
     inbox: mpsc::Sender<Job>,
-    current: Arc<ArcSwap<LiveMap>>,
-    published: watch::Receiver<Seq>,
+    moments: Moments,
     reader: Arc<dyn Reader>,
     failed: Arc<AtomicBool>,
     health: Health,
@@ -102,33 +88,58 @@ impl Engine {
         let mut writer = open(&*reader, head, city.clone(), ids, found)?;
         start::put_pack_in_force(&mut *journal, &mut writer, &city, clock.now())?;
 
+        let publisher = Publisher::new(writer.map());
+        let saving = snapshot.map(|file| Saving::new(file, reader, saved));
+        Engine::run(journal, writer, publisher, clock, saving)
+    }
+
+    /// Goes on where a follower stands: a standby that becomes the one writer. Whoever holds the
+    /// follower's moments gets the engine's from now on.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read, or the follower does not stand at its head.
+    pub fn take_over(
+        mut journal: Box<dyn Journal>,
+        follower: Follower,
+        city: &City,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Engine, std::thread::JoinHandle<()>), JournalError> {
+        let (head, reader) = (journal.head(), journal.reader());
+        if follower.seq() != head.seq || follower.map().epoch() != head.epoch {
+            let (at, of) = (follower.seq(), follower.map().epoch());
+            return Err(JournalError::Corrupt(format!(
+                "the standby is at entry {at} of {of}, the journal at entry {} of {}",
+                head.seq, head.epoch
+            )));
+        }
+        let (mut writer, publisher) = follower.into_writer();
+        if reader.derived()?.as_of_seq == head.seq {
+            // The writer before wrote them at its stop.
+            drop(writer.take_derived());
+        }
+        start::put_pack_in_force(&mut *journal, &mut writer, city, clock.now())?;
+        publisher.publish(writer.map());
+        let file = journal.folder().map(SnapshotFile::in_folder);
+        let saving = file.map(|file| Saving::new(file, reader, Seq(0)));
+        Engine::run(journal, writer, publisher, clock, saving)
+    }
+
+    /// Starts the loop.
+    fn run(
+        journal: Box<dyn Journal>,
+        writer: LiveWriter,
+        publisher: Publisher,
+        clock: Arc<dyn Clock>,
+        saving: Option<Saving>,
+    ) -> Result<(Engine, std::thread::JoinHandle<()>), JournalError> {
         let (inbox, jobs) = mpsc::channel(INBOX_MAX);
-        let current = Arc::new(ArcSwap::from_pointee(writer.map().clone()));
-        let (publish, published) = watch::channel(writer.map().seq());
         let failed = Arc::new(AtomicBool::new(false));
-        let engine = Engine {
-            inbox,
-            current: current.clone(),
-            published,
-            reader,
-            failed: failed.clone(),
-            health: health.clone(),
-        };
-        let saving = snapshot.map(|file| Saving::new(file, engine.reader.clone(), saved));
+        let health = journal.health();
+        let (moments, reader) = (publisher.moments(), journal.reader());
+        let engine = Engine { inbox, moments, reader, failed: failed.clone(), health: health.clone() };
         let vigil = Vigil::new(&*clock);
-        let worker = Worker {
-            journal,
-            writer,
-            clock,
-            current,
-            publish,
-            jobs,
-            ticked: None,
-            failed,
-            health,
-            vigil,
-            saving,
-        };
+        let worker =
+            Worker { journal, writer, clock, publisher, jobs, ticked: None, failed, health, vigil, saving };
         let thread = std::thread::Builder::new()
             .name("engine".to_owned())
             .spawn(move || worker.run())
@@ -138,12 +149,12 @@ impl Engine {
 
     /// The newest moment.
     pub fn live(&self) -> Arc<LiveMap> {
-        self.current.load_full()
+        self.moments.live()
     }
 
     /// The moments as they come, without keeping the engine running.
     pub fn moments(&self) -> Moments {
-        Moments { current: self.current.clone(), published: self.published.clone() }
+        self.moments.clone()
     }
 
     /// Whether the journal failed: what is there can be read, nothing more is taken.
@@ -181,8 +192,7 @@ struct Worker {
     journal: Box<dyn Journal>,
     writer: LiveWriter,
     clock: Arc<dyn Clock>,
-    current: Arc<ArcSwap<LiveMap>>,
-    publish: watch::Sender<Seq>,
+    publisher: Publisher,
     jobs: mpsc::Receiver<Job>,
     /// Monotonic time of the last tick.
     ticked: Option<Duration>,
@@ -330,8 +340,7 @@ impl Worker {
         }
         if n_entries > 0 {
             metrics::counter!("pantau_entries_total").increment(n_entries as u64);
-            self.current.store(Arc::new(self.writer.map().clone()));
-            self.publish.send_replace(self.writer.map().seq());
+            self.publisher.publish(self.writer.map());
         }
         Ok(outcomes)
     }

@@ -151,14 +151,14 @@ impl Contents {
         touched: &HashMap<Cell, Vec<&Change>>,
     ) {
         let (projection, filter) = (view.projection, &view.filter);
-        for (cell, sum) in map.cells(projection, filter, &ranges.wanted) {
-            if !ranges.held.contains(cell) && !touched.contains_key(&cell) {
-                self.upsert.push(cell_feature(map, projection, filter, cell, &sum));
+        for (cell, sum) in map.cells(projection, filter, &ranges.wanted).iter() {
+            if !ranges.held.contains(*cell) && !touched.contains_key(cell) {
+                self.upsert.push(cell_feature(map, projection, filter, *cell, sum));
             }
         }
-        for (cell, sum) in map.cells(projection, filter, &ranges.held) {
-            if !ranges.wanted.contains(cell) && !touched.contains_key(&cell) {
-                self.remove.push(cell_feature(map, projection, filter, cell, &sum).id);
+        for (cell, sum) in map.cells(projection, filter, &ranges.held).iter() {
+            if !ranges.wanted.contains(*cell) && !touched.contains_key(cell) {
+                self.remove.push(cell_feature(map, projection, filter, *cell, sum).id);
             }
         }
     }

@@ -30,6 +30,13 @@ impl CellRange {
         CellRange { level, columns, rows }
     }
 
+    /// All cells of `level` in `cell`, which is not deeper.
+    pub(super) fn below(cell: Cell, level: u8) -> CellRange {
+        let down = level - cell.level;
+        let span = |at: u32| (at << down, (at << down) + ((1 << down) - 1));
+        CellRange { level, columns: [Some(span(cell.x)), None], rows: span(cell.y) }
+    }
+
     pub fn level(&self) -> u8 {
         self.level
     }
@@ -48,6 +55,14 @@ impl CellRange {
     pub fn n_cells(&self) -> u64 {
         let columns: u64 = self.columns.iter().flatten().map(|(from, to)| u64::from(to - from) + 1).sum();
         columns * (u64::from(self.rows.1 - self.rows.0) + 1)
+    }
+
+    /// Whether the range has every cell of its level in `cell`, which is not deeper.
+    pub(super) fn covers(&self, cell: Cell) -> bool {
+        let all = CellRange::below(cell, self.level);
+        let within = |(from, to): (u32, u32), (first, last): (u32, u32)| from <= first && last <= to;
+        within(self.rows, all.rows)
+            && all.columns[0].is_some_and(|all| self.columns.iter().flatten().any(|run| within(*run, all)))
     }
 
     /// Whether any cell of the range lies in `cell`, which is not deeper than the range.

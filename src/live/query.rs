@@ -8,7 +8,7 @@ use super::filter::Filter;
 use super::incident::Incident;
 use super::map::LiveMap;
 use super::member::Member;
-use super::pyramid::Region;
+use super::pyramid::{Cells, Region};
 use super::tally::Summary;
 use super::timeline::Timeline;
 use crate::city::Text;
@@ -278,7 +278,7 @@ impl LiveMap {
                 return true;
             }
             let mut n_cells = 0;
-            self.pyramid.cells(&range, &matcher, |_, _| {
+            self.pyramid.each_cell(&range, &matcher, |_, _| {
                 n_cells += 1;
                 n_cells <= FEATURES_MAX
             });
@@ -289,19 +289,8 @@ impl LiveMap {
 
     /// Every cell of the range in which anything matches, with its sums, in the order of the
     /// curve.
-    pub fn cells(
-        &self,
-        projection: Projection,
-        filter: &Filter,
-        range: &CellRange,
-    ) -> Vec<(Cell, Summary)> {
-        // As many as fit on a screen, so that the list seldom moves while it grows.
-        let mut cells = Vec::with_capacity(range.n_cells().min(1_024) as usize);
-        self.pyramid.cells(range, &self.matcher(filter, projection), |cell, sum| {
-            cells.push((cell, sum));
-            true
-        });
-        cells
+    pub fn cells(&self, projection: Projection, filter: &Filter, range: &CellRange) -> Cells {
+        self.pyramid.cells(range, &self.matcher(filter, projection))
     }
 
     /// The sums of one cell.

@@ -81,10 +81,20 @@ impl Snapshot {
     }
 }
 
-struct Writer(Vec<u8>);
+/// Rows as bytes, each value at its own place.
+#[derive(Default)]
+pub(super) struct Writer(Vec<u8>);
 
 impl Writer {
-    fn bytes(&mut self, bytes: &[u8]) {
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub fn bytes(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }
 
@@ -105,7 +115,7 @@ impl Writer {
         self.bytes(&area.get().map_or(NO_AREA, |area| area.0).to_le_bytes());
     }
 
-    fn incident(&mut self, incident: &Incident) {
+    pub fn incident(&mut self, incident: &Incident) {
         let flags = u8::from(incident.closed_by_import)
             | u8::from(incident.drill) << 1
             | u8::from(incident.imported) << 2;

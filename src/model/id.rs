@@ -17,6 +17,11 @@ impl Seq {
     pub fn next(self) -> Seq {
         Seq(self.0 + 1)
     }
+
+    /// The one before; of 0 itself.
+    pub fn before(self) -> Seq {
+        Seq(self.0.saturating_sub(1))
+    }
 }
 
 impl fmt::Display for Seq {

@@ -44,7 +44,7 @@ fn check_cells(map: &LiveMap, filter: &Filter, projection: Projection) {
             })
             .collect();
         assert_eq!(found, expected, "level {level}");
-        for (cell, sum) in &cells {
+        for (cell, sum) in cells.iter() {
             let of_categories: u32 = sum.by_category.iter().map(|(_, n)| n).sum();
             assert_eq!(of_categories, sum.total.count);
             assert_eq!(map.cell(projection, filter, *cell), *sum, "one cell alone");
@@ -124,6 +124,23 @@ fn check_pages(map: &LiveMap, filter: &Filter, projection: Projection, bbox: Bbo
     assert_eq!(pages, expected, "{filter:?} in {bbox:?}, {limit} a page");
 }
 
+/// Compares the clusters of one screen with every incident put into its cell.
+fn check_screen(map: &LiveMap, filter: &Filter, projection: Projection, bbox: Bbox, zoom: u8) {
+    let range = CellRange::of(&bbox, map.level_in_force(projection, filter, &bbox, zoom));
+    let all = map.incidents(projection, filter, &Where::default(), Sort::NewestFirst, None, usize::MAX - 1);
+    let mut expected: BTreeMap<Cell, (u32, u32)> = BTreeMap::new();
+    for incident in &all.incidents {
+        let cell = Cell::at(incident.spot(projection, map.city()).place, range.level());
+        if range.contains(cell) {
+            let sum = expected.entry(cell).or_default();
+            *sum = (sum.0 + 1, sum.1 + incident.reports);
+        }
+    }
+    let cells = map.cells(projection, filter, &range);
+    let found = cells.iter().map(|(cell, sum)| (*cell, (sum.total.count, sum.total.reports))).collect();
+    assert_eq!(expected, found, "{filter:?} in {bbox:?} at zoom {zoom}");
+}
+
 fn run(city: Arc<City>, steps: &[Step]) -> History {
     let mut history = History::new(city);
     for step in steps {
@@ -160,6 +177,30 @@ proptest! {
                     check_pages(history.map(), &filter, projection, bbox, limit);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_screen_shows_what_is_there_at_its_moment_however_often_it_was_asked_before(
+        steps in prop::collection::vec(any_step(&ternate()), 300..600),
+        screens in prop::collection::vec((127.30..127.42_f64, 0.74..0.90_f64, 6..=20_u8), 2..5),
+    ) {
+        let mut history = History::new(ternate());
+        let mut held = history.map().clone();
+        for some in steps.chunks(20) {
+            some.iter().for_each(|step| history.step(step));
+            for map in [&held, history.map(), &held] {
+                for (lng, lat, zoom) in &screens {
+                    let reach = 900.0 / f64::from(1_u32 << zoom);
+                    let bbox = Bbox::new(lng - reach, (lat - reach).max(-85.0), lng + reach, (lat + reach).min(85.0));
+                    for filter in [Filter::default(), Filter::everything()] {
+                        for projection in [Projection::Staff, Projection::Public] {
+                            check_screen(map, &filter, projection, bbox.clone().unwrap(), *zoom);
+                        }
+                    }
+                }
+            }
+            held = history.map().clone();
         }
     }
 

@@ -10,6 +10,7 @@ mod support;
 
 mod crash;
 mod feed_law;
+mod follow_law;
 mod hotspot_history;
 mod hotspot_oracle;
 mod hotspot_words;

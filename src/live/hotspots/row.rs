@@ -62,6 +62,13 @@ pub(super) struct Loaded {
     pub surges: Vec<Episode>,
 }
 
+impl Hotspot {
+    /// Everything of it but id, layer, `changed_seq` and members, as its row in the journal says it.
+    pub fn body_json(&self, city: &City) -> String {
+        json(&Body::new(self, city))
+    }
+}
+
 impl TickChanges {
     /// Adds what the tick changed in the derived tables of one projection. Where `derived` already
     /// holds an earlier tick's row of a hotspot, the newer one takes its place.

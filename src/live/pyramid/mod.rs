@@ -11,8 +11,13 @@
 //! A change touches one node a level, `O(DEPTH_MAX)`; a query by key reads one node a cell.
 
 mod newest;
+mod sheets;
 
 use std::sync::Arc;
+
+pub use sheets::Cells;
+
+use sheets::Sheets;
 
 use super::cell_range::CellRange;
 use super::keys::{Key, USUAL};
@@ -72,11 +77,12 @@ struct Group {
 #[derive(Debug, Clone)]
 pub struct Pyramid {
     root: Arc<Node>,
+    sheets: Arc<Sheets>,
 }
 
 impl Default for Pyramid {
     fn default() -> Pyramid {
-        Pyramid { root: Arc::new(Node::Leaf(Vec::new())) }
+        Pyramid::of(Node::Leaf(Vec::new()))
     }
 }
 
@@ -103,12 +109,16 @@ pub trait Region {
 }
 
 impl Pyramid {
+    fn of(root: Node) -> Pyramid {
+        Pyramid { root: Arc::new(root), sheets: Arc::default() }
+    }
+
     /// All members at once: much cheaper than one by one.
     pub fn build(members: impl IntoIterator<Item = Member>) -> Pyramid {
         let mut members: Vec<Member> = members.into_iter().collect();
         // This sort makes use of runs that are in order already.
         members.sort_by_key(Member::order);
-        Pyramid { root: Arc::new(build(&members, 0)) }
+        Pyramid::of(build(&members, 0))
     }
 
     pub fn insert(&mut self, member: Member) {
@@ -156,7 +166,7 @@ impl Pyramid {
 
     /// Calls `each` for every cell of the range in which anything matches; a cell once, in the order
     /// of the curve, until it answers `false`.
-    pub fn cells(
+    pub fn each_cell(
         &self,
         range: &CellRange,
         matcher: &impl Matcher,
@@ -276,8 +286,12 @@ impl Branch {
 
     /// Its children in the order of the curve.
     fn children(&self, at: At) -> impl DoubleEndedIterator<Item = (&Node, At)> {
+        self.shared_children(at).map(|(child, at)| (&**child, at))
+    }
+
+    fn shared_children(&self, at: At) -> impl DoubleEndedIterator<Item = (&Arc<Node>, At)> {
         let children = self.children.iter().enumerate();
-        children.filter_map(move |(q, child)| Some((&**child.as_ref()?, at.child(q))))
+        children.filter_map(move |(q, child)| Some((child.as_ref()?, at.child(q))))
     }
 }
 

@@ -201,9 +201,14 @@ impl History {
             .expect("a journal of our own opens");
     }
 
+    /// The writer of a map of this history before the first entry.
+    pub fn at_the_start(&self) -> LiveWriter {
+        new_writer(&self.city, &self.journal)
+    }
+
     /// A map that applied every entry from the first.
     pub fn replayed(&self) -> LiveWriter {
-        let mut writer = new_writer(&self.city, &self.journal);
+        let mut writer = self.at_the_start();
         writer.apply(&self.entries);
         writer
     }
