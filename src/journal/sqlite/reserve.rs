@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "reserve";
-const BLOCK: [u8; 64 << 10] = [0; 64 << 10];
+static BLOCK: [u8; 64 << 10] = [0; 64 << 10];
 /// So much more must fit for a full disk to count as one with room again.
 const ROOM_BYTES: u64 = 1 << 20;
 
