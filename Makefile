@@ -9,7 +9,7 @@ export PANTAU_LISTEN PANTAU_DATA PANTAU_CITY
 
 BIN := target/release/pantau
 
-.PHONY: run build pages test check fmt bench wall-speed crash clean
+.PHONY: run build pages test check fmt bench wall-speed crash crash-postgres edges deb clean
 
 run: build ## Build, start on the embedded store with a drill, print the addresses. Ctrl-C stops it
 	@scripts/run
@@ -45,6 +45,15 @@ wall-speed: build ## The wall in Chromium with INCIDENTS (100000) while CHANGES 
 
 crash: ## kill -9 under load, ROUNDS times, then as many power cuts; ends with the count of what was lost. SEED=n plays a run again
 	cargo run --example crash -- --rounds $(ROUNDS) --seed $(SEED)
+
+crash-postgres: ## kill -9 of PostgreSQL, of the server and of both under load, ROUNDS times; ends with the count of what was lost
+	PANTAU_CRASH_POSTGRES_ROUNDS=$(ROUNDS) PANTAU_CRASH_SEED=$(SEED) cargo test --test it crash_postgres -- --nocapture
+
+edges: ## Ten edges behind one origin in network namespaces, every line between them broken ROUNDS times; needs root, nats-server, nft
+	cargo run --example edges -- --rounds $(ROUNDS)
+
+deb: build ## target/pantau_VERSION_ARCH.deb: program, city packs, service, settings
+	@scripts/deb
 
 clean:
 	rm -rf target web/dist web/node_modules

@@ -15,6 +15,7 @@ mod crash;
 #[path = "../tests/it/support/platter.rs"]
 mod platter;
 #[path = "../tests/it/support/power_cut.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
 mod power_cut;
 #[path = "../tests/it/support/seen.rs"]
 mod seen;

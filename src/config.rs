@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
+use crate::edge::{NodeFlags, NodeSettings};
+use crate::journal::StoreUrl;
+
 /// Read from the working directory where it is there.
 pub const FILE: &str = "pantau.toml";
 
@@ -18,16 +21,21 @@ pub const CITY_DEFAULT: &str = "geodata/ternate";
 pub const RESERVE_MIB_DEFAULT: u64 = 64;
 const RESERVE_MIB_MAX: u64 = 1 << 20;
 
-/// The keys of `pantau.toml`; all optional.
-#[derive(Debug, Default, Deserialize)]
+/// The keys of `pantau.toml`; all optional. The store may hold a password.
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileSettings {
     pub listen: Option<String>,
     pub data: Option<PathBuf>,
+    pub store: Option<String>,
     pub city: Option<PathBuf>,
     pub url: Option<String>,
     pub trust_loopback: Option<bool>,
     pub reserve_mib: Option<u64>,
+    pub nats: Option<String>,
+    pub follow: Option<String>,
+    pub origin: Option<String>,
+    pub edge_token: Option<String>,
 }
 
 impl FileSettings {
@@ -43,15 +51,17 @@ impl FileSettings {
     }
 }
 
-/// What `serve` was told: flags and environment merged, nothing checked yet.
-#[derive(Debug, Default)]
+/// What `serve` was told: flags and environment merged, nothing checked yet. The store may hold a password.
+#[derive(Default)]
 pub struct ServeFlags {
     pub listen: Option<String>,
     pub data: Option<PathBuf>,
+    pub store: Option<String>,
     pub city: Option<PathBuf>,
     pub trust_loopback: bool,
     pub replay: bool,
     pub reserve_mib: Option<u64>,
+    pub nodes: NodeFlags,
 }
 
 /// Checked settings of `serve`.
@@ -59,11 +69,14 @@ pub struct ServeFlags {
 pub struct ServeSettings {
     pub listen: SocketAddr,
     pub data: PathBuf,
+    /// The database that the journal is in; `None`: it is in the data folder.
+    pub store: Option<StoreUrl>,
     pub city: PathBuf,
     pub trust_loopback: bool,
     pub replay: bool,
     /// MiB of the disk that are kept free for stopping, starting and deleting on a full one; 0: none.
     pub reserve_mib: u64,
+    pub nodes: NodeSettings,
 }
 
 impl ServeSettings {
@@ -88,15 +101,37 @@ impl ServeSettings {
                  usually {RESERVE_MIB_DEFAULT}"
             );
         }
+        let FileSettings { nats, follow, origin, edge_token, .. } = file;
+        let nodes = flags.nodes.or(NodeFlags { nats, follow, origin, edge_token }).with_credential();
+        let nodes = NodeSettings::resolve(nodes)?;
+        if nodes.edge.is_some() && trust_loopback {
+            bail!(
+                "trust_loopback (--trust-loopback, PANTAU_TRUST_LOOPBACK, {FILE}) does not go with origin: an edge serves the \
+                 public, staff work at the origin; leave trust_loopback out"
+            );
+        }
+        if (nodes.edge.is_some() || nodes.nats.is_some()) && flags.replay {
+            bail!("--clock replay is for one node alone; leave out nats, follow and origin, or the clock");
+        }
         Ok(ServeSettings {
             listen,
             data: flags.data.or(file.data).unwrap_or_else(|| DATA_DEFAULT.into()),
+            store: flags.store.or(file.store).as_deref().map(store).transpose()?,
             city: flags.city.or(file.city).unwrap_or_else(|| CITY_DEFAULT.into()),
             trust_loopback,
             replay: flags.replay,
             reserve_mib,
+            nodes,
         })
     }
+}
+
+/// The address of a database, as it was given.
+///
+/// # Errors
+/// Says what is wrong, and never repeats the address: it may hold a password.
+pub fn store(text: &str) -> anyhow::Result<StoreUrl> {
+    text.parse().map_err(|fault| anyhow::anyhow!("store (--store, PANTAU_STORE, {FILE}): {fault}"))
 }
 
 #[cfg(test)]
@@ -122,6 +157,9 @@ mod tests {
         let flags =
             ServeFlags { listen: Some("0.0.0.0:80".into()), trust_loopback: true, ..ServeFlags::default() };
         assert!(resolve(flags).contains("--trust-loopback"));
+        let flags = ServeFlags { store: Some("postgres://budi:rahasia@/".into()), ..ServeFlags::default() };
+        let wrong = resolve(flags);
+        assert!(wrong.contains("PANTAU_STORE") && !wrong.contains("rahasia"), "{wrong}");
         assert!(toml::from_str::<FileSettings>("lisen = \"x\"").is_err());
     }
 }

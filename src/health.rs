@@ -11,6 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub enum Condition {
     /// The store failed: nothing more is acknowledged until the server is started again.
     ReadOnly,
+    /// Another process writes the store; this one follows and takes nothing.
+    StandsBy,
+    /// The database does not answer: reports are kept here until it does.
+    DatabaseAway,
+    /// The store's own settings break the promise that nothing acknowledged is lost.
+    PromiseBroken,
     /// The disk is full: reports are refused until there is room.
     DiskFull,
     /// Entries that were acknowledged are gone: the disk did not keep what it had confirmed.
@@ -20,13 +26,23 @@ pub enum Condition {
 }
 
 impl Condition {
-    pub const ALL: [Condition; 4] =
-        [Condition::ReadOnly, Condition::DiskFull, Condition::EntriesLost, Condition::ClockBehind];
+    pub const ALL: [Condition; 7] = [
+        Condition::ReadOnly,
+        Condition::StandsBy,
+        Condition::DatabaseAway,
+        Condition::PromiseBroken,
+        Condition::DiskFull,
+        Condition::EntriesLost,
+        Condition::ClockBehind,
+    ];
 
     /// Its name in answers and figures.
     pub fn key(self) -> &'static str {
         match self {
             Condition::ReadOnly => "read-only",
+            Condition::StandsBy => "stands-by",
+            Condition::DatabaseAway => "database-away",
+            Condition::PromiseBroken => "promise-broken",
             Condition::DiskFull => "disk-full",
             Condition::EntriesLost => "entries-lost",
             Condition::ClockBehind => "clock-behind",
@@ -36,9 +52,19 @@ impl Condition {
     /// Whether reports are refused while it stands.
     pub fn stops_reports(self) -> bool {
         match self {
-            Condition::ReadOnly | Condition::DiskFull => true,
-            Condition::EntriesLost | Condition::ClockBehind => false,
+            Condition::ReadOnly | Condition::StandsBy | Condition::DiskFull => true,
+            Condition::DatabaseAway
+            | Condition::PromiseBroken
+            | Condition::EntriesLost
+            | Condition::ClockBehind => false,
         }
+    }
+}
+
+impl Condition {
+    /// Whether what is shown lacks reports that were sent, or soon will.
+    fn degrades(self) -> bool {
+        matches!(self, Condition::ReadOnly | Condition::DatabaseAway | Condition::DiskFull)
     }
 }
 
@@ -67,6 +93,11 @@ impl Health {
         self.lock().contains_key(&condition)
     }
 
+    /// Whether screens should say that new reports may be missing from what they show.
+    pub fn is_degraded(&self) -> bool {
+        self.lock().keys().any(|condition| condition.degrades())
+    }
+
     /// All that stands, the gravest first.
     pub fn standing(&self) -> Vec<(Condition, String)> {
         self.lock().iter().map(|(condition, detail)| (*condition, detail.clone())).collect()
@@ -92,7 +123,9 @@ mod tests {
         let standing = elsewhere.standing();
         assert_eq!(standing[0], (Condition::DiskFull, "free more space".to_owned()));
         assert_eq!(standing.len(), 2);
+        assert!(elsewhere.is_degraded());
         elsewhere.clear(Condition::DiskFull);
+        assert!(!elsewhere.is_degraded(), "a slow clock hides no report");
         assert!(!health.stands(Condition::DiskFull) && health.stands(Condition::ClockBehind));
     }
 

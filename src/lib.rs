@@ -13,13 +13,16 @@ pub mod journal;
 pub mod live;
 
 pub mod clock;
+pub mod edge;
 pub mod engine;
 pub mod feed;
 
 pub mod api;
 pub mod cli;
 pub mod config;
+pub mod edge_node;
 pub mod server;
+pub mod service;
 
 /// Version and commit: pages reload themselves when it changes.
 pub const BUILD: &str = env!("PANTAU_BUILD");

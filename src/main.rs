@@ -9,11 +9,15 @@ use clap::{Parser, Subcommand, ValueEnum};
 use pantau::cli::drill::DrillArgs;
 use pantau::cli::evaluate::EvaluateArgs;
 use pantau::cli::import::ImportArgs;
+use pantau::cli::migrate::MigrateArgs;
+use pantau::cli::nodes::NodeArgs;
 use pantau::cli::replay::ReplayArgs;
 use pantau::cli::verify::VerifyArgs;
 use pantau::cli::{self, Defaults};
 use pantau::config::{self, FileSettings, ServeFlags, ServeSettings};
-use pantau::server::Server;
+use pantau::edge_node;
+use pantau::journal::{Place, StoreUrl};
+use pantau::server::{self, Server};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
@@ -40,6 +44,7 @@ enum Command {
     Drill(DrillArgs),
     Evaluate(EvaluateArgs),
     Verify(VerifyArgs),
+    Migrate(MigrateArgs),
     /// Look after city packs
     #[command(subcommand)]
     City(CityCommand),
@@ -59,6 +64,11 @@ struct ServeArgs {
     /// Folder that holds everything the server must not lose [default: var]
     #[arg(long, env = "PANTAU_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
+    /// PostgreSQL database with PostGIS that holds the journal in place of the data folder. Better in
+    /// PANTAU_STORE or pantau.toml than here where it holds a password. Where another pantau writes it,
+    /// this one stands by and takes over
+    #[arg(long, env = "PANTAU_STORE", hide_env_values = true, value_name = "postgres://…")]
+    store: Option<String>,
     /// City pack: names, areas, categories, base map [default: geodata/ternate]
     #[arg(long, env = "PANTAU_CITY", value_name = "DIR")]
     city: Option<PathBuf>,
@@ -74,6 +84,8 @@ struct ServeArgs {
     /// its folder is marked so and serves nothing else
     #[arg(long, value_enum, default_value_t = ClockChoice::System)]
     clock: ClockChoice,
+    #[command(flatten)]
+    nodes: NodeArgs,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -119,13 +131,19 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let file = FileSettings::load(Path::new(config::FILE))?;
     match cli.command {
         Command::Serve(args) => serve(args, file).map(|()| ExitCode::SUCCESS),
-        Command::Import(args) => cli::import::run(args, &defaults(file)).map(|()| ExitCode::SUCCESS),
+        Command::Import(args) => {
+            let defaults = defaults(file);
+            let place = place(args.data.clone(), args.store.clone(), defaults.clone())?;
+            cli::import::run(args, &place, &defaults).map(|()| ExitCode::SUCCESS)
+        }
         Command::Replay(args) => cli::replay::run(args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::Drill(args) => cli::drill::run(args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::Evaluate(args) => cli::evaluate::run(&args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::Verify(args) => {
-            cli::verify::run(&args.data.unwrap_or(defaults(file).data), args.checkpoint)
+            let place = place(args.data, args.store, defaults(file))?;
+            cli::verify::run(&place, args.checkpoint)
         }
+        Command::Migrate(args) => cli::migrate::run(&args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::City(CityCommand::Check { dir }) => cli::city::check(&dir),
     }
 }
@@ -136,8 +154,19 @@ fn defaults(file: FileSettings) -> Defaults {
     let built_in = Defaults::default();
     Defaults {
         data: of_env("PANTAU_DATA").map(PathBuf::from).or(file.data).unwrap_or(built_in.data),
+        store: of_env("PANTAU_STORE").or(file.store),
         city: of_env("PANTAU_CITY").map(PathBuf::from).or(file.city).unwrap_or(built_in.city),
         url: of_env("PANTAU_URL").or(file.url).unwrap_or(built_in.url),
+    }
+}
+
+/// The journal that a command is about: a flag comes before what the environment and the file say, and
+/// there a database before a folder.
+fn place(data: Option<PathBuf>, store: Option<String>, defaults: Defaults) -> anyhow::Result<Place> {
+    match (data, store.or(defaults.store)) {
+        (Some(data), _) => Ok(Place::Folder(data)),
+        (None, Some(store)) => config::store(&store).map(Place::Database),
+        (None, None) => Ok(Place::Folder(defaults.data)),
     }
 }
 
@@ -145,21 +174,24 @@ fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
     let flags = ServeFlags {
         listen: args.listen,
         data: args.data,
+        store: args.store,
         city: args.city,
         trust_loopback: args.trust_loopback,
         replay: args.clock == ClockChoice::Replay,
         reserve_mib: args.reserve_mib,
+        nodes: args.nodes.into(),
     };
     let settings = ServeSettings::resolve(flags, file)?;
     let runtime = tokio::runtime::Runtime::new().context("the runtime could not be started")?;
     runtime.block_on(async {
+        if let Some(edge) = &settings.nodes.edge {
+            let until_stopped = until_stopped().context("signals cannot be heard")?;
+            edge_node::serve(&settings, edge, until_stopped, &say).await?;
+            say("Stopped.");
+            return Ok(());
+        }
         let server = Server::start(&settings)?;
-        let listener = listen(settings.listen).with_context(|| {
-            format!(
-                "cannot listen on {}; is another server there? choose another with --listen",
-                settings.listen
-            )
-        })?;
+        let listener = server::listen(settings.listen)?;
         let until_stopped = until_stopped().context("signals cannot be heard")?;
         let address = listener.local_addr().context("the listener has no address")?;
         let live = server.app().live();
@@ -167,28 +199,17 @@ fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
         say(&format!(
             "  wall http://{address}/wall · field http://{address}/field · embed http://{address}/embed"
         ));
-        let (data, n_incidents) = (settings.data.display(), live.incident_count());
-        say(&format!("  data {data} · {n_incidents} incidents at seq {}", live.seq()));
+        let n_incidents = live.incident_count();
+        let place = settings
+            .store
+            .as_ref()
+            .map_or_else(|| settings.data.display().to_string(), StoreUrl::to_string);
+        say(&format!("  data {place} · {n_incidents} incidents at seq {}", live.seq()));
         drop(live);
         server.serve(listener, until_stopped).await?;
         say("Stopped; everything is durable.");
         Ok(())
     })
-}
-
-/// Connections that may wait to be taken up; the system may allow fewer. One that finds no room tries
-/// again after a second, and when a server comes back all its walls do so at once.
-const BACKLOG: u32 = 16_384;
-
-fn listen(address: std::net::SocketAddr) -> std::io::Result<tokio::net::TcpListener> {
-    let socket = match address {
-        std::net::SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4()?,
-        std::net::SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6()?,
-    };
-    // The address of a server that stopped a moment ago is free for the next.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
 }
 
 /// One line for whoever started the server. It goes on where they stopped listening.

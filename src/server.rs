@@ -12,14 +12,20 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{Notify, watch};
 
-use crate::api::{App, AppState, Beats, Entrance, Mode, Rounds, Sockets, build_router};
+use crate::api::{
+    App, AppState, Beats, Entrance, Mode, Role, Rounds, Sockets, build_router, hand_on, tell_health,
+};
 use crate::city::City;
 use crate::clock::{Clock, ReplayClock, SystemClock};
 use crate::config::ServeSettings;
+use crate::edge::{Desk, NodeSettings, Publication};
 use crate::engine::Engine;
 use crate::feed::{TextSearch, Views};
-use crate::journal::{FolderMode, Journal, SqliteJournal};
-use crate::model::IdKey;
+use crate::journal::{
+    FolderMode, HandIn, Journal, Place, PostgisStandby, Pseudonyms, Spool, SqliteJournal, Standby, StoreUrl,
+};
+use crate::model::{IdKey, Secret};
+use crate::service::Service;
 
 /// How the feed beats.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +59,54 @@ pub struct Server {
     patience: Duration,
     /// Ends after all else.
     ears: Ears,
+    /// What tells the stream, where there is one.
+    publication: Option<Publication>,
+}
+
+/// What a server shares with others.
+#[derive(Debug, Default)]
+pub struct Sharing {
+    pub pulse: Pulse,
+    pub nodes: NodeSettings,
+}
+
+/// What a server is put together from.
+pub struct Parts {
+    pub engine: Engine,
+    /// The engine's; whatever it answers is its owner's.
+    pub thread: JoinHandle<()>,
+    pub city: Arc<City>,
+    pub ids: IdKey,
+    pub clock: Arc<dyn Clock>,
+    pub mode: Mode,
+    pub role: Role,
+    pub trust_loopback: bool,
+    pub pulse: Pulse,
+    /// Where reports wait while the database is away.
+    pub spool: Option<Arc<Spool>>,
+    pub hand_in: Option<Arc<dyn HandIn>>,
+}
+
+/// An edge that is out of touch tells its screens nothing, so that they say that what they show is old.
+fn in_touch(role: &Role) -> Box<dyn Fn() -> bool + Send> {
+    match role {
+        Role::Origin(_) => Box::new(|| true),
+        Role::Edge(edge) => {
+            let status = edge.status.clone();
+            Box::new(move || status.is_in_touch())
+        }
+    }
+}
+
+/// An engine that runs, and what goes with its history.
+struct Running {
+    engine: Engine,
+    thread: JoinHandle<()>,
+    secret: Secret,
+    pseudonyms: Pseudonyms,
+    mode: Mode,
+    spool: Option<Arc<Spool>>,
+    hand_in: Option<Arc<dyn HandIn>>,
 }
 
 /// The threads on which sockets are opened and heard.
@@ -88,8 +142,17 @@ impl Server {
     pub fn start(settings: &ServeSettings) -> anyhow::Result<Server> {
         let city = Arc::new(City::load(&settings.city)?);
         let folder_mode = if settings.replay { FolderMode::Replay } else { FolderMode::Live };
-        let mut journal = SqliteJournal::open(&settings.data, city.clone(), folder_mode)?;
-        journal.keep_reserve(settings.reserve_mib << 20);
+        if let (Some(url), false) = (&settings.store, settings.replay) {
+            return Server::on_database(url, city, settings);
+        }
+        let journal: Box<dyn Journal> = match &settings.store {
+            Some(url) => Place::Database(url.clone()).open(city.clone(), folder_mode)?,
+            None => {
+                let mut journal = SqliteJournal::open(&settings.data, city.clone(), folder_mode)?;
+                journal.keep_reserve(settings.reserve_mib << 20);
+                Box::new(journal)
+            }
+        };
         let mode = if settings.replay {
             Mode::Replay(Arc::new(ReplayClock::standing_at(journal.head().at)))
         } else {
@@ -99,7 +162,25 @@ impl Server {
             Mode::Live => Arc::new(SystemClock::new()),
             Mode::Replay(clock) => clock.clone(),
         };
-        Server::of_parts(Box::new(journal), city, clock, mode, settings.trust_loopback, Pulse::default())
+        let sharing = Sharing { nodes: settings.nodes.clone(), ..Sharing::default() };
+        Server::sharing(journal, city, clock, mode, settings.trust_loopback, sharing)
+    }
+
+    /// The one writer of a database, or its standby where another process writes it.
+    fn on_database(url: &StoreUrl, city: Arc<City>, settings: &ServeSettings) -> anyhow::Result<Server> {
+        let standby = PostgisStandby::open(url, city.clone(), FolderMode::Live)?;
+        std::fs::create_dir_all(&settings.data)
+            .with_context(|| format!("the data folder {} cannot be made", settings.data.display()))?;
+        let spool = Arc::new(Spool::open(&settings.data)?);
+        let standby = standby.keeping_in(&settings.data);
+        let (secret, hand_in) = (standby.secret(), standby.hand_in());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let (engine, thread) = Engine::stand_by(Box::new(standby), city.clone(), clock.clone())?;
+        let pseudonyms = Pseudonyms::in_folder(&settings.data)?;
+        let (spool, hand_in, mode) = (Some(spool), Some(hand_in), Mode::Live);
+        let running = Running { engine, thread, secret, pseudonyms, mode, spool, hand_in };
+        let sharing = Sharing { nodes: settings.nodes.clone(), ..Sharing::default() };
+        Server::around(running, city, clock, settings.trust_loopback, sharing)
     }
 
     /// The server over a journal and a clock of the caller's choice: what tests start.
@@ -114,12 +195,65 @@ impl Server {
         trust_loopback: bool,
         pulse: Pulse,
     ) -> anyhow::Result<Server> {
-        let ids = IdKey::new(journal.secret(), &city.code_prefix);
+        let sharing = Sharing { pulse, ..Sharing::default() };
+        Server::sharing(journal, city, clock, mode, trust_loopback, sharing)
+    }
+
+    /// The same, with what it shares with other nodes.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub fn sharing(
+        journal: Box<dyn Journal>,
+        city: Arc<City>,
+        clock: Arc<dyn Clock>,
+        mode: Mode,
+        trust_loopback: bool,
+        sharing: Sharing,
+    ) -> anyhow::Result<Server> {
+        let secret = journal.secret();
+        let pseudonyms = match journal.folder() {
+            Some(folder) => Pseudonyms::in_folder(folder)?,
+            None => Pseudonyms::random()?,
+        };
         let (engine, thread) = Engine::start(journal, city.clone(), clock.clone())?;
+        let running = Running { engine, thread, secret, pseudonyms, mode, spool: None, hand_in: None };
+        Server::around(running, city, clock, trust_loopback, sharing)
+    }
+
+    /// The server around an engine that runs; edges may follow it.
+    fn around(
+        running: Running,
+        city: Arc<City>,
+        clock: Arc<dyn Clock>,
+        trust_loopback: bool,
+        sharing: Sharing,
+    ) -> anyhow::Result<Server> {
+        let Running { engine, thread, secret, pseudonyms, mode, spool, hand_in } = running;
+        let ids = IdKey::new(secret, &city.code_prefix);
+        let Sharing { pulse, nodes } = sharing;
+        let desk = matches!(mode, Mode::Live).then(|| {
+            let shared = (city.clone(), clock.clone());
+            Arc::new(Desk::new(&engine, shared, (secret, pseudonyms), nodes.token))
+        });
+        let publication = nodes.nats.zip(desk.clone()).map(|(nats, desk)| Publication::start(nats, desk));
+        let role = Role::Origin(desk);
+        let parts =
+            Parts { engine, thread, city, ids, clock, mode, role, trust_loopback, pulse, spool, hand_in };
+        Ok(Server { publication, ..Server::of_engine(parts)? })
+    }
+
+    /// The server over an engine that runs, or follows.
+    ///
+    /// # Errors
+    /// Where the system gives no threads.
+    pub fn of_engine(parts: Parts) -> anyhow::Result<Server> {
+        let Parts { engine, thread, city, ids, clock, mode, role, trust_loopback, pulse, spool, hand_in } =
+            parts;
         let search = Arc::new(TextSearch::new(engine.reader().clone()));
         let nudge = Arc::new(Notify::new());
         let (stop, stopping) = watch::channel(false);
-        let newest = Arc::new(Beats::new(engine.moments(), clock.clone()));
+        let newest = Arc::new(Beats::new(engine.moments(), clock.clone(), engine.health().clone()));
         let ears = Ears::start().context("the threads of the sockets could not start")?;
         let sockets = Sockets::new(newest.clone(), pulse.patience, ears.handle.clone());
         let rounds = Rounds {
@@ -131,6 +265,7 @@ impl Server {
             heartbeat: pulse.heartbeat,
             stopping: stopping.clone(),
             upkeep: Box::new(|| metrics_handle().run_upkeep()),
+            in_touch: in_touch(&role),
         };
         let beats = rounds.start().context("the feed's thread could not start")?;
         let app = Arc::new(App {
@@ -139,7 +274,10 @@ impl Server {
             ids,
             clock,
             mode,
+            role,
             trust_loopback,
+            spool,
+            hand_in,
             views: Arc::new(Views::default()),
             search,
             beats,
@@ -150,7 +288,7 @@ impl Server {
             metrics: metrics_handle(),
             stopping,
         });
-        Ok(Server { app, engine: thread, stop, patience: pulse.patience, ears })
+        Ok(Server { app, engine: thread, stop, patience: pulse.patience, ears, publication: None })
     }
 
     pub fn app(&self) -> &AppState {
@@ -162,8 +300,27 @@ impl Server {
     /// # Errors
     /// Where the listener fails, or the engine ended by a fault of its own.
     pub async fn serve(self, listener: TcpListener, until: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Server { app, engine, stop, patience, ears: _ears } = self;
+        let ended_early = self.serve_to_the_end(listener, until).await?;
+        anyhow::ensure!(
+            !ended_early,
+            "the engine stopped by a fault of its own; the log says why; start the server again"
+        );
+        Ok(())
+    }
+
+    /// The same; answers whether the engine ended by itself, before `until`.
+    ///
+    /// # Errors
+    /// Where the listener fails, or what was asked to end does not.
+    pub async fn serve_to_the_end(
+        self,
+        listener: TcpListener,
+        until: impl Future<Output = ()>,
+    ) -> anyhow::Result<bool> {
+        let Server { app, engine, stop, patience, ears: _ears, publication } = self;
         let router = build_router(app.clone());
+        let handing_on = tokio::spawn(hand_on(app.clone()));
+        let telling = tokio::spawn(tell_health(app.clone()));
         // Tapped for nothing: so axum knows how to name the peer.
         let listener = Entrance::new(listener, patience).tap_io(|_| {});
         let mut stopped = stop.subscribe();
@@ -173,33 +330,67 @@ impl Server {
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let serving =
             tokio::spawn(axum::serve(listener, service).with_graceful_shutdown(shutdown).into_future());
+        let service = Service::start(app.engine.probe());
         let mut engine = tokio::task::spawn_blocking(move || engine.join());
         let ended_early = tokio::select! {
             () = until => false,
             _ = &mut engine => true,
         };
         stop.send_replace(true);
+        drop(publication);
+        if ended_early {
+            drop(service);
+        } else {
+            service.stop();
+        }
         let sockets = app.sockets.clone();
         drop(app);
+        // It ends by itself; a batch that is on its way is handed on again at the next start.
+        let _ = tokio::time::timeout(STOP_TIMEOUT, handing_on).await;
+        telling.abort();
         let serving_ended = tokio::time::timeout(STOP_TIMEOUT, serving).await;
-        anyhow::ensure!(
-            !ended_early,
-            "the engine stopped by a fault of its own; the log says why; start the server again"
-        );
         // Where some do not close their side they are cut.
         let _ = tokio::time::timeout(STOP_TIMEOUT, sockets.wait_for_none()).await;
         drop(sockets);
         if let Ok(ended) = serving_ended {
             ended.context("the server task failed")?.context("the listener failed")?;
             // Every sender is gone now, so the engine ends once all is durable.
+            if ended_early {
+                return Ok(true);
+            }
             let joined = tokio::time::timeout(STOP_TIMEOUT, engine).await;
             anyhow::ensure!(
                 joined.is_ok(),
                 "the engine did not stop in time; all that was acknowledged is durable"
             );
         }
-        Ok(())
+        Ok(ended_early)
     }
+}
+
+/// Connections that may wait to be taken up; the system may allow fewer. One that finds no room tries
+/// again after a second, and when a server comes back all its walls do so at once.
+const BACKLOG: u32 = 16_384;
+
+/// Listens, for as many as the system allows.
+///
+/// # Errors
+/// Where somebody else does, in words for whoever starts the server.
+pub fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    try_listen(address).with_context(|| {
+        format!("cannot listen on {address}; is another server there? choose another with --listen")
+    })
+}
+
+fn try_listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6()?,
+    };
+    // The address of a server that stopped a moment ago is free for the next.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// One recorder a process: tests start many servers in one.

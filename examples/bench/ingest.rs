@@ -17,7 +17,7 @@ use crate::table::{AtLeast, Better, Row, grouped, median, quantile};
 
 const CLIENTS: usize = 32;
 /// The most lines that the server takes in one request.
-const LINES_A_REQUEST: usize = 5_000;
+pub const LINES_A_REQUEST: usize = 5_000;
 pub const ALL_STATUSES: &str = "new,verified,in_progress,resolved,rejected";
 
 /// What a crowd of clients was acknowledged, and how long each waited.
@@ -234,7 +234,7 @@ pub fn count_clusters(http: &mut Http) -> anyhow::Result<u64> {
     Ok(features.iter().map(|feature| feature["properties"]["count"].as_u64().unwrap_or(1)).sum())
 }
 
-fn ndjson(bench: &Bench, chunk: usize, samples: &[Sample]) -> Vec<u8> {
+pub fn ndjson(bench: &Bench, chunk: usize, samples: &[Sample]) -> Vec<u8> {
     let line = |(i, sample): (usize, &Sample)| {
         let (lng, lat) = (sample.place.lng(), sample.place.lat());
         let id = format!("{:032x}", (chunk * LINES_A_REQUEST + i) as u128 * 0x9E37_79B9_7F4A_7C15);

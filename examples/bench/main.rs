@@ -15,6 +15,7 @@ mod fixture;
 mod hotspots;
 mod http;
 mod ingest;
+mod ingest_postgis;
 mod machine;
 mod memory;
 mod ours;
@@ -31,9 +32,11 @@ use table::{Row, Table};
 type Measure = fn(&Bench) -> anyhow::Result<Vec<Row>>;
 
 /// The rows by name, in the order of the table.
-const ROWS: [(&str, Measure); 14] = [
+const ROWS: [(&str, Measure); 16] = [
     ("ingest-single", ingest::single),
     ("ingest-bulk", ingest::bulk),
+    ("ingest-postgis-single", ingest_postgis::single),
+    ("ingest-postgis-bulk", ingest_postgis::bulk),
     ("query-newest", query::newest),
     ("clusters-screen", clusters::screen),
     ("clusters-change", clusters::change),

@@ -24,6 +24,11 @@ pub struct Ours {
 impl Ours {
     /// Answers once the server listens, and so can answer.
     pub fn serve(bench: &Bench, folder: &Path) -> anyhow::Result<Ours> {
+        Ours::serve_on(bench, folder, None)
+    }
+
+    /// As [`Ours::serve`], with the journal in a database.
+    pub fn serve_on(bench: &Bench, folder: &Path, store: Option<&str>) -> anyhow::Result<Ours> {
         std::fs::create_dir_all(folder)?;
         let log = folder.with_extension("log");
         let mut command = Command::new(&bench.program);
@@ -33,6 +38,7 @@ impl Ours {
         {
             command.env_remove(key);
         }
+        command.envs(store.map(|store| ("PANTAU_STORE", store)));
         let mut child = command.stdout(Stdio::piped()).stderr(File::create(&log)?).spawn()?;
         let mut line = String::new();
         let stdout = child.stdout.take().context("the output is piped")?;

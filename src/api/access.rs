@@ -59,6 +59,28 @@ impl FromRequestParts<AppState> for Staff {
     }
 }
 
+/// Another node of the center: it names the token, or comes from this machine where that is trusted.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer;
+
+impl FromRequestParts<AppState> for Peer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Peer, Problem> {
+        let named = parts.headers.get(header::AUTHORIZATION);
+        let known = match (named, app.edge_token()) {
+            (Some(named), Some(token)) => token.is_named_by(named.as_bytes()),
+            (Some(_), None) => false,
+            (None, _) => app.trust_loopback && is_trusted_loopback(parts),
+        };
+        known.then_some(Peer).ok_or_else(|| {
+            Problem::unauthorized(
+                "this is for the center's own nodes; give both sides the same PANTAU_EDGE_TOKEN",
+            )
+        })
+    }
+}
+
 fn wanted_projection(uri: &Uri) -> Option<String> {
     let query = uri.query().unwrap_or_default();
     form_urlencoded::parse(query.as_bytes())

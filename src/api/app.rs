@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 
+use super::forward::Forwarding;
 use super::live::Sockets;
 use crate::city::City;
 use crate::clock::{Clock, ReplayClock};
+use crate::edge::{Desk, EdgeStatus, EdgeToken};
 use crate::engine::Engine;
 use crate::feed::{Beat, TextSearch, Views};
+use crate::journal::{HandIn, Spool};
 use crate::live::LiveMap;
 use crate::model::{IdKey, TimeMs};
 
@@ -28,14 +31,35 @@ impl Mode {
     }
 }
 
+/// What this node is to others.
+#[derive(Clone)]
+pub enum Role {
+    /// It has the store. `None` on a replay server, which nobody follows.
+    Origin(Option<Arc<Desk>>),
+    /// It follows one that has.
+    Edge(Arc<Edge>),
+}
+
+/// What an edge has instead of a store.
+pub struct Edge {
+    pub status: Arc<EdgeStatus>,
+    pub forwarding: Forwarding,
+    pub token: Option<EdgeToken>,
+}
+
 pub struct App {
     pub engine: Engine,
     pub city: Arc<City>,
     pub ids: IdKey,
     pub clock: Arc<dyn Clock>,
     pub mode: Mode,
+    pub role: Role,
     /// Readers on this machine are staff: for trying and developing.
     pub trust_loopback: bool,
+    /// Where reports are kept while the database is away; `None` where the journal is in the data folder.
+    pub spool: Option<Arc<Spool>>,
+    /// Where every node of a database may leave reports for the one that writes.
+    pub hand_in: Option<Arc<dyn HandIn>>,
     pub views: Arc<Views>,
     pub search: Arc<TextSearch>,
     /// The beat of each round over the sockets.
@@ -53,6 +77,21 @@ pub struct App {
 pub type AppState = Arc<App>;
 
 impl App {
+    pub fn edge(&self) -> Option<&Arc<Edge>> {
+        match &self.role {
+            Role::Edge(edge) => Some(edge),
+            Role::Origin(_) => None,
+        }
+    }
+
+    /// The secret that nodes share.
+    pub fn edge_token(&self) -> Option<&EdgeToken> {
+        match &self.role {
+            Role::Origin(desk) => desk.as_ref().and_then(|desk| desk.token()),
+            Role::Edge(edge) => edge.token.as_ref(),
+        }
+    }
+
     /// One consistent moment; no lock is held.
     pub fn live(&self) -> Arc<LiveMap> {
         self.engine.live()

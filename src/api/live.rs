@@ -126,5 +126,6 @@ pub(super) fn hello(app: &App, projection: Projection) -> Frame {
         now: time(app.clock.now()),
         speed: app.clock.speed(),
         build: crate::BUILD,
+        degraded: app.engine.health().is_degraded(),
     })
 }

@@ -11,6 +11,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
+use super::forward::Forwarded;
+use super::nodes::SNAPSHOT_TYPE;
 use super::problem::Problem;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -27,6 +29,7 @@ pub fn around(router: Router) -> Router {
         SizeAbove::new(COMPRESS_BYTES_MIN).and(NotForContentType::const_new("application/vnd.pmtiles"));
     // Events must not wait in an encoder for more of their kind.
     let predicate = predicate.and(NotForContentType::SSE);
+    let predicate = predicate.and(NotForContentType::const_new(SNAPSHOT_TYPE));
     router
         .layer(CompressionLayer::new().gzip(true).compress_when(predicate))
         .layer(CatchPanicLayer::custom(|_| Problem::internal().into_response()))
@@ -41,7 +44,8 @@ async fn finish(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let framed = path == "/embed";
     let mut response = next.run(request).await;
-    if response.status().is_client_error() || response.status().is_server_error() {
+    let is_ours = response.extensions().get::<Forwarded>().is_none();
+    if is_ours && (response.status().is_client_error() || response.status().is_server_error()) {
         let problem = response.extensions().get::<Problem>().cloned();
         let problem = problem.unwrap_or_else(|| Problem::of_status(response.status()));
         let allow = response.headers_mut().remove(header::ALLOW);
@@ -63,8 +67,9 @@ async fn finish(request: Request, next: Next) -> Response {
 
 fn add_headers(response: &mut Response, id: &str, framed: bool) {
     let headers = response.headers_mut();
+    // What was passed on has the origin's: under that the reason is in a log.
     if let Ok(id) = HeaderValue::from_str(id) {
-        headers.insert(REQUEST_ID, id);
+        headers.entry(REQUEST_ID).or_insert(id);
     }
     let frame = if framed { "frame-ancestors *" } else { "frame-ancestors 'none'" };
     if let Ok(csp) = HeaderValue::from_str(&format!("{CSP}; {frame}")) {

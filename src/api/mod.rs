@@ -8,29 +8,36 @@ mod app;
 mod city;
 mod clock;
 mod entrance;
+mod forward;
 mod health;
 mod import;
 mod incidents;
 mod live;
 mod map;
 mod middleware;
+mod nodes;
 mod openapi;
 mod pages;
 mod params;
 mod problem;
 mod reports;
+mod spool;
 mod sse;
 
-pub use app::{App, AppState, Mode};
+pub use app::{App, AppState, Edge, Mode, Role};
 pub use entrance::Entrance;
+pub use forward::Forwarding;
+pub use health::tell_health;
 pub use live::{Beats, Rounds, Sockets};
 pub use problem::Problem;
+pub use spool::hand_on;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
@@ -62,7 +69,10 @@ pub fn build_router(app: AppState) -> Router {
         .route("/live", get(live::live))
         .route("/live.sse", get(sse::live_sse))
         .route("/clock", post(clock::set_clock))
-        .route("/import", import);
+        .route("/import", import)
+        .route("/nodes/snapshot", get(nodes::snapshot))
+        .route("/nodes/entries", get(nodes::entries))
+        .route("/nodes/state", get(nodes::state));
     let router = Router::new()
         .nest("/api/v1", api)
         .route("/healthz", get(health::healthz))
@@ -80,6 +90,7 @@ pub fn build_router(app: AppState) -> Router {
         .fallback(pages::nothing_here)
         .method_not_allowed_fallback(pages::wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn_with_state(app.clone(), forward::forward_if_elsewhere))
         .with_state(app);
     middleware::around(router)
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{city, clock, health, import, incidents, live, map, reports, sse};
+use super::{city, clock, health, import, incidents, live, map, nodes, reports, sse};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -15,6 +15,7 @@ use super::{city, clock, health, import, incidents, live, map, reports, sse};
         incidents::list, incidents::incident, incidents::act,
         map::clusters, map::hotspots, map::stats,
         live::live, sse::live_sse, clock::set_clock, import::import,
+        nodes::snapshot, nodes::entries, nodes::state,
         health::healthz, health::readyz, health::metrics,
     ),
     tags(
@@ -22,6 +23,7 @@ use super::{city, clock, health, import, incidents, live, map, reports, sse};
         (name = "map", description = "What the map shows"),
         (name = "center", description = "The center's work; staff"),
         (name = "city", description = "The city pack"),
+        (name = "nodes", description = "For the center's other nodes"),
         (name = "operation", description = "For operators and programs"),
     )
 )]

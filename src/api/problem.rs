@@ -88,6 +88,15 @@ impl Problem {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
     }
 
+    /// An edge cannot answer by itself, and the origin does not.
+    pub fn origin_away(detail: impl Into<String>) -> Problem {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Problem {
+            retry_after_s: Some(5),
+            ..Problem::new(status, "origin-away", "The origin is away", detail)
+        }
+    }
+
     /// Reports are not taken for a while.
     pub fn unhealthy(condition: Condition, detail: &str) -> Problem {
         Problem {
@@ -193,6 +202,26 @@ impl From<EngineError> for Problem {
                     ),
                 )
             },
+            EngineError::Away => Problem {
+                retry_after_s: Some(5),
+                ..Problem::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    Condition::DatabaseAway.key(),
+                    "The database does not answer",
+                    format!(
+                        "{error}; send it again later with the same Idempotency-Key: it is stored once"
+                    ),
+                )
+            },
+            EngineError::StandsBy => Problem {
+                retry_after_s: Some(1),
+                ..Problem::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    Condition::StandsBy.key(),
+                    "This server stands by",
+                    format!("{error}; nothing was stored, send it there, or again in a moment"),
+                )
+            },
             EngineError::Stopped => Problem {
                 retry_after_s: Some(5),
                 ..Problem::new(
@@ -210,6 +239,20 @@ impl From<EngineError> for Problem {
 
 impl From<JournalError> for Problem {
     fn from(error: JournalError) -> Problem {
+        if let JournalError::Elsewhere(where_) = error {
+            return Problem::origin_away(where_);
+        }
+        if matches!(error, JournalError::Full) {
+            return EngineError::Full.into();
+        }
+        if let JournalError::Away(what) = &error {
+            let detail = format!("the database {what}; ask again in a moment");
+            let (kind, title) = (Condition::DatabaseAway.key(), "The database does not answer");
+            return Problem {
+                retry_after_s: Some(5),
+                ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, kind, title, detail)
+            };
+        }
         tracing::error!(error = &error as &dyn std::error::Error, "reading the journal failed");
         Problem::internal()
     }

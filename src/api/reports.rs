@@ -13,9 +13,13 @@ use super::access::{Access, check_origin, media_type};
 use super::app::{App, AppState, Mode};
 use super::params::Params;
 use super::problem::Problem;
+use super::spool::{self, Found};
+use crate::engine::EngineError;
 use crate::feed::wire::time;
 use crate::intake::{Ahead, Context, FieldFault, REPORT_BODY_BYTES_MAX, Submission, parse_report};
-use crate::model::{CategoryId, Command, Idempotency, NewReport, Outcome, Projection, Receipt, Refusal};
+use crate::model::{
+    CategoryId, Command, Idempotency, NewReport, Outcome, Projection, Receipt, Refusal, TimeMs,
+};
 
 /// A body with photos may be this large.
 pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -54,7 +58,7 @@ pub struct ReportStatus {
     description = "Takes a report: JSON, or multipart with a part `report` that holds the JSON. Answered when it is durable.",
     params(("Idempotency-Key" = Option<String>, Header, description = "Sent twice, stored once and answered alike; kept at least 72 h")),
     request_body(content = Object, description = "{category, lng, lat, accuracy_m?, description?, occurred_at?, incident?, reporter?: {name?, phone?, email?, device?}, channel?, drill?}"),
-    responses((status = 201, body = ReportReceipt), (status = 400), (status = 409), (status = 422), (status = 507)))]
+    responses((status = 201, body = ReportReceipt), (status = 202, description = "The database is away: stored here under a code, and shared later"), (status = 400), (status = 409), (status = 422), (status = 507)))]
 pub async fn post_report(State(app): State<AppState>, request: Request) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     check_origin(&parts)?;
@@ -70,21 +74,25 @@ pub async fn post_report(State(app): State<AppState>, request: Request) -> Resul
         Mode::Replay(_) | Mode::Live => None,
     };
     let ahead = if moves_clock.is_some() { Ahead::Take } else { Ahead::Refuse };
-    let ctx = Context { city: &app.city, ids: &app.ids, now, ahead };
-    let Submission { mut report, incident } = parse_report(&body, &ctx).map_err(body_problem)?;
-    if let Some(uuid) = incident {
-        let joined = named_incident(&app, &report, uuid)?;
-        // What joins a sensitive incident is as sensitive: the chained body must not hold its place.
-        if app.city.category(joined).sensitive {
-            report.coarse_place = Some(report.place.coarsened(app.city.coarse_res));
-        }
-    }
+    let Prepared { mut report } = prepare(&app, &body, now, ahead).await?;
     if let (Some(clock), Some(occurred_at)) = (moves_clock, report.occurred_at) {
         clock.advance_to(occurred_at);
     }
+    // Where the database may go away a report needs a key, so that it can be handed on later, once.
+    let key = match (key, &app.spool) {
+        (None, Some(_)) => Some(spool::key_of_our_own()?),
+        (key, _) => key,
+    };
     report.idempotency = key.map(|key| Idempotency { key, body_digest: Sha256::digest(&body).into() });
+    let sent = report.idempotency.clone();
 
-    let outcomes = app.engine.submit(vec![Command::Report(Box::new(report))]).await?;
+    let submitted = app.engine.submit(vec![Command::Report(report)]).await;
+    let outcomes = match (submitted, &app.spool, sent) {
+        (Err(EngineError::Away), Some(spool), Some(sent)) => {
+            return spool::keep(&app, spool.clone(), sent, body, now).await;
+        }
+        (submitted, ..) => submitted?,
+    };
     let outcome = outcomes.into_iter().next().ok_or_else(Problem::internal)?;
     match outcome {
         Outcome::Accepted { receipt, .. } => {
@@ -94,6 +102,30 @@ pub async fn post_report(State(app): State<AppState>, request: Request) -> Resul
         Outcome::Repeat { receipt } => created(&app, receipt, n_photos),
         Outcome::Refused(refusal) => Err(refusal.into()),
     }
+}
+
+/// A report that passed intake's checks.
+pub(super) struct Prepared {
+    pub report: Box<NewReport>,
+}
+
+/// Checks the body of a report sent at `now`.
+pub(super) async fn prepare(
+    app: &AppState,
+    body: &[u8],
+    now: TimeMs,
+    ahead: Ahead,
+) -> Result<Prepared, Problem> {
+    let ctx = Context { city: &app.city, ids: &app.ids, now, ahead };
+    let Submission { mut report, incident } = parse_report(body, &ctx).map_err(body_problem)?;
+    if let Some(uuid) = incident {
+        let joined = named_incident(app, &report, uuid).await?;
+        // What joins a sensitive incident is as sensitive: the chained body must not hold its place.
+        if app.city.category(joined).sensitive {
+            report.coarse_place = Some(report.place.coarsened(app.city.coarse_res));
+        }
+    }
+    Ok(Prepared { report: Box::new(report) })
 }
 
 /// What came in: the JSON of the report, and how many photos beside it.
@@ -169,12 +201,15 @@ pub fn body_problem(faults: Vec<FieldFault>) -> Problem {
 }
 
 /// The category of the incident that a UUID names: only if all of the UUID is right, the time too.
-fn named_incident(app: &App, report: &NewReport, uuid: uuid::Uuid) -> Result<CategoryId, Problem> {
+async fn named_incident(app: &App, report: &NewReport, uuid: uuid::Uuid) -> Result<CategoryId, Problem> {
     let live = app.live();
     let no = report.incident.ok_or(Refusal::UnknownIncident)?;
     let known = match live.incident(no) {
         Some(incident) => Some((incident.opened_at, incident.category)),
-        None => app.engine.reader().incident(no)?.map(|row| (row.opened_at, row.category)),
+        None => {
+            let reader = app.engine.reader().clone();
+            super::blocking(move || reader.incident(no)).await?.map(|row| (row.opened_at, row.category))
+        }
     };
     let named = known.filter(|(opened_at, _)| app.ids.incident_uuid(no, *opened_at) == uuid);
     named.map(|(_, category)| category).ok_or_else(|| Refusal::UnknownIncident.into())
@@ -212,7 +247,14 @@ pub async fn report(
 ) -> Result<Response, Problem> {
     params.finish()?;
     let unknown = || Problem::not_found("no report has this code; check it sign by sign");
-    let no = app.ids.report_of_code(&code).ok_or_else(unknown)?;
+    let no = match app.ids.report_of_code(&code) {
+        Some(no) => no,
+        // A code that was given out while the database was away.
+        None => match spool::find(&app, &code).await?.ok_or_else(unknown)? {
+            Found::InJournal(no) => no,
+            Found::Answer(answer) => return Ok(answer),
+        },
+    };
     let reader = app.engine.reader().clone();
     let found = super::blocking(move || {
         let Some(report) = reader.report(no)? else { return Ok(None) };

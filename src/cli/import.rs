@@ -20,7 +20,7 @@ use super::time::{Stop, Stopwatch, now};
 use super::{Defaults, city_keys};
 use crate::city::City;
 use crate::intake::{Ahead, Context, IMPORT_BODY_BYTES_MAX, IMPORT_LINES_MAX, ImportAnswer, ImportRecord};
-use crate::journal::{FolderMode, Journal, JournalError, SqliteJournal};
+use crate::journal::{FolderMode, Journal, JournalError, Place};
 use crate::model::{Command, IdKey, NewReport, Outcome};
 
 const BATCHES_WAITING_MAX: usize = 1;
@@ -68,22 +68,24 @@ pub struct ImportArgs {
     /// The data folder to write to; it is made if it is not there [default: ./var]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// The database to write to in place of a data folder
+    #[arg(long, value_name = "postgres://…", conflicts_with = "data")]
+    pub store: Option<String>,
     /// The city pack of that folder [default: geodata/ternate]
     #[arg(long, value_name = "DIR")]
     pub city: Option<PathBuf>,
     /// Send the rows through this running server instead
-    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "city"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "store", "city"])]
     pub url: Option<String>,
 }
 
 /// Runs the import. It succeeds where the file was read to its end, refused rows or not.
-pub fn run(args: ImportArgs, defaults: &Defaults) -> anyhow::Result<()> {
+pub fn run(args: ImportArgs, place: &Place, defaults: &Defaults) -> anyhow::Result<()> {
     let summary = match &args.url {
         Some(url) => into_server(&args.file, &args.map, url, &Stop::on_ctrl_c())?,
         None => {
-            let data = args.data.as_ref().unwrap_or(&defaults.data);
             let city = args.city.as_ref().unwrap_or(&defaults.city);
-            into_folder(&args.file, &args.map, data, city)?
+            into_journal(&args.file, &args.map, place, city)?
         }
     };
     print!("{summary}");
@@ -125,24 +127,29 @@ impl std::fmt::Display for Summary {
 
 /// Imports into the data folder of a stopped server.
 pub fn into_folder(file: &Path, map: &Path, data: &Path, city: &Path) -> anyhow::Result<Summary> {
+    into_journal(file, map, &Place::Folder(data.to_owned()), city)
+}
+
+/// Imports into a journal that no server has open.
+pub fn into_journal(file: &Path, map: &Path, place: &Place, city: &Path) -> anyhow::Result<Summary> {
     let city = Arc::new(City::load(city)?);
     let keys: Vec<&str> = city.categories.iter().map(|c| c.key.as_str()).collect();
     // Whatever is wrong with mapping or file is said before a folder is made.
     let mapped = MappedFile::open(file, read_mapping(map, &keys)?)?;
-    let journal = SqliteJournal::open(data, Arc::clone(&city), FolderMode::Live);
+    let journal = place.open(city.clone(), FolderMode::Live);
     let mut journal = journal.map_err(|e| match e {
         JournalError::InUse { .. } => {
             anyhow::Error::new(e).context("send the rows through the running server with --url")
         }
         e => e.into(),
     })?;
-    crate::engine::settle(&mut journal, &city, now())?;
+    crate::engine::settle(&mut *journal, &city, now())?;
     let ids = IdKey::new(journal.secret(), &city.code_prefix);
     let ctx = Context { city: &city, ids: &ids, now: now(), ahead: Ahead::Refuse };
     let source = source_name(file)?;
     let job = Job { file, source: source.clone(), mapped, rows_a_batch: ROWS_A_COMMIT };
     let prepare = |record: ImportRecord| record.into_report(&source, &ctx);
-    let summary = import(job, prepare, |reports| append(&mut journal, reports))?;
+    let summary = import(job, prepare, |reports| append(&mut *journal, reports))?;
     journal.seal()?;
     Ok(summary)
 }

@@ -1,5 +1,5 @@
 //! The commands beside the server: [`import`], [`replay`] and [`drill`] bring reports in, [`verify`]
-//! and [`city`] prove that what is there is whole, [`evaluate`] says how well hotspots foretell.
+//! and [`city`] prove that what is there is whole, [`migrate`] moves it, [`evaluate`] says how well hotspots foretell.
 //!
 //! Thin shells: files, sockets, clocks and progress bars are here, the rules are in `intake`.
 
@@ -8,6 +8,8 @@ pub mod city;
 pub mod drill;
 pub mod evaluate;
 pub mod import;
+pub mod migrate;
+pub mod nodes;
 pub mod replay;
 pub mod verify;
 
@@ -28,9 +30,11 @@ use std::path::PathBuf;
 use crate::config::{CITY_DEFAULT, DATA_DEFAULT, LISTEN_DEFAULT};
 
 /// What the flags fall back to, as `main` resolved it from the environment and `pantau.toml`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Defaults {
     pub data: PathBuf,
+    /// May hold a password.
+    pub store: Option<String>,
     pub city: PathBuf,
     pub url: String,
 }
@@ -38,7 +42,7 @@ pub struct Defaults {
 impl Default for Defaults {
     fn default() -> Defaults {
         let url = format!("http://{LISTEN_DEFAULT}");
-        Defaults { data: DATA_DEFAULT.into(), city: CITY_DEFAULT.into(), url }
+        Defaults { data: DATA_DEFAULT.into(), store: None, city: CITY_DEFAULT.into(), url }
     }
 }
 

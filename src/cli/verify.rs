@@ -1,12 +1,12 @@
-//! `pantau verify`: proves that a data folder is whole.
+//! `pantau verify`: proves that a data folder or a database is whole.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::progress::Progress;
-use crate::journal::{Noted, verify_against};
+use crate::journal::{Noted, Place, verify_against, verify_database_against};
 
-/// Prove that a data folder is whole
+/// Prove that a data folder or database is whole
 ///
 /// Reads the journal from its first entry to its last: the chain of hashes and the checkpoints over it,
 /// the numbers, the personal data against its digests, every row of the tables against the log, and the
@@ -18,8 +18,11 @@ use crate::journal::{Noted, verify_against};
 #[derive(clap::Args)]
 pub struct VerifyArgs {
     /// The data folder [default: var]
-    #[arg(long, env = "PANTAU_DATA", value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "store")]
     pub data: Option<PathBuf>,
+    /// The database that holds the journal in place of a data folder
+    #[arg(long, value_name = "postgres://…")]
+    pub store: Option<String>,
     /// A checkpoint that was printed before; spaces and dashes do not matter
     #[arg(long, value_name = "HEX")]
     pub checkpoint: Option<Noted>,
@@ -28,13 +31,17 @@ pub struct VerifyArgs {
 /// Prints what was read and every fault; the exit code says whether there are any.
 ///
 /// # Errors
-/// Where the folder cannot be read at all.
-pub fn run(data: &Path, checkpoint: Option<Noted>) -> anyhow::Result<ExitCode> {
+/// Where the journal cannot be read at all.
+pub fn run(place: &Place, checkpoint: Option<Noted>) -> anyhow::Result<ExitCode> {
     let mut progress: Option<Progress> = None;
-    let report = verify_against(data, checkpoint, &mut |done, total| {
+    let mut tell = |done, total| {
         let progress = progress.get_or_insert_with(|| Progress::new("verify", Some(total)));
         progress.set(done, || format!("{done} of {total} entries"));
-    })?;
+    };
+    let report = match place {
+        Place::Folder(data) => verify_against(data, checkpoint, &mut tell)?,
+        Place::Database(url) => verify_database_against(url, checkpoint, &mut tell)?,
+    };
     drop(progress);
     println!(
         "{} entries, {} reports, {} incidents; {} private parts were erased on request",
@@ -68,7 +75,7 @@ pub fn run(data: &Path, checkpoint: Option<Noted>) -> anyhow::Result<ExitCode> {
         }
     }
     println!(
-        "{} fault(s). Keep this folder as it is, and restore the newest backup that verifies.",
+        "{} fault(s). Keep it as it is, and restore the newest backup that verifies.",
         report.faults_total
     );
     Ok(ExitCode::FAILURE)

@@ -3,14 +3,19 @@
 //! One thread owns journal and live map. A sender is answered when its entries are durable *and*
 //! applied and published, so any later answer of this node has a seq at least as high.
 
+mod away;
+mod elsewhere;
 mod follow;
+mod foundation;
 mod marks;
 mod publish;
 mod snapshot_file;
+mod stand_by;
 mod start;
 mod vigil;
 
 pub use follow::{FollowError, Follower};
+pub use foundation::Foundation;
 pub use marks::{StateMark, StateMarks};
 pub use publish::{Moments, Publisher};
 pub use start::{last_before, open, settle};
@@ -27,6 +32,7 @@ use crate::health::{Condition, Health};
 use crate::journal::{Journal, JournalError, Reader};
 use crate::live::{LiveMap, LiveWriter};
 use crate::model::{Command, IdKey, Outcome, Seq, TimeMs};
+use elsewhere::Elsewhere;
 use snapshot_file::{Saving, SnapshotFile};
 use vigil::Vigil;
 
@@ -44,6 +50,11 @@ pub enum EngineError {
     Full,
     #[error("the store failed; the server takes no more reports until it is started again")]
     Journal,
+    /// What was sent may be durable all the same: whoever sends it again must use the same key.
+    #[error("the database does not answer")]
+    Away,
+    #[error("this server stands by and takes nothing; another one does")]
+    StandsBy,
     #[error("the server is stopping")]
     Stopped,
 }
@@ -104,24 +115,17 @@ impl Engine {
         city: &City,
         clock: Arc<dyn Clock>,
     ) -> Result<(Engine, std::thread::JoinHandle<()>), JournalError> {
-        let (head, reader) = (journal.head(), journal.reader());
-        if follower.seq() != head.seq || follower.map().epoch() != head.epoch {
-            let (at, of) = (follower.seq(), follower.map().epoch());
-            return Err(JournalError::Corrupt(format!(
-                "the standby is at entry {at} of {of}, the journal at entry {} of {}",
-                head.seq, head.epoch
-            )));
-        }
-        let (mut writer, publisher) = follower.into_writer();
-        if reader.derived()?.as_of_seq == head.seq {
-            // The writer before wrote them at its stop.
-            drop(writer.take_derived());
-        }
-        start::put_pack_in_force(&mut *journal, &mut writer, city, clock.now())?;
-        publisher.publish(writer.map());
-        let file = journal.folder().map(SnapshotFile::in_folder);
-        let saving = file.map(|file| Saving::new(file, reader, Seq(0)));
+        let (writer, publisher, saving) = stand_by::promote(&mut *journal, follower, city, clock.now())?;
         Engine::run(journal, writer, publisher, clock, saving)
+    }
+
+    /// For a node that commits nothing: readers of its moments get the same from it as from any engine, and
+    /// who submits is told that it has stopped. The inbox tells when nobody holds the engine any more.
+    pub fn following(moments: Moments) -> (Engine, Unheard) {
+        let (inbox, jobs) = mpsc::channel(1);
+        let reader = Arc::new(Elsewhere);
+        let (failed, health) = Default::default();
+        (Engine { inbox, moments, reader, failed, health }, Unheard(jobs))
     }
 
     /// Starts the loop.
@@ -134,17 +138,11 @@ impl Engine {
     ) -> Result<(Engine, std::thread::JoinHandle<()>), JournalError> {
         let (inbox, jobs) = mpsc::channel(INBOX_MAX);
         let failed = Arc::new(AtomicBool::new(false));
-        let health = journal.health();
-        let (moments, reader) = (publisher.moments(), journal.reader());
-        let engine = Engine { inbox, moments, reader, failed: failed.clone(), health: health.clone() };
-        let vigil = Vigil::new(&*clock);
-        let worker =
-            Worker { journal, writer, clock, publisher, jobs, ticked: None, failed, health, vigil, saving };
-        let thread = std::thread::Builder::new()
-            .name("engine".to_owned())
-            .spawn(move || worker.run())
-            .map_err(|e| JournalError::Store(Box::new(e)))?;
-        Ok((engine, thread))
+        let (moments, reader, health) = (publisher.moments(), journal.reader(), journal.health());
+        let engine = Engine { inbox, moments, reader, failed: failed.clone(), health };
+        let inbox = Inbox { jobs, failed, health: engine.health.clone() };
+        let worker = Worker::new(journal, writer, clock, publisher, inbox, saving);
+        Ok((engine, spawn(move || worker.run())?))
     }
 
     /// The newest moment.
@@ -160,6 +158,11 @@ impl Engine {
     /// Whether the journal failed: what is there can be read, nothing more is taken.
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Whether the loop still turns can be asked by this.
+    pub fn probe(&self) -> EngineProbe {
+        EngineProbe(self.inbox.downgrade())
     }
 
     /// What is not well with this node.
@@ -187,6 +190,49 @@ impl Engine {
     }
 }
 
+/// What an engine that follows is submitted: nothing is taken.
+pub struct Unheard(mpsc::Receiver<Job>);
+
+impl Unheard {
+    /// Waits until nobody holds the engine any more, and answers meanwhile.
+    pub async fn closed(&mut self) {
+        while let Some(Job { commands, reply }) = self.0.recv().await {
+            let answer = if commands.is_empty() { Ok(Vec::new()) } else { Err(EngineError::Stopped) };
+            // Who went away needs none.
+            let _ = reply.send(answer);
+        }
+    }
+}
+
+/// Asks the engine's loop for a sign of life, without keeping the engine running.
+#[derive(Clone)]
+pub struct EngineProbe(mpsc::WeakSender<Job>);
+
+impl EngineProbe {
+    /// Waits until an empty batch has gone through the loop, behind all that was submitted before; `false`
+    /// where the engine takes nothing any more.
+    pub async fn answers(&self) -> bool {
+        let Some(inbox) = self.0.upgrade() else { return false };
+        let (reply, answer) = oneshot::channel();
+        let sent = inbox.send(Job { commands: Vec::new(), reply }).await;
+        drop(inbox);
+        sent.is_ok() && matches!(answer.await, Ok(Ok(_)))
+    }
+}
+
+/// Starts the engine's thread.
+fn spawn(run: impl FnOnce() + Send + 'static) -> Result<std::thread::JoinHandle<()>, JournalError> {
+    let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(run);
+    thread.map_err(|e| JournalError::Store(Box::new(e)))
+}
+
+/// The loop's side of what an [`Engine`] holds.
+struct Inbox {
+    jobs: mpsc::Receiver<Job>,
+    failed: Arc<AtomicBool>,
+    health: Health,
+}
+
 /// The loop's state.
 struct Worker {
     journal: Box<dyn Journal>,
@@ -201,9 +247,40 @@ struct Worker {
     health: Health,
     vigil: Vigil,
     saving: Option<Saving>,
+    /// The store does not answer, and what was in flight is not known.
+    away: bool,
+    /// Another process writes by now: this one ends.
+    fenced: bool,
 }
 
 impl Worker {
+    fn new(
+        journal: Box<dyn Journal>,
+        writer: LiveWriter,
+        clock: Arc<dyn Clock>,
+        publisher: Publisher,
+        inbox: Inbox,
+        saving: Option<Saving>,
+    ) -> Worker {
+        let Inbox { jobs, failed, health } = inbox;
+        let vigil = Vigil::new(&*clock);
+        let (ticked, away, fenced) = (None, false, false);
+        Worker {
+            journal,
+            writer,
+            clock,
+            publisher,
+            jobs,
+            ticked,
+            failed,
+            health,
+            vigil,
+            saving,
+            away,
+            fenced,
+        }
+    }
+
     fn run(mut self) {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
             Ok(runtime) => runtime,
@@ -211,7 +288,10 @@ impl Worker {
         };
         let mut batch = Vec::with_capacity(JOBS_PER_BATCH_MAX);
         loop {
-            let wait = self.until_something_is_due();
+            let wait = self.look_after_store(self.until_something_is_due());
+            if self.fenced {
+                break;
+            }
             let received = runtime.block_on(async {
                 let receive = self.jobs.recv_many(&mut batch, JOBS_PER_BATCH_MAX);
                 match wait {
@@ -260,7 +340,7 @@ impl Worker {
 
     /// How long to wait for commands before a tick may be due; `None`: until one comes.
     fn until_tick(&self) -> Option<Duration> {
-        if self.has_failed() {
+        if self.has_failed() || self.away {
             return None;
         }
         let now = self.clock.now();
@@ -315,6 +395,9 @@ impl Worker {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
+        if self.away || self.fenced {
+            return Err(EngineError::Away);
+        }
         let started = self.clock.monotonic();
         let derived = self.writer.take_derived();
         let appended = self.journal.append(commands, self.clock.now(), derived.as_ref());
@@ -323,6 +406,15 @@ impl Worker {
             Err(JournalError::Full) => {
                 self.writer.give_back_derived(derived);
                 return Err(EngineError::Full);
+            }
+            Err(JournalError::Away(what)) => {
+                self.writer.give_back_derived(derived);
+                self.went_away(&what);
+                return Err(EngineError::Away);
+            }
+            Err(JournalError::Fenced(what)) => {
+                self.was_fenced(&what);
+                return Err(EngineError::Away);
             }
             Err(e) => {
                 self.fail(&e);
@@ -358,6 +450,8 @@ impl Worker {
     fn tick_if_due(&mut self) {
         let due = !self.has_failed()
             && !self.health.stands(Condition::DiskFull)
+            && !self.away
+            && !self.fenced
             && self.until_tick_allowed().is_zero()
             && self.writer.tick_is_due(self.clock.now());
         if !due {
@@ -371,7 +465,7 @@ impl Worker {
 
     /// The last word to the journal: a checkpoint at its head.
     fn seal(&mut self) {
-        if self.has_failed() {
+        if self.has_failed() || self.away || self.fenced {
             return;
         }
         if let Err(e) = self.journal.seal() {

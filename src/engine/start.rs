@@ -179,7 +179,7 @@ fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
 }
 
 /// The entry before the tail: the newest that is old enough, or far enough back.
-fn before_tail(reader: &dyn Reader, head: Head) -> Result<Seq, JournalError> {
+pub(super) fn before_tail(reader: &dyn Reader, head: Head) -> Result<Seq, JournalError> {
     let far_back = Seq(head.seq.0.saturating_sub(RING_TAIL_ENTRIES_MAX));
     last_before(reader, far_back, head.seq, head.at.plus_ms(-RING_TAIL_MS))
 }
@@ -207,7 +207,7 @@ pub fn last_before(
 }
 
 /// The time of an entry; `None` where there is no such entry.
-fn entry_time(reader: &dyn Reader, seq: Seq) -> Result<Option<TimeMs>, JournalError> {
+pub(super) fn entry_time(reader: &dyn Reader, seq: Seq) -> Result<Option<TimeMs>, JournalError> {
     let Some(before) = seq.0.checked_sub(1) else { return Ok(None) };
     Ok(reader.entries(Seq(before), 1)?.first().map(|entry| entry.at))
 }

@@ -28,6 +28,8 @@ pub struct Beat {
     pub time: TimeMs,
     /// How many seconds of that clock pass in a second.
     pub speed: f64,
+    /// New reports may be missing from what is shown.
+    pub degraded: bool,
     /// Rises when every socket is to get a heartbeat.
     pub heartbeat_no: u64,
     heartbeat: OnceLock<Frame>,
@@ -60,6 +62,7 @@ impl Beat {
             map,
             time: clock.now(),
             speed: clock.speed(),
+            degraded: false,
             heartbeat_no,
             heartbeat: OnceLock::new(),
             frames: Memo::default(),
@@ -68,6 +71,12 @@ impl Beat {
             levels: Memo::default(),
             changes: Memo::default(),
         }
+    }
+
+    /// The same, of a node that is `degraded` or not.
+    #[must_use]
+    pub fn of_node(self, degraded: bool) -> Beat {
+        Beat { degraded, ..self }
     }
 
     pub(super) fn frame(&self, key: FrameKey, make: impl FnOnce() -> Frame) -> Frame {
@@ -106,6 +115,7 @@ impl Beat {
                 seq: self.map.seq().0,
                 time: time(self.time),
                 speed: self.speed,
+                degraded: self.degraded,
             })
         });
         frame.clone()

@@ -57,6 +57,9 @@ pub enum ServerMessage<'a> {
         now: String,
         speed: f64,
         build: &'a str,
+        /// New reports may be missing from what is shown.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        degraded: bool,
     },
     Snapshot {
         id: &'a str,
@@ -96,6 +99,8 @@ pub enum ServerMessage<'a> {
         seq: u64,
         time: String,
         speed: f64,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        degraded: bool,
     },
     Pong {
         t: Option<serde_json::Value>,

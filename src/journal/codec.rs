@@ -77,6 +77,12 @@ impl Encoder {
     }
 }
 
+/// A body without a private part, for other nodes.
+pub(super) fn share_body(city: &City, fact: &Fact) -> String {
+    let (_, wire) = wire(city, fact, None, None);
+    serde_json::to_string(&wire).expect("plain structs become JSON")
+}
+
 fn write_json(buffer: &mut Vec<u8>, value: &impl Serialize) {
     serde_json::to_writer(buffer, value).expect("plain structs become JSON");
 }
@@ -410,7 +416,7 @@ pub(super) fn hex(bytes: &Hash) -> String {
     text
 }
 
-fn unhex(text: &str) -> Option<Hash> {
+pub(super) fn unhex(text: &str) -> Option<Hash> {
     let mut bytes = [0; 32];
     if text.len() != 64 || !text.is_ascii() {
         return None;

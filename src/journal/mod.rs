@@ -1,7 +1,8 @@
 //! The journal: the only truth, and the only SQL.
 //!
-//! One contract, [`Journal`] and [`Reader`], over an embedded SQLite file ([`SqliteJournal`]) and,
-//! for tests, memory ([`MemoryJournal`]). Invariants:
+//! One contract, [`Journal`] and [`Reader`], over an embedded SQLite file ([`SqliteJournal`]), a
+//! PostgreSQL database with PostGIS ([`PostgisJournal`]) and, for tests, memory ([`MemoryJournal`]).
+//! Invariants:
 //!
 //! - What [`Journal::append`] returned as accepted is durable: it survives `kill -9` and a power cut.
 //! - Seqs are dense from 1 in commit order; `at` never falls.
@@ -11,12 +12,22 @@
 //! - Entries form a hash chain; personal data stands beside it under a salted digest and can be erased.
 
 mod codec;
+mod copy;
 mod decide;
 mod fold;
+mod identity;
 mod keys;
 mod memory;
 #[cfg(test)]
 mod naive;
+mod place;
+mod postgis;
+#[cfg(test)]
+#[allow(dead_code, reason = "shared with the integration tests, which use other parts of it")]
+#[path = "../../tests/it/support/postgres.rs"]
+mod postgres_server;
+mod shared;
+mod spool;
 mod sqlite;
 #[cfg(test)]
 mod suite;
@@ -24,12 +35,18 @@ mod suite;
 mod testing;
 mod wire;
 
+pub use copy::{Copied, migrate, verify_database, verify_database_against};
 pub use memory::MemoryJournal;
+pub use place::Place;
+pub use postgis::{PostgisJournal, PostgisStandby, StoreUrl};
+pub use shared::{Pseudonyms, SharedEntry};
+pub use spool::{Answers, HandIn, Kept, Spool, Waiting, WaitingRoom, Whereabouts};
 pub use sqlite::{FolderMode, Noted, SqliteJournal, VerifyFault, VerifyReport, verify, verify_against};
 
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::health::Health;
 use crate::model::{
@@ -55,8 +72,17 @@ pub enum JournalError {
     Folder(String),
     #[error("the disk is full")]
     Full,
+    /// The database does not answer. Whether the last batch became durable is not known until it does.
+    #[error("the database {0}")]
+    Away(String),
+    /// Another process has taken over the writing.
+    #[error("{0}")]
+    Fenced(String),
     #[error("the store failed")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// This node has no journal.
+    #[error("{0}")]
+    Elsewhere(&'static str),
     /// The stored history contradicts itself or the city pack.
     #[error("the stored history cannot be read: {0}")]
     Corrupt(String),
@@ -116,6 +142,58 @@ pub trait Journal: Send {
     fn health(&self) -> Health {
         Health::default()
     }
+
+    /// How often [`Journal::check`] is to be called where nothing is written; `None`: it need not be.
+    fn check_every(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Whether this is still the one writer.
+    ///
+    /// # Errors
+    /// [`JournalError::Fenced`] where another process took over: nothing more may be written.
+    fn check(&mut self) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    /// After [`JournalError::Away`]: the head once the store is back, `None` until then; does not wait.
+    /// The head may be higher than it was: what was in flight may have become durable.
+    ///
+    /// # Errors
+    /// Where it will not come back for this process.
+    fn resume(&mut self) -> Result<Option<Head>, JournalError> {
+        Ok(Some(self.head()))
+    }
+}
+
+/// A store that another process may be writing: it can be read, followed, and taken over.
+pub trait Standby: Send {
+    /// The head, and a reader of that very moment, whatever is committed meanwhile. It holds old rows in
+    /// the database up: use it to stand up, then let it go.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    fn moment(&self) -> Result<(Head, Arc<dyn Reader>), JournalError>;
+
+    fn secret(&self) -> Secret;
+
+    /// A reader of what is there now.
+    fn reader(&self) -> Arc<dyn Reader>;
+
+    /// Waits until something new may be there to read, for a fraction of a second at most.
+    fn wait(&mut self);
+
+    /// The journal, where nobody else has it.
+    ///
+    /// # Errors
+    /// Where the store fails; asking again may help where it is away.
+    fn take(&mut self) -> Result<Option<Box<dyn Journal>>, JournalError>;
+
+    /// As [`Journal::folder`].
+    fn folder(&self) -> Option<&Path>;
+
+    /// As [`Journal::health`]; the same list.
+    fn health(&self) -> Health;
 }
 
 /// What can be read of the journal, at any time, beside the writer.

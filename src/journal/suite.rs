@@ -1,4 +1,4 @@
-//! The contract, as tests that run over both stores.
+//! The contract, as tests that run over every store.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use tempfile::TempDir;
 use super::testing::{self, NOW, SECRET, act, import_row, key, receipt, report, sensitive_report};
 use super::{
     DerivedUpdate, FolderMode, HotspotEventRow, HotspotMemberRow, HotspotMembers, HotspotMembersUpdate,
-    HotspotRow, HotspotStateRow, IncidentRow, Journal, MemoryJournal, Reader, ReportPlace, ReportRow,
-    SqliteJournal, SurgeRow,
+    HotspotRow, HotspotStateRow, IncidentRow, Journal, JournalError, MemoryJournal, PostgisJournal, Reader,
+    ReportPlace, ReportRow, SqliteJournal, SurgeRow, postgres_server,
 };
 use crate::model::{
     Action, AgencyId, Command, Entry, Fact, HOUR_MS, IncidentNo, Outcome, Projection, Receipt, Refusal,
@@ -19,32 +19,46 @@ use crate::model::{
 pub enum Kind {
     Memory,
     Sqlite,
+    Postgis,
 }
 
 /// A journal that can be closed and opened again. (In memory, closing does nothing.)
 pub struct Store {
     kind: Kind,
     pub dir: TempDir,
+    /// Of the database, where it is one.
+    pub url: Option<String>,
     journal: Option<Box<dyn Journal>>,
 }
 
 impl Store {
-    pub fn new(kind: Kind) -> Store {
-        let mut store = Store { kind, dir: tempfile::tempdir().unwrap(), journal: None };
-        store.journal = Some(match kind {
-            Kind::Memory => Box::new(MemoryJournal::new(testing::city(), SECRET)),
-            Kind::Sqlite => store.opened(),
-        });
-        store
+    /// `None` where the machine has nothing to keep it in, which is said.
+    pub fn new(kind: Kind) -> Option<Store> {
+        let mut store = Store { kind, dir: tempfile::tempdir().unwrap(), url: None, journal: None };
+        if kind == Kind::Postgis {
+            store.url = Some(postgres_server::shared()?.new_database().unwrap());
+        }
+        store.journal = Some(store.opened());
+        Some(store)
     }
 
     fn opened(&self) -> Box<dyn Journal> {
-        let opened = SqliteJournal::open(self.dir.path(), testing::city(), FolderMode::Live);
-        Box::new(opened.unwrap_or_else(|error| panic!("{error}")))
+        let city = testing::city();
+        let opened: Result<Box<dyn Journal>, JournalError> = match self.kind {
+            Kind::Memory => Ok(Box::new(MemoryJournal::new(city, SECRET))),
+            Kind::Sqlite => {
+                SqliteJournal::open(self.dir.path(), city, FolderMode::Live).map(|j| Box::new(j) as _)
+            }
+            Kind::Postgis => {
+                let url = self.url.as_deref().unwrap().parse().unwrap();
+                PostgisJournal::open(&url, city, FolderMode::Live).map(|j| Box::new(j) as _)
+            }
+        };
+        opened.unwrap_or_else(|error| panic!("{error}"))
     }
 
     pub fn reopen(&mut self) {
-        if self.kind == Kind::Sqlite {
+        if self.kind != Kind::Memory {
             self.journal = None;
             self.journal = Some(self.opened());
         }
@@ -68,6 +82,15 @@ impl Store {
 
     fn incident(&mut self, no: u32) -> IncidentRow {
         self.reader().incident(IncidentNo(no)).unwrap().unwrap()
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.journal = None;
+        if let (Some(url), Some(server)) = (&self.url, postgres_server::shared()) {
+            server.drop_database(url).unwrap();
+        }
     }
 }
 
@@ -120,14 +143,21 @@ fn is_repeat_of(outcome: &Outcome, first: &Outcome) -> bool {
     matches!(outcome, Outcome::Repeat { .. }) && receipt(outcome) == receipt(first)
 }
 
-macro_rules! over_both_stores {
+macro_rules! over_all_stores {
     ($($name:ident)+) => {
-        mod memory { $(#[test] fn $name() { super::$name(super::Store::new(super::Kind::Memory)); })+ }
-        mod sqlite { $(#[test] fn $name() { super::$name(super::Store::new(super::Kind::Sqlite)); })+ }
+        mod memory { $(#[test] fn $name() { super::over(super::Kind::Memory, super::$name); })+ }
+        mod sqlite { $(#[test] fn $name() { super::over(super::Kind::Sqlite, super::$name); })+ }
+        mod postgis { $(#[test] fn $name() { super::over(super::Kind::Postgis, super::$name); })+ }
     };
 }
 
-over_both_stores! {
+fn over(kind: Kind, test: fn(Store)) {
+    if let Some(store) = Store::new(kind) {
+        test(store);
+    }
+}
+
+over_all_stores! {
     a_report_opens_an_incident_with_the_next_number_and_a_deadline
     a_report_joins_an_open_incident_and_raises_its_version
     a_report_cannot_join_what_is_unknown_closed_or_of_the_other_kind_of_drill

@@ -76,8 +76,7 @@ impl LiveMap {
         hash.update(stats.opened_today.to_be_bytes());
         hash.update(stats.resolved_today.to_be_bytes());
         let level = self.level_in_force(projection, &all, &Bbox::WORLD, ZOOM);
-        let cells = self.cells(projection, &all, &CellRange::of(&Bbox::WORLD, level));
-        for (cell, sum) in cells.iter() {
+        for (cell, sum) in self.cells(projection, &all, &CellRange::of(&Bbox::WORLD, level)).iter() {
             hash.update([cell.level]);
             hash.update(cell.x.to_be_bytes());
             hash.update(cell.y.to_be_bytes());

@@ -85,6 +85,9 @@ enum Use {
     Sender = 4,
 }
 
+/// Numbers that no report has, and that fit into a code: its eight signs hold 40 bits.
+const WAITING_MIN: u64 = 1 << 32;
+const WAITING_MAX: u64 = 1 << 40;
 const CODE_SIGNS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const ROUNDS: u8 = 6;
 
@@ -104,7 +107,22 @@ impl IdKey {
     /// assert_eq!(key.report_of_code(&code), Some(ReportNo(1)));
     /// ```
     pub fn report_code(&self, no: ReportNo) -> String {
-        let block = self.permute(Use::Code, u64::from(no.0), 20);
+        self.code(u64::from(no.0))
+    }
+
+    /// The code of a report that has no number yet: of a number that no report ever has, drawn by
+    /// [`IdKey::waiting_no`]. It looks like any other.
+    pub fn waiting_code(&self, no: u64) -> String {
+        self.code(no)
+    }
+
+    /// A number for [`IdKey::waiting_code`], out of 64 random bits.
+    pub fn waiting_no(random: u64) -> u64 {
+        WAITING_MIN + random % (WAITING_MAX - WAITING_MIN)
+    }
+
+    fn code(&self, no: u64) -> String {
+        let block = self.permute(Use::Code, no, 20);
         let sign = |i: u32| CODE_SIGNS[(block >> (5 * i) & 31) as usize] as char;
         let signs: String = (0..8).rev().map(sign).collect();
         let check = CODE_SIGNS[usize::from(self.check_sign(block))] as char;
@@ -114,6 +132,16 @@ impl IdKey {
     /// The report that a code names; forgiving as people write it (case, O for 0, I and L for 1,
     /// dashes and spaces). `None` where the check sign is wrong or the prefix is another city's.
     pub fn report_of_code(&self, code: &str) -> Option<ReportNo> {
+        let no = self.number_of_code(code)?;
+        u32::try_from(no).ok().filter(|no| *no > 0).map(ReportNo)
+    }
+
+    /// The number in a code that [`IdKey::waiting_code`] made; `None` for a report's.
+    pub fn waiting_of_code(&self, code: &str) -> Option<u64> {
+        self.number_of_code(code).filter(|no| *no >= WAITING_MIN)
+    }
+
+    fn number_of_code(&self, code: &str) -> Option<u64> {
         let plain: String =
             code.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect();
         let signs = plain.strip_prefix(&self.code_prefix)?;
@@ -128,8 +156,7 @@ impl IdKey {
         if values.next()?? != self.check_sign(block) {
             return None;
         }
-        let no = self.unpermute(Use::Code, block, 20);
-        u32::try_from(no).ok().filter(|no| *no > 0).map(ReportNo)
+        Some(self.unpermute(Use::Code, block, 20))
     }
 
     fn check_sign(&self, block: u64) -> u8 {
@@ -234,6 +261,17 @@ mod tests {
             let spoken = code.to_lowercase().replace('-', " ").replace('0', "o");
             assert_eq!(key().report_of_code(&spoken), Some(no), "{spoken}");
         }
+    }
+
+    #[test]
+    fn a_code_of_a_report_that_waits_is_no_reports_code() {
+        for random in [0, 1, 12_345, u64::MAX] {
+            let no = IdKey::waiting_no(random);
+            let code = key().waiting_code(no);
+            assert_eq!(code.len(), key().report_code(ReportNo(1)).len());
+            assert_eq!((key().report_of_code(&code), key().waiting_of_code(&code)), (None, Some(no)));
+        }
+        assert_eq!(key().waiting_of_code(&key().report_code(ReportNo(u32::MAX))), None);
     }
 
     #[test]

@@ -9,6 +9,10 @@
 mod support;
 
 mod crash;
+mod crash_postgres;
+mod database_away;
+mod database_cut_off;
+mod edges;
 mod feed_law;
 mod follow_law;
 mod hotspot_history;
@@ -16,9 +20,12 @@ mod hotspot_oracle;
 mod hotspot_words;
 mod http;
 mod live_law;
+mod nodes;
+mod service;
 mod slow;
 mod socket;
 mod sse;
+mod standby;
 mod statistics_oracle;
 mod tidy;
 mod vanished;

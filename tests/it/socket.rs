@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use pantau::cli::chance::Chance;
 use pantau::clock::ManualClock;
+use pantau::health::Condition;
 use pantau::model::{DAY_MS, TimeMs};
 use pantau::server::Pulse;
 use serde_json::{Value, json};
@@ -552,4 +553,20 @@ async fn a_surge_reaches_the_socket() {
     assert_eq!(alarm["feature"]["properties"]["kind"], "surge");
     assert_eq!(alarm["feature"]["properties"]["category"], "water");
     assert!(alarm["title"]["id"].as_str().unwrap().starts_with("Lonjakan laporan air bersih di "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_degraded_says_so_at_once_and_takes_it_back() {
+    // Longer than any test: what comes, comes early.
+    let pulse = Pulse { heartbeat: Duration::from_secs(3_600), ..Pulse::default() };
+    let app = Setup { pulse, ..Setup::default() }.start().await;
+    let mut socket = Socket::connect(app.address, "").await;
+    socket.subscribe(json!({"bbox": [-180, -90, 180, 90], "zoom": 10})).await;
+    let health = app.app.engine.health().clone();
+    health.raise(Condition::DatabaseAway, "it is gone");
+    assert_eq!(socket.until_type("heartbeat").await["degraded"], true);
+    health.clear(Condition::DatabaseAway);
+    assert_eq!(socket.until_type("heartbeat").await.get("degraded"), None);
+    drop(socket);
+    app.stop().await;
 }

@@ -2,13 +2,14 @@
 
 use std::io::{BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
-use tempfile::TempDir;
 
-use super::{Daemon, free_port, start};
+#[allow(dead_code, reason = "shared with the tests, which use other parts of it")]
+#[path = "../../../tests/it/support/postgres.rs"]
+mod cluster;
+
+use cluster::Cluster;
 
 /// More than Debian's defaults give it; everything durable, as ours.
 const SETTINGS: [&str; 8] = [
@@ -32,92 +33,28 @@ pub const SCHEMA: &str = "create table incident (
     create index on incident (category, status, opened_at desc)";
 
 pub struct Postgres {
-    _daemon: Daemon,
-    _folder: TempDir,
-    address: SocketAddr,
+    cluster: Cluster,
 }
 
 impl Postgres {
     /// `None` where PostGIS is not on the machine.
     pub fn start() -> anyhow::Result<Option<Postgres>> {
-        let Some(bin) = find_bin() else { return Ok(None) };
-        let folder = tempfile::Builder::new().prefix("pantau-bench-pg-").tempdir()?;
-        let user = ServerUser::of_this_machine(folder.path())?;
-        let data = folder.path().join("data");
-        let init = user
-            .command(&bin.join("initdb"))
-            .arg("-D")
-            .arg(&data)
-            .args(["-A", "trust", "-U", "pantau", "--locale=C.UTF-8", "-E", "UTF8"])
-            .stdout(Stdio::null())
-            .status()?;
-        ensure!(init.success(), "initdb failed");
-        let address = free_port()?;
-        let mut command = user.command(&bin.join("postgres"));
-        command.arg("-D").arg(&data).arg("-k").arg(folder.path());
-        command.args(["-p", &address.port().to_string()]);
-        SETTINGS.iter().for_each(|setting| {
-            command.args(["-c", setting]);
-        });
-        let postgres = Postgres { _daemon: start(&mut command, address)?, _folder: folder, address };
-        let mut link = postgres.link_to("postgres")?;
-        link.query("create database bench")?;
-        postgres.link()?.query("create extension postgis")?;
-        Ok(Some(postgres))
+        let Some(cluster) = Cluster::start(&SETTINGS)? else { return Ok(None) };
+        cluster.query("postgres", "create database bench template pantau_template")?;
+        Ok(Some(Postgres { cluster }))
     }
 
     pub fn link(&self) -> anyhow::Result<Link> {
-        self.link_to("bench")
+        Link::connect(self.cluster.address, "bench")
     }
 
-    fn link_to(&self, database: &str) -> anyhow::Result<Link> {
-        // It listens a moment before it lets anybody in.
-        let began = std::time::Instant::now();
-        loop {
-            match Link::connect(self.address, database) {
-                Err(_) if began.elapsed() < super::PATIENCE => {
-                    std::thread::sleep(std::time::Duration::from_millis(50));
-                }
-                link => return link,
-            }
-        }
-    }
-}
-
-fn find_bin() -> Option<PathBuf> {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
-    let mut bins: Vec<PathBuf> = versions.filter_map(|v| Some(v.ok()?.path().join("bin"))).collect();
-    bins.sort();
-    let bin = bins.pop()?;
-    let version = bin.parent()?.file_name()?;
-    let postgis = Path::new("/usr/share/postgresql").join(version).join("extension/postgis.control");
-    (bin.join("postgres").exists() && postgis.exists()).then_some(bin)
-}
-
-/// PostgreSQL does not run as root: then it runs as `postgres`, in a folder that it owns.
-struct ServerUser {
-    is_other: bool,
-}
-
-impl ServerUser {
-    fn of_this_machine(folder: &Path) -> anyhow::Result<ServerUser> {
-        let id = Command::new("id").arg("-u").output()?;
-        let is_other = id.stdout.trim_ascii() == b"0";
-        if is_other {
-            let owned = Command::new("chown").arg("postgres").arg(folder).status()?;
-            ensure!(owned.success(), "there is no user postgres");
-        }
-        Ok(ServerUser { is_other })
+    /// The address of a new empty database.
+    pub fn new_database(&self) -> anyhow::Result<String> {
+        self.cluster.new_database()
     }
 
-    fn command(&self, program: &Path) -> Command {
-        if !self.is_other {
-            return Command::new(program);
-        }
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program);
-        command.current_dir("/");
-        command
+    pub fn drop_database(&self, url: &str) -> anyhow::Result<()> {
+        self.cluster.drop_database(url)
     }
 }
 

@@ -6,18 +6,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::clock::Clock;
 use crate::engine::Moments;
 use crate::feed::Beat;
+use crate::health::Health;
 
 pub struct Beats {
     moments: Moments,
     clock: Arc<dyn Clock>,
+    health: Health,
     heartbeat_no: AtomicU64,
     newest: Mutex<Arc<Beat>>,
 }
 
 impl Beats {
-    pub fn new(moments: Moments, clock: Arc<dyn Clock>) -> Beats {
-        let newest = Arc::new(Beat::new((*moments.live()).clone(), &*clock, 0));
-        Beats { moments, clock, heartbeat_no: AtomicU64::new(0), newest: Mutex::new(newest) }
+    pub fn new(moments: Moments, clock: Arc<dyn Clock>, health: Health) -> Beats {
+        let newest = Beat::new((*moments.live()).clone(), &*clock, 0).of_node(health.is_degraded());
+        let newest = Arc::new(newest);
+        Beats { moments, clock, health, heartbeat_no: AtomicU64::new(0), newest: Mutex::new(newest) }
     }
 
     /// Of the newest moment: what was acknowledged before a question is in its answer.
@@ -28,7 +31,8 @@ impl Beats {
         if live.seq() <= newest.map.seq() && heartbeat_no <= newest.heartbeat_no {
             return newest.clone();
         }
-        let made = Arc::new(Beat::new((*live).clone(), &*self.clock, heartbeat_no));
+        let made = Beat::new((*live).clone(), &*self.clock, heartbeat_no);
+        let made = Arc::new(made.of_node(self.health.is_degraded()));
         let before = std::mem::replace(&mut *newest, made.clone());
         // It may hold much; nobody shall wait while it is taken apart.
         drop(newest);

@@ -38,6 +38,8 @@ pub struct Rounds {
     pub stopping: watch::Receiver<bool>,
     /// Done with each heartbeat.
     pub upkeep: Box<dyn Fn() + Send>,
+    /// Whether what is shown is as new as it can be; no heartbeat says so where it is not.
+    pub in_touch: Box<dyn Fn() -> bool + Send>,
 }
 
 impl Rounds {
@@ -71,7 +73,9 @@ impl Rounds {
                     return round.send_all_away(&self.sockets);
                 },
                 _ = heartbeat.tick() => {
-                    self.beats.begin_heartbeat();
+                    if (self.in_touch)() {
+                        self.beats.begin_heartbeat();
+                    }
                     (self.upkeep)();
                 }
                 () = self.nudge.notified() => self.beats.begin_heartbeat(),

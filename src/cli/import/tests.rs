@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::intake::RefusedLine;
+use crate::journal::SqliteJournal;
 use crate::model::{ReportNo, Secret, Status, TimeMs};
 
 const MAP: &str = r#"

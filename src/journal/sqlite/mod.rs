@@ -24,6 +24,7 @@ mod verify;
 
 pub use checkpoint::Noted;
 pub use open::FolderMode;
+pub(super) use open::{connect, scratch};
 pub use verify::{VerifyFault, VerifyReport, verify, verify_against};
 
 use std::fs::File;
@@ -80,7 +81,16 @@ impl SqliteJournal {
     /// [`JournalError::InUse`] while another process has it; [`JournalError::Folder`] where the folder
     /// belongs to another city or mode, or cannot be made.
     pub fn open(dir: &Path, city: Arc<City>, mode: FolderMode) -> Result<SqliteJournal, JournalError> {
-        open::open(dir, city, mode)
+        open::open(dir, city, mode, false)
+    }
+
+    /// As [`SqliteJournal::open`], also where it holds a migration that was cut.
+    pub(super) fn open_unfinished(
+        dir: &Path,
+        city: Arc<City>,
+        mode: FolderMode,
+    ) -> Result<SqliteJournal, JournalError> {
+        open::open(dir, city, mode, true)
     }
 
     /// Keeps `bytes` of the disk free for what must work when it is full: stopping, starting again,
@@ -143,6 +153,11 @@ impl Journal for SqliteJournal {
             self.health.clear(Condition::DiskFull);
         }
     }
+}
+
+/// Whether there is a journal in the folder.
+pub(super) fn is_journal(dir: &Path) -> bool {
+    file_in(dir).is_file()
 }
 
 fn file_in(dir: &Path) -> PathBuf {

@@ -11,7 +11,6 @@ use std::time::Duration;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
 use super::checkpoint::Sealer;
 use super::import_keys::ImportKeys;
@@ -23,7 +22,9 @@ use crate::city::City;
 use crate::health::{Condition, Health};
 use crate::journal::JournalError;
 use crate::journal::codec::{CHAIN_START, Encoder, Hash, hex};
+use crate::journal::copy::UNFINISHED;
 use crate::journal::decide::Counters;
+use crate::journal::identity::{Identity, read_epoch};
 use crate::model::{Epoch, Secret, Seq, TimeMs};
 
 /// What a data folder is for; marked when it is made, for good.
@@ -35,11 +36,16 @@ pub enum FolderMode {
 }
 
 impl FolderMode {
-    fn key(self) -> &'static str {
+    pub(in crate::journal) fn key(self) -> &'static str {
         match self {
             FolderMode::Live => "live",
             FolderMode::Replay => "replay",
         }
+    }
+
+    /// What a mark says.
+    pub(in crate::journal) fn of_key(key: Option<&str>) -> FolderMode {
+        if key == Some("replay") { FolderMode::Replay } else { FolderMode::Live }
     }
 }
 
@@ -65,16 +71,22 @@ const WAL_BYTES_MAX: u32 = 32 << 20;
 const CACHE_KIB: u32 = 65_536;
 const BUSY: Duration = Duration::from_secs(10);
 
-pub(super) fn open(dir: &Path, city: Arc<City>, mode: FolderMode) -> Result<SqliteJournal, JournalError> {
+pub(super) fn open(
+    dir: &Path,
+    city: Arc<City>,
+    mode: FolderMode,
+    may_be_unfinished: bool,
+) -> Result<SqliteJournal, JournalError> {
     let folder = |what: std::io::Error| {
         JournalError::Folder(format!("the data folder {} cannot be used: {what}", dir.display()))
     };
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(folder)?;
     let lock = lock(dir, &folder)?;
     let mut reserve = Reserve::none(dir);
-    match open_locked(dir, &city, mode) {
+    let open = || open_locked(dir, &city, mode, may_be_unfinished);
+    match open() {
         // For this it was kept.
-        Err(JournalError::Full) if reserve.release() => open_locked(dir, &city, mode),
+        Err(JournalError::Full) if reserve.release() => open(),
         opened => opened,
     }
     .map(
@@ -117,17 +129,29 @@ struct Opened {
     health: Health,
 }
 
-fn open_locked(dir: &Path, city: &City, mode: FolderMode) -> Result<Opened, JournalError> {
-    let (mut conn, wal_pages) = connect(dir)?;
+fn open_locked(
+    dir: &Path,
+    city: &City,
+    mode: FolderMode,
+    may_be_unfinished: bool,
+) -> Result<Opened, JournalError> {
+    let mut conn = connect(dir)?;
+    let wal_pages = count_wal_pages(&mut conn)?;
     migrate(&mut conn)?;
     let health = Health::default();
     let tx = conn.transaction()?;
     mark(&tx, dir, city, mode)?;
+    if !may_be_unfinished && meta::<String>(&tx, UNFINISHED)?.is_some() {
+        return Err(JournalError::Folder(format!(
+            "the data folder {} holds a migration that was cut; run the same pantau migrate again to its end",
+            dir.display()
+        )));
+    }
     check_meta(&tx)?;
     let (last, head_hash) = last(&tx)?;
     notice_losses(&tx, dir, last.seq, &health)?;
-    let epoch = meta::<String>(&tx, "epoch")?.and_then(|text| Uuid::parse_str(&text).ok());
-    let epoch = Epoch(epoch.ok_or_else(|| lacks("epoch"))?);
+    let epoch = meta::<String>(&tx, "epoch")?.and_then(|text| read_epoch(&text));
+    let epoch = epoch.ok_or_else(|| lacks("epoch"))?;
     let secret: [u8; 32] = meta(&tx, "secret")?.ok_or_else(|| lacks("secret"))?;
     tx.commit()?;
     let mut mark = Mark::open(dir).map_err(io_failure)?;
@@ -158,7 +182,10 @@ fn notice_losses(conn: &Connection, dir: &Path, head: Seq, health: &Health) -> R
         None => None,
     };
     if let Some(loss) = loss {
-        conn.execute("UPDATE meta SET value = ?1 WHERE key = 'epoch'", [new_epoch()?])?;
+        conn.execute(
+            "UPDATE meta SET value = ?1 WHERE key = 'epoch'",
+            [Identity::draw()?.epoch.0.to_string()],
+        )?;
         mark::record_loss(dir, &loss).map_err(io_failure)?;
     }
     if let Some(loss) = mark::newest_loss(dir) {
@@ -198,8 +225,27 @@ fn lock(dir: &Path, folder: &dyn Fn(std::io::Error) -> JournalError) -> Result<F
     Ok(file)
 }
 
-fn connect(dir: &Path) -> Result<(Connection, Arc<AtomicU32>), JournalError> {
-    let mut conn = Connection::open(file_in(dir))?;
+/// Tables without marks, in a file for a look: fast, not durable.
+pub(in crate::journal) fn scratch(dir: &Path) -> Result<Connection, JournalError> {
+    let mut conn = connect(dir)?;
+    conn.pragma_update(None, "synchronous", "OFF")?;
+    migrate(&mut conn)?;
+    Ok(conn)
+}
+
+/// Pages in the write-ahead log, as they are at each commit. In the place of SQLite's own copying back.
+fn count_wal_pages(conn: &mut Connection) -> Result<Arc<AtomicU32>, JournalError> {
+    let wal_pages = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&wal_pages);
+    conn.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
+        counted.store(pages.unsigned_abs(), Ordering::Relaxed);
+        Ok(())
+    }))?;
+    Ok(wal_pages)
+}
+
+pub(in crate::journal) fn connect(dir: &Path) -> Result<Connection, JournalError> {
+    let conn = Connection::open(file_in(dir))?;
     conn.busy_timeout(BUSY)?;
     conn.pragma_update(None, "application_id", APPLICATION_ID)?;
     let wal: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
@@ -210,6 +256,7 @@ fn connect(dir: &Path) -> Result<(Connection, Arc<AtomicU32>), JournalError> {
         )));
     }
     conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
     conn.pragma_update(None, "journal_size_limit", WAL_BYTES_MAX)?;
     conn.pragma_update(None, "cache_size", -i64::from(CACHE_KIB))?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
@@ -217,14 +264,7 @@ fn connect(dir: &Path) -> Result<(Connection, Arc<AtomicU32>), JournalError> {
     conn.pragma_update(None, "secure_delete", "ON")?;
     conn.set_prepared_statement_cache_capacity(32);
     sums::teach(&conn)?;
-    // In the place of SQLite's own copying back.
-    let wal_pages = Arc::new(AtomicU32::new(0));
-    let counted = Arc::clone(&wal_pages);
-    conn.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
-        counted.store(pages.unsigned_abs(), Ordering::Relaxed);
-        Ok(())
-    }))?;
-    Ok((conn, wal_pages))
+    Ok(conn)
 }
 
 /// A connection that can only read. `temp_store` stays on disk where much may have to be sorted.
@@ -300,26 +340,13 @@ fn mark(conn: &Connection, dir: &Path, city: &City, mode: FolderMode) -> Result<
 }
 
 fn mark_new(conn: &Connection, city: &City, mode: FolderMode) -> Result<(), JournalError> {
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(|e| JournalError::Store(Box::new(e)))?;
+    let Identity { epoch, secret } = Identity::draw()?;
     let mut put = conn.prepare("INSERT INTO meta (key, value) VALUES (?1, ?2)")?;
     put.execute(params!["city", city.key])?;
     put.execute(params!["mode", mode.key()])?;
-    put.execute(params!["epoch", new_epoch()?])?;
+    put.execute(params!["epoch", epoch.0.to_string()])?;
     put.execute(params!["secret", secret])?;
     Ok(())
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a new folder's epoch is a UUID of its day; nothing reads a time from it"
-)]
-fn new_epoch() -> Result<String, JournalError> {
-    let mut random = [0; 10];
-    getrandom::fill(&mut random).map_err(|e| JournalError::Store(Box::new(e)))?;
-    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let unix_ms = since_1970.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(0));
-    Ok(uuid::Builder::from_unix_timestamp_millis(unix_ms, &random).into_uuid().to_string())
 }
 
 /// The folder's secret is under every code and id that was ever handed out: a bit of it that the disk

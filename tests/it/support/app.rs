@@ -13,19 +13,20 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use pantau::api::{AppState, Mode, build_router};
 use pantau::city::City;
 use pantau::clock::{Clock, SystemClock};
+use pantau::edge::NodeSettings;
 use pantau::journal::{FolderMode, Journal, MemoryJournal, SqliteJournal};
 use pantau::live::LiveMap;
 use pantau::model::Secret;
-use pantau::server::{Pulse, Server};
+use pantau::server::{Pulse, Server, Sharing};
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
+pub use super::wait::{PATIENCE, wait_for};
+
 /// The secret of every journal in memory: ids and codes are the same in every run.
 pub const SECRET: Secret = Secret([7; 32]);
-/// Long enough for a machine that is busy with other things; a test that waits this long has failed.
-pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Somebody who is not on this machine.
 const STRANGER: &str = "192.0.2.1:40000";
 
@@ -36,6 +37,8 @@ pub struct Setup {
     pub journal: Kept,
     pub trust_loopback: bool,
     pub pulse: Pulse,
+    /// What it shares with other nodes.
+    pub nodes: NodeSettings,
 }
 
 /// Where the journal is kept.
@@ -57,6 +60,7 @@ impl Default for Setup {
                 heartbeat: Duration::from_millis(300),
                 ..Pulse::default()
             },
+            nodes: NodeSettings::default(),
         }
     }
 }
@@ -75,8 +79,9 @@ impl Setup {
             ),
             Kept::Given(journal) => journal,
         };
+        let sharing = Sharing { pulse: self.pulse, nodes: self.nodes };
         let server =
-            Server::of_parts(journal, self.city, self.clock, Mode::Live, self.trust_loopback, self.pulse)
+            Server::sharing(journal, self.city, self.clock, Mode::Live, self.trust_loopback, sharing)
                 .expect("the server stands up");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -247,19 +252,4 @@ impl Answer {
         }
         errors.iter().map(|error| error["pointer"].as_str().expect("a pointer").to_owned()).collect()
     }
-}
-
-/// Waits until `state` answers something, looking again whenever others have had their turn.
-pub async fn wait_for<T>(what: &str, mut state: impl AsyncFnMut() -> Option<T>) -> T {
-    let looking = async {
-        let mut often = tokio::time::interval(Duration::from_millis(5));
-        loop {
-            often.tick().await;
-            if let Some(found) = state().await {
-                return found;
-            }
-        }
-    };
-    let found = tokio::time::timeout(PATIENCE, looking).await;
-    found.unwrap_or_else(|_| panic!("waited too long for {what}"))
 }

@@ -5,10 +5,17 @@ pub mod crash;
 pub mod fold;
 pub mod golden;
 pub mod history;
+pub mod node;
+pub mod nodes;
 pub mod platter;
+#[allow(dead_code, reason = "shared with the journal's own tests, which use other parts of it")]
+pub mod postgres;
+#[allow(dead_code, reason = "shared with `make crash`, which uses other parts of it")]
 pub mod power_cut;
+pub mod screen;
 pub mod seen;
 pub mod socket;
+pub mod wait;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};

@@ -12,8 +12,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::app::PATIENCE;
 use super::fold::Client;
+use super::wait::PATIENCE;
 
 pub struct Socket {
     ws: WebSocketStream<TcpStream>,
@@ -47,7 +47,7 @@ pub struct Dial<'a> {
 
 impl Dial<'_> {
     /// # Errors
-    /// The status of a refused handshake.
+    /// The status of a refused handshake; 0 where nobody listens, or the line was cut.
     pub async fn connect(&self, address: SocketAddr) -> Result<Socket, u16> {
         let tcp = TcpSocket::new_v4().expect("a socket");
         if self.receive_bytes > 0 {
@@ -56,7 +56,7 @@ impl Dial<'_> {
         if let Some(source) = self.source {
             tcp.bind((source, 0).into()).expect("an address of this machine");
         }
-        let tcp = tcp.connect(address).await.expect("the server listens");
+        let tcp = tcp.connect(address).await.map_err(|_| 0_u16)?;
         tcp.set_nodelay(true).expect("a TCP socket");
         let url = format!("ws://{address}/api/v1/live{}", self.query);
         let mut request = url.into_client_request().expect("an address");
@@ -75,10 +75,11 @@ impl Dial<'_> {
                 ws
             }
             Err(Error::Http(answer)) => return Err(answer.status().as_u16()),
+            Err(Error::Io(_) | Error::Protocol(_) | Error::ConnectionClosed) => return Err(0),
             Err(other) => panic!("{other}"),
         };
         let mut socket = Socket { ws, client: Client::default(), hello: Value::Null, seen: String::new() };
-        socket.hello = socket.next().await.expect("hello");
+        socket.hello = socket.next().await.map_err(|_| 0_u16)?;
         assert_eq!(socket.hello["type"], "hello");
         Ok(socket)
     }

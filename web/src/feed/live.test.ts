@@ -29,6 +29,16 @@ describe('the live feed', () => {
     expect(t.phases).toEqual(['live', 'reconnecting', 'live']);
   });
 
+  it('says while new reports may be missing from what it shows', () => {
+    const t = bench();
+    t.hello();
+    t.snapshot(10);
+    t.frame({ type: 'heartbeat', seq: 10, time: '2026-11-24T04:00:01Z', speed: 1, degraded: true });
+    t.frame({ type: 'heartbeat', seq: 10, time: '2026-11-24T04:00:02Z', speed: 1 });
+    expect(t.degraded).toEqual([false, true, false]);
+    expect(t.phases).toEqual(['live']);
+  });
+
   it('asks for a snapshot, without resume, where a delta leaves a hole', () => {
     const t = bench();
     t.hello();
@@ -129,6 +139,7 @@ function bench(speed = 1) {
   const sockets: (SocketLike & { log: Record<string, unknown>[] })[] = [];
   const phases: Phase[] = [];
   const builds: string[] = [];
+  const degraded: boolean[] = [];
   let clock: ServerClock | null = null;
   const around: Surroundings = {
     open: () => {
@@ -145,13 +156,14 @@ function bench(speed = 1) {
     },
     clearTimer: (id) => void (timers = timers.filter((timer) => timer.id !== id)),
   };
-  const feed = new LiveFeed('ws://x', { phase: (phase) => phases.push(phase), newBuild: (build) => builds.push(build), clock: (told) => (clock = told) }, around);
+  const feed = new LiveFeed('ws://x', { phase: (phase) => phases.push(phase), newBuild: (build) => builds.push(build), degraded: (now) => degraded.push(now), clock: (told) => (clock = told) }, around);
   feed.start(WANTED);
   const last = () => sockets[sockets.length - 1];
   const frame = (value: unknown): void => last()?.onmessage?.({ data: JSON.stringify(value) });
   return {
     phases,
     builds,
+    degraded,
     frame,
     now: () => (clock === null ? null : new Date(serverNow(clock, now_ms)).toISOString()),
     hello: (build = '0.1.0', now = '2026-11-24T04:00:00Z') =>

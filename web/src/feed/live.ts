@@ -49,6 +49,8 @@ export interface FeedEvents {
   /** The server's time as the page shows it. */
   clock(clock: ServerClock): void;
   hello(hello: Hello): void;
+  /** Whether new reports may be missing from what is shown. */
+  degraded(degraded: boolean): void;
   /** The server runs another build than the one this page came with. */
   newBuild(build: string): void;
   problem(problem: Problem): void;
@@ -196,6 +198,7 @@ export class LiveFeed {
         return this.show(folded.view, 'delta');
       }
       case 'heartbeat':
+        this.events.degraded?.(frame.degraded);
         if (this.view !== null) this.view = applyHeartbeat(this.view, frame.seq);
         if (this.clock !== null) this.setClock(correctClock(this.clock, frame.timeMs, frame.speed, this.around.now_ms()));
         return;
@@ -214,6 +217,7 @@ export class LiveFeed {
     this.heartbeat_s = hello.heartbeatS;
     this.setClock(startClock(hello.nowMs, hello.speed, this.around.now_ms()));
     this.events.hello?.(hello);
+    this.events.degraded?.(hello.degraded);
     if (this.build !== null && this.build !== hello.build) this.events.newBuild?.(hello.build);
     this.build ??= hello.build;
     this.sendSubscribe(true);

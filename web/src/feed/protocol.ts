@@ -107,6 +107,8 @@ export interface Hello {
   readonly nowMs: number;
   readonly speed: number;
   readonly build: string;
+  /** New reports may be missing from what is shown. */
+  readonly degraded: boolean;
 }
 
 export interface Snapshot {
@@ -151,6 +153,7 @@ export interface Heartbeat {
   readonly timeMs: number;
   /** How fast the server's clock runs now: a replay's may be set at any time. */
   readonly speed: number;
+  readonly degraded: boolean;
 }
 
 export interface ErrorFrame {
@@ -183,6 +186,7 @@ export function decodeFrame(text: string): Frame | null {
         nowMs: time(o.now, 'now'),
         speed: number(o.speed ?? 1, 'speed'),
         build: string(o.build, 'build'),
+        degraded: o.degraded === true,
       };
     case 'snapshot':
       return {
@@ -225,7 +229,13 @@ export function decodeFrame(text: string): Frame | null {
       };
     }
     case 'heartbeat':
-      return { type: 'heartbeat', seq: number(o.seq, 'seq'), timeMs: time(o.time, 'time'), speed: number(o.speed, 'speed') };
+      return {
+        type: 'heartbeat',
+        seq: number(o.seq, 'seq'),
+        timeMs: time(o.time, 'time'),
+        speed: number(o.speed, 'speed'),
+        degraded: o.degraded === true,
+      };
     case 'error':
       return { type: 'error', id: typeof o.id === 'string' ? o.id : null, problem: decodeProblem(o.problem) };
     case 'pong':

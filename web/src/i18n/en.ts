@@ -12,6 +12,7 @@ export const en: Record<Key, string> = {
   'phase.stale': 'STALE since {time}',
   'drill': 'DRILL',
   'drill.long': 'DRILL · these are not real incidents',
+  'degraded': 'DEGRADED: data held back',
   'replay': 'REPLAY',
   'replay.long': 'REPLAY {day} · {speed}×',
   'hotspots': 'Hotspots',

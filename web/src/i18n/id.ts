@@ -11,6 +11,7 @@ export const id = {
   'phase.stale': 'TERTUNDA sejak {time}',
   'drill': 'LATIHAN',
   'drill.long': 'LATIHAN · bukan kejadian sebenarnya',
+  'degraded': 'GANGGUAN: data tertahan',
   'replay': 'PUTAR ULANG',
   'replay.long': 'PUTAR ULANG {day} · {speed}×',
   'hotspots': 'Titik panas',

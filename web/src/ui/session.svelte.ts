@@ -12,6 +12,8 @@ export class Session {
   view = $state.raw<View | null>(null);
   hello = $state.raw<Hello | null>(null);
   problem = $state.raw<Problem | null>(null);
+  /** New reports may be missing from what is shown. */
+  degraded = $state(false);
   /** The server's time, moving once a second. */
   nowMs = $state(Date.now());
   /** How many of the server's seconds pass in one, while the line is whole. */
@@ -48,6 +50,7 @@ export class Session {
         if (this.phase === 'live' || this.phase === 'connecting') this.speed = clock.speed;
       },
       hello: (hello) => (this.hello = hello),
+      degraded: (degraded) => (this.degraded = degraded),
       problem: (problem) => (this.problem = problem),
       newBuild: () => setTimeout(() => location.reload(), Math.random() * RELOAD_SPREAD_MS),
       frame: () => {

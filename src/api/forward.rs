@@ -1,0 +1,244 @@
+//! What an edge cannot answer by itself goes to the origin: everything that is written, and what only the
+//! journal knows.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tokio::sync::Semaphore;
+
+use super::access::check_origin;
+use super::app::{AppState, Edge};
+use super::problem::Problem;
+use super::reports;
+use crate::edge::{Answer, Origin, OriginError};
+use crate::model::Seq;
+
+/// Bodies on their way to the origin, together, in MiB; who comes when it is full waits.
+const BODIES_MIB_MAX: u32 = 64;
+const MIB: u64 = 1 << 20;
+/// And waits this long at most.
+const TURN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an answer is held back until this node is as new as it says.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(2);
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// Of a question, these are passed on.
+static ASKED: [HeaderName; 5] = [
+    header::CONTENT_TYPE,
+    header::ACCEPT,
+    header::ACCEPT_LANGUAGE,
+    header::AUTHORIZATION,
+    header::USER_AGENT,
+];
+/// Of an answer, these.
+static ANSWERED: [HeaderName; 7] = [
+    header::CONTENT_TYPE,
+    header::LOCATION,
+    header::RETRY_AFTER,
+    header::ALLOW,
+    header::CACHE_CONTROL,
+    header::WWW_AUTHENTICATE,
+    HeaderName::from_static("x-request-id"),
+];
+
+/// Marks an answer of the origin: its problems are its own.
+#[derive(Debug, Clone, Copy)]
+pub struct Forwarded;
+
+/// The way to the origin.
+pub struct Forwarding {
+    origin: Origin,
+    bodies: Semaphore,
+}
+
+impl Forwarding {
+    pub fn new(origin: Origin) -> Forwarding {
+        Forwarding { origin, bodies: Semaphore::new(BODIES_MIB_MAX as usize) }
+    }
+}
+
+/// Goes around every route: on an edge, what is not for it goes to the origin.
+pub async fn forward_if_elsewhere(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    match app.edge() {
+        Some(edge) if !is_local(request.method(), request.uri().path(), request.uri().query()) => {
+            let answered = forward(edge, request).await;
+            match answered {
+                Ok(answer) => catch_up(&app, answer).await,
+                Err(problem) => problem.into_response(),
+            }
+        }
+        _ => next.run(request).await,
+    }
+}
+
+/// Whether an edge answers this by itself.
+fn is_local(method: &Method, path: &str, query: Option<&str>) -> bool {
+    let Some(path) = path.strip_prefix("/api/v1/") else { return true };
+    if path.starts_with("nodes/") {
+        return true;
+    }
+    let of_journal = path.starts_with("reports") || path.starts_with("incidents/");
+    let query = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    // What has left memory, and what stood once.
+    let of_past = query.into_iter().any(|(key, _)| key == "include" || key == "at");
+    matches!(*method, Method::GET | Method::HEAD) && !of_journal && !of_past
+}
+
+async fn forward(edge: &Edge, request: Request) -> Result<Answer, Problem> {
+    let (parts, body) = request.into_parts();
+    // The origin does not know this node's pages; so it is checked here, and not passed on.
+    check_origin(&parts)?;
+    let path = parts.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
+    let turn = turn(&edge.forwarding, &parts).await?;
+    let body = axum::body::to_bytes(body, reports::BODY_BYTES_MAX).await;
+    let body: Bytes = body.map_err(|_| Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE))?;
+    let (headers, key) = headers(&parts)?;
+    let (origin, method) = (edge.forwarding.origin.clone(), parts.method.clone());
+    let is_repeatable = key || parts.method != Method::POST;
+    let base = origin.base().to_owned();
+    let answer = tokio::task::spawn_blocking(move || {
+        let send = || origin.forward(method.as_str(), &path, &headers, body.to_vec());
+        match send() {
+            // A line that was kept may have been cut meanwhile: the key keeps a second try from harm.
+            Err(OriginError::Away(_)) if is_repeatable => send(),
+            first => first,
+        }
+    });
+    let answer = answer.await.map_err(|_| Problem::internal())?;
+    drop(turn);
+    answer.map_err(|e| {
+        tracing::debug!("a request could not be passed on: {e}");
+        Problem::origin_away(format!(
+            "this edge keeps nothing itself and {base} does not answer; send it again later with the same \
+             Idempotency-Key, which keeps it from being stored twice, or straight to {base}"
+        ))
+    })
+}
+
+/// Room for the body.
+async fn turn<'a>(
+    forwarding: &'a Forwarding,
+    parts: &Parts,
+) -> Result<tokio::sync::SemaphorePermit<'a>, Problem> {
+    let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    let bytes: u64 =
+        length.and_then(|length| length.parse().ok()).unwrap_or(reports::BODY_BYTES_MAX as u64);
+    if bytes > reports::BODY_BYTES_MAX as u64 {
+        return Err(Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE));
+    }
+    let mib = (bytes / MIB) as u32 + 1;
+    let turn = tokio::time::timeout(TURN_TIMEOUT, forwarding.bodies.acquire_many(mib)).await;
+    turn.ok().and_then(Result::ok).ok_or_else(|| {
+        Problem::origin_away("too much waits to be passed on to the origin; send it again in a moment")
+    })
+}
+
+/// A header of a question that is passed on.
+type Header = (String, Vec<u8>);
+
+/// What is passed on, and whether there is an Idempotency-Key; a report without one gets one, so that it
+/// can be sent a second time.
+fn headers(parts: &Parts) -> Result<(Vec<Header>, bool), Problem> {
+    let named = |name: &HeaderName| {
+        let value = parts.headers.get(name)?;
+        Some((name.to_string(), value.as_bytes().to_vec()))
+    };
+    let mut headers: Vec<Header> = ASKED.iter().filter_map(named).collect();
+    // What came from this machine must not be taken for something of the origin's own.
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(addr)| addr.ip());
+    let before = parts.headers.get(&FORWARDED_FOR).and_then(|value| value.to_str().ok());
+    let chain = before.map(str::to_owned).into_iter().chain(peer.map(|ip| ip.to_canonical().to_string()));
+    let chain: Vec<String> = chain.collect();
+    let chain = if chain.is_empty() { "unknown".to_owned() } else { chain.join(", ") };
+    headers.push((FORWARDED_FOR.to_string(), chain.into_bytes()));
+    let key = named(&IDEMPOTENCY_KEY);
+    let has_key = key.is_some() || parts.uri.path() == "/api/v1/reports" && parts.method == Method::POST;
+    match key {
+        Some(key) => headers.push(key),
+        None if has_key => headers.push((IDEMPOTENCY_KEY.to_string(), own_key()?.into_bytes())),
+        None => {}
+    }
+    Ok((headers, has_key))
+}
+
+fn own_key() -> Result<String, Problem> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|_| Problem::internal())?;
+    Ok(format!("edge-{}", uuid::Uuid::from_bytes(random).simple()))
+}
+
+/// Holds an answer back until this node is as new as the answer says: whoever has it may ask here next.
+async fn catch_up(app: &AppState, answer: Answer) -> Response {
+    #[derive(serde::Deserialize)]
+    struct WithSeq {
+        seq: u64,
+    }
+    if let Ok(WithSeq { seq }) = serde_json::from_slice(&answer.body) {
+        let mut published = app.engine.moments().published();
+        let reached = published.wait_for(|newest| *newest >= Seq(seq));
+        // One who cannot wait is no worse off than with a slow line.
+        let _ = tokio::time::timeout(CATCH_UP_TIMEOUT, reached).await;
+    }
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let mut response = (status, answer.body).into_response();
+    response.headers_mut().remove(header::CONTENT_TYPE);
+    for (name, value) in answer.headers {
+        let known = ANSWERED.iter().find(|known| **known == name.as_str());
+        if let (Some(known), Ok(value)) = (known, HeaderValue::from_bytes(&value)) {
+            response.headers_mut().insert(known.clone(), value);
+        }
+    }
+    response.extensions_mut().insert(Forwarded);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edge_answers_what_is_in_its_live_map() {
+        let local = |method: Method, address: &str| {
+            let (path, query) = match address.split_once('?') {
+                Some((path, query)) => (path, Some(query)),
+                None => (address, None),
+            };
+            is_local(&method, path, query)
+        };
+        for address in [
+            "/wall",
+            "/readyz",
+            "/metrics",
+            "/tiles/base.pmtiles",
+            "/api/v1/city",
+            "/api/v1/incidents?bbox=1,2,3,4",
+            "/api/v1/clusters?zoom=3",
+            "/api/v1/hotspots",
+            "/api/v1/stats",
+            "/api/v1/live",
+            "/api/v1/live.sse",
+            "/api/v1/nodes/state",
+        ] {
+            assert!(local(Method::GET, address), "{address}");
+        }
+        for address in [
+            "/api/v1/reports/TTE-7K3M-9QXAC",
+            "/api/v1/incidents/019a",
+            "/api/v1/incidents?include=archive",
+            "/api/v1/hotspots?at=2026-11-24T14:05:00Z",
+        ] {
+            assert!(!local(Method::GET, address), "{address}");
+        }
+        for address in
+            ["/api/v1/reports", "/api/v1/import", "/api/v1/clock", "/api/v1/incidents/019a/verify"]
+        {
+            assert!(!local(Method::POST, address), "{address}");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! `pantau migrate`: moves a history from a data folder into a database, or back.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Defaults;
+use super::progress::Progress;
+use crate::city::City;
+use crate::config;
+use crate::journal::{Place, migrate};
+
+/// Move a whole history into a database, or back into a folder
+///
+/// Stop the server first. Everything is carried over as it is stored: codes, ids and the chain of hashes
+/// stay, and screens go on where they were. May be cut at any time: the same command again goes on where
+/// it stopped. At the end heads and counts of both sides are compared. The source is not changed; keep it
+/// as a backup, and never serve both.
+///
+/// There:  pantau migrate --from var --to postgres://pantau@127.0.0.1/pantau
+/// Back:   pantau migrate --from postgres://pantau@127.0.0.1/pantau --to var2
+#[derive(clap::Args)]
+pub struct MigrateArgs {
+    /// The data folder or database to read
+    #[arg(long, value_name = "DIR|postgres://…")]
+    pub from: String,
+    /// The empty data folder or database to write; a folder is made if it is not there
+    #[arg(long, value_name = "DIR|postgres://…")]
+    pub to: String,
+    /// The city pack of the history [default: geodata/ternate]
+    #[arg(long, value_name = "DIR")]
+    pub city: Option<PathBuf>,
+}
+
+/// # Errors
+/// Where a side cannot be used, or the copy does not compare equal.
+pub fn run(args: &MigrateArgs, defaults: &Defaults) -> anyhow::Result<()> {
+    let (from, to) = (place(&args.from)?, place(&args.to)?);
+    let city = Arc::new(City::load(args.city.as_ref().unwrap_or(&defaults.city))?);
+    let mut progress: Option<Progress> = None;
+    let copied = migrate(&from, &to, city, &mut |done, total| {
+        let progress = progress.get_or_insert_with(|| Progress::new("migrate", Some(total)));
+        progress.set(done, || format!("{done} of {total} rows"));
+    })?;
+    drop(progress);
+    for (table, rows) in &copied.rows {
+        println!("{rows:>12} {table}");
+    }
+    if copied.were_there > 0 {
+        println!("{} rows were there from an earlier attempt", copied.were_there);
+    }
+    println!("head {} {}", copied.head, copied.head_hash);
+    println!(
+        "Both sides hold the same. Start the server on {to}, keep {from} as a backup, and never serve both."
+    );
+    Ok(())
+}
+
+fn place(text: &str) -> anyhow::Result<Place> {
+    match text.contains("://") {
+        true => config::store(text).map(Place::Database),
+        false => Ok(Place::Folder(text.into())),
+    }
+}

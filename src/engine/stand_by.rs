@@ -1,0 +1,159 @@
+//! Standing by: follows what another process commits, and becomes the writer when that one is gone.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TryRecvError;
+
+use super::follow::Follower;
+use super::publish::Publisher;
+use super::snapshot_file::{Saving, SnapshotFile};
+use super::{Engine, EngineError, INBOX_MAX, Inbox, Worker, open, spawn, start};
+use crate::city::City;
+use crate::clock::Clock;
+use crate::health::Condition;
+use crate::journal::{Journal, JournalError, Reader, Standby};
+use crate::live::LiveWriter;
+use crate::model::{IdKey, Seq, TimeMs};
+
+/// Entries read and applied at once.
+const ENTRIES: usize = 1_000;
+
+impl Engine {
+    /// Takes the store over where nobody writes it, else stands the live map up and follows until the
+    /// writer is gone. Readers have the newest moment meanwhile; who sends is told that this node stands by.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn stand_by(
+        mut standby: Box<dyn Standby>,
+        city: Arc<City>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Engine, std::thread::JoinHandle<()>), JournalError> {
+        if let Some(journal) = standby.take()? {
+            return Engine::start(journal, city, clock);
+        }
+        let ids = IdKey::new(standby.secret(), &city.code_prefix);
+        let found = standby.folder().map(SnapshotFile::in_folder).and_then(|file| file.load(&city));
+        let (head, moment) = standby.moment()?;
+        let follower = Follower::new(open(&*moment, head, city.clone(), ids, found)?);
+        drop(moment);
+        let (inbox, jobs) = mpsc::channel(INBOX_MAX);
+        let failed = Arc::new(AtomicBool::new(false));
+        let (moments, reader, health) = (follower.moments(), standby.reader(), standby.health());
+        let engine = Engine {
+            inbox,
+            moments,
+            reader: reader.clone(),
+            failed: failed.clone(),
+            health: health.clone(),
+        };
+        let detail =
+            "another server writes the database; this one follows it, and takes over when it is gone";
+        health.raise(Condition::StandsBy, detail);
+        let inbox = Inbox { jobs, failed, health };
+        let waiting = Waiting { standby, follower, reader, city, clock, inbox };
+        Ok((engine, spawn(move || waiting.run())?))
+    }
+}
+
+struct Waiting {
+    standby: Box<dyn Standby>,
+    follower: Follower,
+    reader: Arc<dyn Reader>,
+    city: Arc<City>,
+    clock: Arc<dyn Clock>,
+    inbox: Inbox,
+}
+
+impl Waiting {
+    fn run(mut self) {
+        loop {
+            if self.answer_jobs().is_err() {
+                return;
+            }
+            self.standby.wait();
+            match self.follow().and_then(|()| self.standby.take()) {
+                Ok(None) => self.inbox.health.clear(Condition::DatabaseAway),
+                Ok(Some(journal)) => match self.take_over(journal) {
+                    Ok(worker) => return worker.run(),
+                    Err(error) => {
+                        return tracing::error!(
+                            error = &error as &dyn std::error::Error,
+                            "taking over failed"
+                        );
+                    }
+                },
+                Err(JournalError::Away(what)) => {
+                    let detail = format!("the database {what}; what is shown is as of its last answer");
+                    self.inbox.health.raise(Condition::DatabaseAway, detail);
+                }
+                Err(error) => {
+                    return tracing::error!(error = &error as &dyn std::error::Error, "following failed");
+                }
+            }
+        }
+    }
+
+    /// # Errors
+    /// Where nobody is left who could send any.
+    fn answer_jobs(&mut self) -> Result<(), ()> {
+        loop {
+            match self.inbox.jobs.try_recv() {
+                // Who went away meanwhile needs no answer.
+                Ok(job) => drop(job.reply.send(Err(EngineError::StandsBy))),
+                Err(TryRecvError::Empty) => return Ok(()),
+                Err(TryRecvError::Disconnected) => return Err(()),
+            }
+        }
+    }
+
+    fn follow(&mut self) -> Result<(), JournalError> {
+        loop {
+            let entries = self.reader.entries(self.follower.seq(), ENTRIES)?;
+            if entries.is_empty() {
+                return Ok(());
+            }
+            self.follower.apply(&entries).map_err(|e| JournalError::Corrupt(e.to_string()))?;
+        }
+    }
+
+    /// The journal is ours: nothing is written any more but by us.
+    fn take_over(mut self, mut journal: Box<dyn Journal>) -> Result<Worker, JournalError> {
+        self.follow()?;
+        let (writer, publisher, saving) =
+            promote(&mut *journal, self.follower, &self.city, self.clock.now())?;
+        tracing::warn!(seq = %writer.map().seq(), "the writer is gone; this server has taken over");
+        self.inbox.health.clear(Condition::StandsBy);
+        self.inbox.health.clear(Condition::DatabaseAway);
+        Ok(Worker::new(journal, writer, self.clock, publisher, self.inbox, saving))
+    }
+}
+
+/// What a follower becomes that stands at the head of a journal that is ours.
+pub(super) fn promote(
+    journal: &mut dyn Journal,
+    follower: Follower,
+    city: &City,
+    now: TimeMs,
+) -> Result<(LiveWriter, Publisher, Option<Saving>), JournalError> {
+    let (head, reader) = (journal.head(), journal.reader());
+    if follower.seq() != head.seq || follower.map().epoch() != head.epoch {
+        let (at, of) = (follower.seq(), follower.map().epoch());
+        return Err(JournalError::Corrupt(format!(
+            "the standby is at entry {at} of {of}, the journal at entry {} of {}",
+            head.seq, head.epoch
+        )));
+    }
+    let (mut writer, publisher) = follower.into_writer();
+    if reader.derived()?.as_of_seq == head.seq {
+        // The writer before wrote them at its stop.
+        drop(writer.take_derived());
+    }
+    start::put_pack_in_force(journal, &mut writer, city, now)?;
+    publisher.publish(writer.map());
+    let file = journal.folder().map(SnapshotFile::in_folder);
+    let saving = file.map(|file| Saving::new(file, reader, Seq(0)));
+    Ok((writer, publisher, saving))
+}

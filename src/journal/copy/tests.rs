@@ -1,0 +1,194 @@
+//! A history there and back, whole and cut.
+
+use super::*;
+use crate::journal::postgres_server;
+use crate::journal::testing::{self, NOW, act, import_row, key, report, sensitive_report};
+use crate::journal::{DerivedUpdate, HotspotMemberRow, HotspotMembersUpdate, HotspotRow, SurgeRow, verify};
+use crate::model::{Action, Command, IncidentNo, Projection, ReportNo, Status};
+
+/// Something in every table.
+fn fill(journal: &mut dyn Journal) {
+    let first = vec![
+        Command::Pack { key: "testville".to_owned(), hash: testing::city().hash },
+        report(|r| r.idempotency = key("k", 1)),
+        Command::Report(Box::new(sensitive_report())),
+        report(|r| r.incident = Some(IncidentNo(1))),
+        act(1, Action::Verify),
+        report(|r| r.import = import_row("a.csv", 1, Status::Resolved)),
+        Command::Tick,
+    ];
+    journal.append(first, NOW, None).unwrap();
+    let id = || "7-0".to_owned();
+    let (projection, category) = (Projection::Staff, "garbage".to_owned());
+    let member = HotspotMemberRow {
+        seq: Seq(2),
+        report: ReportNo(1),
+        received_at: NOW,
+        core: true,
+        repeats: 1,
+        rejections: 2,
+    };
+    let hotspot = HotspotRow {
+        projection,
+        id: id(),
+        category: category.clone(),
+        changed_seq: Seq(7),
+        ended_seq: None,
+        body: "{}".to_owned(),
+    };
+    let members =
+        HotspotMembersUpdate { projection, id: id(), whole: true, came: vec![member], left: vec![] };
+    let surge = SurgeRow {
+        projection,
+        seq: Seq(7),
+        n: 0,
+        at: NOW,
+        category,
+        area: "01".to_owned(),
+        until_day: "2026-11-24".to_owned(),
+        body: "{}".to_owned(),
+    };
+    let derived = DerivedUpdate {
+        as_of_seq: Seq(7),
+        hotspots: vec![hotspot],
+        members: vec![members],
+        surges: vec![surge],
+        ..DerivedUpdate::default()
+    };
+    let more = (0..20).map(|_| report(|_| {})).collect();
+    journal.append(more, NOW, Some(&derived)).unwrap();
+}
+
+struct Places {
+    _dir: tempfile::TempDir,
+    folder: Place,
+    back: Place,
+    database: Place,
+    url: String,
+}
+
+impl Places {
+    fn new() -> Option<Places> {
+        let url = postgres_server::shared()?.new_database().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Place::Folder(dir.path().join("var"));
+        let back = Place::Folder(dir.path().join("back"));
+        Some(Places { _dir: dir, folder, back, database: Place::Database(url.parse().unwrap()), url })
+    }
+
+    fn open(place: &Place) -> Box<dyn Journal> {
+        place.open(testing::city(), FolderMode::Live).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    fn query(&self, sql: &str) -> String {
+        let name = self.url.rsplit('/').next().unwrap();
+        postgres_server::shared().unwrap().query(name, sql).unwrap().trim().to_owned()
+    }
+}
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        postgres_server::shared().unwrap().drop_database(&self.url).unwrap();
+    }
+}
+
+fn migrated(from: &Place, to: &Place) -> Copied {
+    let mut told = (0, 0);
+    let copied = migrate(from, to, testing::city(), &mut |done, total| told = (done, total));
+    let copied = copied.unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(told.0, told.1, "the progress ends where it should");
+    copied
+}
+
+#[test]
+fn a_history_moves_into_the_database_and_back_and_is_the_same() {
+    let Some(places) = Places::new() else { return };
+    let mut journal = Places::open(&places.folder);
+    fill(&mut *journal);
+    let (head, secret) = (journal.head(), journal.secret());
+    let entries = journal.reader().entries(Seq(0), 100).unwrap();
+    let derived = journal.reader().derived().unwrap();
+    drop(journal);
+    let copied = migrated(&places.folder, &places.database);
+    assert_eq!((copied.head, copied.were_there), (head.seq, 0));
+
+    let mut journal = Places::open(&places.database);
+    assert_eq!((journal.head(), journal.secret()), (head, secret));
+    assert_eq!(journal.reader().entries(Seq(0), 100).unwrap(), entries);
+    assert_eq!(journal.reader().derived().unwrap(), derived);
+    let again = vec![
+        report(|r| r.idempotency = key("k", 1)),
+        report(|r| r.import = import_row("a.csv", 1, Status::Resolved)),
+    ];
+    let repeats = journal.append(again, NOW, None).unwrap();
+    assert!(repeats.iter().all(|o| matches!(o, crate::model::Outcome::Repeat { .. })), "{repeats:?}");
+    let coarse = sensitive_report().coarse_place.unwrap();
+    let place = places.query("SELECT coarse_lng_e7, coarse_lat_e7 FROM pantau.report WHERE no = 2");
+    assert_eq!(place, format!("{}|{}", coarse.lng_e7(), coarse.lat_e7()));
+    let place = places.query("SELECT coarse_lng_e7, coarse_lat_e7 FROM pantau.incident WHERE no = 2");
+    assert_eq!(place, format!("{}|{}", coarse.lng_e7(), coarse.lat_e7()));
+    assert_eq!(places.query("SELECT count(*) FROM pantau_map.areas"), "2");
+    journal.append(vec![report(|_| {})], NOW, None).unwrap();
+    let head = journal.head();
+    drop(journal);
+
+    let Place::Database(url) = &places.database else { unreachable!() };
+    let found = verify_database(url, &mut |done, total| assert!(done <= total)).unwrap();
+    assert_eq!((found.faults, found.head), (vec![], head.seq));
+    let copied = migrated(&places.database, &places.back);
+    assert_eq!(copied.head_hash, found.head_hash);
+    let Place::Folder(back) = &places.back else { unreachable!() };
+    let found = verify(back, &mut |_, _| {}).unwrap();
+    assert_eq!((found.faults, found.head_hash), (vec![], copied.head_hash));
+    assert_eq!(Places::open(&places.back).head(), head);
+}
+
+#[test]
+fn a_migration_that_was_cut_goes_on_and_cannot_be_served_before() {
+    let Some(places) = Places::new() else { return };
+    let mut journal = Places::open(&places.folder);
+    fill(&mut *journal);
+    drop(journal);
+    migrated(&places.folder, &places.database);
+    // As it stands where the process ended in the middle of the reports.
+    places.query("INSERT INTO pantau.meta VALUES ('migrating', 'x'); DELETE FROM pantau.report WHERE no > 9; DELETE FROM pantau.entry WHERE seq > 20");
+    let refused = places.database.open(testing::city(), FolderMode::Live).err().unwrap().to_string();
+    assert!(refused.contains("migration that was cut"), "{refused}");
+    let copied = migrated(&places.folder, &places.database);
+    assert_eq!(copied.were_there, 20, "the log goes on where it stopped; the rest is of another moment");
+    let Place::Database(url) = &places.database else { unreachable!() };
+    assert_eq!(verify_database(url, &mut |_, _| {}).unwrap().faults, []);
+}
+
+#[test]
+fn a_place_with_a_history_of_its_own_is_never_written_over() {
+    let Some(places) = Places::new() else { return };
+    for place in [&places.folder, &places.database] {
+        fill(&mut *Places::open(place));
+    }
+    for (from, to) in [(&places.folder, &places.database), (&places.database, &places.folder)] {
+        let refused = migrate(from, to, testing::city(), &mut |_, _| {}).unwrap_err().to_string();
+        assert!(refused.contains("a history of its own"), "{refused}");
+    }
+    let refused = migrate(&places.back, &places.database, testing::city(), &mut |_, _| {}).unwrap_err();
+    assert!(refused.to_string().contains("there is no journal in"), "{refused}");
+}
+
+#[test]
+fn a_database_in_which_reports_wait_is_not_left() {
+    let Some(places) = Places::new() else { return };
+    fill(&mut *Places::open(&places.database));
+    places.query("INSERT INTO pantau.handed_in (waiting_no, key, body_digest, received_at, body) VALUES (1, 'k', '', 0, '{}')");
+    let refused = migrate(&places.database, &places.back, testing::city(), &mut |_, _| {}).unwrap_err();
+    assert!(refused.to_string().contains("start the server on it once"), "{refused}");
+}
+
+#[test]
+fn an_edited_row_in_the_database_is_found() {
+    let Some(places) = Places::new() else { return };
+    fill(&mut *Places::open(&places.database));
+    places.query("UPDATE pantau.entry SET body = replace(body, 'garbage', 'accident') WHERE seq = 4");
+    let Place::Database(url) = &places.database else { unreachable!() };
+    let found = verify_database(url, &mut |_, _| {}).unwrap();
+    assert_eq!(found.faults[0].seq, Some(Seq(4)), "{:?}", found.faults);
+}

@@ -1,0 +1,165 @@
+//! `kill -9` of the database, of the server, or of both, while sixteen clients post: what was acknowledged
+//! is there, once, and the chain is whole. `make crash-postgres ROUNDS=n` runs as many as one likes.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use pantau::cli::Client;
+use pantau::cli::chance::Chance;
+use pantau::journal::{StoreUrl, verify_database};
+use serde_json::json;
+
+use crate::support::node::{Node, marks_in};
+use crate::support::postgres::{Cluster, SETTINGS, skipped};
+
+const CLIENTS: usize = 16;
+/// A blow falls within this many acknowledged reports.
+const REPORTS_MAX: usize = 300;
+
+#[derive(Debug, Clone, Copy)]
+enum Blow {
+    Database,
+    Server,
+    Both,
+}
+
+/// What a client sent, and whether it was promised to be kept.
+#[derive(Debug)]
+struct Sent {
+    mark: String,
+    acknowledged: bool,
+}
+
+/// Posts until the blow has fallen and one more answer has come or stayed out.
+fn post(
+    client: &Client,
+    name: &str,
+    mut chance: Chance,
+    acknowledged: &AtomicUsize,
+    until: usize,
+) -> Vec<Sent> {
+    let mut sent = Vec::new();
+    loop {
+        let mark = format!("{name} {}", sent.len());
+        let body = json!({
+            "category": "garbage", "lng": 127.38 + chance.below(30) as f64 * 0.000_3, "lat": 0.791, "description": mark,
+        });
+        let keyed = chance.happens(0.5);
+        let answer = client.post("/api/v1/reports", &body, keyed.then_some(&*mark));
+        let is_over = acknowledged.load(Ordering::Acquire) >= until;
+        sent.push(Sent { mark, acknowledged: answer.is_ok() });
+        if answer.is_err() || is_over {
+            return sent;
+        }
+        acknowledged.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+fn wait_until_handed_on(node: &Node) {
+    let client = node.client();
+    loop {
+        match client.get("/readyz") {
+            Ok(ready) if ready["waiting"] == 0 => return,
+            _ => thread::park_timeout(std::time::Duration::from_millis(5)),
+        }
+    }
+}
+
+/// One round: load, a blow, and back on its feet until nothing waits any more.
+fn round(cluster: &mut Cluster, store: &str, folder: &Path, seed: u64, n: u32, sent: &mut Vec<Sent>) {
+    let mut chance = Chance::new(seed ^ u64::from(n) << 40);
+    let until = 1 + chance.below(REPORTS_MAX);
+    let blow = [Blow::Database, Blow::Server, Blow::Both][chance.below(3)];
+    let mut node = Some(Node::on_database(store, folder).unwrap());
+    let acknowledged = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|i| {
+                let client = node.as_ref().unwrap().client();
+                let chance = Chance::new(seed ^ u64::from(n) << 32 ^ (i as u64) << 16);
+                let acknowledged = &acknowledged;
+                scope.spawn(move || post(&client, &format!("{n}-{i}"), chance, acknowledged, until))
+            })
+            .collect();
+        while acknowledged.load(Ordering::Acquire) < until && !clients.iter().all(|c| c.is_finished()) {
+            thread::yield_now();
+        }
+        if matches!(blow, Blow::Database | Blow::Both) {
+            cluster.kill().unwrap();
+        }
+        if matches!(blow, Blow::Server | Blow::Both) {
+            node.take().unwrap().kill();
+        }
+        for client in clients {
+            sent.extend(client.join().unwrap());
+        }
+    });
+    if matches!(blow, Blow::Database | Blow::Both) {
+        cluster.run().unwrap();
+    }
+    let node = node.unwrap_or_else(|| Node::on_database(store, folder).unwrap());
+    wait_until_handed_on(&node);
+    node.kill();
+}
+
+fn number(key: &str) -> Option<u64> {
+    std::env::var(key).ok().and_then(|text| text.parse().ok())
+}
+
+#[test]
+fn what_was_acknowledged_survives_kill_9_of_the_database_and_of_the_server() {
+    let rounds = number("PANTAU_CRASH_POSTGRES_ROUNDS").unwrap_or(3) as u32;
+    let seed = number("PANTAU_CRASH_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let Some(mut cluster) = Cluster::start(&SETTINGS).unwrap() else {
+        return skipped("kill -9 of PostgreSQL");
+    };
+    let store = cluster.new_database().unwrap();
+    let url: StoreUrl = store.parse().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut sent = Vec::new();
+    for n in 0..rounds {
+        round(&mut cluster, &store, folder.path(), seed, n, &mut sent);
+    }
+    let there = marks_in(&url);
+    let times = |one: &Sent| there.get(&one.mark).copied().unwrap_or(0);
+    let acknowledged = sent.iter().filter(|one| one.acknowledged).count();
+    let lost = sent.iter().filter(|one| one.acknowledged && times(one) == 0).count();
+    let doubled = sent.iter().filter(|one| times(one) > 1).count();
+    println!(
+        "postgres rounds={rounds} acknowledged={acknowledged} lost={lost} doubled={doubled} seed={seed}"
+    );
+    assert_eq!((lost, doubled), (0, 0), "seed={seed}");
+    assert!(acknowledged > 0);
+    assert_eq!(verify_database(&url, &mut |_, _| {}).unwrap().faults, [], "seed={seed}");
+}
+
+/// Without this, the rounds above would prove nothing: the same blow loses what was not durable.
+#[test]
+fn kill_9_of_the_database_loses_what_was_acknowledged_too_early() {
+    let Some(mut cluster) = Cluster::start(&SETTINGS).unwrap() else {
+        return skipped("the control of kill -9 of PostgreSQL");
+    };
+    let store = cluster.new_database().unwrap();
+    let name = store.rsplit('/').next().unwrap().to_owned();
+    cluster.query(&name, "CREATE TABLE r (no int); CHECKPOINT").unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let mut acknowledged = 0;
+    let config = store.clone();
+    let (client, connection) = runtime
+        .block_on(async move { tokio_postgres::connect(&config, tokio_postgres::NoTls).await })
+        .unwrap();
+    runtime.spawn(connection);
+    runtime.block_on(async {
+        client.batch_execute("SET synchronous_commit = off").await.unwrap();
+        for no in 0..200 {
+            client.execute("INSERT INTO r VALUES ($1)", &[&no]).await.unwrap();
+            acknowledged += 1;
+        }
+    });
+    cluster.kill().unwrap();
+    cluster.run().unwrap();
+    let there: usize = cluster.query(&name, "SELECT count(*) FROM r").unwrap().trim().parse().unwrap();
+    assert!(there < acknowledged, "nothing of {acknowledged} was lost, so a round would not notice either");
+}
