@@ -116,24 +116,34 @@ impl Clock for ReplayClock {
 
 /// A clock that a test moves by hand.
 pub struct ManualClock {
-    now: Mutex<TimeMs>,
-    started: TimeMs,
+    state: Mutex<(TimeMs, Duration)>,
 }
 
 impl ManualClock {
     pub fn at(now: TimeMs) -> ManualClock {
-        ManualClock { now: Mutex::new(now), started: now }
+        ManualClock { state: Mutex::new((now, Duration::ZERO)) }
     }
 
+    /// Time passes.
     pub fn advance_ms(&self, ms: i64) {
-        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-        *now = now.plus_ms(ms);
+        let mut state = self.lock();
+        state.0 = state.0.plus_ms(ms);
+        state.1 += Duration::from_millis(ms.max(0).unsigned_abs());
+    }
+
+    /// Somebody sets the clock; no time passes.
+    pub fn set(&self, now: TimeMs) {
+        self.lock().0 = now;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, (TimeMs, Duration)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> TimeMs {
-        *self.now.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lock().0
     }
 
     fn speed(&self) -> f64 {
@@ -141,6 +151,6 @@ impl Clock for ManualClock {
     }
 
     fn monotonic(&self) -> Duration {
-        Duration::from_millis(self.now().since(self.started).max(0) as u64)
+        self.lock().1
     }
 }

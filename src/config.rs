@@ -17,6 +17,9 @@ pub const FILE: &str = "pantau.toml";
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
 pub const DATA_DEFAULT: &str = "var";
 pub const CITY_DEFAULT: &str = "geodata/ternate";
+/// Of the disk, kept for what must work when it is full.
+pub const RESERVE_MIB_DEFAULT: u64 = 64;
+const RESERVE_MIB_MAX: u64 = 1 << 20;
 
 /// The keys of `pantau.toml`; all optional. The store may hold a password.
 #[derive(Default, Deserialize)]
@@ -28,6 +31,7 @@ pub struct FileSettings {
     pub city: Option<PathBuf>,
     pub url: Option<String>,
     pub trust_loopback: Option<bool>,
+    pub reserve_mib: Option<u64>,
     pub nats: Option<String>,
     pub follow: Option<String>,
     pub origin: Option<String>,
@@ -56,6 +60,7 @@ pub struct ServeFlags {
     pub city: Option<PathBuf>,
     pub trust_loopback: bool,
     pub replay: bool,
+    pub reserve_mib: Option<u64>,
     pub nodes: NodeFlags,
 }
 
@@ -69,6 +74,8 @@ pub struct ServeSettings {
     pub city: PathBuf,
     pub trust_loopback: bool,
     pub replay: bool,
+    /// MiB of the disk that are kept free for stopping, starting and deleting on a full one; 0: none.
+    pub reserve_mib: u64,
     pub nodes: NodeSettings,
 }
 
@@ -85,6 +92,13 @@ impl ServeSettings {
             bail!(
                 "trust_loopback (--trust-loopback, PANTAU_TRUST_LOOPBACK, {FILE}) is for trying on one machine and does not go with \
                  listen = {listen}, which others can reach; listen on 127.0.0.1, or leave trust_loopback out"
+            );
+        }
+        let reserve_mib = flags.reserve_mib.or(file.reserve_mib).unwrap_or(RESERVE_MIB_DEFAULT);
+        if reserve_mib > RESERVE_MIB_MAX {
+            bail!(
+                "reserve_mib (--reserve-mib, PANTAU_RESERVE_MIB, {FILE}) is {reserve_mib}; at most {RESERVE_MIB_MAX}, \
+                 usually {RESERVE_MIB_DEFAULT}"
             );
         }
         let FileSettings { nats, follow, origin, edge_token, .. } = file;
@@ -106,6 +120,7 @@ impl ServeSettings {
             city: flags.city.or(file.city).unwrap_or_else(|| CITY_DEFAULT.into()),
             trust_loopback,
             replay: flags.replay,
+            reserve_mib,
             nodes,
         })
     }

@@ -13,6 +13,7 @@ use pantau::cli::import::ImportArgs;
 use pantau::cli::migrate::MigrateArgs;
 use pantau::cli::nodes::NodeArgs;
 use pantau::cli::replay::ReplayArgs;
+use pantau::cli::verify::VerifyArgs;
 use pantau::cli::{self, Defaults};
 use pantau::config::{self, FileSettings, ServeFlags, ServeSettings};
 use pantau::edge_node;
@@ -78,6 +79,10 @@ struct ServeArgs {
     /// Refused together with an address that others can reach
     #[arg(long, env = "PANTAU_TRUST_LOOPBACK")]
     trust_loopback: bool,
+    /// MiB of the disk that are kept free in the data folder, for stopping, starting and deleting when it
+    /// is full; 0 keeps none [default: 64]
+    #[arg(long, env = "PANTAU_RESERVE_MIB", value_name = "MIB")]
+    reserve_mib: Option<u64>,
     /// Where the time comes from. A replay server takes it from the reports that `pantau replay` sends;
     /// its folder is marked so and serves nothing else
     #[arg(long, value_enum, default_value_t = ClockChoice::System)]
@@ -90,21 +95,6 @@ struct ServeArgs {
 enum ClockChoice {
     System,
     Replay,
-}
-
-/// Prove that a data folder or database is whole
-///
-/// Reads the journal from its first entry to its last: the chain of hashes, the numbers, the personal
-/// data against its digests, and every row of the tables against the log. Changes nothing; may run
-/// beside the server. Exit code 0 means that nobody edited history.
-#[derive(clap::Args)]
-struct VerifyArgs {
-    /// The data folder [default: var]
-    #[arg(long, value_name = "DIR", conflicts_with = "store")]
-    data: Option<PathBuf>,
-    /// The database that holds the journal in place of a data folder
-    #[arg(long, value_name = "postgres://…")]
-    store: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -152,7 +142,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => cli::replay::run(args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::Drill(args) => cli::drill::run(args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::Evaluate(args) => cli::evaluate::run(&args, &defaults(file)).map(|()| ExitCode::SUCCESS),
-        Command::Verify(args) => cli::verify::run(&place(args.data, args.store, defaults(file))?),
+        Command::Verify(args) => {
+            let place = place(args.data, args.store, defaults(file))?;
+            cli::verify::run(&place, args.checkpoint)
+        }
         Command::Migrate(args) => cli::migrate::run(&args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::Backup(args) => cli::backup::run(args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::Restore(args) => cli::backup::run_restore(&args).map(|()| ExitCode::SUCCESS),
@@ -190,6 +183,7 @@ fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
         city: args.city,
         trust_loopback: args.trust_loopback,
         replay: args.clock == ClockChoice::Replay,
+        reserve_mib: args.reserve_mib,
         nodes: args.nodes.into(),
     };
     let settings = ServeSettings::resolve(flags, file)?;

@@ -22,7 +22,7 @@ use crate::edge::{Desk, NodeSettings, Publication};
 use crate::engine::Engine;
 use crate::feed::{TextSearch, Views};
 use crate::journal::{
-    FolderMode, HandIn, Journal, Place, PostgisStandby, Pseudonyms, Spool, Standby, StoreUrl,
+    FolderMode, HandIn, Journal, Place, PostgisStandby, Pseudonyms, Spool, SqliteJournal, Standby, StoreUrl,
 };
 use crate::model::{IdKey, Secret};
 use crate::service::Service;
@@ -145,9 +145,14 @@ impl Server {
         if let (Some(url), false) = (&settings.store, settings.replay) {
             return Server::on_database(url, city, settings);
         }
-        let place =
-            settings.store.clone().map_or_else(|| Place::Folder(settings.data.clone()), Place::Database);
-        let journal = place.open(city.clone(), folder_mode)?;
+        let journal: Box<dyn Journal> = match &settings.store {
+            Some(url) => Place::Database(url.clone()).open(city.clone(), folder_mode)?,
+            None => {
+                let mut journal = SqliteJournal::open(&settings.data, city.clone(), folder_mode)?;
+                journal.keep_reserve(settings.reserve_mib << 20);
+                Box::new(journal)
+            }
+        };
         let mode = if settings.replay {
             Mode::Replay(Arc::new(ReplayClock::standing_at(journal.head().at)))
         } else {

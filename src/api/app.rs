@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::feed::{Beat, TextSearch, Views};
 use crate::journal::{HandIn, Spool};
 use crate::live::LiveMap;
-use crate::model::IdKey;
+use crate::model::{IdKey, TimeMs};
 
 /// Whether the server lives in the present or plays back the past.
 #[derive(Clone)]
@@ -95,5 +95,10 @@ impl App {
     /// One consistent moment; no lock is held.
     pub fn live(&self) -> Arc<LiveMap> {
         self.engine.live()
+    }
+
+    /// The time for what comes in: the clock's, or the newest entry's while the clock is behind it.
+    pub fn now(&self) -> TimeMs {
+        self.clock.now().max(self.live().now())
     }
 }

@@ -40,6 +40,7 @@ pub async fn healthz() -> &'static str {
         same seq there.",
     responses((status = 200), (status = 503)))]
 pub async fn readyz(State(app): State<AppState>) -> Result<Response, Problem> {
+    app.engine.look_at_clock(app.clock.now());
     let standing = app.engine.health().standing();
     if let Some((condition, detail)) = standing.iter().find(|(condition, _)| condition.stops_reports()) {
         return Err(Problem::unhealthy(*condition, detail));

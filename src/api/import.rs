@@ -39,7 +39,7 @@ pub async fn import(
     let body = <Bytes as axum::extract::FromRequest<()>>::from_request(request, &())
         .await
         .map_err(|e| Problem::of_status(e.status()))?;
-    let ctx = Context { city: &app.city, ids: &app.ids, now: app.clock.now(), ahead: Ahead::Refuse };
+    let ctx = Context { city: &app.city, ids: &app.ids, now: app.now(), ahead: Ahead::Refuse };
     let lines = parse_import(&body, &source.unwrap_or_default(), &ctx)
         .map_err(|fault| Problem::bad_request("import", fault.detail))?;
 

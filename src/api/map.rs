@@ -84,7 +84,7 @@ pub async fn hotspots(
     let filter = params.hotspot_filter(&app.city, projection);
     let members = params.flag("members").unwrap_or(false);
     let at = params.read("at", |text| match parse_time(text)? {
-        at if at > app.clock.now() => Err(format!("{text} lies ahead; leave at out for those of now")),
+        at if at > app.now() => Err(format!("{text} lies ahead; leave at out for those of now")),
         at => Ok(at),
     });
     if members && at.is_some() {

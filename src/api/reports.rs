@@ -67,7 +67,7 @@ pub async fn post_report(State(app): State<AppState>, request: Request) -> Resul
     let key = idempotency_key(&parts.headers)?;
     let Received { json: body, n_photos } = receive(Request::from_parts(parts, body)).await?;
 
-    let now = app.clock.now();
+    let now = app.now();
     // Only staff may move a replay's clock, by a report as by setting it.
     let moves_clock = match &app.mode {
         Mode::Replay(clock) if access.projection == Projection::Staff => Some(clock),

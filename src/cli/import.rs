@@ -149,7 +149,9 @@ pub fn into_journal(file: &Path, map: &Path, place: &Place, city: &Path) -> anyh
     let source = source_name(file)?;
     let job = Job { file, source: source.clone(), mapped, rows_a_batch: ROWS_A_COMMIT };
     let prepare = |record: ImportRecord| record.into_report(&source, &ctx);
-    import(job, prepare, |reports| append(&mut *journal, reports))
+    let summary = import(job, prepare, |reports| append(&mut *journal, reports))?;
+    journal.seal()?;
+    Ok(summary)
 }
 
 fn append(journal: &mut dyn Journal, reports: Vec<NewReport>) -> anyhow::Result<Taken> {

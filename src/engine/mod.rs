@@ -12,6 +12,7 @@ mod publish;
 mod snapshot_file;
 mod stand_by;
 mod start;
+mod vigil;
 
 pub use follow::{FollowError, Follower};
 pub use foundation::Foundation;
@@ -30,9 +31,10 @@ use crate::clock::Clock;
 use crate::health::{Condition, Health};
 use crate::journal::{Journal, JournalError, Reader};
 use crate::live::{LiveMap, LiveWriter};
-use crate::model::{Command, IdKey, Outcome, Seq};
+use crate::model::{Command, IdKey, Outcome, Seq, TimeMs};
 use elsewhere::Elsewhere;
 use snapshot_file::{Saving, SnapshotFile};
+use vigil::Vigil;
 
 /// At most this many requests are committed together.
 const JOBS_PER_BATCH_MAX: usize = 512;
@@ -89,7 +91,12 @@ impl Engine {
         let snapshot = journal.folder().map(SnapshotFile::in_folder);
         let found = snapshot.as_ref().and_then(|file| file.load(&city));
         let saved = found.as_ref().map_or(Seq(0), |found| found.seq);
-        let mut writer = open(&*reader, journal.head(), city.clone(), ids, found)?;
+        let (health, head) = (journal.health(), journal.head());
+        if let Some(found) = &found {
+            start::compare_with_snapshot(found, &*reader, head, &health)?;
+        }
+        vigil::look_at_clock(clock.now(), head.at, &health);
+        let mut writer = open(&*reader, head, city.clone(), ids, found)?;
         start::put_pack_in_force(&mut *journal, &mut writer, &city, clock.now())?;
 
         let publisher = Publisher::new(writer.map());
@@ -163,6 +170,11 @@ impl Engine {
         &self.health
     }
 
+    /// Says in its health whether the clock, which shows `now`, is behind the newest entry.
+    pub fn look_at_clock(&self, now: TimeMs) {
+        vigil::look_at_clock(now, self.live().now(), &self.health);
+    }
+
     pub fn reader(&self) -> &Arc<dyn Reader> {
         &self.reader
     }
@@ -233,6 +245,7 @@ struct Worker {
     /// The journal failed: nothing may be acknowledged any more, only read.
     failed: Arc<AtomicBool>,
     health: Health,
+    vigil: Vigil,
     saving: Option<Saving>,
     /// The store does not answer, and what was in flight is not known.
     away: bool,
@@ -250,8 +263,22 @@ impl Worker {
         saving: Option<Saving>,
     ) -> Worker {
         let Inbox { jobs, failed, health } = inbox;
+        let vigil = Vigil::new(&*clock);
         let (ticked, away, fenced) = (None, false, false);
-        Worker { journal, writer, clock, publisher, jobs, ticked, failed, health, saving, away, fenced }
+        Worker {
+            journal,
+            writer,
+            clock,
+            publisher,
+            jobs,
+            ticked,
+            failed,
+            health,
+            vigil,
+            saving,
+            away,
+            fenced,
+        }
     }
 
     fn run(mut self) {
@@ -261,7 +288,7 @@ impl Worker {
         };
         let mut batch = Vec::with_capacity(JOBS_PER_BATCH_MAX);
         loop {
-            let wait = self.look_after_store(self.until_tick());
+            let wait = self.look_after_store(self.until_something_is_due());
             if self.fenced {
                 break;
             }
@@ -275,6 +302,7 @@ impl Worker {
             if received == Some(0) {
                 break;
             }
+            self.look_around();
             self.commit(&mut batch);
             self.tick_if_due();
             if let Some(saving) = &mut self.saving {
@@ -285,6 +313,25 @@ impl Worker {
         if let Some(saving) = self.saving.take() {
             saving.finish(self.writer.map());
         }
+        self.seal();
+    }
+
+    fn look_around(&mut self) {
+        self.vigil.look(&*self.clock);
+        vigil::look_at_clock(self.clock.now(), self.writer.map().now(), &self.health);
+        if self.health.stands(Condition::DiskFull) && self.vigil.is_time_to_try(&*self.clock) {
+            self.journal.try_again();
+        }
+    }
+
+    /// How long to wait for commands; `None`: until one comes.
+    fn until_something_is_due(&self) -> Option<Duration> {
+        let tick = self.until_tick();
+        if !self.health.stands(Condition::DiskFull) || self.has_failed() {
+            return tick;
+        }
+        // A tick would find the disk full as well.
+        Some(self.vigil.until_next_try(&*self.clock))
     }
 
     fn has_failed(&self) -> bool {
@@ -402,6 +449,7 @@ impl Worker {
 
     fn tick_if_due(&mut self) {
         let due = !self.has_failed()
+            && !self.health.stands(Condition::DiskFull)
             && !self.away
             && !self.fenced
             && self.until_tick_allowed().is_zero()
@@ -412,6 +460,16 @@ impl Worker {
         self.ticked = Some(self.clock.monotonic());
         if let Err(e) = self.append(vec![Command::Tick]) {
             tracing::warn!(error = %e, "a tick could not be written");
+        }
+    }
+
+    /// The last word to the journal: a checkpoint at its head.
+    fn seal(&mut self) {
+        if self.has_failed() || self.away || self.fenced {
+            return;
+        }
+        if let Err(e) = self.journal.seal() {
+            tracing::warn!(error = &e as &dyn std::error::Error, "the head was not sealed");
         }
     }
 

@@ -49,12 +49,21 @@ impl SnapshotFile {
         // Before the first entry there is nothing to save.
         let Some(hash) = reader.entry_hash(map.seq())? else { return Ok(()) };
         let new = self.path.with_extension("new");
-        let mut file = File::create(&new).with_context(|| new.display().to_string())?;
-        file.write_all(&Snapshot::encode(map, &hash))?;
-        file.sync_all()?;
+        let written = write(&new, &Snapshot::encode(map, &hash));
+        if written.is_err() {
+            // On a full disk half of one would only be in the way.
+            let _ = std::fs::remove_file(&new);
+        }
+        written.with_context(|| new.display().to_string())?;
         std::fs::rename(&new, &self.path)?;
         Ok(())
     }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// Writes snapshots beside the engine's loop.

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::city::City;
+use crate::health::{Condition, Health};
 use crate::journal::{Derived, Head, Journal, JournalError, Reader, ReportRow};
 use crate::live::hotspots::HISTORY_MS;
 use crate::live::{Incident, LiveWriter, Restorer, Snapshot};
@@ -85,6 +86,30 @@ impl Recent {
         reader.recent_reports(window_from, &mut |row| reports.push(row))?;
         Ok(Recent { derived, reports })
     }
+}
+
+/// A snapshot of this folder that the journal does not lead to was taken of entries that are gone.
+///
+/// # Errors
+/// Where the journal cannot be read.
+pub(super) fn compare_with_snapshot(
+    snapshot: &Snapshot,
+    reader: &dyn Reader,
+    head: Head,
+    health: &Health,
+) -> Result<(), JournalError> {
+    let known = reader.entry_hash(snapshot.seq)? == Some(snapshot.entry_hash);
+    if snapshot.epoch == head.epoch && !known {
+        let (seq, head) = (snapshot.seq, head.seq);
+        health.raise(
+            Condition::EntriesLost,
+            format!(
+                "live.snapshot was taken at entry {seq}, which is not in the journal that ends at {head}: \
+                 acknowledged entries are gone; look at the disk, compare with other copies"
+            ),
+        );
+    }
+    Ok(())
 }
 
 /// Whether a snapshot is of this very history, and near enough to its head.

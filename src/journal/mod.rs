@@ -36,14 +36,15 @@ mod suite;
 mod testing;
 mod wire;
 
-pub use copy::{Copied, migrate, verify_database};
+pub use copy::{Copied, migrate, verify_database, verify_database_against};
 pub use memory::MemoryJournal;
 pub use place::Place;
 pub use postgis::{PostgisJournal, PostgisStandby, StoreUrl};
 pub use shared::{Pseudonyms, SharedEntry};
 pub use spool::{Answers, HandIn, Kept, Spool, Waiting, WaitingRoom, Whereabouts};
 pub use sqlite::{
-    FolderMode, LogReader, Moment, Restoring, SqliteJournal, VerifyFault, VerifyReport, verify,
+    FolderMode, LogReader, Moment, Noted, Restoring, SqliteJournal, VerifyFault, VerifyReport, verify,
+    verify_against,
 };
 pub use stored::{ChainHead, Identity, StoredEntry, StoredPrivate};
 
@@ -129,6 +130,18 @@ pub trait Journal: Send {
 
     /// A handle for readers on other threads; it sees everything that was appended.
     fn reader(&self) -> Arc<dyn Reader>;
+
+    /// Puts a checkpoint at the head: the last call before the journal is dropped.
+    ///
+    /// # Errors
+    /// The checkpoint is not durable; what was appended is.
+    fn seal(&mut self) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    /// Looks whether what stopped reports for a while is over, and says so in its health. Called every
+    /// few seconds while a condition stands.
+    fn try_again(&mut self) {}
 
     /// Where the journal says what is not well with it, always the same list. A node's is its journal's.
     fn health(&self) -> Health {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use pantau::edge::{EdgeToken, NodeSettings, NodeSnapshot};
 use pantau::engine::{Follower, Foundation};
-use pantau::journal::{Journal, Pseudonyms, SharedEntry};
+use pantau::journal::{Pseudonyms, SharedEntry};
 use pantau::live::LiveMap;
 use pantau::model::Entry;
 use proptest::prelude::*;

@@ -102,6 +102,8 @@ impl Side for FileSide {
         };
         let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)";
         self.conn.execute(sql, rusqlite::params![key, value])?;
+        // Over marks that are not these any more; the next open makes it anew.
+        self.conn.execute("DELETE FROM meta WHERE key = 'sum'", [])?;
         Ok(())
     }
 

@@ -16,7 +16,8 @@ use self::file::FileSide;
 use self::server::ServerSide;
 use self::table::{Cell, ENTRY, STATE, Table};
 use super::{
-    FolderMode, Head, Journal, JournalError, Place, PostgisJournal, SqliteJournal, StoreUrl, VerifyReport,
+    FolderMode, Head, Journal, JournalError, Noted, Place, PostgisJournal, SqliteJournal, StoreUrl,
+    VerifyReport,
 };
 use crate::city::City;
 use crate::model::Seq;
@@ -117,6 +118,18 @@ pub fn verify_database(
     url: &StoreUrl,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<VerifyReport, JournalError> {
+    verify_database_against(url, None, progress)
+}
+
+/// As [`verify_database`], and against a checkpoint that was written down elsewhere.
+///
+/// # Errors
+/// As [`verify_database`].
+pub fn verify_database_against(
+    url: &StoreUrl,
+    noted: Option<Noted>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<VerifyReport, JournalError> {
     let scratch = Scratch::new()?;
     {
         let mut source = ServerSide::snapshot(url)?;
@@ -135,7 +148,7 @@ pub fn verify_database(
             })?;
         }
     }
-    super::verify(&scratch.0, &mut |done, of| progress(of / 2 + done / 2, of))
+    super::verify_against(&scratch.0, noted, &mut |done, of| progress(of / 2 + done / 2, of))
 }
 
 /// A folder of one's own that goes with the value.

@@ -2,10 +2,15 @@
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavior, params};
 
+use std::sync::atomic::Ordering;
+
 use super::SqliteJournal;
 use super::import_keys::{ImportKeys, Staged};
+use super::open::WAL_PAGES;
 use super::read::{self, incident_columns};
+use super::sums;
 use crate::city::City;
+use crate::health::Condition;
 use crate::journal::codec::{Encoder, Hash, chain};
 use crate::journal::decide::{Accepted, IDEMPOTENCY_MS, Keyed, Store, decide_all};
 use crate::journal::{
@@ -26,18 +31,102 @@ pub(super) fn append(
     now: TimeMs,
     derived: Option<&DerivedUpdate>,
 ) -> Result<Vec<Outcome>, JournalError> {
+    // Only at stopping and starting is there something to keep beside commands.
+    let may_use_reserve = commands.is_empty();
+    guarded(journal, may_use_reserve, commands, |journal, commands| {
+        append_in_transaction(journal, commands, now, derived)
+    })
+}
+
+/// A checkpoint at the head, and the mark on the disk.
+pub(super) fn seal(journal: &mut SqliteJournal) -> Result<(), JournalError> {
+    guarded(journal, true, (), |journal, ()| {
+        let last = journal.last;
+        if journal.sealer.is_behind(last.seq) {
+            let tx = journal.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let sealed = journal.sealer.seal(&tx, last.seq, last.at, &journal.head_hash)?;
+            tx.commit()?;
+            journal.sealer.commit(sealed);
+            tracing::info!(
+                entries = last.seq.0,
+                checkpoint = %super::Noted::of(last.seq, &journal.head_hash),
+                "sealed"
+            );
+        }
+        journal.mark.sync().map_err(super::io_failure)
+    })
+}
+
+/// Runs one transaction and draws the consequences of its failure: after an I/O error nothing more is
+/// written, a full disk refuses reports until there is room.
+///
+/// Where the reserve may be used, `argument` is the default one: with it, it is tried once more.
+fn guarded<A: Default, T>(
+    journal: &mut SqliteJournal,
+    may_use_reserve: bool,
+    argument: A,
+    write: impl Fn(&mut SqliteJournal, A) -> Result<T, JournalError>,
+) -> Result<T, JournalError> {
     if journal.broken {
         let sentence = "writing failed earlier; start pantau again when the disk is sound";
         return Err(JournalError::Store(sentence.into()));
     }
-    let result = append_in_transaction(journal, commands, now, derived);
-    if let Err(JournalError::Store(error)) = &result {
-        // The kernel has dropped pages that it could not write; trying again would look like success.
-        let error = error.downcast_ref::<rusqlite::Error>();
-        journal.broken =
-            error.is_some_and(|e| e.sqlite_error_code() == Some(rusqlite::ErrorCode::SystemIoFailure));
+    if !may_use_reserve && !journal.reserve.is_whole() && journal.reserve.fill().is_err() {
+        journal.say_full();
+        return Err(JournalError::Full);
+    }
+    let head = journal.last.seq;
+    let mut result = write(journal, argument);
+    if may_use_reserve && matches!(result, Err(JournalError::Full)) && journal.reserve.release() {
+        result = write(journal, A::default());
+    }
+    match &result {
+        Ok(_) if journal.last.seq > head && journal.reserve.is_whole() => {
+            journal.health.clear(Condition::DiskFull)
+        }
+        Err(JournalError::Full) => journal.say_full(),
+        Err(JournalError::Store(error)) => {
+            let error = error.downcast_ref::<rusqlite::Error>();
+            if error.is_some_and(|e| e.sqlite_error_code() == Some(rusqlite::ErrorCode::SystemIoFailure)) {
+                break_off(journal);
+            }
+        }
+        _ => {}
+    }
+    if result.is_ok() {
+        copy_log_back(journal);
     }
     result
+}
+
+/// The kernel has dropped pages that it could not write; trying again would look like success. So
+/// nothing is tried again, also not when the file is closed.
+fn break_off(journal: &mut SqliteJournal) {
+    journal.broken = true;
+    let no_more = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    if let Err(error) = journal.conn.set_db_config(no_more, true) {
+        tracing::warn!(%error, "closing may still write");
+    }
+}
+
+/// Copies the write-ahead log into the database once it is long. By ourselves, because SQLite does not
+/// tell when its own copying fails; what was acknowledged is durable in the log all the same.
+fn copy_log_back(journal: &mut SqliteJournal) {
+    if journal.wal_pages.load(Ordering::Relaxed) < WAL_PAGES {
+        return;
+    }
+    let copied = journal.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+    match copied.map_err(JournalError::from) {
+        Ok(()) => journal.wal_pages.store(0, Ordering::Relaxed),
+        Err(JournalError::Full) => {} // at the next commit again
+        Err(error) => {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the write-ahead log could not be copied into the database"
+            );
+            break_off(journal);
+        }
+    }
 }
 
 /// Changes the journal's own fields only after the commit.
@@ -64,7 +153,16 @@ fn append_in_transaction(
         prune_idempotency(&tx, last.at)?;
     }
     import_keys.merge(&mut staged_keys, &tx)?;
+    let sealer = &journal.sealer;
+    let sealed =
+        if sealer.is_due(last.seq) { Some(sealer.seal(&tx, last.seq, last.at, &head_hash)?) } else { None };
     tx.commit()?;
+    if last != journal.last {
+        journal.mark.set(last.seq, &head_hash);
+    }
+    if let Some(sealed) = sealed {
+        journal.sealer.commit(sealed);
+    }
     if prunes {
         journal.prune_at = last.at.plus_ms(PRUNE_EVERY_MS);
     }
@@ -76,28 +174,19 @@ fn append_in_transaction(
 
 pub(super) fn update_derived(conn: &Connection, update: &DerivedUpdate) -> Result<(), JournalError> {
     let as_of_seq = update.as_of_seq.0.cast_signed();
-    conn.prepare_cached("INSERT OR REPLACE INTO derived (only_row, as_of_seq) VALUES (1, ?1)")?
-        .execute([as_of_seq])?;
-    let mut put = conn.prepare_cached(
-        "INSERT OR REPLACE INTO hotspot (projection, id, category, changed_seq, ended_seq, body) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?;
+    conn.prepare_cached(&sums::DERIVED.put())?.execute([1, as_of_seq])?;
+    let mut put = conn.prepare_cached(&sums::HOTSPOT.put())?;
     for row in &update.hotspots {
         let changed_seq = row.changed_seq.0.cast_signed();
         let ended_seq = row.ended_seq.map(|seq| seq.0.cast_signed());
         put.execute(params![row.projection.key(), row.id, row.category, changed_seq, ended_seq, row.body])?;
     }
-    let mut put = conn.prepare_cached(
-        "INSERT OR REPLACE INTO hotspot_state (projection, id, changed_seq, body) VALUES (?1, ?2, ?3, ?4)",
-    )?;
+    let mut put = conn.prepare_cached(&sums::HOTSPOT_STATE.put())?;
     for row in &update.states {
         put.execute(params![row.projection.key(), row.id, row.changed_seq.0.cast_signed(), row.body])?;
     }
     update.members.iter().try_for_each(|change| update_members(conn, change))?;
-    let mut put = conn.prepare_cached(
-        "INSERT OR REPLACE INTO hotspot_event (seq, projection, id, kind, at, body) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?;
+    let mut put = conn.prepare_cached(&sums::HOTSPOT_EVENT.put())?;
     for row in &update.events {
         let seq = row.seq.0.cast_signed();
         put.execute(params![seq, row.projection.key(), row.id, row.kind, row.at.0, row.body])?;
@@ -108,11 +197,8 @@ pub(super) fn update_derived(conn: &Connection, update: &DerivedUpdate) -> Resul
 fn put_surge(conn: &Connection, row: &SurgeRow) -> Result<(), JournalError> {
     let SurgeRow { projection, seq, n, at, category, area, until_day, body } = row;
     let (seq, projection) = (seq.0.cast_signed(), projection.key());
-    conn.prepare_cached(
-        "INSERT OR REPLACE INTO surge (seq, projection, n, at, category, area, until_day, body) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    )?
-    .execute(params![seq, projection, n, at.0, category, area, until_day, body])?;
+    let values = params![seq, projection, n, at.0, category, area, until_day, body];
+    conn.prepare_cached(&sums::SURGE.put())?.execute(values)?;
     Ok(())
 }
 
@@ -122,10 +208,7 @@ fn update_members(conn: &Connection, change: &HotspotMembersUpdate) -> Result<()
         conn.prepare_cached("DELETE FROM hotspot_member WHERE projection = ?1 AND id = ?2")?
             .execute(params![projection, id])?;
     }
-    let mut put = conn.prepare_cached(
-        "INSERT OR REPLACE INTO hotspot_member (projection, id, seq, report_no, received_at, core, repeats, rejections) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    )?;
+    let mut put = conn.prepare_cached(&sums::HOTSPOT_MEMBER.put())?;
     for &HotspotMemberRow { seq, report, received_at, core, repeats, rejections } in &change.came {
         let (seq, report, received_at) = (seq.0.cast_signed(), report.0, received_at.0);
         put.execute(params![projection, id, seq, report, received_at, core, repeats, rejections])?;

@@ -4,37 +4,50 @@
 //!   have read-only connections of their own and neither wait for the writer nor hold it up (WAL).
 //! - `synchronous=FULL`: a commit is on the disk before it returns. With `NORMAL`, which many guides
 //!   advise for WAL, acknowledged reports were lost in 36 of 40 power cuts (`reliability.md`).
+//! - After an I/O error nothing more is written, not even at closing, until the folder is opened anew.
+//! - Reports are taken only while the reserve is whole; stopping and deleting may use it.
+//! - What was confirmed stands outside of the file too (`mark`), and under a key (`checkpoint`).
 //! - No memory map: a read error would be a signal that kills the process, and the kernel's page
 //!   cache serves plain reads nearly as fast.
 
 mod append;
+mod checkpoint;
 mod import_keys;
 mod log;
+mod mark;
 mod open;
 mod read;
+mod reserve;
 mod restore;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod verify;
 
+pub use checkpoint::Noted;
 pub use log::{LogReader, Moment};
 pub use open::FolderMode;
 pub(super) use open::{connect, scratch};
 pub use restore::Restoring;
-pub use verify::{VerifyFault, VerifyReport, verify};
+pub use verify::{VerifyFault, VerifyReport, verify, verify_against};
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use rusqlite::Connection;
 
+use self::checkpoint::Sealer;
 use self::import_keys::ImportKeys;
+use self::mark::Mark;
 use self::read::SqliteReader;
+use self::reserve::Reserve;
 use super::codec::{Encoder, Hash};
 use super::decide::Counters;
 use super::{DerivedUpdate, Head, Journal, JournalError, Reader};
 use crate::city::City;
+use crate::health::{Condition, Health};
 use crate::model::{Command, Epoch, Outcome, Secret, TimeMs};
 
 /// The journal's file in the data folder.
@@ -54,6 +67,12 @@ pub struct SqliteJournal {
     prune_at: TimeMs,
     /// After an I/O error nobody knows what the disk holds: no more writing until opened anew.
     broken: bool,
+    health: Health,
+    sealer: Sealer,
+    mark: Mark,
+    reserve: Reserve,
+    /// Pages in the write-ahead log that are not in the database yet.
+    wal_pages: Arc<AtomicU32>,
     reader: Arc<SqliteReader>,
     /// Held until the journal is dropped.
     _lock: File,
@@ -76,6 +95,26 @@ impl SqliteJournal {
         mode: FolderMode,
     ) -> Result<SqliteJournal, JournalError> {
         open::open(dir, city, mode, true)
+    }
+
+    /// Keeps `bytes` of the disk free for what must work when it is full: stopping, starting again,
+    /// deleting. 0 keeps none. Where they are not there, [`Condition::DiskFull`] stands until they are.
+    pub fn keep_reserve(&mut self, bytes: u64) {
+        if let Err(error) = self.reserve.keep(bytes) {
+            tracing::warn!(%error, "no room could be kept in reserve");
+            self.say_full();
+        }
+    }
+
+    /// Gives the reserve to what comes next, which must make room: a deletion. Whether there was any.
+    pub fn use_reserve(&mut self) -> bool {
+        self.reserve.release()
+    }
+
+    fn say_full(&self) {
+        let advice = "the disk is full: reports are refused until there is room; reading goes on. \
+                      Make room, nothing needs to be restarted";
+        self.health.raise(Condition::DiskFull, advice);
     }
 }
 
@@ -104,6 +143,20 @@ impl Journal for SqliteJournal {
     fn reader(&self) -> Arc<dyn Reader> {
         Arc::clone(&self.reader) as Arc<dyn Reader>
     }
+
+    fn health(&self) -> Health {
+        self.health.clone()
+    }
+
+    fn seal(&mut self) -> Result<(), JournalError> {
+        append::seal(self)
+    }
+
+    fn try_again(&mut self) {
+        if self.health.stands(Condition::DiskFull) && self.reserve.has_room() {
+            self.health.clear(Condition::DiskFull);
+        }
+    }
 }
 
 /// Whether there is a journal in the folder.
@@ -118,6 +171,9 @@ fn file_in(dir: &Path) -> PathBuf {
 impl From<rusqlite::Error> for JournalError {
     fn from(error: rusqlite::Error) -> JournalError {
         use rusqlite::ErrorCode::{DatabaseCorrupt, DiskFull, NotADatabase};
+        if error.sqlite_error().is_some_and(|e| e.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE) {
+            return JournalError::Full; // the log's index could not grow
+        }
         match error.sqlite_error_code() {
             Some(DiskFull) => JournalError::Full,
             Some(DatabaseCorrupt | NotADatabase) => {
@@ -125,6 +181,14 @@ impl From<rusqlite::Error> for JournalError {
             }
             _ => JournalError::Store(Box::new(error)),
         }
+    }
+}
+
+/// A failure of a file beside the database.
+fn io_failure(error: std::io::Error) -> JournalError {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull => JournalError::Full,
+        _ => JournalError::Store(Box::new(error)),
     }
 }
 

@@ -5,22 +5,27 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
+use super::checkpoint::Sealer;
 use super::import_keys::ImportKeys;
+use super::mark::{self, Mark, Marked};
 use super::read::SqliteReader;
-use super::{SqliteJournal, file_in};
+use super::reserve::Reserve;
+use super::{SqliteJournal, file_in, io_failure, sums};
 use crate::city::City;
+use crate::health::{Condition, Health};
 use crate::journal::JournalError;
 use crate::journal::codec::{CHAIN_START, Encoder, Hash, hex};
 use crate::journal::copy::UNFINISHED;
 use crate::journal::decide::Counters;
 use crate::journal::identity::{Fresh, read_epoch};
-use crate::model::{Secret, Seq, TimeMs};
+use crate::model::{Epoch, Secret, Seq, TimeMs};
 
 /// What a data folder is for; marked when it is made, for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,12 +56,13 @@ impl FolderMode {
 }
 
 /// In order; never edited, only added to.
-const MIGRATIONS: [(&str, &str); 5] = [
+pub(super) const MIGRATIONS: [(&str, &str); 6] = [
     ("0001_journal", include_str!("../../../migrations/sqlite/0001_journal.sql")),
     ("0002_report_places", include_str!("../../../migrations/sqlite/0002_report_places.sql")),
     ("0003_hotspot_states", include_str!("../../../migrations/sqlite/0003_hotspot_states.sql")),
     ("0004_hotspot_members", include_str!("../../../migrations/sqlite/0004_hotspot_members.sql")),
     ("0005_surges", include_str!("../../../migrations/sqlite/0005_surges.sql")),
+    ("0006_checkpoints", include_str!("../../../migrations/sqlite/0006_checkpoints.sql")),
 ];
 
 /// "PNTU", so that `file` and others know whose database it is.
@@ -64,7 +70,7 @@ pub(super) const APPLICATION_ID: i32 = 0x504E_5455;
 
 /// Pages (4 KiB) of the write-ahead log before it is copied into the database. A copy holds up one
 /// commit: at 16,384 pages for 100 to 170 ms; at SQLite's 1,000 an import copies after every batch.
-const WAL_PAGES: u32 = 4_096;
+pub(super) const WAL_PAGES: u32 = 4_096;
 /// The log's file is cut back to this after a larger batch.
 const WAL_BYTES_MAX: u32 = 32 << 20;
 /// Page cache of the write connection: holds the hot part of the import index.
@@ -82,37 +88,123 @@ pub(super) fn open(
     };
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(folder)?;
     let lock = lock(dir, &folder)?;
+    let mut reserve = Reserve::none(dir);
+    let open = || open_locked(dir, &city, mode, may_be_unfinished);
+    match open() {
+        // For this it was kept.
+        Err(JournalError::Full) if reserve.release() => open(),
+        opened => opened,
+    }
+    .map(
+        |Opened { conn, wal_pages, epoch, secret, last, head_hash, import_keys, sealer, mark, health }| {
+            SqliteJournal {
+                dir: dir.to_owned(),
+                reader: Arc::new(SqliteReader::new(file_in(dir), Arc::clone(&city))),
+                city,
+                epoch,
+                secret,
+                conn,
+                last,
+                head_hash,
+                encoder: Encoder::default(),
+                import_keys,
+                prune_at: TimeMs::MIN,
+                broken: false,
+                health,
+                sealer,
+                mark,
+                reserve,
+                wal_pages,
+                _lock: lock,
+            }
+        },
+    )
+}
+
+/// What opening finds.
+struct Opened {
+    conn: Connection,
+    wal_pages: Arc<AtomicU32>,
+    epoch: Epoch,
+    secret: Secret,
+    last: Counters,
+    head_hash: Hash,
+    import_keys: ImportKeys,
+    sealer: Sealer,
+    mark: Mark,
+    health: Health,
+}
+
+fn open_locked(
+    dir: &Path,
+    city: &City,
+    mode: FolderMode,
+    may_be_unfinished: bool,
+) -> Result<Opened, JournalError> {
     let mut conn = connect(dir)?;
+    let wal_pages = count_wal_pages(&mut conn)?;
     migrate(&mut conn)?;
+    let health = Health::default();
     let tx = conn.transaction()?;
-    mark(&tx, dir, &city, mode)?;
+    mark(&tx, dir, city, mode)?;
     if !may_be_unfinished && meta::<String>(&tx, UNFINISHED)?.is_some() {
         return Err(JournalError::Folder(format!(
             "the data folder {} holds a migration that was cut; run the same pantau migrate again to its end",
             dir.display()
         )));
     }
+    check_meta(&tx)?;
+    let (last, head_hash) = last(&tx)?;
+    notice_losses(&tx, dir, last.seq, &health)?;
     let epoch = meta::<String>(&tx, "epoch")?.and_then(|text| read_epoch(&text));
     let epoch = epoch.ok_or_else(|| lacks("epoch"))?;
     let secret: [u8; 32] = meta(&tx, "secret")?.ok_or_else(|| lacks("secret"))?;
     tx.commit()?;
-    let (last, head_hash) = last(&conn)?;
+    let mut mark = Mark::open(dir).map_err(io_failure)?;
+    if last.seq > Seq(0) {
+        mark.set(last.seq, &head_hash);
+    }
     let import_keys = ImportKeys::load(&conn)?;
-    Ok(SqliteJournal {
-        dir: dir.to_owned(),
-        reader: Arc::new(SqliteReader::new(file_in(dir), Arc::clone(&city))),
-        city,
+    let sealer = Sealer::open(dir, &conn)?;
+    Ok(Opened {
+        conn,
+        wal_pages,
         epoch,
         secret: Secret(secret),
-        conn,
         last,
         head_hash,
-        encoder: Encoder::default(),
         import_keys,
-        prune_at: TimeMs::MIN,
-        broken: false,
-        _lock: lock,
+        sealer,
+        mark,
+        health,
     })
+}
+
+/// Compares the head with the mark of what was confirmed. Where entries are gone their seqs will be
+/// given out again, so the folder counts anew: under a new epoch no wall takes them for the old ones.
+fn notice_losses(conn: &Connection, dir: &Path, head: Seq, health: &Health) -> Result<(), JournalError> {
+    let loss = match Marked::read(dir) {
+        Some(marked) => marked.loss(head, entry_hash(conn, marked.seq)?),
+        None => None,
+    };
+    if let Some(loss) = loss {
+        conn.execute(
+            "UPDATE meta SET value = ?1 WHERE key = 'epoch'",
+            [Fresh::draw()?.epoch.0.to_string()],
+        )?;
+        mark::record_loss(dir, &loss).map_err(io_failure)?;
+    }
+    if let Some(loss) = mark::newest_loss(dir) {
+        let advice =
+            "look at the disk, compare with other copies; when it is settled, move losses.log away";
+        health.raise(Condition::EntriesLost, format!("{loss}; {advice}"));
+    }
+    Ok(())
+}
+
+pub(super) fn entry_hash(conn: &Connection, seq: Seq) -> Result<Option<Hash>, JournalError> {
+    let sql = "SELECT hash FROM entry WHERE seq = ?1";
+    Ok(conn.query_row(sql, [seq.0.cast_signed()], |row| row.get(0)).optional()?)
 }
 
 /// Takes the folder for this process, until the file is dropped.
@@ -151,6 +243,17 @@ pub(in crate::journal) fn scratch(dir: &Path) -> Result<Connection, JournalError
     Ok(conn)
 }
 
+/// Pages in the write-ahead log, as they are at each commit. In the place of SQLite's own copying back.
+fn count_wal_pages(conn: &mut Connection) -> Result<Arc<AtomicU32>, JournalError> {
+    let wal_pages = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&wal_pages);
+    conn.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
+        counted.store(pages.unsigned_abs(), Ordering::Relaxed);
+        Ok(())
+    }))?;
+    Ok(wal_pages)
+}
+
 pub(in crate::journal) fn connect(dir: &Path) -> Result<Connection, JournalError> {
     let conn = Connection::open(file_in(dir))?;
     conn.busy_timeout(BUSY)?;
@@ -170,6 +273,7 @@ pub(in crate::journal) fn connect(dir: &Path) -> Result<Connection, JournalError
     // What is erased is overwritten, not only unlinked.
     conn.pragma_update(None, "secure_delete", "ON")?;
     conn.set_prepared_statement_cache_capacity(32);
+    sums::teach(&conn)?;
     Ok(conn)
 }
 
@@ -181,6 +285,7 @@ pub(super) fn connect_read_only(file: &Path, cache_kib: u32) -> Result<Connectio
     conn.pragma_update(None, "query_only", true)?;
     conn.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
     conn.set_prepared_statement_cache_capacity(32);
+    sums::teach(&conn)?;
     Ok(conn)
 }
 
@@ -274,6 +379,31 @@ pub(super) fn mark_new(
     put.execute(params!["epoch", epoch.0.to_string()])?;
     put.execute(params!["secret", secret.unwrap_or(&fresh_secret)])?;
     Ok(())
+}
+
+/// The folder's secret is under every code and id that was ever handed out: a bit of it that the disk
+/// changed must not pass. The epoch is not in the sum; a restore gives a new one.
+fn check_meta(conn: &Connection) -> Result<(), JournalError> {
+    match meta::<String>(conn, "sum")? {
+        None => {
+            let sum = meta_sum(conn)?;
+            conn.execute("INSERT INTO meta (key, value) VALUES ('sum', ?1)", [sum])?;
+            Ok(())
+        }
+        Some(sum) if sum == meta_sum(conn)? => Ok(()),
+        Some(_) => Err(lacks("city, mode or secret: the disk or a hand changed one")),
+    }
+}
+
+/// Over city, mode and secret.
+pub(super) fn meta_sum(conn: &Connection) -> Result<String, JournalError> {
+    let mut digest = Sha256::new();
+    for key in ["city", "mode"] {
+        digest.update(meta::<String>(conn, key)?.ok_or_else(|| lacks(key))?);
+        digest.update([0]);
+    }
+    digest.update(meta::<[u8; 32]>(conn, "secret")?.ok_or_else(|| lacks("secret"))?);
+    Ok(hex(&digest.finalize().into()))
 }
 
 pub(super) fn meta<T: FromSql>(conn: &Connection, key: &str) -> Result<Option<T>, JournalError> {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::{bad_row, open};
+use super::{bad_row, open, sums};
 use crate::city::City;
 use crate::journal::codec::{self, Body, PrivatePart};
 use crate::journal::keys::Keys;
@@ -256,13 +256,9 @@ impl Reader for SqliteReader {
 
     fn derived(&self) -> Result<Derived, JournalError> {
         self.with(|conn| {
-            let as_of_seq = conn
-                .query_row("SELECT as_of_seq FROM derived", [], |row| row.get::<_, i64>(0))
-                .optional()?
-                .unwrap_or(0);
             let (last, _) = open::last(conn)?;
             Ok(Derived {
-                as_of_seq: Seq(as_of_seq.cast_unsigned()),
+                as_of_seq: hotspots_as_of(conn)?,
                 hotspots: hotspots(conn, last.seq)?,
                 members: members(conn, last.seq)?,
                 events: events(conn)?,
@@ -273,16 +269,20 @@ impl Reader for SqliteReader {
 
     fn hotspots_at(&self, projection: Projection, seq: Seq) -> Result<Vec<HotspotStateRow>, JournalError> {
         self.with(|conn| {
-            let mut statement = conn.prepare_cached(
-                "SELECT h.id, h.category, s.changed_seq, s.body FROM hotspot h JOIN hotspot_state s \
+            let (hotspot, state) = (sums::HOTSPOT.is_sound("h"), sums::HOTSPOT_STATE.is_sound("s"));
+            let mut statement = conn.prepare_cached(&format!(
+                "SELECT h.id, h.category, s.changed_seq, s.body, {hotspot}, {state} \
+                 FROM hotspot h JOIN hotspot_state s \
                  ON s.projection = h.projection AND s.id = h.id AND s.changed_seq = \
                  (SELECT max(changed_seq) FROM hotspot_state \
                   WHERE projection = h.projection AND id = h.id AND changed_seq <= ?2) \
                  WHERE h.projection = ?1 AND (h.ended_seq IS NULL OR h.ended_seq > ?2) ORDER BY h.id",
-            )?;
+            ))?;
             let mut rows = statement.query(rusqlite::params![projection.key(), seq.0.cast_signed()])?;
             let mut states = Vec::new();
             while let Some(row) = rows.next()? {
+                sums::HOTSPOT.check(row, 4)?;
+                sums::HOTSPOT_STATE.check(row, 5)?;
                 states.push(HotspotStateRow {
                     projection,
                     id: row.get(0)?,
@@ -367,14 +367,25 @@ fn entries(
     Ok(entries)
 }
 
+fn hotspots_as_of(conn: &Connection) -> Result<Seq, JournalError> {
+    let sql = format!("SELECT d.as_of_seq, {} FROM derived d", sums::DERIVED.is_sound("d"));
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut rows = statement.query([])?;
+    let Some(row) = rows.next()? else { return Ok(Seq(0)) };
+    sums::DERIVED.check(row, 1)?;
+    seq(row, 0)
+}
+
 fn hotspots(conn: &Connection, head: Seq) -> Result<Vec<HotspotRow>, JournalError> {
-    let mut statement = conn.prepare_cached(
-        "SELECT projection, id, category, changed_seq, ended_seq, body FROM hotspot \
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT projection, id, category, changed_seq, ended_seq, body, {} FROM hotspot h \
          WHERE ended_seq IS NULL OR ended_seq > ?1 ORDER BY projection, id",
-    )?;
+        sums::HOTSPOT.is_sound("h"),
+    ))?;
     let mut rows = statement.query([ended_after(head)])?;
     let mut hotspots = Vec::new();
     while let Some(row) = rows.next()? {
+        sums::HOTSPOT.check(row, 6)?;
         hotspots.push(hotspot_row(row)?);
     }
     Ok(hotspots)
@@ -399,15 +410,17 @@ fn ended_after(head: Seq) -> i64 {
 }
 
 fn members(conn: &Connection, head: Seq) -> Result<Vec<HotspotMembers>, JournalError> {
-    let mut statement = conn.prepare_cached(
-        "SELECT h.projection, h.id, m.seq, m.report_no, m.received_at, m.core, m.repeats, m.rejections \
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT h.projection, h.id, m.seq, m.report_no, m.received_at, m.core, m.repeats, m.rejections, {} \
          FROM hotspot h \
          JOIN hotspot_member m ON m.projection = h.projection AND m.id = h.id \
          WHERE h.ended_seq IS NULL OR h.ended_seq > ?1 ORDER BY h.projection, h.id, m.seq",
-    )?;
+        sums::HOTSPOT_MEMBER.is_sound("m"),
+    ))?;
     let mut rows = statement.query([ended_after(head)])?;
     let mut members: Vec<HotspotMembers> = Vec::new();
     while let Some(row) = rows.next()? {
+        sums::HOTSPOT_MEMBER.check(row, 8)?;
         let (projection, id) = (projection(row, 0)?, text(row, 1)?);
         let member = HotspotMemberRow {
             seq: seq(row, 2)?,
@@ -426,13 +439,15 @@ fn members(conn: &Connection, head: Seq) -> Result<Vec<HotspotMembers>, JournalE
 }
 
 fn events(conn: &Connection) -> Result<Vec<HotspotEventRow>, JournalError> {
-    let mut statement = conn.prepare_cached(
-        "SELECT projection, seq, at, id, kind, body FROM hotspot_event \
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT projection, seq, at, id, kind, body, {} FROM hotspot_event e \
          ORDER BY seq DESC, projection DESC, id DESC, kind DESC LIMIT ?1",
-    )?;
+        sums::HOTSPOT_EVENT.is_sound("e"),
+    ))?;
     let mut rows = statement.query([EVENTS_MAX as i64])?;
     let mut events = Vec::new();
     while let Some(row) = rows.next()? {
+        sums::HOTSPOT_EVENT.check(row, 6)?;
         events.push(event_row(row)?);
     }
     events.reverse();
@@ -452,13 +467,15 @@ pub(super) fn event_row(row: &Row) -> Result<HotspotEventRow, JournalError> {
 }
 
 fn surges(conn: &Connection) -> Result<Vec<SurgeRow>, JournalError> {
-    let mut statement = conn.prepare_cached(
-        "SELECT projection, seq, n, at, category, area, until_day, body FROM surge \
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT projection, seq, n, at, category, area, until_day, body, {} FROM surge s \
          ORDER BY seq DESC, projection DESC, n DESC LIMIT ?1",
-    )?;
+        sums::SURGE.is_sound("s"),
+    ))?;
     let mut rows = statement.query([SURGES_MAX as i64])?;
     let mut surges = Vec::new();
     while let Some(row) = rows.next()? {
+        sums::SURGE.check(row, 8)?;
         surges.push(surge_row(row)?);
     }
     surges.reverse();

@@ -14,6 +14,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::append::update_derived;
 use super::read::{self, incident_columns};
+use super::sums;
 use super::verify::{VerifyReport, verify_file};
 use super::{file_in, open};
 use crate::journal::codec::Body;
@@ -277,6 +278,7 @@ fn connect(part: &Path) -> Result<Connection, JournalError> {
     conn.pragma_update(None, "synchronous", "OFF")?;
     conn.pragma_update(None, "cache_size", -i64::from(CACHE_KIB))?;
     conn.set_prepared_statement_cache_capacity(32);
+    sums::teach(&conn)?;
     Ok(conn)
 }
 

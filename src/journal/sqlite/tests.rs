@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rusqlite::Connection;
+use rusqlite::fallible_iterator::FallibleIterator;
 use tempfile::TempDir;
 
 use super::*;
@@ -359,9 +360,13 @@ fn a_row_that_differs_from_its_entries_is_found() {
         ("DELETE FROM incident WHERE no = 2", Some(3), "incident 2 has no row"),
         ("UPDATE import_key_new SET report_no = 77", None, "an import row leads to report 77"),
         ("UPDATE idempotency SET report_no = 77", None, "an idempotency key leads to report 77"),
-        ("INSERT INTO derived VALUES (1, 500)", None, "the hotspots stand at an entry that is not there"),
-        // Cut at the end: what the entries left behind tells.
-        ("DELETE FROM entry WHERE seq >= 7", None, "report 4 has a row but no entry"),
+        (
+            "INSERT INTO derived (only_row, as_of_seq) VALUES (1, 500)",
+            None,
+            "the hotspots stand at an entry that is not there",
+        ),
+        // Cut at the end: the mark beside the database tells.
+        ("DELETE FROM entry WHERE seq >= 7", Some(7), "entries 7 to 9 were acknowledged and are gone"),
     ] {
         check_tampering(sql, seq, says);
     }
@@ -376,4 +381,171 @@ fn the_head_hash_tells_a_shorter_history_from_the_whole() {
     open(&longer).append(vec![Command::Tick], NOW, None).unwrap();
     assert_ne!(verified(&longer).head_hash, before);
     assert_eq!(verified(&whole).head_hash, before);
+}
+
+/// A history with a checkpoint at every entry; the mark beside it is taken away.
+fn sealed_history(dir: &TempDir) {
+    let mut journal = open(dir);
+    journal.sealer.every = 1;
+    for minute in 0..9 {
+        journal.append(vec![report(|_| {})], NOW.plus_ms(minute * 60_000), None).unwrap();
+    }
+    journal.seal().unwrap();
+    drop(journal);
+    std::fs::remove_file(dir.path().join("durable.mark")).unwrap();
+}
+
+/// Writes all hashes from `seq` on anew, as somebody does who knows how the chain is made.
+fn restamp(conn: &Connection, seq: i64) {
+    use crate::journal::codec::{CHAIN_START, chain};
+    let before = conn.query_row("SELECT hash FROM entry WHERE seq = ?1", [seq - 1], |row| row.get(0));
+    let mut hash = before.unwrap_or(CHAIN_START);
+    let last: i64 = conn.query_row("SELECT max(seq) FROM entry", [], |row| row.get(0)).unwrap();
+    for seq in seq..=last {
+        let (at, body): (i64, String) = conn
+            .query_row("SELECT at, body FROM entry WHERE seq = ?1", [seq], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .unwrap();
+        hash = chain(&hash, Seq(seq.cast_unsigned()), TimeMs(at), &body);
+        conn.execute("UPDATE entry SET hash = ?1 WHERE seq = ?2", rusqlite::params![hash, seq]).unwrap();
+    }
+}
+
+#[test]
+fn six_ways_of_tampering_are_found_at_the_first_bad_entry() {
+    let swap = "UPDATE entry SET seq = 99 WHERE seq = 4; UPDATE entry SET seq = 4 WHERE seq = 5; \
+                UPDATE entry SET seq = 5 WHERE seq = 99";
+    let insert = "UPDATE entry SET seq = -(seq + 1) WHERE seq >= 4; UPDATE entry SET seq = -seq WHERE seq < 0; \
+                  INSERT INTO entry SELECT 4, at, kind, body, hash FROM entry WHERE seq = 3";
+    for (kind, sql, first) in [
+        ("change", "UPDATE entry SET body = replace(body, '12', '13') WHERE seq = 4", 4),
+        ("drop", "DELETE FROM entry WHERE seq = 4", 5),
+        ("swap", swap, 4),
+        ("insert", insert, 4),
+        (
+            "truncate",
+            "DELETE FROM entry WHERE seq >= 6; DELETE FROM report WHERE seq >= 6; \
+                      DELETE FROM incident WHERE opened_seq >= 6",
+            6,
+        ),
+        (
+            "restamp",
+            "UPDATE entry SET at = at + 1 WHERE seq = 4; \
+                     UPDATE report SET received_at = received_at + 1, occurred_at = occurred_at + 1 WHERE seq = 4; \
+                     UPDATE incident SET opened_at = opened_at + 1, updated_at = updated_at + 1, due_at = due_at + 1 \
+                     WHERE opened_seq = 4",
+            4,
+        ),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        sealed_history(&dir);
+        assert_eq!(verified(&dir).faults, [], "before {kind}");
+        let conn = raw(&dir);
+        conn.execute_batch(sql).unwrap();
+        if kind == "restamp" {
+            restamp(&conn, 4);
+        }
+        let found = verified(&dir);
+        assert_eq!(found.faults.first().and_then(|fault| fault.seq), Some(Seq(first)), "{kind}: {found:?}");
+    }
+}
+
+#[test]
+fn a_noted_checkpoint_tells_a_cut_history_whose_seals_and_mark_were_cut_too() {
+    let dir = tempfile::tempdir().unwrap();
+    sealed_history(&dir);
+    let noted = verified(&dir).noted.unwrap();
+    assert_eq!(noted.to_string().parse::<Noted>(), Ok(noted));
+    let against = |dir: &TempDir| verify_against(dir.path(), Some(noted), &mut |_, _| {}).unwrap();
+    assert_eq!(against(&dir).faults, []);
+    let cut = "DELETE FROM entry WHERE seq >= 6; DELETE FROM report WHERE seq >= 6; \
+               DELETE FROM incident WHERE opened_seq >= 6; DELETE FROM checkpoint WHERE seq >= 6";
+    raw(&dir).execute_batch(cut).unwrap();
+    assert_eq!(verified(&dir).faults, []);
+    let faults = against(&dir).faults;
+    assert!(faults[0].seq == Some(Seq(6)) && faults[0].message.contains("noted"), "{faults:?}");
+}
+
+#[test]
+fn an_older_copy_in_the_place_of_the_journal_is_said_loudly_and_counts_anew() {
+    let (dir, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    some_history(&dir);
+    std::fs::copy(file_in(dir.path()), file_in(copy.path())).unwrap();
+    let mut journal = open(&dir);
+    let before = journal.head();
+    assert_eq!(journal.health().standing(), []);
+    journal.append(vec![report(|_| {})], NOW.plus_ms(90_000), None).unwrap();
+    drop(journal);
+    std::fs::copy(file_in(copy.path()), file_in(dir.path())).unwrap();
+    for _ in 0..2 {
+        let journal = open(&dir);
+        let standing = journal.health().standing();
+        assert_eq!(standing[0].0, Condition::EntriesLost);
+        assert!(standing[0].1.contains("entries 10 to 10 were acknowledged and are gone"), "{standing:?}");
+        assert_ne!(journal.head().epoch, before.epoch);
+    }
+    assert!(verified(&dir).loss.is_some());
+}
+
+#[test]
+fn an_older_pantau_refuses_tables_of_a_newer_one() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(&dir));
+    raw(&dir).execute("INSERT INTO migration VALUES ('9999_tomorrow', 'x')", []).unwrap();
+    let sentence = refused(&dir, testing::city(), FolderMode::Live);
+    assert!(
+        sentence.contains("a newer pantau has changed the tables of this folder (9999_tomorrow)"),
+        "{sentence}"
+    );
+}
+
+#[test]
+fn a_bit_of_the_secret_that_the_disk_changed_does_not_pass() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(&dir));
+    raw(&dir).execute("UPDATE meta SET value = randomblob(32) WHERE key = 'secret'", []).unwrap();
+    assert!(refused(&dir, testing::city(), FolderMode::Live).contains("city, mode or secret"));
+}
+
+/// Each migration is broken off after each of its statements, as a power cut leaves it: the next open heals it.
+#[test]
+fn a_migration_that_is_cut_at_any_statement_heals_at_the_next_open() {
+    for (at, (name, sql)) in super::open::MIGRATIONS.iter().enumerate() {
+        let mut cut_after = 0;
+        loop {
+            let dir = tempfile::tempdir().unwrap();
+            let conn = raw(&dir);
+            conn.execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA cache_size = 1; \
+                 CREATE TABLE migration (name TEXT NOT NULL PRIMARY KEY, sha256 TEXT NOT NULL) STRICT",
+            )
+            .unwrap();
+            for (name, sql) in &super::open::MIGRATIONS[..at] {
+                use sha2::{Digest, Sha256};
+                conn.execute_batch(sql).unwrap();
+                let digest = crate::journal::codec::hex(&Sha256::digest(sql).into());
+                conn.execute("INSERT INTO migration VALUES (?1, ?2)", [*name, &digest]).unwrap();
+            }
+            conn.execute_batch("BEGIN IMMEDIATE").unwrap();
+            let mut statements = rusqlite::Batch::new(&conn, sql);
+            let mut done = 0;
+            while done < cut_after {
+                let Some(mut statement) = statements.next().unwrap() else { break };
+                statement.raw_execute().unwrap();
+                done += 1;
+            }
+            let after = tempfile::tempdir().unwrap();
+            for name in ["pantau.db", "pantau.db-wal"] {
+                std::fs::copy(dir.path().join(name), after.path().join(name)).unwrap();
+            }
+            some_history(&after);
+            assert_eq!(verified(&after).faults, [], "{name} cut after statement {done}");
+            if done < cut_after {
+                break;
+            }
+            cut_after += 1;
+        }
+        assert!(cut_after > 1, "{name} has statements");
+    }
 }

@@ -56,6 +56,8 @@ enum Blow {
     Cut(Cut),
     /// A flush fails; the power goes once the server has stopped acknowledging.
     FailedFlush,
+    /// The disk is full for a while; the power goes once reports are taken again.
+    Full,
 }
 
 #[derive(Debug, Default)]
@@ -68,6 +70,8 @@ pub struct Tally {
     pub torn: u32,
     /// Rounds in which a flush failed.
     pub failed_flushes: u32,
+    /// Rounds in which the disk was full for a while.
+    pub full: u32,
     /// Acknowledged, and not there afterwards.
     pub lost: usize,
     /// There more than once.
@@ -82,10 +86,20 @@ impl Tally {
     }
 
     pub fn line(&self, seed: u64) -> String {
-        let Tally { rounds, acknowledged, retried, cuts, torn, failed_flushes, lost, doubled, faults } =
-            self;
+        let Tally {
+            rounds,
+            acknowledged,
+            retried,
+            cuts,
+            torn,
+            failed_flushes,
+            full,
+            lost,
+            doubled,
+            faults,
+        } = self;
         format!(
-            "rounds={rounds} cuts={cuts} torn={torn} failed_flushes={failed_flushes} acknowledged={acknowledged} \
+            "rounds={rounds} cuts={cuts} torn={torn} failed_flushes={failed_flushes} full={full} acknowledged={acknowledged} \
              retried={retried} lost={lost} doubled={doubled} faults={} seed={seed}",
             faults.len()
         )
@@ -145,7 +159,9 @@ struct ServerProcess {
 impl ServerProcess {
     fn start(plan: &Plan, folder: &Path) -> anyhow::Result<ServerProcess> {
         let mut command = Command::new(&plan.program);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--trust-loopback", "--data"]).arg(folder);
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--trust-loopback", "--reserve-mib", "1", "--data"])
+            .arg(folder);
         command.arg("--city").arg(&plan.city).current_dir(folder);
         for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("PANTAU_"))
         {
@@ -168,15 +184,19 @@ impl ServerProcess {
         Ok(Client::new(&self.url)?)
     }
 
-    /// Waits until it says that it takes nothing more; the clients' posts bring it there.
-    fn wait_until_read_only(&self) -> anyhow::Result<()> {
+    /// Waits until it says that it takes reports, or that it does not; the clients' posts bring it there.
+    fn wait_until_ready(&self, ready: bool) -> anyhow::Result<()> {
         let client = self.client()?;
         loop {
-            match client.get("/readyz") {
-                Ok(_) => thread::yield_now(),
-                Err(e) if e.to_string().contains("503") => return Ok(()),
+            let found = match client.get("/readyz") {
+                Ok(_) => true,
+                Err(e) if e.to_string().contains("503") => false,
                 Err(e) => return Err(e.into()),
+            };
+            if found == ready {
+                return Ok(());
             }
+            thread::yield_now();
         }
     }
 
@@ -194,12 +214,14 @@ impl Tally {
         let blow = match (disk, chance.below(8)) {
             (Disk::Real, _) | (Disk::PowerCut, 0) => Blow::Kill,
             (Disk::PowerCut, 1) => Blow::FailedFlush,
-            (Disk::PowerCut, 2..=4) => Blow::Cut(Cut::Clean),
+            (Disk::PowerCut, 2) => Blow::Full,
+            (Disk::PowerCut, 3..=4) => Blow::Cut(Cut::Clean),
             (Disk::PowerCut, _) => Blow::Cut(Cut::Torn { seed: chance.draw() }),
         };
         self.cuts += u32::from(blow != Blow::Kill);
         self.torn += u32::from(matches!(blow, Blow::Cut(Cut::Torn { .. })));
         self.failed_flushes += u32::from(blow == Blow::FailedFlush);
+        self.full += u32::from(blow == Blow::Full);
         blow
     }
 }
@@ -222,7 +244,14 @@ impl Load<'_> {
                 Blow::Cut(how) => disk.cut(how),
                 Blow::FailedFlush => {
                     disk.behave(|manners| manners.fail_next_sync = true);
-                    server.wait_until_read_only()?;
+                    server.wait_until_ready(false)?;
+                    disk.cut(Cut::Clean);
+                }
+                Blow::Full => {
+                    disk.fill(0);
+                    server.wait_until_ready(false)?;
+                    disk.behave(|manners| manners.room = None);
+                    server.wait_until_ready(true)?;
                     disk.cut(Cut::Clean);
                 }
             }
@@ -230,7 +259,7 @@ impl Load<'_> {
         })?;
         match blow {
             Blow::Kill => disk.shut_down()?,
-            Blow::Cut(_) | Blow::FailedFlush => disk.unmount()?,
+            Blow::Cut(_) | Blow::FailedFlush | Blow::Full => disk.unmount()?,
         }
         Ok(unanswered)
     }

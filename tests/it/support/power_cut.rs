@@ -91,11 +91,6 @@ impl PowerCut {
         disk.manners.room = Some(disk.used() + spare);
     }
 
-    /// Flushes that were asked for so far.
-    pub fn syncs(&self) -> u64 {
-        lock(&self.disk).syncs
-    }
-
     /// The power goes: from now on every call fails, and the backing folder holds what survived.
     pub fn cut(&self, how: Cut) {
         let mut disk = lock(&self.disk);
@@ -152,7 +147,6 @@ struct Disk {
     nodes: HashMap<u64, Node>,
     names: HashMap<PathBuf, u64>,
     next: u64,
-    syncs: u64,
     manners: Manners,
     dead: bool,
 }
@@ -165,7 +159,6 @@ impl Disk {
             nodes: HashMap::from([(INodeNo::ROOT.0, top)]),
             names: HashMap::from([(PathBuf::new(), INodeNo::ROOT.0)]),
             next: INodeNo::ROOT.0 + 1,
-            syncs: 0,
             manners: Manners::default(),
             dead: false,
         };
@@ -280,7 +273,6 @@ impl Disk {
     }
 
     fn sync(&mut self, number: INodeNo) -> Result<(), Errno> {
-        self.syncs += 1;
         let lies = self.manners.lies;
         let fails = std::mem::take(&mut self.manners.fail_next_sync);
         let node = self.node(number)?;

@@ -1,15 +1,18 @@
-//! Proves that nobody edited history: the chain from its start, then every row against it.
+//! Proves that nobody edited history: the chain from its start, the checkpoints over it, then every row
+//! against it, and the file itself.
 //!
 //! Streams; what it holds in memory does not grow with the journal. It reads one snapshot through a
 //! read-only connection of its own, so it works beside a running server, and it needs no city pack.
 
 mod incidents;
+mod seals;
 
 use std::iter::Peekable;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::checkpoint::Noted;
 use super::read::{self, report_columns, text};
 use super::{file_in, open};
 use crate::journal::codec::{Body, CHAIN_START, Hash, chain, hex};
@@ -35,6 +38,14 @@ pub struct VerifyReport {
     /// Hash of the newest entry, in hex. It stands for all of history: keep it elsewhere, and a
     /// journal that was rewritten as a whole, or cut at its end, can be told from this one.
     pub head_hash: String,
+    /// The head as it can be written down outside of this machine; `None` where nothing is written yet.
+    pub noted: Option<Noted>,
+    /// Checkpoints that are under this folder's key and hold.
+    pub checkpoints: u64,
+    /// Checkpoints that cannot be checked: the key that they were made with is not here.
+    pub unchecked: u64,
+    /// What was lost before, as it is on record beside the database.
+    pub loss: Option<String>,
     /// The first faults, at most 100.
     pub faults: Vec<VerifyFault>,
     pub faults_total: u64,
@@ -53,6 +64,18 @@ pub struct VerifyFault {
 /// # Errors
 /// Where the file cannot be read at all. What is wrong in it is in the report.
 pub fn verify(dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport, JournalError> {
+    verify_against(dir, None, progress)
+}
+
+/// As [`verify`], and against a checkpoint that was written down elsewhere.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_against(
+    dir: &Path,
+    noted: Option<Noted>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<VerifyReport, JournalError> {
     let file = file_in(dir);
     if !file.is_file() {
         return Err(JournalError::Folder(format!(
@@ -60,15 +83,44 @@ pub fn verify(dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyRe
             dir.display()
         )));
     }
-    verify_file(&file, progress)
+    // Before the snapshot is taken: beside a running server the mark moves on.
+    let beside = seals::Beside::read(dir)?;
+    verify_beside(&file, beside, noted, progress)
 }
 
-/// As [`verify`], of a database file.
+/// As [`verify`], of a database file that nothing lies beside.
 pub(in crate::journal::sqlite) fn verify_file(
     file: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<VerifyReport, JournalError> {
+    verify_beside(file, seals::Beside::default(), None, progress)
+}
+
+fn verify_beside(
+    file: &Path,
+    beside: seals::Beside,
+    noted: Option<Noted>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<VerifyReport, JournalError> {
     let conn = open::connect_read_only(file, CACHE_KIB)?;
+    std::thread::scope(|scope| {
+        let pages = scope.spawn(|| seals::faults_of_pages(file));
+        let mut found = verify_rows(&conn, &beside, noted, progress)?;
+        let pages = pages.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        found.loss = beside.loss;
+        for message in pages? {
+            found.add(VerifyFault { seq: None, message });
+        }
+        Ok(found)
+    })
+}
+
+fn verify_rows(
+    conn: &Connection,
+    beside: &seals::Beside,
+    noted: Option<Noted>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<VerifyReport, JournalError> {
     let snapshot = conn.unchecked_transaction()?;
     let total = snapshot.query_row(
         "SELECT (SELECT count(*) FROM entry) + (SELECT count(*) FROM report) + (SELECT count(*) FROM action)",
@@ -82,7 +134,9 @@ pub(in crate::journal::sqlite) fn verify_file(
         total: total.unsigned_abs(),
         progress,
     };
-    verifier.entries()?;
+    verifier.entries(&mut seals::Seals::read(&snapshot, beside, noted)?)?;
+    verifier.meta()?;
+    verifier.sums()?;
     verifier.incidents()?;
     verifier.pointers()?;
     (verifier.progress)(verifier.total, verifier.total);
@@ -116,7 +170,7 @@ struct StoredAction {
 
 impl Verifier<'_> {
     /// Chain, numbers, times, private parts; report and action rows against their entries.
-    fn entries(&mut self) -> Result<(), JournalError> {
+    fn entries(&mut self, seals: &mut seals::Seals) -> Result<(), JournalError> {
         let conn = self.conn;
         let keys = Interner::default();
         let mut reports =
@@ -135,6 +189,7 @@ impl Verifier<'_> {
             let (seq, at) = (Seq(row.get::<_, i64>(0)?.cast_unsigned()), TimeMs(row.get(1)?));
             let body = text(row, 3)?;
             self.link(&mut link, seq, at, body, row.get(4)?);
+            self.seal(seals, &link);
             match Body::parse(seq, body) {
                 Ok(body) => {
                     if body.kind() != text(row, 2)? {
@@ -151,6 +206,8 @@ impl Verifier<'_> {
         }
         self.found.head = link.seq;
         self.found.head_hash = hex(&link.hash);
+        self.found.noted = (link.seq > Seq(0)).then(|| Noted::of(link.seq, &link.hash));
+        self.ends(seals, link.seq);
         for report in reports {
             self.stray(format!("report {} has a row but no entry", report?.no));
         }
@@ -315,9 +372,15 @@ impl Verifier<'_> {
     }
 
     fn add(&mut self, fault: VerifyFault) {
-        self.found.faults_total += 1;
-        if self.found.faults.len() < FAULTS_NAMED_MAX {
-            self.found.faults.push(fault);
+        self.found.add(fault);
+    }
+}
+
+impl VerifyReport {
+    fn add(&mut self, fault: VerifyFault) {
+        self.faults_total += 1;
+        if self.faults.len() < FAULTS_NAMED_MAX {
+            self.faults.push(fault);
         }
     }
 }
