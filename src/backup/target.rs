@@ -24,7 +24,14 @@ pub(super) struct Target {
 #[derive(Debug)]
 pub(super) struct LockedTarget {
     target: Target,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for LockedTarget {
+    /// Not only closed: a process that this one begins at the same moment holds the file a little longer.
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
+    }
 }
 
 impl std::ops::Deref for LockedTarget {
@@ -54,7 +61,7 @@ impl Target {
         let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
         let lock = lock.map_err(|e| self.unusable(&e.to_string()))?;
         match lock.try_lock() {
-            Ok(()) => Ok(LockedTarget { target: self, _lock: lock }),
+            Ok(()) => Ok(LockedTarget { target: self, lock }),
             Err(TryLockError::WouldBlock) => {
                 Err(self.unusable("another pantau is writing to it just now; wait until it is done"))
             }
