@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::manifest::{self, FileRef, Manifest};
 use super::{BackupError, Sealer};
+use crate::journal::HeldLock;
 
 /// A file that is being written ends so until it is whole.
 const UNFINISHED: &str = ".part";
@@ -24,14 +25,7 @@ pub(super) struct Target {
 #[derive(Debug)]
 pub(super) struct LockedTarget {
     target: Target,
-    lock: File,
-}
-
-impl Drop for LockedTarget {
-    /// Not only closed: a process that this one begins at the same moment holds the file a little longer.
-    fn drop(&mut self) {
-        let _ = self.lock.unlock();
-    }
+    _lock: HeldLock,
 }
 
 impl std::ops::Deref for LockedTarget {
@@ -61,7 +55,7 @@ impl Target {
         let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
         let lock = lock.map_err(|e| self.unusable(&e.to_string()))?;
         match lock.try_lock() {
-            Ok(()) => Ok(LockedTarget { target: self, lock }),
+            Ok(()) => Ok(LockedTarget { target: self, _lock: HeldLock::of(lock) }),
             Err(TryLockError::WouldBlock) => {
                 Err(self.unusable("another pantau is writing to it just now; wait until it is done"))
             }

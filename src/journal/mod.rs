@@ -17,6 +17,7 @@ mod decide;
 mod fold;
 mod identity;
 mod keys;
+mod lock;
 mod memory;
 #[cfg(test)]
 mod naive;
@@ -37,6 +38,7 @@ mod testing;
 mod wire;
 
 pub use copy::{Copied, migrate, verify_database, verify_database_against};
+pub use lock::HeldLock;
 pub use memory::MemoryJournal;
 pub use place::Place;
 pub use postgis::{PostgisJournal, PostgisStandby, StoreUrl};

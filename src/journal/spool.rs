@@ -6,13 +6,13 @@
 //! stores that key in the commit of the report, so a report that is handed on twice is stored once. What
 //! was handed on is erased from here but for its code and number.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::JournalError;
+use super::{HeldLock, JournalError};
 use crate::model::{ReportNo, TimeMs};
 
 const TABLES: &str = "
@@ -32,7 +32,7 @@ const TABLES: &str = "
 pub struct Spool {
     conn: Mutex<Connection>,
     /// Held until the spool is dropped.
-    _lock: File,
+    _lock: HeldLock,
 }
 
 /// A report that is not in the journal yet.
@@ -127,7 +127,7 @@ impl Spool {
         // What was handed on is overwritten, not only unlinked.
         conn.pragma_update(None, "secure_delete", "ON")?;
         conn.execute_batch(TABLES)?;
-        Ok(Spool { conn: Mutex::new(conn), _lock: lock })
+        Ok(Spool { conn: Mutex::new(conn), _lock: HeldLock::of(lock) })
     }
 
     fn conn(&self) -> MutexGuard<'_, Connection> {

@@ -31,7 +31,6 @@ pub(super) use open::{connect, scratch};
 pub use restore::Restoring;
 pub use verify::{VerifyFault, VerifyReport, verify, verify_against};
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -45,7 +44,7 @@ use self::read::SqliteReader;
 use self::reserve::Reserve;
 use super::codec::{Encoder, Hash};
 use super::decide::Counters;
-use super::{DerivedUpdate, Head, Journal, JournalError, Reader};
+use super::{DerivedUpdate, Head, HeldLock, Journal, JournalError, Reader};
 use crate::city::City;
 use crate::health::{Condition, Health};
 use crate::model::{Command, Epoch, Outcome, Secret, TimeMs};
@@ -75,7 +74,7 @@ pub struct SqliteJournal {
     wal_pages: Arc<AtomicU32>,
     reader: Arc<SqliteReader>,
     /// Held until the journal is dropped.
-    _lock: File,
+    _lock: HeldLock,
 }
 
 impl SqliteJournal {

@@ -1,6 +1,6 @@
 //! Opening a data folder: its lock, its migrations, and whether it is the one that was meant.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -20,11 +20,11 @@ use super::reserve::Reserve;
 use super::{SqliteJournal, file_in, io_failure, sums};
 use crate::city::City;
 use crate::health::{Condition, Health};
-use crate::journal::JournalError;
 use crate::journal::codec::{CHAIN_START, Encoder, Hash, hex};
 use crate::journal::copy::UNFINISHED;
 use crate::journal::decide::Counters;
 use crate::journal::identity::{Fresh, read_epoch};
+use crate::journal::{HeldLock, JournalError};
 use crate::model::{Epoch, Secret, Seq, TimeMs};
 
 /// What a data folder is for; marked when it is made, for good.
@@ -211,7 +211,7 @@ pub(super) fn entry_hash(conn: &Connection, seq: Seq) -> Result<Option<Hash>, Jo
 pub(super) fn lock(
     dir: &Path,
     folder: &dyn Fn(std::io::Error) -> JournalError,
-) -> Result<File, JournalError> {
+) -> Result<HeldLock, JournalError> {
     let path = dir.join("lock");
     let mut file = OpenOptions::new()
         .read(true)
@@ -232,7 +232,7 @@ pub(super) fn lock(
     }
     file.set_len(0).and_then(|()| file.rewind()).map_err(folder)?;
     writeln!(file, "{}", std::process::id()).map_err(folder)?;
-    Ok(file)
+    Ok(HeldLock::of(file))
 }
 
 /// Tables without marks, in a file for a look: fast, not durable.

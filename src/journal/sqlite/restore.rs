@@ -19,7 +19,9 @@ use super::verify::{VerifyReport, verify_file};
 use super::{file_in, open};
 use crate::journal::codec::Body;
 use crate::journal::keys::Interner;
-use crate::journal::{DerivedUpdate, Identity, IncidentRow, JournalError, StoredEntry, SurgeRow, fold};
+use crate::journal::{
+    DerivedUpdate, HeldLock, Identity, IncidentRow, JournalError, StoredEntry, SurgeRow, fold,
+};
 use crate::model::{Fact, IncidentNo, ReportFact, ReportNo, Seq, TimeMs};
 
 const CACHE_KIB: u32 = 65_536;
@@ -34,7 +36,7 @@ pub struct Restoring {
     conn: Connection,
     keys: Interner,
     sources: HashMap<String, i64>,
-    _lock: File,
+    _lock: HeldLock,
 }
 
 impl Restoring {
