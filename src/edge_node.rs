@@ -108,6 +108,7 @@ impl EdgeParts {
             pulse: self.pulse,
             spool: None,
             hand_in: None,
+            ship: None,
         })?;
         Ok(EdgeServer { server, ended })
     }
