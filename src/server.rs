@@ -21,10 +21,11 @@ use crate::city::City;
 use crate::clock::{Clock, ReplayClock, SystemClock};
 use crate::config::ServeSettings;
 use crate::edge::{Desk, NodeSettings, Publication};
-use crate::engine::Engine;
+use crate::engine::{Engine, Scrub};
 use crate::feed::{TextSearch, Views};
 use crate::journal::{
-    FolderMode, HandIn, Journal, Place, PostgisStandby, Pseudonyms, Spool, SqliteJournal, Standby, StoreUrl,
+    FolderMode, HandIn, Journal, Place, PostgisStandby, Pseudonyms, Spool, SqliteJournal, Standby,
+    StoreUrl, is_journal,
 };
 use crate::model::{IdKey, Secret};
 use crate::service::Service;
@@ -231,6 +232,10 @@ impl Server {
         let folder = journal.folder().map(Path::to_owned);
         let (engine, thread) = Engine::start(journal, city.clone(), clock.clone())?;
         let running = Running { engine, thread, secret, pseudonyms, mode, spool: None, hand_in: None };
+        // A journal that is not in the folder is looked after by its database.
+        if let Some(data) = folder.as_deref().filter(|data| is_journal(data)) {
+            Scrub::default().start(data, &running.engine, clock.clone())?;
+        }
         let ship = match (folder, &sharing.ship) {
             (Some(data), Some(to)) => Some(Ship::start(&data, to.clone(), &running.engine, clock.clone())?),
             _ => None,

@@ -223,15 +223,8 @@ impl Shipper {
             }
         }
         let rest = apart.saturating_sub(self.watch.clock.monotonic().saturating_sub(began));
-        let ends = async {
-            while published.changed().await.is_ok() {
-                self.watch.waits_since(self.watch.clock.monotonic());
-            }
-        };
-        match tokio::time::timeout(rest, ends).await {
-            Ok(()) => published.changed().await,
-            Err(_) => Ok(()),
-        }
+        tokio::time::sleep(rest).await;
+        published.has_changed().map(drop)
     }
 
     fn round(&mut self, began: Duration) -> Next {
