@@ -236,7 +236,7 @@ impl MapMatcher<'_> {
             return true;
         }
         let title = self.map.title(incident, self.projection);
-        let title = format!("{} {}", title.id, title.en).to_lowercase();
+        let title = format!("{} {}", title.id(), title.en()).to_lowercase();
         self.words.match_incident(incident.no, &title)
     }
 }

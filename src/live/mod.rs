@@ -20,6 +20,7 @@ mod sorted;
 mod state_hash;
 mod tally;
 mod timeline;
+mod title;
 mod words;
 mod writer;
 
@@ -35,5 +36,6 @@ pub use restore::Restorer;
 pub use snapshot::{Snapshot, SnapshotError};
 pub use state_hash::StateHash;
 pub use tally::Summary;
+pub use title::Title;
 pub use words::Words;
 pub use writer::LiveWriter;

@@ -11,7 +11,7 @@ use super::member::Member;
 use super::pyramid::{Cells, Region};
 use super::tally::Summary;
 use super::timeline::Timeline;
-use crate::city::Text;
+use super::title::Title;
 use crate::journal::IncidentRow;
 use crate::model::{
     Bbox, Cell, EARTH_RADIUS_M, IncidentNo, LEVEL_MAX, LngLat, Projection, TimeMs, great_circle_m,
@@ -469,8 +469,8 @@ impl LiveMap {
     /// Most orders are those of columns that members have.
     fn rank(&self, sort: Sort, member: &Member) -> Option<Cursor> {
         let value = match sort {
-            Sort::NewestFirst => -member.opened_at().0,
-            Sort::OldestFirst => member.opened_at().0,
+            Sort::NewestFirst => -member.opened_at.0,
+            Sort::OldestFirst => member.opened_at.0,
             Sort::MostReportsFirst => -i64::from(member.reports),
             Sort::LatestChangeFirst | Sort::DueFirst => {
                 return self.incident(member.no).map(|i| sort.rank(i));
@@ -514,15 +514,9 @@ impl LiveMap {
         Found { matched: archived.matched, incidents: archived.incidents, next }
     }
 
-    /// What an incident is called on screens: "Sampah di Gamalama".
-    pub fn title(&self, incident: &Incident, projection: Projection) -> Text {
-        let name = &self.city.category(incident.category).name;
-        match incident.area(projection) {
-            Some(area) => {
-                let area = &self.city.areas.get(area).name;
-                Text { id: format!("{} di {area}", name.id), en: format!("{} in {area}", name.en) }
-            }
-            None => name.clone(),
-        }
+    /// What an incident is called on screens.
+    pub fn title(&self, incident: &Incident, projection: Projection) -> Title<'_> {
+        let area = incident.area(projection).map(|area| self.city.areas.get(area).name.as_str());
+        Title { category: &self.city.category(incident.category).name, area }
     }
 }
