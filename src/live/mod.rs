@@ -5,6 +5,7 @@
 //! changes, and is one consistent moment for as many readers as like.
 
 mod cell_range;
+mod day;
 mod filter;
 pub mod hotspots;
 mod incident;

@@ -4,11 +4,12 @@ use std::cmp::Reverse;
 use std::ops::Bound;
 
 use super::cell_range::CellRange;
+use super::day::KeyCounts;
 use super::filter::Filter;
 use super::incident::Incident;
 use super::map::LiveMap;
 use super::member::Member;
-use super::pyramid::{Cells, Region};
+use super::pyramid::{Cells, Matcher, Region};
 use super::tally::Summary;
 use super::timeline::Timeline;
 use super::title::Title;
@@ -326,15 +327,18 @@ impl LiveMap {
     pub fn stats(&self, projection: Projection, filter: &Filter) -> Stats {
         let any_status = filter.of_any_status();
         let matcher = self.matcher(&any_status, projection);
-        let today = |set: &Timeline| {
+        let today = |counts: &KeyCounts, set: &Timeline| {
+            if matcher.is_by_key() {
+                return counts.count(|key| matcher.key(key));
+            }
             let incidents = set.since(self.day.0).filter_map(|(_, no)| self.incident(no));
             incidents.filter(|incident| matcher.incident(incident)).count() as u32
         };
         Stats {
             matched: self.pyramid.summary(&self.matcher(filter, projection)),
             by_status: self.pyramid.summary(&matcher).by_status,
-            opened_today: today(&self.by_opened),
-            resolved_today: today(&self.by_resolved),
+            opened_today: today(&self.day_counts.opened, &self.by_opened),
+            resolved_today: today(&self.day_counts.resolved, &self.by_resolved),
         }
     }
 
