@@ -23,10 +23,12 @@ pub enum Condition {
     EntriesLost,
     /// The machine's clock is behind the newest entry.
     ClockBehind,
+    /// The second place that entries are shipped to is not up to date: gone, full, or too slow.
+    NotShipped,
 }
 
 impl Condition {
-    pub const ALL: [Condition; 7] = [
+    pub const ALL: [Condition; 8] = [
         Condition::ReadOnly,
         Condition::StandsBy,
         Condition::DatabaseAway,
@@ -34,6 +36,7 @@ impl Condition {
         Condition::DiskFull,
         Condition::EntriesLost,
         Condition::ClockBehind,
+        Condition::NotShipped,
     ];
 
     /// Its name in answers and figures.
@@ -46,6 +49,7 @@ impl Condition {
             Condition::DiskFull => "disk-full",
             Condition::EntriesLost => "entries-lost",
             Condition::ClockBehind => "clock-behind",
+            Condition::NotShipped => "not-shipped",
         }
     }
 
@@ -56,7 +60,8 @@ impl Condition {
             Condition::DatabaseAway
             | Condition::PromiseBroken
             | Condition::EntriesLost
-            | Condition::ClockBehind => false,
+            | Condition::ClockBehind
+            | Condition::NotShipped => false,
         }
     }
 }

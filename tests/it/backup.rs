@@ -409,6 +409,20 @@ fn a_restore_overwrites_nothing_and_goes_on_after_a_cut() {
 }
 
 #[test]
+fn nothing_is_taken_away_from_a_restore_in_the_middle_of_its_reading() {
+    let place = Place::new();
+    drop(some_history(&place));
+    place.backup();
+    let mut refused = String::new();
+    backup::restore(&place.target(), &place.anew(), &Opener::default(), &mut |_, _, _| {
+        refused = place.refused();
+    })
+    .unwrap();
+    assert!(refused.contains("another pantau is writing or restoring it"), "{refused}");
+    place.backup();
+}
+
+#[test]
 fn history_that_was_edited_in_the_backup_is_not_restored() {
     use std::io::{Read, Write};
     let place = Place::new();

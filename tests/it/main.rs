@@ -23,6 +23,7 @@ mod http;
 mod live_law;
 mod nodes;
 mod service;
+mod ship;
 mod slow;
 mod socket;
 mod sse;
