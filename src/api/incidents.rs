@@ -32,7 +32,7 @@ const RADIUS_M_MAX: f64 = 20_037_509.0;
 
 /// One page.
 #[derive(Serialize)]
-struct IncidentList {
+struct IncidentList<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     seq: u64,
@@ -41,7 +41,7 @@ struct IncidentList {
     #[serde(rename = "numberReturned")]
     returned: usize,
     next: Option<String>,
-    features: Vec<Feature>,
+    features: Vec<Feature<'a>>,
 }
 
 #[utoipa::path(get, path = "/api/v1/incidents", tag = "map",
