@@ -109,6 +109,7 @@ impl EdgeParts {
             pulse: self.pulse,
             spool: None,
             hand_in: None,
+            ship: None,
         })?;
         Ok(EdgeServer { server, ended })
     }

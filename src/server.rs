@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,14 +16,16 @@ use tokio::sync::{Notify, watch};
 use crate::api::{
     App, AppState, Beats, Entrance, Mode, Role, Rounds, Sockets, build_router, hand_on, tell_health,
 };
+use crate::backup::{Sealer, Ship, ShipSettings};
 use crate::city::City;
 use crate::clock::{Clock, ReplayClock, SystemClock};
 use crate::config::ServeSettings;
 use crate::edge::{Desk, NodeSettings, Publication};
-use crate::engine::Engine;
+use crate::engine::{Engine, Scrub};
 use crate::feed::{TextSearch, Views};
 use crate::journal::{
-    FolderMode, HandIn, Journal, Place, PostgisStandby, Pseudonyms, Spool, SqliteJournal, Standby, StoreUrl,
+    FolderMode, HandIn, Journal, Place, PostgisStandby, Pseudonyms, Spool, SqliteJournal, Standby,
+    StoreUrl, is_journal,
 };
 use crate::model::{IdKey, Secret};
 use crate::service::Service;
@@ -61,13 +64,17 @@ pub struct Server {
     ears: Ears,
     /// What tells the stream, where there is one.
     publication: Option<Publication>,
+    /// What keeps a second place up to date, where there is one.
+    ship: Option<Ship>,
 }
 
 /// What a server shares with others.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Sharing {
     pub pulse: Pulse,
     pub nodes: NodeSettings,
+    /// Of a journal in a folder: where its entries are shipped to.
+    pub ship: Option<ShipSettings>,
 }
 
 /// What a server is put together from.
@@ -85,6 +92,7 @@ pub struct Parts {
     /// Where reports wait while the database is away.
     pub spool: Option<Arc<Spool>>,
     pub hand_in: Option<Arc<dyn HandIn>>,
+    pub ship: Option<Ship>,
 }
 
 /// An edge that is out of touch tells its screens nothing, so that they say that what they show is old.
@@ -162,7 +170,12 @@ impl Server {
             Mode::Live => Arc::new(SystemClock::new()),
             Mode::Replay(clock) => clock.clone(),
         };
-        let sharing = Sharing { nodes: settings.nodes.clone(), ..Sharing::default() };
+        let ship = settings.ship.as_ref().map(|ship| {
+            let sealer = Sealer::of(&ship.recipients)?;
+            Ok::<_, anyhow::Error>(ShipSettings { target: ship.target.clone(), sealer })
+        });
+        let sharing =
+            Sharing { nodes: settings.nodes.clone(), ship: ship.transpose()?, ..Sharing::default() };
         Server::sharing(journal, city, clock, mode, settings.trust_loopback, sharing)
     }
 
@@ -180,7 +193,7 @@ impl Server {
         let (spool, hand_in, mode) = (Some(spool), Some(hand_in), Mode::Live);
         let running = Running { engine, thread, secret, pseudonyms, mode, spool, hand_in };
         let sharing = Sharing { nodes: settings.nodes.clone(), ..Sharing::default() };
-        Server::around(running, city, clock, settings.trust_loopback, sharing)
+        Server::around(running, city, clock, settings.trust_loopback, (sharing, None))
     }
 
     /// The server over a journal and a clock of the caller's choice: what tests start.
@@ -216,9 +229,18 @@ impl Server {
             Some(folder) => Pseudonyms::in_folder(folder)?,
             None => Pseudonyms::random()?,
         };
+        let folder = journal.folder().map(Path::to_owned);
         let (engine, thread) = Engine::start(journal, city.clone(), clock.clone())?;
         let running = Running { engine, thread, secret, pseudonyms, mode, spool: None, hand_in: None };
-        Server::around(running, city, clock, trust_loopback, sharing)
+        // A journal that is not in the folder is looked after by its database.
+        if let Some(data) = folder.as_deref().filter(|data| is_journal(data)) {
+            Scrub::default().start(data, &running.engine, clock.clone())?;
+        }
+        let ship = match (folder, &sharing.ship) {
+            (Some(data), Some(to)) => Some(Ship::start(&data, to.clone(), &running.engine, clock.clone())?),
+            _ => None,
+        };
+        Server::around(running, city, clock, trust_loopback, (sharing, ship))
     }
 
     /// The server around an engine that runs; edges may follow it.
@@ -227,19 +249,31 @@ impl Server {
         city: Arc<City>,
         clock: Arc<dyn Clock>,
         trust_loopback: bool,
-        sharing: Sharing,
+        (sharing, ship): (Sharing, Option<Ship>),
     ) -> anyhow::Result<Server> {
         let Running { engine, thread, secret, pseudonyms, mode, spool, hand_in } = running;
         let ids = IdKey::new(secret, &city.code_prefix);
-        let Sharing { pulse, nodes } = sharing;
+        let Sharing { pulse, nodes, ship: _ } = sharing;
         let desk = matches!(mode, Mode::Live).then(|| {
             let shared = (city.clone(), clock.clone());
             Arc::new(Desk::new(&engine, shared, (secret, pseudonyms), nodes.token))
         });
         let publication = nodes.nats.zip(desk.clone()).map(|(nats, desk)| Publication::start(nats, desk));
         let role = Role::Origin(desk);
-        let parts =
-            Parts { engine, thread, city, ids, clock, mode, role, trust_loopback, pulse, spool, hand_in };
+        let parts = Parts {
+            engine,
+            thread,
+            city,
+            ids,
+            clock,
+            mode,
+            role,
+            trust_loopback,
+            pulse,
+            spool,
+            hand_in,
+            ship,
+        };
         Ok(Server { publication, ..Server::of_engine(parts)? })
     }
 
@@ -248,8 +282,8 @@ impl Server {
     /// # Errors
     /// Where the system gives no threads.
     pub fn of_engine(parts: Parts) -> anyhow::Result<Server> {
-        let Parts { engine, thread, city, ids, clock, mode, role, trust_loopback, pulse, spool, hand_in } =
-            parts;
+        let Parts { engine, thread, city, ids, clock, mode, role, trust_loopback, pulse, .. } = parts;
+        let (spool, hand_in, ship) = (parts.spool, parts.hand_in, parts.ship);
         let search = Arc::new(TextSearch::new(engine.reader().clone()));
         let nudge = Arc::new(Notify::new());
         let (stop, stopping) = watch::channel(false);
@@ -278,6 +312,7 @@ impl Server {
             trust_loopback,
             spool,
             hand_in,
+            ship: ship.as_ref().map(|ship| ship.watch().clone()),
             views: Arc::new(Views::default()),
             search,
             beats,
@@ -288,7 +323,7 @@ impl Server {
             metrics: metrics_handle(),
             stopping,
         });
-        Ok(Server { app, engine: thread, stop, patience: pulse.patience, ears, publication: None })
+        Ok(Server { app, engine: thread, stop, patience: pulse.patience, ears, publication: None, ship })
     }
 
     pub fn app(&self) -> &AppState {
@@ -317,7 +352,7 @@ impl Server {
         listener: TcpListener,
         until: impl Future<Output = ()>,
     ) -> anyhow::Result<bool> {
-        let Server { app, engine, stop, patience, ears: _ears, publication } = self;
+        let Server { app, engine, stop, patience, ears: _ears, publication, ship } = self;
         let router = build_router(app.clone());
         let handing_on = tokio::spawn(hand_on(app.clone()));
         let telling = tokio::spawn(tell_health(app.clone()));
@@ -355,16 +390,25 @@ impl Server {
         if let Ok(ended) = serving_ended {
             ended.context("the server task failed")?.context("the listener failed")?;
             // Every sender is gone now, so the engine ends once all is durable.
-            if ended_early {
-                return Ok(true);
+            if !ended_early {
+                let joined = tokio::time::timeout(STOP_TIMEOUT, engine).await;
+                anyhow::ensure!(
+                    joined.is_ok(),
+                    "the engine did not stop in time; all that was acknowledged is durable"
+                );
             }
-            let joined = tokio::time::timeout(STOP_TIMEOUT, engine).await;
-            anyhow::ensure!(
-                joined.is_ok(),
-                "the engine did not stop in time; all that was acknowledged is durable"
-            );
+            if let Some(ship) = ship {
+                shipped(ship).await;
+            }
         }
         Ok(ended_early)
+    }
+}
+
+/// Waits until what the engine made durable at its end is in the second place, too.
+async fn shipped(ship: Ship) {
+    if tokio::time::timeout(STOP_TIMEOUT, ship.ended()).await.is_err() {
+        tracing::warn!("the target of --ship lacks the last entries; the next start ships them");
     }
 }
 

@@ -11,6 +11,7 @@ mod follow;
 mod foundation;
 mod marks;
 mod publish;
+mod scrub;
 mod snapshot_file;
 mod stand_by;
 mod start;
@@ -21,6 +22,7 @@ pub use follow::{FollowError, Follower};
 pub use foundation::Foundation;
 pub use marks::{StateMark, StateMarks};
 pub use publish::{Moments, Publisher};
+pub use scrub::Scrub;
 pub use start::{last_before, open, settle};
 
 use std::sync::Arc;

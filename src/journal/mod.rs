@@ -38,6 +38,7 @@ mod testing;
 mod wire;
 
 pub use copy::{Copied, migrate, verify_database, verify_database_against};
+pub use fold::check_incident;
 pub use lock::HeldLock;
 pub use memory::MemoryJournal;
 pub use place::Place;
@@ -45,8 +46,8 @@ pub use postgis::{PostgisJournal, PostgisStandby, StoreUrl};
 pub use shared::{Pseudonyms, SharedEntry};
 pub use spool::{Answers, HandIn, Kept, Spool, Waiting, WaitingRoom, Whereabouts};
 pub use sqlite::{
-    FolderMode, LogReader, Moment, Noted, Restoring, SqliteJournal, VerifyFault, VerifyReport, verify,
-    verify_against,
+    FolderMode, LogReader, Moment, Noted, Restoring, SqliteJournal, VerifyFault, VerifyReport, is_journal,
+    verify, verify_against,
 };
 pub use stored::{ChainHead, Identity, StoredEntry, StoredPrivate};
 
