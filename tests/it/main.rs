@@ -14,6 +14,7 @@ mod crash;
 mod crash_postgres;
 mod database_away;
 mod database_cut_off;
+mod database_tls;
 mod edges;
 mod feed_law;
 mod follow_law;

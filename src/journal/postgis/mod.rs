@@ -25,6 +25,7 @@ mod standby;
 mod term;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod url;
 
 pub(super) use area::put as put_areas;
