@@ -13,25 +13,27 @@ mod snapshot_file;
 mod stand_by;
 mod start;
 mod vigil;
+mod wipe;
 
 pub use follow::{FollowError, Follower};
 pub use foundation::Foundation;
 pub use marks::{StateMark, StateMarks};
 pub use publish::{Moments, Publisher};
+pub use snapshot_file::remove_snapshot;
 pub use start::{last_before, open, settle};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::city::City;
 use crate::clock::Clock;
 use crate::health::{Condition, Health};
 use crate::journal::{Journal, JournalError, Reader};
 use crate::live::{LiveMap, LiveWriter};
-use crate::model::{Command, IdKey, Outcome, Seq, TimeMs};
+use crate::model::{Command, Fact, IdKey, Outcome, Seq, TimeMs};
 use elsewhere::Elsewhere;
 use snapshot_file::{Saving, SnapshotFile};
 use vigil::Vigil;
@@ -72,6 +74,7 @@ pub struct Engine {
     reader: Arc<dyn Reader>,
     failed: Arc<AtomicBool>,
     health: Health,
+    wiped: watch::Receiver<Seq>,
 }
 
 impl Engine {
@@ -90,18 +93,22 @@ impl Engine {
         let reader = journal.reader();
         let snapshot = journal.folder().map(SnapshotFile::in_folder);
         let found = snapshot.as_ref().and_then(|file| file.load(&city));
-        let saved = found.as_ref().map_or(Seq(0), |found| found.seq);
         let (health, head) = (journal.health(), journal.head());
         if let Some(found) = &found {
             start::compare_with_snapshot(found, &*reader, head, &health)?;
         }
+        // One of before an erasure may hold what is erased.
+        let erased = reader.last_erasure()?;
+        let found = found.filter(|found| found.seq >= erased);
+        let saved = found.as_ref().map_or(Seq(0), |found| found.seq);
+        let wipe_due = (saved < erased).then_some(erased);
         vigil::look_at_clock(clock.now(), head.at, &health);
         let mut writer = open(&*reader, head, city.clone(), ids, found)?;
         start::put_pack_in_force(&mut *journal, &mut writer, &city, clock.now())?;
 
         let publisher = Publisher::new(writer.map());
         let saving = snapshot.map(|file| Saving::new(file, reader, saved));
-        Engine::run(journal, writer, publisher, clock, saving)
+        Engine::run(journal, writer, publisher, clock, saving, wipe_due)
     }
 
     /// Goes on where a follower stands: a standby that becomes the one writer. Whoever holds the
@@ -116,7 +123,8 @@ impl Engine {
         clock: Arc<dyn Clock>,
     ) -> Result<(Engine, std::thread::JoinHandle<()>), JournalError> {
         let (writer, publisher, saving) = stand_by::promote(&mut *journal, follower, city, clock.now())?;
-        Engine::run(journal, writer, publisher, clock, saving)
+        let wipe_due = Some(journal.reader().last_erasure()?).filter(|seq| *seq > Seq(0));
+        Engine::run(journal, writer, publisher, clock, saving, wipe_due)
     }
 
     /// For a node that commits nothing: readers of its moments get the same from it as from any engine, and
@@ -125,7 +133,8 @@ impl Engine {
         let (inbox, jobs) = mpsc::channel(1);
         let reader = Arc::new(Elsewhere);
         let (failed, health) = Default::default();
-        (Engine { inbox, moments, reader, failed, health }, Unheard(jobs))
+        let (_, wiped) = watch::channel(Seq(0));
+        (Engine { inbox, moments, reader, failed, health, wiped }, Unheard(jobs))
     }
 
     /// Starts the loop.
@@ -135,13 +144,15 @@ impl Engine {
         publisher: Publisher,
         clock: Arc<dyn Clock>,
         saving: Option<Saving>,
+        wipe_due: Option<Seq>,
     ) -> Result<(Engine, std::thread::JoinHandle<()>), JournalError> {
         let (inbox, jobs) = mpsc::channel(INBOX_MAX);
         let failed = Arc::new(AtomicBool::new(false));
         let (moments, reader, health) = (publisher.moments(), journal.reader(), journal.health());
-        let engine = Engine { inbox, moments, reader, failed: failed.clone(), health };
-        let inbox = Inbox { jobs, failed, health: engine.health.clone() };
-        let worker = Worker::new(journal, writer, clock, publisher, inbox, saving);
+        let (wiped, told) = watch::channel(Seq(0));
+        let engine = Engine { inbox, moments, reader, failed: failed.clone(), health, wiped: told };
+        let inbox = Inbox { jobs, failed, health: engine.health.clone(), wiped };
+        let worker = Worker { wipe_due, ..Worker::new(journal, writer, clock, publisher, inbox, saving) };
         Ok((engine, spawn(move || worker.run())?))
     }
 
@@ -177,6 +188,12 @@ impl Engine {
 
     pub fn reader(&self) -> &Arc<dyn Reader> {
         &self.reader
+    }
+
+    /// Waits until what the erasure `seq` erased is gone from the disk; `false` where it never will be
+    /// because the engine ended.
+    pub async fn wiped(&self, seq: Seq) -> bool {
+        self.wiped.clone().wait_for(|wiped| *wiped >= seq).await.is_ok()
     }
 
     /// Waits until the commands are decided, durable, applied and published. One outcome a command.
@@ -231,6 +248,7 @@ struct Inbox {
     jobs: mpsc::Receiver<Job>,
     failed: Arc<AtomicBool>,
     health: Health,
+    wiped: watch::Sender<Seq>,
 }
 
 /// The loop's state.
@@ -251,6 +269,10 @@ struct Worker {
     away: bool,
     /// Another process writes by now: this one ends.
     fenced: bool,
+    /// What this erasure took is still on the disk.
+    wipe_due: Option<Seq>,
+    /// Up to which erasure it is gone.
+    wiped: watch::Sender<Seq>,
 }
 
 impl Worker {
@@ -262,7 +284,7 @@ impl Worker {
         inbox: Inbox,
         saving: Option<Saving>,
     ) -> Worker {
-        let Inbox { jobs, failed, health } = inbox;
+        let Inbox { jobs, failed, health, wiped } = inbox;
         let vigil = Vigil::new(&*clock);
         let (ticked, away, fenced) = (None, false, false);
         Worker {
@@ -278,6 +300,8 @@ impl Worker {
             saving,
             away,
             fenced,
+            wipe_due: None,
+            wiped,
         }
     }
 
@@ -288,7 +312,7 @@ impl Worker {
         };
         let mut batch = Vec::with_capacity(JOBS_PER_BATCH_MAX);
         loop {
-            let wait = self.look_after_store(self.until_something_is_due());
+            let wait = self.look_after_store(self.until_wiping(self.until_something_is_due()));
             if self.fenced {
                 break;
             }
@@ -305,11 +329,13 @@ impl Worker {
             self.look_around();
             self.commit(&mut batch);
             self.tick_if_due();
+            self.wipe_if_due();
             if let Some(saving) = &mut self.saving {
                 saving.save_if_due(self.writer.map());
             }
         }
         self.flush();
+        self.wipe_if_due();
         if let Some(saving) = self.saving.take() {
             saving.finish(self.writer.map());
         }
@@ -428,6 +454,9 @@ impl Worker {
             if let Outcome::Accepted { entries, .. } = outcome {
                 self.writer.apply(entries);
                 n_entries += entries.len();
+                for entry in entries.iter().filter(|entry| matches!(entry.fact, Fact::Erasure(_))) {
+                    self.wipe_soon(entry.seq);
+                }
             }
         }
         if n_entries > 0 {

@@ -129,6 +129,8 @@ impl Pseudonyms {
                 action.actor.clear();
                 action.note = None;
             }
+            // Words of the store's people.
+            Fact::Erasure(erasure) => erasure.reason.clear(),
             Fact::Pack { .. } | Fact::Tick => {}
         }
         entry

@@ -1,7 +1,7 @@
 //! The numbered facts that the journal keeps and the live map adds up.
 
 use super::{
-    Action, AgencyId, AreaId, CategoryId, Channel, IncidentNo, LngLat, ReportNo, SenderId, Seq, Status,
+    Action, AgencyId, AreaId, CategoryId, Channel, ErasureFact, IncidentNo, LngLat, ReportNo, SenderId, Seq, Status,
     TimeMs,
 };
 
@@ -21,6 +21,8 @@ pub enum Fact {
     Report(Box<ReportFact>),
     /// Staff acted on an incident.
     Action(Box<ActionFact>),
+    /// Personal data was erased.
+    Erasure(Box<ErasureFact>),
     /// Time passed: hotspots are computed anew. Always the last entry of its commit.
     Tick,
 }

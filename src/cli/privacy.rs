@@ -1,0 +1,312 @@
+//! `pantau privacy`: what is held about a person, and its erasure.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+
+use super::Defaults;
+use super::time::now;
+use crate::city::City;
+use crate::config;
+use crate::journal::{FolderMode, JournalError, Place, Reading, vacuum_erased};
+use crate::model::{IdKey, Kinds, ReportNo};
+use crate::privacy::control::{self, ControlError};
+use crate::privacy::{
+    EraseError, Erased, Found, Request, Selector, compact, erase_here, export, find, proof,
+};
+
+/// What the command ends with where nothing is held about the person.
+const NOTHING_HELD: u8 = 3;
+
+/// Answer what a person asks about their data (UU PDP)
+///
+/// Runs on the machine of the data folder, beside the running server or without one. Ends with 0 when it
+/// is done, and with 3 when nothing is held. docs/privacy.md says step by step how to answer a request.
+#[derive(Debug, clap::Subcommand)]
+pub enum PrivacyCommand {
+    /// Write everything that is held about a person, to be given to them
+    ///
+    /// Try it:  pantau privacy export --phone 0812-3456-7890 --out export.json
+    Export(ExportArgs),
+    /// Erase what is held about a person: contact, text, exact place of sensitive reports, notes that quote
+    /// them
+    ///
+    /// The reports stay, without what is personal. The erasure is an entry of the log for good, so that
+    /// verify and every backup agree; afterwards all files of the data folder are searched for what must
+    /// be gone. Run pantau backup to every target after it.
+    ///
+    /// Try it:  pantau privacy erase --code TTE-7K3M-9QXAC --reason "letter 12/2026" --dry-run
+    Erase(EraseArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ExportArgs {
+    #[command(flatten)]
+    of: Of,
+    /// Write to this new file, readable by its owner alone, and not to the screen
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct EraseArgs {
+    #[command(flatten)]
+    of: Of,
+    /// Why, in a line without personal data: it stays in the log for good
+    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
+    reason: Option<String>,
+    /// Only say what would go
+    #[arg(long)]
+    dry_run: bool,
+    /// Also erase the notes on these incidents that do not quote the person
+    #[arg(long)]
+    all_notes: bool,
+}
+
+/// Whose data, and where it is.
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("who").required(true).args(["code", "phone", "email"])))]
+struct Of {
+    /// The code of one report
+    #[arg(long, value_name = "CODE")]
+    code: Option<String>,
+    /// A phone number, however it is written: all reports with it
+    #[arg(long, value_name = "NUMBER")]
+    phone: Option<String>,
+    /// An e-mail address: all reports with it
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
+    /// The data folder [default: var]. With --store: that of the server that writes the database
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The database that holds the journal in place of the data folder
+    #[arg(long, value_name = "postgres://…")]
+    store: Option<String>,
+    /// The city pack [default: geodata/ternate]
+    #[arg(long, value_name = "DIR")]
+    city: Option<PathBuf>,
+}
+
+/// # Errors
+/// In words: what is wrong with the question or the store, and what to do. Nothing was erased then.
+pub fn run(command: PrivacyCommand, defaults: &Defaults) -> anyhow::Result<ExitCode> {
+    match command {
+        PrivacyCommand::Export(args) => run_export(&args, defaults),
+        PrivacyCommand::Erase(args) => run_erase(&args, defaults),
+    }
+}
+
+/// The store, opened to read, and what was found in it.
+struct Asked {
+    place: Place,
+    /// Of the server, where one runs.
+    folder: PathBuf,
+    city: Arc<City>,
+    mode: FolderMode,
+    ids: IdKey,
+    found: Found,
+}
+
+impl Of {
+    fn selector(&self) -> anyhow::Result<Selector> {
+        let code = self.code.clone().map(Selector::Code);
+        let selector = code.or(self.phone.clone().map(Selector::Phone));
+        let selector = selector.or(self.email.clone().map(Selector::Email));
+        selector.context("name the person with --code, --phone or --email")
+    }
+
+    fn ask(&self, defaults: &Defaults) -> anyhow::Result<Asked> {
+        let selector = self.selector()?;
+        let folder = self.data.clone().unwrap_or_else(|| defaults.data.clone());
+        let default_store = defaults.store.clone().filter(|_| self.data.is_none());
+        let place = match self.store.clone().or(default_store) {
+            Some(store) => Place::Database(config::store(&store)?),
+            None => Place::Folder(folder.clone()),
+        };
+        let city = Arc::new(City::load(self.city.as_ref().unwrap_or(&defaults.city))?);
+        let Reading { reader, secret, mode, waiting } = place.read(city.clone())?;
+        if waiting > 0 {
+            bail!(
+                "{waiting} reports wait in the database and are not in the journal yet; start the server, wait \
+                 until they are, and ask again"
+            );
+        }
+        let ids = IdKey::new(secret, &city.code_prefix);
+        let found = find(&*reader, &ids, &selector)?;
+        Ok(Asked { place, folder, city, mode, ids, found })
+    }
+}
+
+fn run_export(args: &ExportArgs, defaults: &Defaults) -> anyhow::Result<ExitCode> {
+    let asked = args.of.ask(defaults)?;
+    if asked.found.is_empty() {
+        return Ok(nothing_held(&asked));
+    }
+    let json = export(&asked.found, &asked.city, &asked.ids, now());
+    let json = serde_json::to_string_pretty(&json)?;
+    match &args.out {
+        Some(path) => {
+            write_new(path, &json).with_context(|| format!("{} cannot be written", path.display()))?;
+            eprintln!("{} report(s) written to {}", asked.found.reports.len(), path.display());
+        }
+        None => println!("{json}"),
+    }
+    if !asked.found.mentions.is_empty() {
+        let n = asked.found.mentions.len();
+        eprintln!("{n} report(s) of others name the person in their text: {}", codes(&asked, &asked.found.mentions));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_new(path: &Path, json: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    writeln!(file, "{json}")?;
+    file.sync_all()
+}
+
+fn nothing_held(asked: &Asked) -> ExitCode {
+    println!("Nothing is held about this person: no report has this code, phone or e-mail.");
+    if !asked.found.mentions.is_empty() {
+        let codes = codes(asked, &asked.found.mentions);
+        println!("But reports of others name it in their text: {codes}. Look at each with --code.");
+    }
+    ExitCode::from(NOTHING_HELD)
+}
+
+fn codes(asked: &Asked, numbers: &[ReportNo]) -> String {
+    numbers.iter().map(|no| asked.ids.report_code(*no)).collect::<Vec<_>>().join(", ")
+}
+
+fn run_erase(args: &EraseArgs, defaults: &Defaults) -> anyhow::Result<ExitCode> {
+    let asked = args.of.ask(defaults)?;
+    if asked.found.is_empty() {
+        return Ok(nothing_held(&asked));
+    }
+    let notes = notes(&asked, args.all_notes);
+    say_what_goes(&asked, notes.len());
+    if args.dry_run {
+        println!("Nothing was erased: this was a dry run.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let reason = args.reason.clone().unwrap_or_default();
+    asked.found.check_reason(&reason).map_err(anyhow::Error::msg)?;
+    let request = Request {
+        reason,
+        kinds: Kinds::ALL.keys().map(str::to_owned).collect(),
+        reports: asked.found.reports.iter().map(|report| report.row.no.0).collect(),
+        notes,
+    };
+    let erased = erase(&asked, &request)?;
+    match erased.entries.as_slice() {
+        [] => println!("All of it was erased before."),
+        entries => {
+            let entries: Vec<String> = entries.iter().map(u64::to_string).collect();
+            println!("Erased; it is entry {} of the log.", entries.join(", "));
+        }
+    }
+    prove(&asked, &erased)
+}
+
+/// The seqs of the notes that go.
+fn notes(asked: &Asked, all: bool) -> Vec<u64> {
+    if !all {
+        return asked.found.notes.iter().map(|note| note.seq.0).collect();
+    }
+    let actions = asked.found.reports.iter().flat_map(|report| &report.actions);
+    let mut seqs: Vec<u64> = actions.filter(|done| done.note.is_some()).map(|done| done.seq.0).collect();
+    seqs.sort_unstable();
+    seqs.dedup();
+    seqs
+}
+
+fn say_what_goes(asked: &Asked, n_notes: usize) {
+    for report in &asked.found.reports {
+        let private = &report.row.private;
+        let parts = [
+            (private.name.is_some(), "name"),
+            (private.phone.is_some(), "phone"),
+            (private.email.is_some(), "e-mail"),
+            (private.description.is_some(), "text"),
+            (asked.city.category(report.row.category).sensitive, "exact place"),
+        ];
+        let parts: Vec<&str> = parts.iter().filter(|(is_there, _)| *is_there).map(|(_, part)| *part).collect();
+        let parts = if parts.is_empty() { "nothing personal is left".to_owned() } else { parts.join(", ") };
+        println!("{}  {}  {parts}", asked.ids.report_code(report.row.no), report.row.received_at);
+    }
+    println!("{} report(s), {n_notes} note(s)", asked.found.reports.len());
+    let n_others = (asked.found.notes.len() + asked.found.n_other_notes).saturating_sub(n_notes);
+    if n_others > 0 {
+        println!("{n_others} other note(s) on these incidents stay; read them, or add --all-notes");
+    }
+    if !asked.found.mentions.is_empty() {
+        println!("named in the text of others: {}", codes(asked, &asked.found.mentions));
+    }
+}
+
+/// By this process where no server writes the store, else by the server.
+fn erase(asked: &Asked, request: &Request) -> anyhow::Result<Erased> {
+    let by_server = || control::ask_to_erase(&asked.folder, request);
+    if matches!(asked.place, Place::Database(_)) {
+        // A server that writes it lies in the folder, or there is none here.
+        match by_server() {
+            Err(ControlError::Nobody { .. }) => {}
+            answered => return Ok(answered?),
+        }
+    }
+    match erase_here(&asked.place, &asked.city, asked.mode, request, now()) {
+        Err(EraseError::Journal(JournalError::InUse { .. })) => Ok(by_server()?),
+        Err(error) if matches!(asked.place, Place::Database(_)) => {
+            Err(anyhow::Error::new(error).context(
+                "run this on the machine of the server that writes, with --data naming its data folder",
+            ))
+        }
+        erased => Ok(erased?),
+    }
+}
+
+/// Looks whether it is gone, to the last byte.
+fn prove(asked: &Asked, erased: &Erased) -> anyhow::Result<ExitCode> {
+    if let Place::Database(url) = &asked.place {
+        vacuum_erased(url)?;
+        println!(
+            "PostgreSQL overwrites the old rows as it goes on (VACUUM was run). Its write-ahead log, archives of \
+             that and its backups hold them until they are recycled: see docs/privacy.md."
+        );
+    }
+    if !asked.folder.is_dir() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let values = proof::values(&asked.found, Kinds::ALL);
+    let mut proven = proof::search(&asked.folder, &values)?;
+    if !proven.found_in.is_empty() && matches!(asked.place, Place::Folder(_)) {
+        // Where the server has the folder this is left to the next stop.
+        match compact(&asked.folder, &asked.city, asked.mode) {
+            Ok(()) => proven = proof::search(&asked.folder, &values)?,
+            Err(JournalError::InUse { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let (files, mb) = (proven.files, proven.bytes as f64 / 1e6);
+    if proven.found_in.is_empty() && erased.wiped {
+        println!(
+            "Proven: of {} erased value(s) none is in the {files} files of {} ({mb:.1} MB).",
+            proven.values,
+            asked.folder.display()
+        );
+        println!("Now run pantau backup to every target, so that no backup brings it back.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    for path in &proven.found_in {
+        println!("NOT GONE YET: one of the values still stands in {}", path.display());
+    }
+    println!(
+        "It is erased, but bytes of it may be left: others may hold the same words, or a long reading held the file. \
+         Stop the server, run the same command again, and start it."
+    );
+    Ok(ExitCode::FAILURE)
+}
