@@ -299,7 +299,15 @@ impl Server {
             metrics: metrics_handle(),
             stopping,
         });
-        Ok(Server { app, engine: thread, stop, patience: pulse.patience, ears, publication: None, control: None })
+        Ok(Server {
+            app,
+            engine: thread,
+            stop,
+            patience: pulse.patience,
+            ears,
+            publication: None,
+            control: None,
+        })
     }
 
     pub fn app(&self) -> &AppState {

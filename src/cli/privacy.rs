@@ -10,11 +10,12 @@ use super::Defaults;
 use super::time::now;
 use crate::city::City;
 use crate::config;
-use crate::journal::{FolderMode, JournalError, Place, Reading, vacuum_erased};
+use crate::journal::{FolderMode, JournalError, Place, Reader, Reading, vacuum_erased};
 use crate::model::{IdKey, Kinds, ReportNo};
 use crate::privacy::control::{self, ControlError};
 use crate::privacy::{
-    EraseError, Erased, Found, Request, Selector, compact, erase_here, export, find, proof,
+    EraseError, Erased, Erasures, Found, Request, Selector, again, compact, erase_here, export, find, list,
+    proof,
 };
 
 /// What the command ends with where nothing is held about the person.
@@ -39,21 +40,31 @@ pub enum PrivacyCommand {
     ///
     /// Try it:  pantau privacy erase --code TTE-7K3M-9QXAC --reason "letter 12/2026" --dry-run
     Erase(EraseArgs),
+    /// List all erasures, without personal data: keep it apart from the backups
+    ///
+    /// Try it:  pantau privacy list --out erasures.json
+    List(ListArgs),
+    /// Erase again what a list names: after restoring a backup from before the erasures
+    ///
+    /// Try it:  pantau privacy again erasures.json --data /var/lib/pantau-new
+    Again(AgainArgs),
 }
 
 #[derive(Debug, clap::Args)]
 pub struct ExportArgs {
     #[command(flatten)]
-    of: Of,
+    who: Who,
     /// Write to this new file, readable by its owner alone, and not to the screen
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    at: Where,
 }
 
 #[derive(Debug, clap::Args)]
 pub struct EraseArgs {
     #[command(flatten)]
-    of: Of,
+    who: Who,
     /// Why, in a line without personal data: it stays in the log for good
     #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
     reason: Option<String>,
@@ -63,12 +74,35 @@ pub struct EraseArgs {
     /// Also erase the notes on these incidents that do not quote the person
     #[arg(long)]
     all_notes: bool,
+    /// Also build the data folder's file anew, without what may lie between its rows; only while the
+    /// server is stopped
+    #[arg(long, conflicts_with = "dry_run")]
+    compact: bool,
+    #[command(flatten)]
+    at: Where,
 }
 
-/// Whose data, and where it is.
+#[derive(Debug, clap::Args)]
+pub struct ListArgs {
+    /// Write to this new file, and not to the screen
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    at: Where,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct AgainArgs {
+    /// What pantau privacy list wrote
+    list: PathBuf,
+    #[command(flatten)]
+    at: Where,
+}
+
+/// Whose data.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("who").required(true).args(["code", "phone", "email"])))]
-struct Of {
+struct Who {
     /// The code of one report
     #[arg(long, value_name = "CODE")]
     code: Option<String>,
@@ -78,6 +112,11 @@ struct Of {
     /// An e-mail address: all reports with it
     #[arg(long, value_name = "ADDRESS")]
     email: Option<String>,
+}
+
+/// Where the data is.
+#[derive(Debug, clap::Args)]
+struct Where {
     /// The data folder [default: var]. With --store: that of the server that writes the database
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -95,30 +134,24 @@ pub fn run(command: PrivacyCommand, defaults: &Defaults) -> anyhow::Result<ExitC
     match command {
         PrivacyCommand::Export(args) => run_export(&args, defaults),
         PrivacyCommand::Erase(args) => run_erase(&args, defaults),
+        PrivacyCommand::List(args) => run_list(&args, defaults),
+        PrivacyCommand::Again(args) => run_again(&args, defaults),
     }
 }
 
-/// The store, opened to read, and what was found in it.
-struct Asked {
+/// A store, opened to read.
+struct Store {
     place: Place,
     /// Of the server, where one runs.
     folder: PathBuf,
     city: Arc<City>,
     mode: FolderMode,
     ids: IdKey,
-    found: Found,
+    reader: Arc<dyn Reader>,
 }
 
-impl Of {
-    fn selector(&self) -> anyhow::Result<Selector> {
-        let code = self.code.clone().map(Selector::Code);
-        let selector = code.or(self.phone.clone().map(Selector::Phone));
-        let selector = selector.or(self.email.clone().map(Selector::Email));
-        selector.context("name the person with --code, --phone or --email")
-    }
-
-    fn ask(&self, defaults: &Defaults) -> anyhow::Result<Asked> {
-        let selector = self.selector()?;
+impl Where {
+    fn open(&self, defaults: &Defaults) -> anyhow::Result<Store> {
         let folder = self.data.clone().unwrap_or_else(|| defaults.data.clone());
         let default_store = defaults.store.clone().filter(|_| self.data.is_none());
         let place = match self.store.clone().or(default_store) {
@@ -134,30 +167,49 @@ impl Of {
             );
         }
         let ids = IdKey::new(secret, &city.code_prefix);
-        let found = find(&*reader, &ids, &selector)?;
-        Ok(Asked { place, folder, city, mode, ids, found })
+        Ok(Store { place, folder, city, mode, ids, reader })
+    }
+}
+
+impl Who {
+    fn find(&self, store: &Store) -> anyhow::Result<Found> {
+        let code = self.code.clone().map(Selector::Code);
+        let selector = code.or(self.phone.clone().map(Selector::Phone));
+        let selector = selector.or(self.email.clone().map(Selector::Email));
+        let selector = selector.context("name the person with --code, --phone or --email")?;
+        find(&*store.reader, &store.ids, &selector)
+    }
+}
+
+impl Store {
+    fn codes(&self, numbers: &[ReportNo]) -> String {
+        numbers.iter().map(|no| self.ids.report_code(*no)).collect::<Vec<_>>().join(", ")
     }
 }
 
 fn run_export(args: &ExportArgs, defaults: &Defaults) -> anyhow::Result<ExitCode> {
-    let asked = args.of.ask(defaults)?;
-    if asked.found.is_empty() {
-        return Ok(nothing_held(&asked));
+    let store = args.at.open(defaults)?;
+    let found = args.who.find(&store)?;
+    if found.is_empty() {
+        return Ok(nothing_held(&store, &found));
     }
-    let json = export(&asked.found, &asked.city, &asked.ids, now());
-    let json = serde_json::to_string_pretty(&json)?;
-    match &args.out {
-        Some(path) => {
-            write_new(path, &json).with_context(|| format!("{} cannot be written", path.display()))?;
-            eprintln!("{} report(s) written to {}", asked.found.reports.len(), path.display());
-        }
-        None => println!("{json}"),
-    }
-    if !asked.found.mentions.is_empty() {
-        let n = asked.found.mentions.len();
-        eprintln!("{n} report(s) of others name the person in their text: {}", codes(&asked, &asked.found.mentions));
+    let json = serde_json::to_string_pretty(&export(&found, &store.city, &store.ids, now()))?;
+    write_out(args.out.as_deref(), &json, &format!("{} report(s)", found.reports.len()))?;
+    if !found.mentions.is_empty() {
+        let codes = store.codes(&found.mentions);
+        eprintln!("{} report(s) of others name the person in their text: {codes}", found.mentions.len());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn write_out(path: Option<&Path>, json: &str, what: &str) -> anyhow::Result<()> {
+    let Some(path) = path else {
+        println!("{json}");
+        return Ok(());
+    };
+    write_new(path, json).with_context(|| format!("{} cannot be written", path.display()))?;
+    eprintln!("{what} written to {}", path.display());
+    Ok(())
 }
 
 fn write_new(path: &Path, json: &str) -> std::io::Result<()> {
@@ -169,39 +221,36 @@ fn write_new(path: &Path, json: &str) -> std::io::Result<()> {
     file.sync_all()
 }
 
-fn nothing_held(asked: &Asked) -> ExitCode {
+fn nothing_held(store: &Store, found: &Found) -> ExitCode {
     println!("Nothing is held about this person: no report has this code, phone or e-mail.");
-    if !asked.found.mentions.is_empty() {
-        let codes = codes(asked, &asked.found.mentions);
+    if !found.mentions.is_empty() {
+        let codes = store.codes(&found.mentions);
         println!("But reports of others name it in their text: {codes}. Look at each with --code.");
     }
     ExitCode::from(NOTHING_HELD)
 }
 
-fn codes(asked: &Asked, numbers: &[ReportNo]) -> String {
-    numbers.iter().map(|no| asked.ids.report_code(*no)).collect::<Vec<_>>().join(", ")
-}
-
 fn run_erase(args: &EraseArgs, defaults: &Defaults) -> anyhow::Result<ExitCode> {
-    let asked = args.of.ask(defaults)?;
-    if asked.found.is_empty() {
-        return Ok(nothing_held(&asked));
+    let store = args.at.open(defaults)?;
+    let found = args.who.find(&store)?;
+    if found.is_empty() {
+        return Ok(nothing_held(&store, &found));
     }
-    let notes = notes(&asked, args.all_notes);
-    say_what_goes(&asked, notes.len());
+    let notes = notes(&found, args.all_notes);
+    say_what_goes(&store, &found, notes.len());
     if args.dry_run {
         println!("Nothing was erased: this was a dry run.");
         return Ok(ExitCode::SUCCESS);
     }
     let reason = args.reason.clone().unwrap_or_default();
-    asked.found.check_reason(&reason).map_err(anyhow::Error::msg)?;
+    found.check_reason(&reason).map_err(anyhow::Error::msg)?;
     let request = Request {
         reason,
         kinds: Kinds::ALL.keys().map(str::to_owned).collect(),
-        reports: asked.found.reports.iter().map(|report| report.row.no.0).collect(),
+        reports: found.reports.iter().map(|report| report.row.no.0).collect(),
         notes,
     };
-    let erased = erase(&asked, &request)?;
+    let erased = erase(&store, &request)?;
     match erased.entries.as_slice() {
         [] => println!("All of it was erased before."),
         entries => {
@@ -209,58 +258,103 @@ fn run_erase(args: &EraseArgs, defaults: &Defaults) -> anyhow::Result<ExitCode> 
             println!("Erased; it is entry {} of the log.", entries.join(", "));
         }
     }
-    prove(&asked, &erased)
+    if args.compact && matches!(store.place, Place::Folder(_)) {
+        compact(&store.folder, &store.city, store.mode)?;
+        println!("The file was built anew.");
+    }
+    prove(&store, proof::values(&found, &store.city), erased.wiped)
 }
 
 /// The seqs of the notes that go.
-fn notes(asked: &Asked, all: bool) -> Vec<u64> {
+fn notes(found: &Found, all: bool) -> Vec<u64> {
     if !all {
-        return asked.found.notes.iter().map(|note| note.seq.0).collect();
+        return found.notes.iter().map(|note| note.seq.0).collect();
     }
-    let actions = asked.found.reports.iter().flat_map(|report| &report.actions);
+    let actions = found.reports.iter().flat_map(|report| &report.actions);
     let mut seqs: Vec<u64> = actions.filter(|done| done.note.is_some()).map(|done| done.seq.0).collect();
     seqs.sort_unstable();
     seqs.dedup();
     seqs
 }
 
-fn say_what_goes(asked: &Asked, n_notes: usize) {
-    for report in &asked.found.reports {
+fn say_what_goes(store: &Store, found: &Found, n_notes: usize) {
+    for report in &found.reports {
         let private = &report.row.private;
+        let place = report.row.place;
+        let is_sensitive = store.city.category(report.row.category).sensitive;
         let parts = [
             (private.name.is_some(), "name"),
             (private.phone.is_some(), "phone"),
             (private.email.is_some(), "e-mail"),
             (private.description.is_some(), "text"),
-            (asked.city.category(report.row.category).sensitive, "exact place"),
+            (is_sensitive && place != place.coarsened(store.city.coarse_res), "exact place"),
         ];
-        let parts: Vec<&str> = parts.iter().filter(|(is_there, _)| *is_there).map(|(_, part)| *part).collect();
+        let parts: Vec<&str> =
+            parts.iter().filter(|(is_there, _)| *is_there).map(|(_, part)| *part).collect();
         let parts = if parts.is_empty() { "nothing personal is left".to_owned() } else { parts.join(", ") };
-        println!("{}  {}  {parts}", asked.ids.report_code(report.row.no), report.row.received_at);
+        println!("{}  {}  {parts}", store.ids.report_code(report.row.no), report.row.received_at);
     }
-    println!("{} report(s), {n_notes} note(s)", asked.found.reports.len());
-    let n_others = (asked.found.notes.len() + asked.found.n_other_notes).saturating_sub(n_notes);
+    println!("{} report(s), {n_notes} note(s)", found.reports.len());
+    let n_others = (found.notes.len() + found.n_other_notes).saturating_sub(n_notes);
     if n_others > 0 {
         println!("{n_others} other note(s) on these incidents stay; read them, or add --all-notes");
     }
-    if !asked.found.mentions.is_empty() {
-        println!("named in the text of others: {}", codes(asked, &asked.found.mentions));
+    if !found.mentions.is_empty() {
+        println!("named in the text of others: {}", store.codes(&found.mentions));
     }
 }
 
+fn run_list(args: &ListArgs, defaults: &Defaults) -> anyhow::Result<ExitCode> {
+    let store = args.at.open(defaults)?;
+    let list = list(&*store.reader)?;
+    let json = serde_json::to_string_pretty(&list)?;
+    write_out(args.out.as_deref(), &json, &format!("{} erasure(s)", list.erasures.len()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_again(args: &AgainArgs, defaults: &Defaults) -> anyhow::Result<ExitCode> {
+    let path = args.list.display();
+    let text = std::fs::read_to_string(&args.list).with_context(|| format!("{path} cannot be read"))?;
+    let listed: Erasures = serde_json::from_str(&text)
+        .with_context(|| format!("{path} is not what pantau privacy list writes"))?;
+    let store = args.at.open(defaults)?;
+    let (requests, unknown) = again(&listed, &*store.reader)?;
+    let (mut n_entries, mut wiped) = (0, true);
+    for request in &requests {
+        let erased = erase(&store, request)?;
+        n_entries += erased.entries.len();
+        wiped &= erased.wiped;
+    }
+    println!("{} erasure(s) on the list; {n_entries} new entries", listed.erasures.len());
+    if unknown > 0 {
+        println!("{unknown} report(s) and note(s) on the list are not in this history.");
+    }
+    if matches!(store.place, Place::Folder(_)) && n_entries > 0 {
+        // What the values were is known no more, so they cannot be searched for.
+        match compact(&store.folder, &store.city, store.mode) {
+            Ok(()) => println!("The file was built anew: nothing of it is left."),
+            Err(JournalError::InUse { .. }) => {
+                println!("To be sure to the last byte, stop the server and run this again.");
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(if wiped { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 /// By this process where no server writes the store, else by the server.
-fn erase(asked: &Asked, request: &Request) -> anyhow::Result<Erased> {
-    let by_server = || control::ask_to_erase(&asked.folder, request);
-    if matches!(asked.place, Place::Database(_)) {
+fn erase(store: &Store, request: &Request) -> anyhow::Result<Erased> {
+    let by_server = || control::ask_to_erase(&store.folder, request);
+    if matches!(store.place, Place::Database(_)) {
         // A server that writes it lies in the folder, or there is none here.
         match by_server() {
             Err(ControlError::Nobody { .. }) => {}
             answered => return Ok(answered?),
         }
     }
-    match erase_here(&asked.place, &asked.city, asked.mode, request, now()) {
+    match erase_here(&store.place, &store.city, store.mode, request, now()) {
         Err(EraseError::Journal(JournalError::InUse { .. })) => Ok(by_server()?),
-        Err(error) if matches!(asked.place, Place::Database(_)) => {
+        Err(error @ EraseError::Journal(_)) if matches!(store.place, Place::Database(_)) => {
             Err(anyhow::Error::new(error).context(
                 "run this on the machine of the server that writes, with --data naming its data folder",
             ))
@@ -270,33 +364,42 @@ fn erase(asked: &Asked, request: &Request) -> anyhow::Result<Erased> {
 }
 
 /// Looks whether it is gone, to the last byte.
-fn prove(asked: &Asked, erased: &Erased) -> anyhow::Result<ExitCode> {
-    if let Place::Database(url) = &asked.place {
+fn prove(store: &Store, mut values: Vec<Vec<u8>>, wiped: bool) -> anyhow::Result<ExitCode> {
+    if let Place::Database(url) = &store.place {
         vacuum_erased(url)?;
         println!(
             "PostgreSQL overwrites the old rows as it goes on (VACUUM was run). Its write-ahead log, archives of \
              that and its backups hold them until they are recycled: see docs/privacy.md."
         );
     }
-    if !asked.folder.is_dir() {
+    if !store.folder.is_dir() {
         return Ok(ExitCode::SUCCESS);
     }
-    let values = proof::values(&asked.found, Kinds::ALL);
-    let mut proven = proof::search(&asked.folder, &values)?;
-    if !proven.found_in.is_empty() && matches!(asked.place, Place::Folder(_)) {
+    let mut proven = proof::search(&store.folder, &values)?;
+    if !proven.found_in.is_empty() {
+        // The same name, the same street corner: of somebody else.
+        let n = values.len();
+        values = proof::not_held(&*store.reader, values)?;
+        let n_held = n - values.len();
+        if n_held > 0 {
+            println!("{n_held} value(s) stand in what is held about others too, and stay there.");
+        }
+        proven = proof::search(&store.folder, &values)?;
+    }
+    if !proven.found_in.is_empty() && matches!(store.place, Place::Folder(_)) {
         // Where the server has the folder this is left to the next stop.
-        match compact(&asked.folder, &asked.city, asked.mode) {
-            Ok(()) => proven = proof::search(&asked.folder, &values)?,
+        match compact(&store.folder, &store.city, store.mode) {
+            Ok(()) => proven = proof::search(&store.folder, &values)?,
             Err(JournalError::InUse { .. }) => {}
             Err(error) => return Err(error.into()),
         }
     }
     let (files, mb) = (proven.files, proven.bytes as f64 / 1e6);
-    if proven.found_in.is_empty() && erased.wiped {
+    if proven.found_in.is_empty() && wiped {
         println!(
             "Proven: of {} erased value(s) none is in the {files} files of {} ({mb:.1} MB).",
             proven.values,
-            asked.folder.display()
+            store.folder.display()
         );
         println!("Now run pantau backup to every target, so that no backup brings it back.");
         return Ok(ExitCode::SUCCESS);
@@ -305,8 +408,8 @@ fn prove(asked: &Asked, erased: &Erased) -> anyhow::Result<ExitCode> {
         println!("NOT GONE YET: one of the values still stands in {}", path.display());
     }
     println!(
-        "It is erased, but bytes of it may be left: others may hold the same words, or a long reading held the file. \
-         Stop the server, run the same command again, and start it."
+        "It is erased, but bytes of it may be left. Stop the server, run the same command with --compact, and \
+         start it."
     );
     Ok(ExitCode::FAILURE)
 }

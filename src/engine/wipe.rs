@@ -31,7 +31,10 @@ impl Worker {
             Ok(false) => return,
             Err(e) => {
                 let error = &e as &dyn std::error::Error;
-                return tracing::warn!(error, "what was erased is still in the write-ahead log; trying again");
+                return tracing::warn!(
+                    error,
+                    "what was erased is still in the write-ahead log; trying again"
+                );
             }
         }
         if let Some(saving) = &mut self.saving

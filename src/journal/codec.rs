@@ -181,8 +181,7 @@ fn wire<'a>(
     coarse_place: Option<LngLat>,
     digest: Option<&'a str>,
 ) -> (&'static str, Wire<'a>) {
-    let mut wire =
-        Wire { v: VERSION, report: None, action: None, erasure: None, pack: None, tick: None };
+    let mut wire = Wire { v: VERSION, report: None, action: None, erasure: None, pack: None, tick: None };
     let kind = match fact {
         Fact::Report(report) => {
             wire.report = Some(report_wire(city, report, coarse_place, digest));
@@ -393,9 +392,7 @@ impl<'a> Body<'a> {
                 let hash = unhex(&pack.hash).ok_or_else(|| corrupt(seq, "the pack's hash is not one"))?;
                 Ok(Fact::Pack { key: pack.key.into_owned(), hash })
             }
-            Wire { erasure: Some(erasure), .. } => {
-                Ok(Fact::Erasure(Box::new(erasure.into_fact(seq)?)))
-            }
+            Wire { erasure: Some(erasure), .. } => Ok(Fact::Erasure(Box::new(erasure.into_fact(seq)?))),
             Wire { report: None, action: None, erasure: None, pack: None, .. } => Ok(Fact::Tick),
         }
     }

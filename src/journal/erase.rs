@@ -6,8 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use super::decide::{Accepted, Counters, Decision, Store};
 use super::JournalError;
+use super::decide::{Accepted, Counters, Decision, Store};
 use crate::model::{
     ERASED_MAX, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, IncidentNo, Kinds, LngLat, NewErasure,
     Receipt, Refusal, ReportNo, ReportPrivate, Seq, TimeMs,

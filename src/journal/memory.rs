@@ -18,8 +18,8 @@ use super::{
 };
 use crate::city::City;
 use crate::model::{
-    Command, Entry, Epoch, ErasureFact, Fact, ImportRow, IncidentNo, LngLat, Outcome, Projection, Receipt, ReportNo, Secret,
-    Seq, TimeMs,
+    Command, Entry, Epoch, ErasureFact, Fact, ImportRow, IncidentNo, LngLat, Outcome, Projection, Receipt,
+    ReportNo, Secret, Seq, TimeMs,
 };
 
 /// A journal that lives as long as it and its readers do. Nothing in it is ever encoded.

@@ -15,6 +15,9 @@ mod codec;
 mod copy;
 mod decide;
 mod erase;
+#[cfg(test)]
+#[path = "erase/suite.rs"]
+mod erase_suite;
 mod fold;
 mod identity;
 mod keys;
@@ -35,9 +38,6 @@ mod sqlite;
 mod stored;
 #[cfg(test)]
 mod suite;
-#[cfg(test)]
-#[path = "erase/suite.rs"]
-mod erase_suite;
 #[cfg(test)]
 mod testing;
 mod wire;

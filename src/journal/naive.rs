@@ -7,9 +7,9 @@ use super::suite::{Kind, Store, archived, incidents, report_places, reports, tex
 use super::testing::{NOW, SECRET, act, import_row, key, new_report, sensitive_report};
 use super::{IncidentRow, Reader, ReportPlace, ReportRow, verify, verify_database};
 use crate::model::{
-    Action, ActionFact, AgencyId, Command, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, HOUR_MS, IdKey, IncidentNo, Kinds, NewAction, NewErasure,
-    NewReport,
-    Opening, Outcome, Receipt, Refusal, ReportFact, ReportNo, SenderId, Seq, Status, TimeMs,
+    Action, ActionFact, AgencyId, Command, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, HOUR_MS,
+    IdKey, IncidentNo, Kinds, NewAction, NewErasure, NewReport, Opening, Outcome, Receipt, Refusal,
+    ReportFact, ReportNo, SenderId, Seq, Status, TimeMs,
 };
 
 #[derive(Default)]

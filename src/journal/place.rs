@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{
-    FolderMode, Journal, JournalError, LogReader, PostgisJournal, PostgisStandby, Reader, SqliteJournal, Standby,
-    StoreUrl, folder_reader, waiting_in,
+    FolderMode, Journal, JournalError, LogReader, PostgisJournal, PostgisStandby, Reader, SqliteJournal,
+    Standby, StoreUrl, folder_reader, waiting_in,
 };
 use crate::city::City;
 use crate::model::Secret;

@@ -19,7 +19,8 @@ use super::words::RecentTexts;
 use crate::city::City;
 use crate::journal::DerivedUpdate;
 use crate::model::{
-    ActionFact, Entry, Epoch, ErasedReport, ErasureFact, Fact, IdKey, IncidentNo, Projection, ReportFact, Seq, Status, TimeMs,
+    ActionFact, Entry, Epoch, ErasedReport, ErasureFact, Fact, IdKey, IncidentNo, Projection, ReportFact,
+    Seq, Status, TimeMs,
 };
 
 /// Owns the live map and what is only needed to change it.

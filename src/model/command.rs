@@ -1,8 +1,8 @@
 //! What is asked of the journal, and what it answers.
 
 use super::{
-    Action, AgencyId, AreaId, CategoryId, Channel, Entry, IncidentNo, LngLat, NewErasure, ReportNo, ReportPrivate,
-    SenderId, Seq, Status, TimeMs,
+    Action, AgencyId, AreaId, CategoryId, Channel, Entry, IncidentNo, LngLat, NewErasure, ReportNo,
+    ReportPrivate, SenderId, Seq, Status, TimeMs,
 };
 
 /// A wish, checked as far as it can be without the state. The journal decides it.

@@ -99,7 +99,9 @@ async fn serve(stream: tokio::net::UnixStream, engine: &Engine) -> std::io::Resu
             Ok(erased) => Answer::Erased(erased),
             Err(why) => Answer::Refused(why),
         },
-        Err(e) => Answer::Refused(format!("the server does not understand ({e}); is it of another version?")),
+        Err(e) => {
+            Answer::Refused(format!("the server does not understand ({e}); is it of another version?"))
+        }
     };
     let mut line = serde_json::to_string(&answer).map_err(std::io::Error::other)?;
     line.push('\n');

@@ -42,7 +42,10 @@ pub struct Erased {
 /// In words, where the request is none.
 pub fn commands(request: &Request) -> Result<Vec<Command>, String> {
     let reason = request.reason.trim();
-    if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX || reason.chars().any(char::is_control) {
+    if reason.is_empty()
+        || reason.chars().count() > REASON_CHARS_MAX
+        || reason.chars().any(char::is_control)
+    {
         return Err(format!("give a reason of 1 to {REASON_CHARS_MAX} signs on one line"));
     }
     let kinds = Kinds::from_keys(request.kinds.iter().map(String::as_str))

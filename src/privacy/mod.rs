@@ -13,9 +13,11 @@ pub mod control;
 mod erase;
 mod export;
 mod find;
+mod list;
 pub mod proof;
 pub mod retention;
 
 pub use erase::{EraseError, Erased, Request, commands, compact, erase_here};
 pub use export::export;
 pub use find::{Found, FoundNote, FoundReport, Selector, find};
+pub use list::{Erasures, again, list};

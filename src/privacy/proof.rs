@@ -5,10 +5,14 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::find::Found;
-use crate::model::{Kinds, LngLat};
+use crate::city::City;
+use crate::journal::{JournalError, Reader};
+use crate::model::{Fact, LngLat, ReportPrivate, Seq};
 
 /// Read at once.
 const BLOCK: usize = 1 << 20;
+/// Entries read at once.
+const ENTRIES: usize = 5_000;
 /// Shorter values stand in a file by chance.
 const VALUE_BYTES_MIN: usize = 4;
 
@@ -22,18 +26,15 @@ pub struct Proof {
     pub found_in: Vec<PathBuf>,
 }
 
-/// The bytes that must be gone once `kinds` of what was found are erased. Values that stay elsewhere for
-/// good reason (a mention in the report of somebody else) are the caller's to leave out.
-pub fn values(found: &Found, kinds: Kinds) -> Vec<Vec<u8>> {
+/// The bytes that must be gone once all kinds of what was found are erased.
+pub fn values(found: &Found, city: &City) -> Vec<Vec<u8>> {
     let mut values: Vec<Vec<u8>> = Vec::new();
     for report in &found.reports {
-        let private = &report.row.private;
-        if kinds.contact {
-            let contact = [&private.phone, &private.email, &private.name];
-            values.extend(contact.into_iter().flatten().map(|value| in_json(value)));
-        }
-        if kinds.text {
-            values.extend(private.description.as_ref().map(|text| in_json(text)));
+        values.extend(said(&report.row.private).map(in_json));
+        let place = report.row.place;
+        let is_exact = place != place.coarsened(city.coarse_res);
+        if city.category(report.row.category).sensitive && is_exact {
+            values.extend(place_values(place));
         }
     }
     values.extend(found.notes.iter().map(|note| in_json(&note.text)));
@@ -41,6 +42,39 @@ pub fn values(found: &Found, kinds: Kinds) -> Vec<Vec<u8>> {
     values.sort_unstable();
     values.dedup();
     values
+}
+
+fn said(private: &ReportPrivate) -> impl Iterator<Item = &str> {
+    [&private.phone, &private.email, &private.name, &private.description]
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+}
+
+/// Those of the values that nothing holds any more: the others stand in what is held about somebody else,
+/// for good reason. Reads the whole log.
+///
+/// # Errors
+/// Where the journal cannot be read.
+pub fn not_held(reader: &dyn Reader, mut values: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, JournalError> {
+    let mut after = Seq(0);
+    while !values.is_empty() {
+        let entries = reader.entries(after, ENTRIES)?;
+        let Some(last) = entries.last() else { break };
+        after = last.seq;
+        for entry in &entries {
+            let (texts, place): (Vec<Vec<u8>>, _) = match &entry.fact {
+                Fact::Report(fact) => (said(&fact.private).map(in_json).collect(), Some(fact.place)),
+                Fact::Action(fact) => (fact.note.iter().map(|note| in_json(note)).collect(), None),
+                _ => continue,
+            };
+            values.retain(|value| {
+                let in_text = texts.iter().any(|text| memchr::memmem::find(text, value).is_some());
+                !in_text && !place.is_some_and(|place| place_values(place).contains(value))
+            });
+        }
+    }
+    Ok(values)
 }
 
 /// A text as it stands in the journal: within JSON.

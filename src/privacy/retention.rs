@@ -64,15 +64,19 @@ pub async fn keep(engine: Engine, city: Arc<City>, mut stopping: watch::Receiver
     let (mut swept, mut day) = (Swept::default(), None);
     loop {
         let today = city.day_of(engine.live().now());
-        let can_write = ![Condition::StandsBy, Condition::DatabaseAway, Condition::ReadOnly, Condition::DiskFull]
-            .into_iter()
-            .any(|condition| engine.health().stands(condition));
+        let can_write =
+            ![Condition::StandsBy, Condition::DatabaseAway, Condition::ReadOnly, Condition::DiskFull]
+                .into_iter()
+                .any(|condition| engine.health().stands(condition));
         if day != Some(today) && can_write {
             match sweep(&engine, &city, &mut swept).await {
                 Ok(n) => {
                     day = Some(today);
                     if n > 0 {
-                        tracing::info!(reports = n, "personal data was erased that the city pack keeps no longer");
+                        tracing::info!(
+                            reports = n,
+                            "personal data was erased that the city pack keeps no longer"
+                        );
                     }
                 }
                 Err(error) => {

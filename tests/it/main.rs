@@ -22,6 +22,7 @@ mod hotspot_words;
 mod http;
 mod live_law;
 mod nodes;
+mod privacy;
 mod service;
 mod slow;
 mod socket;

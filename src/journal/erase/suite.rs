@@ -4,8 +4,8 @@ use super::suite::{Kind, Store, over, over_all_stores, texts};
 use super::testing::{NOW, act, key, receipt, report, sensitive_report};
 use super::{ReportRow, verify, verify_database};
 use crate::model::{
-    Action, Command, ERASED_MAX, ErasedNote, ErasedReport, ErasureFact, Fact, IncidentNo, Kinds, NewErasure,
-    Outcome, Receipt, Refusal, ReportNo, ReportPrivate, Seq, TimeMs,
+    Action, Command, ERASED_MAX, ErasedNote, ErasedReport, ErasureFact, Fact, IncidentNo, Kinds,
+    NewErasure, Outcome, Receipt, Refusal, ReportNo, ReportPrivate, Seq, TimeMs,
 };
 
 over_all_stores! {
@@ -129,10 +129,8 @@ fn erased_twice_is_a_repeat(mut store: Store) {
 
 fn what_is_unknown_is_refused_and_nothing_of_its_erasure_happens(mut store: Store) {
     store.append(vec![report(|r| r.private = full())], NOW);
-    let outcomes = store.append(
-        vec![erase(Kinds::ALL, &[1, 7], &[]), erase(Kinds::ALL, &[1], &[1]), report(|_| {})],
-        NOW,
-    );
+    let outcomes = store
+        .append(vec![erase(Kinds::ALL, &[1, 7], &[]), erase(Kinds::ALL, &[1], &[1]), report(|_| {})], NOW);
     assert_eq!(outcomes[0], Outcome::Refused(Refusal::UnknownReport));
     assert_eq!(outcomes[1], Outcome::Refused(Refusal::UnknownNote));
     assert!(matches!(outcomes[2], Outcome::Accepted { .. }));

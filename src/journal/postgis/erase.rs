@@ -12,7 +12,8 @@ use crate::journal::JournalError;
 use crate::journal::codec::{Body, EncodedErasure, LeftPart};
 use crate::journal::erase::{Held, HeldNote, Left};
 use crate::model::{
-    ActionFact, Command, ErasedNote, ErasedReport, ErasureFact, IncidentNo, LngLat, ReportFact, ReportNo, Seq,
+    ActionFact, Command, ErasedNote, ErasedReport, ErasureFact, IncidentNo, LngLat, ReportFact, ReportNo,
+    Seq,
 };
 
 /// What the erasures of a batch are about.

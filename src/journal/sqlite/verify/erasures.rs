@@ -68,7 +68,9 @@ impl Verifier<'_> {
             match self.erased(of)? {
                 Some(row) if row.seq == seq && row.digest == part.digest => self.erased_rows += 1,
                 Some(row) if row.seq > seq => {}
-                Some(_) => self.fault(seq, format!("the row of what it erased of entry {of} says otherwise")),
+                Some(_) => {
+                    self.fault(seq, format!("the row of what it erased of entry {of} says otherwise"))
+                }
                 None => self.fault(seq, format!("what it erased of entry {of} has no row")),
             }
         }
