@@ -90,6 +90,14 @@ struct ServeArgs {
     /// its folder is marked so and serves nothing else
     #[arg(long, value_enum, default_value_t = ClockChoice::System)]
     clock: ClockChoice,
+    /// Keep a backup in this folder (on a stick, a second disk, a share) up to date with every commit, a
+    /// second behind at most; `pantau restore` makes a data folder of it
+    #[arg(long, env = "PANTAU_SHIP", value_name = "TARGET")]
+    ship: Option<PathBuf>,
+    /// Encrypt what is shipped for this public key (age1…), or for those in this file; may be given several
+    /// times, in the variable with commas
+    #[arg(long, env = "PANTAU_SHIP_RECIPIENT", value_name = "KEY|FILE", value_delimiter = ',')]
+    ship_recipient: Vec<String>,
     #[command(flatten)]
     nodes: NodeArgs,
 }
@@ -189,6 +197,8 @@ fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
         replay: args.clock == ClockChoice::Replay,
         reserve_mib: args.reserve_mib,
         nodes: args.nodes.into(),
+        ship: args.ship,
+        ship_recipient: args.ship_recipient,
     };
     let settings = ServeSettings::resolve(flags, file)?;
     let runtime = tokio::runtime::Runtime::new().context("the runtime could not be started")?;
@@ -215,6 +225,9 @@ fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
             .map_or_else(|| settings.data.display().to_string(), StoreUrl::to_string);
         say(&format!("  data {place} · {n_incidents} incidents at seq {}", live.seq()));
         drop(live);
+        if let Some(ship) = &settings.ship {
+            say(&format!("  every commit is shipped to {}", ship.target.display()));
+        }
         server.serve(listener, until_stopped).await?;
         say("Stopped; everything is durable.");
         Ok(())

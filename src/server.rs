@@ -16,14 +16,16 @@ use tokio::sync::{Notify, watch};
 use crate::api::{
     App, AppState, Beats, Entrance, Mode, Role, Rounds, Sockets, build_router, hand_on, tell_health,
 };
+use crate::backup::{Sealer, Ship, ShipSettings};
 use crate::city::City;
 use crate::clock::{Clock, ReplayClock, SystemClock};
 use crate::config::ServeSettings;
 use crate::edge::{Desk, NodeSettings, Publication};
-use crate::engine::Engine;
+use crate::engine::{Engine, Scrub};
 use crate::feed::{TextSearch, Views};
 use crate::journal::{
-    FolderMode, HandIn, Journal, Place, PostgisStandby, Pseudonyms, Spool, SqliteJournal, Standby, StoreUrl,
+    FolderMode, HandIn, Journal, Place, PostgisStandby, Pseudonyms, Spool, SqliteJournal, Standby,
+    StoreUrl, is_journal,
 };
 use crate::model::{IdKey, Secret};
 use crate::privacy::control::Control;
@@ -66,13 +68,17 @@ pub struct Server {
     publication: Option<Publication>,
     /// Where commands on this machine ask it, where it has a folder.
     control: Option<Control>,
+    /// What keeps a second place up to date, where there is one.
+    ship: Option<Ship>,
 }
 
 /// What a server shares with others.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Sharing {
     pub pulse: Pulse,
     pub nodes: NodeSettings,
+    /// Of a journal in a folder: where its entries are shipped to.
+    pub ship: Option<ShipSettings>,
 }
 
 /// What a server is put together from.
@@ -90,6 +96,7 @@ pub struct Parts {
     /// Where reports wait while the database is away.
     pub spool: Option<Arc<Spool>>,
     pub hand_in: Option<Arc<dyn HandIn>>,
+    pub ship: Option<Ship>,
 }
 
 /// An edge that is out of touch tells its screens nothing, so that they say that what they show is old.
@@ -169,7 +176,12 @@ impl Server {
             Mode::Live => Arc::new(SystemClock::new()),
             Mode::Replay(clock) => clock.clone(),
         };
-        let sharing = Sharing { nodes: settings.nodes.clone(), ..Sharing::default() };
+        let ship = settings.ship.as_ref().map(|ship| {
+            let sealer = Sealer::of(&ship.recipients)?;
+            Ok::<_, anyhow::Error>(ShipSettings { target: ship.target.clone(), sealer })
+        });
+        let sharing =
+            Sharing { nodes: settings.nodes.clone(), ship: ship.transpose()?, ..Sharing::default() };
         Server::sharing(journal, city, clock, mode, settings.trust_loopback, sharing)
     }
 
@@ -188,7 +200,7 @@ impl Server {
         let folder = Some(settings.data.clone());
         let running = Running { engine, thread, secret, pseudonyms, mode, spool, hand_in, folder };
         let sharing = Sharing { nodes: settings.nodes.clone(), ..Sharing::default() };
-        Server::around(running, city, clock, settings.trust_loopback, sharing)
+        Server::around(running, city, clock, settings.trust_loopback, (sharing, None))
     }
 
     /// The server over a journal and a clock of the caller's choice: what tests start.
@@ -227,8 +239,17 @@ impl Server {
         let folder = journal.folder().map(Path::to_owned);
         let (engine, thread) = Engine::start(journal, city.clone(), clock.clone())?;
         let (spool, hand_in) = (None, None);
-        let running = Running { engine, thread, secret, pseudonyms, mode, spool, hand_in, folder };
-        Server::around(running, city, clock, trust_loopback, sharing)
+        let home = folder.clone();
+        let running = Running { engine, thread, secret, pseudonyms, mode, spool, hand_in, folder: home };
+        // A journal that is not in the folder is looked after by its database.
+        if let Some(data) = folder.as_deref().filter(|data| is_journal(data)) {
+            Scrub::default().start(data, &running.engine, clock.clone())?;
+        }
+        let ship = match (folder, &sharing.ship) {
+            (Some(data), Some(to)) => Some(Ship::start(&data, to.clone(), &running.engine, clock.clone())?),
+            _ => None,
+        };
+        Server::around(running, city, clock, trust_loopback, (sharing, ship))
     }
 
     /// The server around an engine that runs; edges may follow it.
@@ -237,20 +258,32 @@ impl Server {
         city: Arc<City>,
         clock: Arc<dyn Clock>,
         trust_loopback: bool,
-        sharing: Sharing,
+        (sharing, ship): (Sharing, Option<Ship>),
     ) -> anyhow::Result<Server> {
         let Running { engine, thread, secret, pseudonyms, mode, spool, hand_in, folder } = running;
         let control = folder.and_then(|folder| listen_for_commands(&folder, &engine));
         let ids = IdKey::new(secret, &city.code_prefix);
-        let Sharing { pulse, nodes } = sharing;
+        let Sharing { pulse, nodes, ship: _ } = sharing;
         let desk = matches!(mode, Mode::Live).then(|| {
             let shared = (city.clone(), clock.clone());
             Arc::new(Desk::new(&engine, shared, (secret, pseudonyms), nodes.token))
         });
         let publication = nodes.nats.zip(desk.clone()).map(|(nats, desk)| Publication::start(nats, desk));
         let role = Role::Origin(desk);
-        let parts =
-            Parts { engine, thread, city, ids, clock, mode, role, trust_loopback, pulse, spool, hand_in };
+        let parts = Parts {
+            engine,
+            thread,
+            city,
+            ids,
+            clock,
+            mode,
+            role,
+            trust_loopback,
+            pulse,
+            spool,
+            hand_in,
+            ship,
+        };
         Ok(Server { publication, control, ..Server::of_engine(parts)? })
     }
 
@@ -259,8 +292,8 @@ impl Server {
     /// # Errors
     /// Where the system gives no threads.
     pub fn of_engine(parts: Parts) -> anyhow::Result<Server> {
-        let Parts { engine, thread, city, ids, clock, mode, role, trust_loopback, pulse, spool, hand_in } =
-            parts;
+        let Parts { engine, thread, city, ids, clock, mode, role, trust_loopback, pulse, .. } = parts;
+        let (spool, hand_in, ship) = (parts.spool, parts.hand_in, parts.ship);
         let search = Arc::new(TextSearch::new(engine.reader().clone()));
         let nudge = Arc::new(Notify::new());
         let (stop, stopping) = watch::channel(false);
@@ -289,6 +322,7 @@ impl Server {
             trust_loopback,
             spool,
             hand_in,
+            ship: ship.as_ref().map(|ship| ship.watch().clone()),
             views: Arc::new(Views::default()),
             search,
             beats,
@@ -307,6 +341,7 @@ impl Server {
             ears,
             publication: None,
             control: None,
+            ship,
         })
     }
 
@@ -336,7 +371,7 @@ impl Server {
         listener: TcpListener,
         until: impl Future<Output = ()>,
     ) -> anyhow::Result<bool> {
-        let Server { app, engine, stop, patience, ears: _ears, publication, control } = self;
+        let Server { app, engine, stop, patience, ears: _ears, publication, control, ship } = self;
         let router = build_router(app.clone());
         let handing_on = tokio::spawn(hand_on(app.clone()));
         let telling = tokio::spawn(tell_health(app.clone()));
@@ -381,16 +416,25 @@ impl Server {
         if let Ok(ended) = serving_ended {
             ended.context("the server task failed")?.context("the listener failed")?;
             // Every sender is gone now, so the engine ends once all is durable.
-            if ended_early {
-                return Ok(true);
+            if !ended_early {
+                let joined = tokio::time::timeout(STOP_TIMEOUT, engine).await;
+                anyhow::ensure!(
+                    joined.is_ok(),
+                    "the engine did not stop in time; all that was acknowledged is durable"
+                );
             }
-            let joined = tokio::time::timeout(STOP_TIMEOUT, engine).await;
-            anyhow::ensure!(
-                joined.is_ok(),
-                "the engine did not stop in time; all that was acknowledged is durable"
-            );
+            if let Some(ship) = ship {
+                shipped(ship).await;
+            }
         }
         Ok(ended_early)
+    }
+}
+
+/// Waits until what the engine made durable at its end is in the second place, too.
+async fn shipped(ship: Ship) {
+    if tokio::time::timeout(STOP_TIMEOUT, ship.ended()).await.is_err() {
+        tracing::warn!("the target of --ship lacks the last entries; the next start ships them");
     }
 }
 

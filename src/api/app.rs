@@ -6,6 +6,7 @@ use tokio::sync::{Notify, watch};
 
 use super::forward::Forwarding;
 use super::live::Sockets;
+use crate::backup::ShipWatch;
 use crate::city::City;
 use crate::clock::{Clock, ReplayClock};
 use crate::edge::{Desk, EdgeStatus, EdgeToken};
@@ -60,6 +61,8 @@ pub struct App {
     pub spool: Option<Arc<Spool>>,
     /// Where every node of a database may leave reports for the one that writes.
     pub hand_in: Option<Arc<dyn HandIn>>,
+    /// How far the second place is behind, where entries are shipped to one.
+    pub ship: Option<ShipWatch>,
     pub views: Arc<Views>,
     pub search: Arc<TextSearch>,
     /// The beat of each round over the sockets.

@@ -19,6 +19,7 @@ use super::reports::body_problem;
 use crate::feed::parse_bbox;
 use crate::feed::wire::{self, Feature, time};
 use crate::intake::parse_action;
+use crate::journal::check_incident;
 use crate::live::{ArchivePage, ArchiveQuestion, Circle, Cursor, Incident, LiveMap, Sort, Where};
 use crate::model::{
     Action, Command, Entry, Fact, IncidentNo, LngLat, Outcome, Projection, Refusal, TimeMs,
@@ -31,7 +32,7 @@ const RADIUS_M_MAX: f64 = 20_037_509.0;
 
 /// One page.
 #[derive(Serialize)]
-struct IncidentList {
+struct IncidentList<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     seq: u64,
@@ -40,7 +41,7 @@ struct IncidentList {
     #[serde(rename = "numberReturned")]
     returned: usize,
     next: Option<String>,
-    features: Vec<Feature>,
+    features: Vec<Feature<'a>>,
 }
 
 #[utoipa::path(get, path = "/api/v1/incidents", tag = "map",
@@ -223,7 +224,12 @@ fn find(app: &App, id: &str) -> Result<(IncidentNo, TimeMs), Problem> {
 async fn answer(app: &App, no: IncidentNo, opened_at: TimeMs) -> Result<Response, Problem> {
     let live = app.live();
     let reader = app.engine.reader().clone();
-    let (row, log) = super::blocking(move || Ok((reader.incident(no)?, reader.incident_log(no)?))).await?;
+    let read = move || {
+        let (row, log) = (reader.incident(no)?, reader.incident_log(no)?);
+        row.as_ref().map_or(Ok(()), |row| check_incident(row, &log))?;
+        Ok((row, log))
+    };
+    let (row, log) = super::blocking(read).await?;
     let incident = match live.incident(no) {
         Some(incident) => *incident,
         None => Incident::from_row(&row.ok_or_else(no_such_incident)?, &app.city),

@@ -23,12 +23,12 @@ use crate::model::{Projection, SECOND_MS, Seq, TimeMs};
 
 /// What one screen shows.
 #[derive(Serialize)]
-struct ClusterList {
+struct ClusterList<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     seq: u64,
     level: u8,
-    features: Vec<Feature>,
+    features: Vec<Feature<'a>>,
 }
 
 #[utoipa::path(get, path = "/api/v1/clusters", tag = "map",
@@ -60,10 +60,10 @@ pub async fn clusters(
     let answer = super::compute(&app, app.live(), access.projection, filter, move |live, filter| {
         let level = live.level_in_force(access.projection, filter, &bbox, zoom as u8);
         let features = features(live, access.projection, filter, &CellRange::of(&bbox, level));
-        ClusterList { kind: "FeatureCollection", seq: live.seq().0, level, features }
+        let list = ClusterList { kind: "FeatureCollection", seq: live.seq().0, level, features };
+        super::feature_list(&list, list.features.len())
     });
-    let list = answer.await?;
-    super::feature_list(&list, list.features.len())
+    answer.await?
 }
 
 #[utoipa::path(get, path = "/api/v1/hotspots", tag = "map",

@@ -254,6 +254,14 @@ impl From<JournalError> for Problem {
             };
         }
         tracing::error!(error = &error as &dyn std::error::Error, "reading the journal failed");
+        if matches!(error, JournalError::Corrupt(_)) {
+            return Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                Condition::Damaged.key(),
+                "Damaged",
+                "what is stored of this was changed by the disk or by hand, so it is not shown; the server's log says more",
+            );
+        }
         Problem::internal()
     }
 }

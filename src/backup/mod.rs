@@ -2,7 +2,9 @@
 //!
 //! A target is a folder on a second disk, a USB stick or a mounted share. It holds the entries as they
 //! are stored, what is derived from them, and what makes the data folder the center's ([`manifest`],
-//! [`piece`]); [`update`] brings it up to date, [`restore`] makes a data folder of it. With a recipient all but the manifest is encrypted in the age format ([`seal`]).
+//! [`piece`]); [`update`] brings it up to date, [`ship`] keeps it so beside the running server, and
+//! [`restore`] makes a data folder of it. With a recipient all but the manifest is encrypted in the age
+//! format ([`seal`]).
 //!
 //! Invariants:
 //! - The manifest alone says what counts. It is replaced whole, after everything it names is on the
@@ -15,11 +17,13 @@ mod manifest;
 mod piece;
 mod restore;
 mod seal;
+mod ship;
 mod target;
 mod update;
 
 pub use restore::{Restored, restore};
 pub use seal::{Opener, Sealer, new_key};
+pub use ship::{Ship, ShipSettings, ShipStatus, ShipWatch};
 pub use update::{Updated, backup};
 
 use std::path::PathBuf;

@@ -61,6 +61,8 @@ pub(super) struct Run<'r> {
     manifest: Manifest,
     /// The newest entry when a piece of this run was read from the journal.
     read_at: HashMap<u64, Seq>,
+    /// As it lies in the target; `None` where nothing does.
+    committed: Option<Manifest>,
     pub done: Updated,
 }
 
@@ -74,36 +76,70 @@ impl<'r> Run<'r> {
     ) -> Result<Run<'r>, BackupError> {
         let identity = log.identity()?;
         let mut done = Updated::default();
-        let manifest = match target.manifest()? {
+        let committed = target.manifest()?;
+        let manifest = match &committed {
             Some(manifest) => {
-                check_fit(&manifest, &identity, log, sealer)?;
-                manifest
+                check_fit(manifest, &identity, log, sealer)?;
+                done.head = manifest.seq;
+                manifest.clone()
             }
             None => {
                 done.first = true;
                 Manifest::new(&identity, sealer.names(), write_identity(target, sealer, &identity)?)
             }
         };
-        Ok(Run { log, target, sealer, manifest, read_at: HashMap::new(), done })
+        let read_at = HashMap::new();
+        Ok(Run { log, target, sealer, manifest, read_at, committed, done })
     }
 
     /// The pieces that are not as the manifest says; the identity is written anew at once.
     fn broken_pieces(&mut self) -> Result<Vec<u64>, BackupError> {
         let mut broken = Vec::new();
-        for piece in &self.manifest.pieces {
-            if is_broken(self.target.check(&piece.file))? {
-                broken.push(piece.n);
-                self.done.healed.push(piece.file.file.clone());
+        for n in self.piece_numbers() {
+            if self.is_broken(n)? {
+                broken.push(n);
             }
         }
+        self.heal_identity()?;
+        Ok(broken)
+    }
+
+    pub fn piece_numbers(&self) -> Vec<u64> {
+        self.manifest.pieces.iter().map(|piece| piece.n).collect()
+    }
+
+    /// Whether a piece is not as the manifest says, read to its end; one that is no longer named is well.
+    pub fn is_broken(&mut self, n: u64) -> Result<bool, BackupError> {
+        let Some(piece) = self.manifest.pieces.iter().find(|piece| piece.n == n) else { return Ok(false) };
+        let broken = is_broken(self.target.check(&piece.file))?;
+        if broken {
+            self.done.healed.push(piece.file.file.clone());
+        }
+        Ok(broken)
+    }
+
+    /// Writes the identity anew where it is damaged.
+    pub fn heal_identity(&mut self) -> Result<(), BackupError> {
         let identity = &self.manifest.identity;
         if !self.done.first && is_broken(self.target.check(identity))? {
             self.done.healed.push(identity.file.clone());
             let written = write_identity(self.target, self.sealer, &self.log.identity()?)?;
             self.manifest.identity = written;
-            self.target.commit(&self.manifest)?;
+            // The manifest may say the same as before: what it names is another file all the same.
+            self.committed = None;
+            self.commit()?;
         }
-        Ok(broken)
+        Ok(())
+    }
+
+    /// The manifest as it is now goes into the target, where it says something else than the one there.
+    fn commit(&mut self) -> Result<(), BackupError> {
+        if self.committed.as_ref() != Some(&self.manifest) {
+            self.target.commit(&self.manifest)?;
+            self.committed = Some(self.manifest.clone());
+            self.done.head = self.manifest.seq;
+        }
+        Ok(())
     }
 
     /// Writes what is new, and anew what is `broken`.
@@ -112,24 +148,23 @@ impl<'r> Run<'r> {
         broken: &[u64],
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<(), BackupError> {
-        let before = self.manifest.clone();
+        let before = self.committed.clone();
         let head = self.log.moment()?.head()?;
+        self.manifest.epoch = self.log.identity()?.epoch.to_string();
         self.renew(broken)?;
         while self.manifest.seq < head.seq.0 || self.lacks_derived()? {
             let from = self.manifest.seq + 1;
             progress(self.manifest.seq, head.seq.0);
             self.append(from)?;
             // What is there counts, should the run be cut short.
-            self.target.commit(&self.manifest)?;
+            self.commit()?;
         }
         self.forget_erased()?;
         self.merge()?;
-        if self.manifest != before || self.done.first {
-            self.manifest.epoch = self.log.identity()?.epoch.to_string();
-            self.target.commit(&self.manifest)?;
+        self.commit()?;
+        if self.committed != before {
             self.target.clean(&self.manifest)?;
         }
-        self.done.head = self.manifest.seq;
         self.done.pieces = self.manifest.pieces.len() as u64;
         self.done.bytes = self.manifest.pieces.iter().map(|piece| piece.file.bytes).sum();
         Ok(())
@@ -221,7 +256,7 @@ impl<'r> Run<'r> {
                 self.append(self.manifest.seq + 1)?;
             }
             self.manifest.erased_to = newest.0;
-            self.target.commit(&self.manifest)?;
+            self.commit()?;
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::Worker;
+use super::core::Core;
 use crate::health::Condition;
 use crate::journal::JournalError;
 use crate::model::Fact;
@@ -16,7 +16,7 @@ const ASK_EVERY: Duration = Duration::from_millis(50);
 /// Entries read at once while catching up.
 const ENTRIES: usize = 1_000;
 
-impl Worker {
+impl Core {
     /// Between two batches; `wait` is how long the loop means to wait for the next. Answers how long it may.
     pub(super) fn look_after_store(&mut self, wait: Option<Duration>) -> Option<Duration> {
         if self.away {

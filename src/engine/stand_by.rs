@@ -6,13 +6,14 @@ use std::sync::atomic::AtomicBool;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, watch};
 
+use super::core::Core;
 use super::follow::Follower;
 use super::publish::Publisher;
 use super::snapshot_file::{Saving, SnapshotFile};
-use super::{Engine, EngineError, INBOX_MAX, Inbox, Worker, open, spawn, start};
+use super::{Engine, EngineError, INBOX_MAX, Job, open, spawn, start, turn};
 use crate::city::City;
 use crate::clock::Clock;
-use crate::health::Condition;
+use crate::health::{Condition, Health};
 use crate::journal::{Journal, JournalError, Reader, Standby};
 use crate::live::LiveWriter;
 use crate::model::{Fact, IdKey, Seq, TimeMs};
@@ -60,8 +61,7 @@ impl Engine {
         let detail =
             "another server writes the database; this one follows it, and takes over when it is gone";
         health.raise(Condition::StandsBy, detail);
-        let inbox = Inbox { jobs, failed, health, wiped };
-        let waiting = Waiting { standby, follower, reader, city, clock, inbox };
+        let waiting = Waiting { standby, follower, reader, city, clock, jobs, failed, health, wiped };
         Ok((engine, spawn(move || waiting.run())?))
     }
 }
@@ -72,7 +72,10 @@ struct Waiting {
     reader: Arc<dyn Reader>,
     city: Arc<City>,
     clock: Arc<dyn Clock>,
-    inbox: Inbox,
+    jobs: mpsc::Receiver<Job>,
+    failed: Arc<AtomicBool>,
+    health: Health,
+    wiped: watch::Sender<Seq>,
 }
 
 impl Waiting {
@@ -83,19 +86,11 @@ impl Waiting {
             }
             self.standby.wait();
             match self.follow().and_then(|()| self.standby.take()) {
-                Ok(None) => self.inbox.health.clear(Condition::DatabaseAway),
-                Ok(Some(journal)) => match self.take_over(journal) {
-                    Ok(worker) => return worker.run(),
-                    Err(error) => {
-                        return tracing::error!(
-                            error = &error as &dyn std::error::Error,
-                            "taking over failed"
-                        );
-                    }
-                },
+                Ok(None) => self.health.clear(Condition::DatabaseAway),
+                Ok(Some(journal)) => return self.take_over(journal),
                 Err(JournalError::Away(what)) => {
                     let detail = format!("the database {what}; what is shown is as of its last answer");
-                    self.inbox.health.raise(Condition::DatabaseAway, detail);
+                    self.health.raise(Condition::DatabaseAway, detail);
                 }
                 Err(error) => {
                     return tracing::error!(error = &error as &dyn std::error::Error, "following failed");
@@ -108,7 +103,7 @@ impl Waiting {
     /// Where nobody is left who could send any.
     fn answer_jobs(&mut self) -> Result<(), ()> {
         loop {
-            match self.inbox.jobs.try_recv() {
+            match self.jobs.try_recv() {
                 // Who went away meanwhile needs no answer.
                 Ok(job) => drop(job.reply.send(Err(EngineError::StandsBy))),
                 Err(TryRecvError::Empty) => return Ok(()),
@@ -131,17 +126,25 @@ impl Waiting {
     }
 
     /// The journal is ours: nothing is written any more but by us.
-    fn take_over(mut self, mut journal: Box<dyn Journal>) -> Result<Worker, JournalError> {
-        self.follow()?;
-        let (writer, publisher, saving) =
-            promote(&mut *journal, self.follower, &self.city, self.clock.now())?;
+    fn take_over(mut self, mut journal: Box<dyn Journal>) {
+        let promoted = self
+            .follow()
+            .and_then(|()| promote(&mut *journal, self.follower, &self.city, self.clock.now()));
+        let (writer, publisher, saving) = match promoted {
+            Ok(promoted) => promoted,
+            Err(error) => {
+                return tracing::error!(error = &error as &dyn std::error::Error, "taking over failed");
+            }
+        };
         tracing::warn!(seq = %writer.map().seq(), "the writer is gone; this server has taken over");
-        self.inbox.health.clear(Condition::StandsBy);
-        self.inbox.health.clear(Condition::DatabaseAway);
-        let erased = journal.reader().last_erasure()?;
-        let wipe_due = (erased > Seq(0)).then_some(erased);
-        let worker = Worker::new(journal, writer, self.clock, publisher, self.inbox, saving);
-        Ok(Worker { wipe_due, ..worker })
+        self.health.clear(Condition::StandsBy);
+        self.health.clear(Condition::DatabaseAway);
+        match Core::new(journal, writer, self.clock, publisher, saving).wiping() {
+            Ok(core) => turn(core.telling(self.failed, self.wiped), self.jobs),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "taking over failed");
+            }
+        }
     }
 }
 

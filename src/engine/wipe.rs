@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
-use super::Worker;
+use super::core::Core;
 use crate::model::Seq;
 
 /// How long to the next try.
 const TRY_EVERY: Duration = Duration::from_millis(200);
 
-impl Worker {
+impl Core {
     /// How long the loop may wait; `wait` is how long it would.
     pub(super) fn until_wiping(&self, wait: Option<Duration>) -> Option<Duration> {
         match self.wipe_due {

@@ -55,7 +55,11 @@ impl MemoryJournal {
     pub fn new(city: Arc<City>, secret: Secret) -> MemoryJournal {
         let digest = Sha256::new().chain_update(&city.key).chain_update(secret.0).finalize();
         let bytes: [u8; 16] = digest[..16].try_into().expect("a digest has 32 bytes");
-        let epoch = Epoch(Uuid::from_bytes(bytes));
+        MemoryJournal::of_epoch(city, secret, Epoch(Uuid::from_bytes(bytes)))
+    }
+
+    /// The same in an epoch of one's choice: a history that was restored.
+    pub fn of_epoch(city: Arc<City>, secret: Secret, epoch: Epoch) -> MemoryJournal {
         let state = State { keep_closed_ms: city.keep_closed_ms, ..State::default() };
         MemoryJournal { epoch, secret, state: Arc::new(RwLock::new(state)) }
     }

@@ -44,6 +44,7 @@ mod wire;
 
 use copy::waiting_in;
 pub use copy::{Copied, migrate, verify_database, verify_database_against};
+pub use fold::check_incident;
 pub use lock::HeldLock;
 pub use memory::MemoryJournal;
 pub use place::{Place, Reading};
@@ -52,8 +53,8 @@ pub use shared::{Pseudonyms, SharedEntry};
 pub use spool::{Answers, HandIn, Kept, Spool, Waiting, WaitingRoom, Whereabouts};
 use sqlite::folder_reader;
 pub use sqlite::{
-    FolderMode, LogReader, Moment, Noted, Restoring, SqliteJournal, VerifyFault, VerifyReport, verify,
-    verify_against,
+    FolderMode, LogReader, Moment, Noted, Restoring, SqliteJournal, VerifyFault, VerifyReport, is_journal,
+    verify, verify_against,
 };
 pub use stored::{ChainHead, Identity, StoredEntry, StoredPrivate};
 

@@ -5,6 +5,7 @@
 //! changes, and is one consistent moment for as many readers as like.
 
 mod cell_range;
+mod day;
 mod filter;
 pub mod hotspots;
 mod incident;
@@ -20,6 +21,7 @@ mod sorted;
 mod state_hash;
 mod tally;
 mod timeline;
+mod title;
 mod words;
 mod writer;
 
@@ -35,5 +37,6 @@ pub use restore::Restorer;
 pub use snapshot::{Snapshot, SnapshotError};
 pub use state_hash::StateHash;
 pub use tally::Summary;
+pub use title::Title;
 pub use words::Words;
 pub use writer::LiveWriter;

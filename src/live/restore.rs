@@ -89,6 +89,7 @@ impl Restorer {
         let pyramid = pyramid(incidents.clone(), writer.map.city.clone());
         writer.map.order(&incidents);
         writer.map.incidents = Rows::from_sorted(&incidents);
+        writer.map.count_day();
         let (staff_past, public_past, coarse_areas) = Default::default();
         Restorer { writer, pyramid, staff_past, public_past, coarse_areas }
     }

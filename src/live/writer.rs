@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use imbl::Vector;
 
+use super::day::DayCounts;
 use super::hotspots::{
     Doubts, HISTORY_MS, HotspotBoard, HotspotEngine, HotspotReport, OutlineStyle, Standing,
 };
@@ -59,6 +60,7 @@ impl LiveWriter {
                 changes: Vector::new(),
                 changes_from: Seq(0),
                 day_seq: Seq(0),
+                day_counts: DayCounts::default(),
             },
         }
     }
@@ -154,6 +156,7 @@ impl LiveWriter {
         let map = &mut self.map;
         map.day = (map.city.day_start(map.now), map.city.day_end(map.now));
         map.by_resolved = Timeline::of(map.by_resolved.since(map.day.0));
+        map.count_day();
     }
 
     fn report(&mut self, fact: &ReportFact, seq: Seq, at: TimeMs) {
@@ -324,8 +327,18 @@ impl LiveMap {
         members.for_each(|member| self.pyramid.insert(member));
     }
 
+    /// Counts the day's figures from the start.
+    pub(super) fn count_day(&mut self) {
+        let began = self.day.0;
+        let resolved_only = |i: &&Incident| i.opened_at < began;
+        let opened = self.by_opened.since(began).filter_map(|(_, no)| self.incident(no));
+        let resolved = self.by_resolved.since(began).filter_map(|(_, no)| self.incident(no));
+        self.day_counts = DayCounts::of(began, opened.chain(resolved.filter(resolved_only)));
+    }
+
     fn order_in(&mut self, incident: &Incident) {
         let no = incident.no;
+        self.day_counts.add(self.day.0, incident);
         self.by_opened.insert(incident.opened_at, no);
         if let Some(due_at) = incident.due_at().filter(|_| incident.status.is_open() && !incident.overdue) {
             self.by_due.insert(due_at, no);
@@ -340,6 +353,7 @@ impl LiveMap {
 
     fn order_out(&mut self, incident: &Incident) {
         let no = incident.no;
+        self.day_counts.subtract(self.day.0, incident);
         self.by_opened.remove(incident.opened_at, no);
         if let Some(due_at) = incident.due_at() {
             self.by_due.remove(due_at, no);

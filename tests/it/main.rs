@@ -9,6 +9,7 @@
 mod support;
 
 mod backup;
+mod bit_flips;
 mod crash;
 mod crash_postgres;
 mod database_away;
@@ -16,6 +17,7 @@ mod database_cut_off;
 mod edges;
 mod feed_law;
 mod follow_law;
+mod full_disk;
 mod hotspot_history;
 mod hotspot_oracle;
 mod hotspot_words;
@@ -23,7 +25,9 @@ mod http;
 mod live_law;
 mod nodes;
 mod privacy;
+mod restart;
 mod service;
+mod ship;
 mod slow;
 mod socket;
 mod sse;

@@ -17,6 +17,7 @@ mod import_keys;
 mod log;
 mod mark;
 mod open;
+mod proven;
 mod read;
 mod reserve;
 mod restore;
@@ -30,6 +31,7 @@ pub use log::{LogReader, Moment};
 pub use open::FolderMode;
 pub(super) use open::{connect, scratch};
 pub use restore::Restoring;
+pub(super) use sums::fill as fill_sums;
 pub use verify::{VerifyFault, VerifyReport, verify, verify_against};
 
 use std::path::{Path, PathBuf};
@@ -111,6 +113,15 @@ impl SqliteJournal {
         self.reserve.release()
     }
 
+    /// Breaks the promise, for the controls of the tests that prove it: `OFF` or `NORMAL` for `synchronous`.
+    ///
+    /// # Errors
+    /// Where the store refuses.
+    #[doc(hidden)]
+    pub fn weaken(&mut self, synchronous: &str) -> Result<(), JournalError> {
+        Ok(self.conn.pragma_update(None, "synchronous", synchronous)?)
+    }
+
     fn say_full(&self) {
         let advice = "the disk is full: reports are refused until there is room; reading goes on. \
                       Make room, nothing needs to be restarted";
@@ -169,7 +180,7 @@ pub(super) fn folder_reader(dir: &Path, city: Arc<City>) -> Arc<dyn Reader> {
 }
 
 /// Whether there is a journal in the folder.
-pub(super) fn is_journal(dir: &Path) -> bool {
+pub fn is_journal(dir: &Path) -> bool {
     file_in(dir).is_file()
 }
 

@@ -66,6 +66,9 @@ pub(super) const MIGRATIONS: [(&str, &str); 7] = [
     ("0007_erased", include_str!("../../../migrations/sqlite/0007_erased.sql")),
 ];
 
+/// Rows from before it get their sums with it.
+const SUMS_SINCE: &str = "0006_checkpoints";
+
 /// "PNTU", so that `file` and others know whose database it is.
 pub(super) const APPLICATION_ID: i32 = 0x504E_5455;
 
@@ -336,6 +339,9 @@ pub(super) fn migrate(conn: &mut Connection) -> Result<(), JournalError> {
             None => {}
         }
         tx.execute_batch(sql)?;
+        if name == SUMS_SINCE {
+            sums::fill(&tx)?;
+        }
         tx.execute("INSERT INTO migration (name, sha256) VALUES (?1, ?2)", [name, &digest])?;
         tx.commit()?;
     }

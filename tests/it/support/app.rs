@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use pantau::api::{AppState, Mode, build_router};
+use pantau::backup::ShipSettings;
 use pantau::city::City;
 use pantau::clock::{Clock, SystemClock};
 use pantau::edge::NodeSettings;
@@ -39,6 +40,8 @@ pub struct Setup {
     pub pulse: Pulse,
     /// What it shares with other nodes.
     pub nodes: NodeSettings,
+    /// Where its entries are shipped to.
+    pub ship: Option<ShipSettings>,
 }
 
 /// Where the journal is kept.
@@ -61,6 +64,7 @@ impl Default for Setup {
                 ..Pulse::default()
             },
             nodes: NodeSettings::default(),
+            ship: None,
         }
     }
 }
@@ -79,7 +83,7 @@ impl Setup {
             ),
             Kept::Given(journal) => journal,
         };
-        let sharing = Sharing { pulse: self.pulse, nodes: self.nodes };
+        let sharing = Sharing { pulse: self.pulse, nodes: self.nodes, ship: self.ship };
         let server =
             Server::sharing(journal, self.city, self.clock, Mode::Live, self.trust_loopback, sharing)
                 .expect("the server stands up");
