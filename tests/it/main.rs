@@ -28,6 +28,7 @@ mod privacy;
 mod restart;
 mod service;
 mod ship;
+mod sim;
 mod slow;
 mod socket;
 mod sse;
