@@ -25,6 +25,7 @@ mod hotspot_words;
 mod http;
 mod live_law;
 mod nodes;
+mod privacy;
 mod restart;
 mod service;
 mod ship;

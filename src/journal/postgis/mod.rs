@@ -14,6 +14,7 @@ mod area;
 mod batch;
 mod columns;
 mod derived;
+mod erase;
 mod hand_in;
 mod link;
 mod open;
@@ -29,6 +30,7 @@ mod tls;
 mod url;
 
 pub(super) use area::put as put_areas;
+pub use erase::vacuum_erased;
 pub(super) use link::{Driver, Link, Param};
 pub(super) use open::{coarsen, meta};
 pub(super) use rows::get;

@@ -125,8 +125,11 @@ impl Reader for SqliteReader {
                 }
                 changed.insert(row.get::<_, u32>(1)?);
             }
-            let mut actions = conn.prepare_cached("SELECT incident_no FROM action WHERE seq > ?1")?;
-            for no in actions.query_map([after.0.cast_signed()], |row| row.get(0))? {
+            let mut others = conn.prepare_cached(
+                "SELECT incident_no FROM action WHERE seq > ?1 \
+                 UNION ALL SELECT incident_no FROM erased WHERE seq > ?1",
+            )?;
+            for no in others.query_map([after.0.cast_signed()], |row| row.get(0))? {
                 changed.insert(no?);
             }
             let sql = concat!("SELECT ", incident_columns!(), " FROM incident WHERE no = ?1");
@@ -302,6 +305,11 @@ impl Reader for SqliteReader {
             }
             Ok(states)
         })
+    }
+
+    fn last_erasure(&self) -> Result<Seq, JournalError> {
+        let sql = "SELECT coalesce(max(seq), 0) FROM entry WHERE kind = 'erasure'";
+        self.with(|conn| Ok(Seq(conn.query_row(sql, [], |row| row.get::<_, i64>(0))?.cast_unsigned())))
     }
 
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError> {
