@@ -12,6 +12,7 @@ use pantau::cli::evaluate::EvaluateArgs;
 use pantau::cli::import::ImportArgs;
 use pantau::cli::migrate::MigrateArgs;
 use pantau::cli::nodes::NodeArgs;
+use pantau::cli::privacy::PrivacyCommand;
 use pantau::cli::replay::ReplayArgs;
 use pantau::cli::verify::VerifyArgs;
 use pantau::cli::{self, Defaults};
@@ -48,6 +49,8 @@ enum Command {
     Backup(BackupArgs),
     Restore(RestoreArgs),
     Migrate(MigrateArgs),
+    #[command(subcommand)]
+    Privacy(PrivacyCommand),
     /// Look after city packs
     #[command(subcommand)]
     City(CityCommand),
@@ -155,6 +158,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             cli::verify::run(&place, args.checkpoint)
         }
         Command::Migrate(args) => cli::migrate::run(&args, &defaults(file)).map(|()| ExitCode::SUCCESS),
+        Command::Privacy(command) => cli::privacy::run(command, &defaults(file)),
         Command::Backup(args) => cli::backup::run(args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::Restore(args) => cli::backup::run_restore(&args).map(|()| ExitCode::SUCCESS),
         Command::City(CityCommand::Check { dir }) => cli::city::check(&dir),

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -28,6 +28,8 @@ use crate::journal::{
     StoreUrl, is_journal,
 };
 use crate::model::{IdKey, Secret};
+use crate::privacy::control::Control;
+use crate::privacy::retention;
 use crate::service::Service;
 
 /// How the feed beats.
@@ -64,6 +66,8 @@ pub struct Server {
     ears: Ears,
     /// What tells the stream, where there is one.
     publication: Option<Publication>,
+    /// Where commands on this machine ask it, where it has a folder.
+    control: Option<Control>,
     /// What keeps a second place up to date, where there is one.
     ship: Option<Ship>,
 }
@@ -115,6 +119,8 @@ struct Running {
     mode: Mode,
     spool: Option<Arc<Spool>>,
     hand_in: Option<Arc<dyn HandIn>>,
+    /// Its own, on this machine.
+    folder: Option<PathBuf>,
 }
 
 /// The threads on which sockets are opened and heard.
@@ -191,7 +197,8 @@ impl Server {
         let (engine, thread) = Engine::stand_by(Box::new(standby), city.clone(), clock.clone())?;
         let pseudonyms = Pseudonyms::in_folder(&settings.data)?;
         let (spool, hand_in, mode) = (Some(spool), Some(hand_in), Mode::Live);
-        let running = Running { engine, thread, secret, pseudonyms, mode, spool, hand_in };
+        let folder = Some(settings.data.clone());
+        let running = Running { engine, thread, secret, pseudonyms, mode, spool, hand_in, folder };
         let sharing = Sharing { nodes: settings.nodes.clone(), ..Sharing::default() };
         Server::around(running, city, clock, settings.trust_loopback, (sharing, None))
     }
@@ -231,7 +238,9 @@ impl Server {
         };
         let folder = journal.folder().map(Path::to_owned);
         let (engine, thread) = Engine::start(journal, city.clone(), clock.clone())?;
-        let running = Running { engine, thread, secret, pseudonyms, mode, spool: None, hand_in: None };
+        let (spool, hand_in) = (None, None);
+        let home = folder.clone();
+        let running = Running { engine, thread, secret, pseudonyms, mode, spool, hand_in, folder: home };
         // A journal that is not in the folder is looked after by its database.
         if let Some(data) = folder.as_deref().filter(|data| is_journal(data)) {
             Scrub::default().start(data, &running.engine, clock.clone())?;
@@ -251,7 +260,8 @@ impl Server {
         trust_loopback: bool,
         (sharing, ship): (Sharing, Option<Ship>),
     ) -> anyhow::Result<Server> {
-        let Running { engine, thread, secret, pseudonyms, mode, spool, hand_in } = running;
+        let Running { engine, thread, secret, pseudonyms, mode, spool, hand_in, folder } = running;
+        let control = folder.and_then(|folder| listen_for_commands(&folder, &engine));
         let ids = IdKey::new(secret, &city.code_prefix);
         let Sharing { pulse, nodes, ship: _ } = sharing;
         let desk = matches!(mode, Mode::Live).then(|| {
@@ -274,7 +284,7 @@ impl Server {
             hand_in,
             ship,
         };
-        Ok(Server { publication, ..Server::of_engine(parts)? })
+        Ok(Server { publication, control, ..Server::of_engine(parts)? })
     }
 
     /// The server over an engine that runs, or follows.
@@ -323,7 +333,16 @@ impl Server {
             metrics: metrics_handle(),
             stopping,
         });
-        Ok(Server { app, engine: thread, stop, patience: pulse.patience, ears, publication: None, ship })
+        Ok(Server {
+            app,
+            engine: thread,
+            stop,
+            patience: pulse.patience,
+            ears,
+            publication: None,
+            control: None,
+            ship,
+        })
     }
 
     pub fn app(&self) -> &AppState {
@@ -352,10 +371,13 @@ impl Server {
         listener: TcpListener,
         until: impl Future<Output = ()>,
     ) -> anyhow::Result<bool> {
-        let Server { app, engine, stop, patience, ears: _ears, publication, ship } = self;
+        let Server { app, engine, stop, patience, ears: _ears, publication, control, ship } = self;
         let router = build_router(app.clone());
         let handing_on = tokio::spawn(hand_on(app.clone()));
         let telling = tokio::spawn(tell_health(app.clone()));
+        let keeping = matches!((&app.role, &app.mode), (Role::Origin(_), Mode::Live)).then(|| {
+            tokio::spawn(retention::keep(app.engine.clone(), app.city.clone(), app.stopping.clone()))
+        });
         // Tapped for nothing: so axum knows how to name the peer.
         let listener = Entrance::new(listener, patience).tap_io(|_| {});
         let mut stopped = stop.subscribe();
@@ -372,7 +394,7 @@ impl Server {
             _ = &mut engine => true,
         };
         stop.send_replace(true);
-        drop(publication);
+        drop((publication, control));
         if ended_early {
             drop(service);
         } else {
@@ -383,6 +405,10 @@ impl Server {
         // It ends by itself; a batch that is on its way is handed on again at the next start.
         let _ = tokio::time::timeout(STOP_TIMEOUT, handing_on).await;
         telling.abort();
+        if let Some(keeping) = keeping {
+            // What it had begun to erase is durable or not there at all; the rest is due again.
+            keeping.abort();
+        }
         let serving_ended = tokio::time::timeout(STOP_TIMEOUT, serving).await;
         // Where some do not close their side they are cut.
         let _ = tokio::time::timeout(STOP_TIMEOUT, sockets.wait_for_none()).await;
@@ -415,6 +441,15 @@ async fn shipped(ship: Ship) {
 /// Connections that may wait to be taken up; the system may allow fewer. One that finds no room tries
 /// again after a second, and when a server comes back all its walls do so at once.
 const BACKLOG: u32 = 16_384;
+
+/// Without it the server runs all the same; the commands say what to do.
+fn listen_for_commands(folder: &Path, engine: &Engine) -> Option<Control> {
+    Control::listen(folder, engine.clone())
+        .inspect_err(|error| {
+            tracing::warn!(%error, "commands on this machine cannot ask this server; stop it to erase personal data");
+        })
+        .ok()
+}
 
 /// Listens, for as many as the system allows.
 ///

@@ -269,6 +269,6 @@ fn log_line(app: &App, entry: &Entry) -> Option<Value> {
             "actor": fact.actor,
             "note": fact.note,
         })),
-        Fact::Pack { .. } | Fact::Tick => None,
+        Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => None,
     }
 }

@@ -273,6 +273,9 @@ impl From<Refusal> for Problem {
             Refusal::UnknownIncident => {
                 Problem::invalid_body(vec![FieldFault { pointer: "/incident".to_owned(), detail }])
             }
+            Refusal::UnknownReport | Refusal::UnknownNote => {
+                Problem::new(StatusCode::NOT_FOUND, "not-found", "Nothing there", detail)
+            }
             Refusal::IncidentClosed { .. } => Problem::conflict("incident-closed", detail),
             Refusal::DrillMismatch => Problem::conflict("drill-mismatch", detail),
             Refusal::Transition { .. } => Problem::conflict("transition", detail),

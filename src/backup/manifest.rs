@@ -38,6 +38,9 @@ pub(super) struct Manifest {
     /// Number of the next piece.
     pub next_n: u64,
     pub identity: FileRef,
+    /// No piece holds what this erasure or one before it took.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub erased_to: u64,
     /// In the order of their entries, without a gap.
     pub pieces: Vec<PieceRef>,
 }
@@ -90,6 +93,7 @@ impl Manifest {
             hash: hex(&[0; 32]),
             next_n: 1,
             identity: file,
+            erased_to: 0,
             pieces: Vec::new(),
         }
     }
@@ -160,6 +164,11 @@ impl Manifest {
         let stray = files.map(|file| &file.file).find(|name| name.contains('/') || name.starts_with('.'));
         stray.map_or(Ok(()), |name| Err(format!("{name:?} is not a file of a backup")))
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// A name for the center that follows from its secret and does not give it away.

@@ -9,7 +9,8 @@
 //! Invariants:
 //! - The manifest alone says what counts. It is replaced whole, after everything it names is on the
 //!   disk; so a target holds, at any moment, one consistent backup, the one before or the new one.
-//! - Pieces are never edited: one that must change is written anew under a new number.
+//! - Pieces are never edited: one that must change is written anew under a new number. One must change
+//!   when something was erased that it holds: the next run sees to that, and overwrites the old file.
 //! - A target of another center, of another history, or ahead of the journal is never written to.
 
 mod manifest;

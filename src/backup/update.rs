@@ -1,6 +1,7 @@
 //! Brings a target up to date with a journal: new pieces for new entries, old ones anew where they are
-//! damaged.
+//! damaged, or hold what was erased since.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::manifest::{self, FileRef, Manifest, PieceRef, hex};
@@ -24,6 +25,8 @@ pub struct Updated {
     pub new_pieces: u64,
     /// Pieces that were damaged and are whole again.
     pub healed: Vec<String>,
+    /// Pieces that were written anew because they held what was erased since.
+    pub forgot: u64,
     /// Of all that lies there, and what of it was written now.
     pub bytes: u64,
     pub bytes_written: u64,
@@ -56,6 +59,8 @@ pub(super) struct Run<'r> {
     target: &'r LockedTarget,
     sealer: &'r Sealer,
     manifest: Manifest,
+    /// The newest entry when a piece of this run was read from the journal.
+    read_at: HashMap<u64, Seq>,
     /// As it lies in the target; `None` where nothing does.
     committed: Option<Manifest>,
     pub done: Updated,
@@ -83,7 +88,8 @@ impl<'r> Run<'r> {
                 Manifest::new(&identity, sealer.names(), write_identity(target, sealer, &identity)?)
             }
         };
-        Ok(Run { log, target, sealer, manifest, committed, done })
+        let read_at = HashMap::new();
+        Ok(Run { log, target, sealer, manifest, read_at, committed, done })
     }
 
     /// The pieces that are not as the manifest says; the identity is written anew at once.
@@ -153,6 +159,7 @@ impl<'r> Run<'r> {
             // What is there counts, should the run be cut short.
             self.commit()?;
         }
+        self.forget_erased()?;
         self.merge()?;
         self.commit()?;
         if self.committed != before {
@@ -205,11 +212,13 @@ impl<'r> Run<'r> {
         derived_to: u64,
     ) -> Result<PieceRef, BackupError> {
         let moment = self.log.moment()?;
+        let read_at = moment.head()?.seq;
         let entries = moment.entries(Seq(from - 1), Seq(to))?;
         let derived = moment.derived(Seq(derived_from), Seq(derived_to))?;
         drop(moment);
         let n = self.manifest.next_n;
         self.manifest.next_n += 1;
+        self.read_at.insert(n, read_at);
         let name = format!("piece-{n:06}.jsonl.gz{}", if self.sealer.is_open() { "" } else { ".age" });
         let file = self.target.write(&name, self.sealer, |out| piece::write(out, &entries, &derived))?;
         self.done.bytes_written += file.bytes;
@@ -225,6 +234,30 @@ impl<'r> Run<'r> {
             }
         }
         Ok(())
+    }
+
+    /// Writes anew what holds something that was erased since it was written. The erasures themselves get
+    /// into the target with it: what is left answers to the digests that they hold.
+    fn forget_erased(&mut self) -> Result<(), BackupError> {
+        loop {
+            let parts = self.log.moment()?.erased(Seq(self.manifest.erased_to))?;
+            let Some(newest) = parts.iter().map(|(_, erasure)| *erasure).max() else { return Ok(()) };
+            let holds = |piece: &PieceRef| {
+                let read_at = self.read_at.get(&piece.n).copied().unwrap_or(Seq(0));
+                let first = parts.partition_point(|(part, _)| part.0 < piece.from);
+                let mut within = parts[first..].iter().take_while(|(part, _)| part.0 <= piece.to);
+                within.any(|(_, erasure)| *erasure > read_at)
+            };
+            let held: Vec<u64> =
+                self.manifest.pieces.iter().filter(|piece| holds(piece)).map(|piece| piece.n).collect();
+            self.done.forgot += held.len() as u64;
+            self.renew(&held)?;
+            while self.manifest.seq < newest.0 {
+                self.append(self.manifest.seq + 1)?;
+            }
+            self.manifest.erased_to = newest.0;
+            self.commit()?;
+        }
     }
 
     /// Makes one piece of many small ones at the end.

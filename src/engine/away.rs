@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::core::Core;
 use crate::health::Condition;
 use crate::journal::JournalError;
+use crate::model::Fact;
 
 /// How often a store that is away is asked for.
 const ASK_EVERY: Duration = Duration::from_millis(50);
@@ -71,6 +72,9 @@ impl Core {
             }
             tracing::info!(entries = entries.len(), "were durable before the database went away");
             self.writer.apply(&entries);
+            if let Some(erasure) = entries.iter().rev().find(|e| matches!(e.fact, Fact::Erasure(_))) {
+                self.wipe_soon(erasure.seq);
+            }
             self.publisher.publish(self.writer.map());
         }
     }

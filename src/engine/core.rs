@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::publish::{Moments, Publisher};
 use super::snapshot_file::{Saving, SnapshotFile};
 use super::vigil::Vigil;
@@ -14,7 +16,7 @@ use crate::clock::Clock;
 use crate::health::{Condition, Health};
 use crate::journal::{Journal, JournalError, Reader};
 use crate::live::LiveWriter;
-use crate::model::{Command, IdKey, Outcome, Seq};
+use crate::model::{Command, Fact, IdKey, Outcome, Seq};
 
 /// Ticks are at least this far apart in real time.
 const TICK_EVERY: Duration = Duration::from_secs(1);
@@ -43,11 +45,15 @@ pub struct Core {
     pub(super) failed: Arc<AtomicBool>,
     pub(super) health: Health,
     vigil: Vigil,
-    saving: Option<Saving>,
+    pub(super) saving: Option<Saving>,
     /// The store does not answer, and what was in flight is not known.
     pub(super) away: bool,
     /// Another process writes by now: this one ends.
     pub(super) fenced: bool,
+    /// What this erasure took is still on the disk.
+    pub(super) wipe_due: Option<Seq>,
+    /// Up to which erasure it is gone.
+    pub(super) wiped: watch::Sender<Seq>,
 }
 
 impl Core {
@@ -66,18 +72,22 @@ impl Core {
         let reader = journal.reader();
         let snapshot = journal.folder().map(SnapshotFile::in_folder);
         let found = snapshot.as_ref().and_then(|file| file.load(&city));
-        let saved = found.as_ref().map_or(Seq(0), |found| found.seq);
         let (health, head) = (journal.health(), journal.head());
         if let Some(found) = &found {
             start::compare_with_snapshot(found, &*reader, head, &health)?;
         }
+        // One of before an erasure may hold what is erased.
+        let erased = reader.last_erasure()?;
+        let found = found.filter(|found| found.seq >= erased);
+        let saved = found.as_ref().map_or(Seq(0), |found| found.seq);
+        let wipe_due = (saved < erased).then_some(erased);
         vigil::look_at_clock(clock.now(), head.at, &health);
         let mut writer = open(&*reader, head, city.clone(), ids, found)?;
         start::put_pack_in_force(&mut *journal, &mut writer, &city, clock.now())?;
 
         let publisher = Publisher::marking(writer.map(), marks);
         let saving = snapshot.map(|file| Saving::new(file, reader, saved));
-        Ok(Core::new(journal, writer, clock, publisher, saving))
+        Ok(Core { wipe_due, ..Core::new(journal, writer, clock, publisher, saving) })
     }
 
     pub(super) fn new(
@@ -89,13 +99,34 @@ impl Core {
     ) -> Core {
         let (health, failed) = (journal.health(), Arc::default());
         let vigil = Vigil::new(&*clock);
-        let (ticked, away, fenced) = (None, false, false);
-        Core { journal, writer, clock, publisher, ticked, failed, health, vigil, saving, away, fenced }
+        let (ticked, away, fenced, wipe_due) = (None, false, false, None);
+        let (wiped, _) = watch::channel(Seq(0));
+        Core {
+            journal,
+            writer,
+            clock,
+            publisher,
+            ticked,
+            failed,
+            health,
+            vigil,
+            saving,
+            away,
+            fenced,
+            wipe_due,
+            wiped,
+        }
     }
 
-    /// The same, with its failure told to whoever has `failed`.
-    pub(super) fn telling(self, failed: Arc<AtomicBool>) -> Core {
-        Core { failed, ..self }
+    /// The same, with its failure told to whoever has `failed`, and what is wiped to those who hear `wiped`.
+    pub(super) fn telling(self, failed: Arc<AtomicBool>, wiped: watch::Sender<Seq>) -> Core {
+        Core { failed, wiped, ..self }
+    }
+
+    /// The same, which begins with wiping what was ever erased: nobody knows how far this node came.
+    pub(super) fn wiping(self) -> Result<Core, JournalError> {
+        let erased = self.journal.reader().last_erasure()?;
+        Ok(Core { wipe_due: (erased > Seq(0)).then_some(erased), ..self })
     }
 
     /// The moments as they come.
@@ -113,7 +144,7 @@ impl Core {
 
     /// Begins a turn: looks after the store, and says how long commands may be waited for.
     pub fn begin_turn(&mut self) -> Turn {
-        let wait = self.look_after_store(self.until_something_is_due());
+        let wait = self.look_after_store(self.until_wiping(self.until_something_is_due()));
         match wait {
             _ if self.fenced => Turn::Over,
             Some(wait) => Turn::Within(wait),
@@ -138,6 +169,7 @@ impl Core {
     /// Ends a turn: what time alone brings.
     pub fn pass_time(&mut self) {
         self.tick_if_due();
+        self.wipe_if_due();
         if let Some(saving) = &mut self.saving {
             saving.save_if_due(self.writer.map());
         }
@@ -146,6 +178,7 @@ impl Core {
     /// A clean stop.
     pub fn finish(mut self) {
         self.flush();
+        self.wipe_if_due();
         if let Some(saving) = self.saving.take() {
             saving.finish(self.writer.map());
         }
@@ -170,7 +203,7 @@ impl Core {
         Some(self.vigil.until_next_try(&*self.clock))
     }
 
-    fn has_failed(&self) -> bool {
+    pub(super) fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
     }
 
@@ -240,6 +273,9 @@ impl Core {
             if let Outcome::Accepted { entries, .. } = outcome {
                 self.writer.apply(entries);
                 n_entries += entries.len();
+                for entry in entries.iter().filter(|entry| matches!(entry.fact, Fact::Erasure(_))) {
+                    self.wipe_soon(entry.seq);
+                }
             }
         }
         if n_entries > 0 {

@@ -16,6 +16,7 @@ mod snapshot_file;
 mod stand_by;
 mod start;
 mod vigil;
+mod wipe;
 
 pub use core::{Core, Turn};
 pub use follow::{FollowError, Follower};
@@ -23,19 +24,20 @@ pub use foundation::Foundation;
 pub use marks::{StateMark, StateMarks};
 pub use publish::{Moments, Publisher};
 pub use scrub::Scrub;
+pub use snapshot_file::remove_snapshot;
 pub use start::{last_before, open, settle};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::city::City;
 use crate::clock::Clock;
 use crate::health::Health;
 use crate::journal::{Journal, JournalError, Reader};
 use crate::live::LiveMap;
-use crate::model::{Command, Outcome, TimeMs};
+use crate::model::{Command, Outcome, Seq, TimeMs};
 use elsewhere::Elsewhere;
 
 /// At most this many requests are committed together.
@@ -72,6 +74,7 @@ pub struct Engine {
     reader: Arc<dyn Reader>,
     failed: Arc<AtomicBool>,
     health: Health,
+    wiped: watch::Receiver<Seq>,
 }
 
 impl Engine {
@@ -101,7 +104,7 @@ impl Engine {
         clock: Arc<dyn Clock>,
     ) -> Result<(Engine, std::thread::JoinHandle<()>), JournalError> {
         let (writer, publisher, saving) = stand_by::promote(&mut *journal, follower, city, clock.now())?;
-        Engine::run(Core::new(journal, writer, clock, publisher, saving))
+        Engine::run(Core::new(journal, writer, clock, publisher, saving).wiping()?)
     }
 
     /// For a node that commits nothing: readers of its moments get the same from it as from any engine, and
@@ -110,7 +113,8 @@ impl Engine {
         let (inbox, jobs) = mpsc::channel(1);
         let reader = Arc::new(Elsewhere);
         let (failed, health) = Default::default();
-        (Engine { inbox, moments, reader, failed, health }, Unheard(jobs))
+        let (_, wiped) = watch::channel(Seq(0));
+        (Engine { inbox, moments, reader, failed, health, wiped }, Unheard(jobs))
     }
 
     /// Starts the loop.
@@ -118,7 +122,8 @@ impl Engine {
         let (inbox, jobs) = mpsc::channel(INBOX_MAX);
         let (moments, reader) = (core.moments(), core.reader());
         let (failed, health) = (core.failed.clone(), core.health().clone());
-        let engine = Engine { inbox, moments, reader, failed, health };
+        let wiped = core.wiped.subscribe();
+        let engine = Engine { inbox, moments, reader, failed, health, wiped };
         Ok((engine, spawn(move || turn(core, jobs))?))
     }
 
@@ -154,6 +159,12 @@ impl Engine {
 
     pub fn reader(&self) -> &Arc<dyn Reader> {
         &self.reader
+    }
+
+    /// Waits until what the erasure `seq` erased is gone from the disk; `false` where it never will be
+    /// because the engine ended.
+    pub async fn wiped(&self, seq: Seq) -> bool {
+        self.wiped.clone().wait_for(|wiped| *wiped >= seq).await.is_ok()
     }
 
     /// Waits until the commands are decided, durable, applied and published. One outcome a command.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::{mpsc, watch};
 
 use super::core::Core;
 use super::follow::Follower;
@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::health::{Condition, Health};
 use crate::journal::{Journal, JournalError, Reader, Standby};
 use crate::live::LiveWriter;
-use crate::model::{IdKey, Seq, TimeMs};
+use crate::model::{Fact, IdKey, Seq, TimeMs};
 
 /// Entries read and applied at once.
 const ENTRIES: usize = 1_000;
@@ -36,14 +36,22 @@ impl Engine {
             return Engine::start(journal, city, clock);
         }
         let ids = IdKey::new(standby.secret(), &city.code_prefix);
-        let found = standby.folder().map(SnapshotFile::in_folder).and_then(|file| file.load(&city));
+        let file = standby.folder().map(SnapshotFile::in_folder);
+        let found = file.as_ref().and_then(|file| file.load(&city));
         let (head, moment) = standby.moment()?;
+        let erased = moment.last_erasure()?;
+        if found.as_ref().is_some_and(|found| found.seq < erased) {
+            remove_snapshot(file.as_ref());
+        }
+        let found = found.filter(|found| found.seq >= erased);
         let follower = Follower::new(open(&*moment, head, city.clone(), ids, found)?);
         drop(moment);
         let (inbox, jobs) = mpsc::channel(INBOX_MAX);
         let failed = Arc::new(AtomicBool::new(false));
         let (moments, reader, health) = (follower.moments(), standby.reader(), standby.health());
+        let (wiped, told) = watch::channel(Seq(0));
         let engine = Engine {
+            wiped: told,
             inbox,
             moments,
             reader: reader.clone(),
@@ -53,7 +61,7 @@ impl Engine {
         let detail =
             "another server writes the database; this one follows it, and takes over when it is gone";
         health.raise(Condition::StandsBy, detail);
-        let waiting = Waiting { standby, follower, reader, city, clock, jobs, failed, health };
+        let waiting = Waiting { standby, follower, reader, city, clock, jobs, failed, health, wiped };
         Ok((engine, spawn(move || waiting.run())?))
     }
 }
@@ -67,6 +75,7 @@ struct Waiting {
     jobs: mpsc::Receiver<Job>,
     failed: Arc<AtomicBool>,
     health: Health,
+    wiped: watch::Sender<Seq>,
 }
 
 impl Waiting {
@@ -110,6 +119,9 @@ impl Waiting {
                 return Ok(());
             }
             self.follower.apply(&entries).map_err(|e| JournalError::Corrupt(e.to_string()))?;
+            if entries.iter().any(|entry| matches!(entry.fact, Fact::Erasure(_))) {
+                remove_snapshot(self.standby.folder().map(SnapshotFile::in_folder).as_ref());
+            }
         }
     }
 
@@ -127,8 +139,19 @@ impl Waiting {
         tracing::warn!(seq = %writer.map().seq(), "the writer is gone; this server has taken over");
         self.health.clear(Condition::StandsBy);
         self.health.clear(Condition::DatabaseAway);
-        let core = Core::new(journal, writer, self.clock, publisher, saving);
-        turn(core.telling(self.failed), self.jobs);
+        match Core::new(journal, writer, self.clock, publisher, saving).wiping() {
+            Ok(core) => turn(core.telling(self.failed, self.wiped), self.jobs),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "taking over failed");
+            }
+        }
+    }
+}
+
+/// A snapshot of before an erasure may hold what is erased; this node writes none while it stands by.
+fn remove_snapshot(file: Option<&SnapshotFile>) {
+    if let Some(Err(error)) = file.map(SnapshotFile::remove) {
+        tracing::warn!(%error, "a snapshot of before an erasure cannot be deleted; delete live.snapshot");
     }
 }
 

@@ -20,7 +20,8 @@ use super::words::RecentTexts;
 use crate::city::City;
 use crate::journal::DerivedUpdate;
 use crate::model::{
-    ActionFact, Entry, Epoch, Fact, IdKey, IncidentNo, Projection, ReportFact, Seq, Status, TimeMs,
+    ActionFact, Entry, Epoch, ErasedReport, ErasureFact, Fact, IdKey, IncidentNo, Projection, ReportFact,
+    Seq, Status, TimeMs,
 };
 
 /// Owns the live map and what is only needed to change it.
@@ -78,6 +79,7 @@ impl LiveWriter {
                 Fact::Pack { .. } => self.mark_hotspots_dirty(),
                 Fact::Report(fact) => self.report(fact, entry.seq, entry.at),
                 Fact::Action(fact) => self.action(fact, entry.seq, entry.at),
+                Fact::Erasure(fact) => self.erase(fact, entry.seq),
                 Fact::Tick => self.tick(),
             }
         }
@@ -208,6 +210,41 @@ impl LiveWriter {
             self.staff_hotspots.set_standing(fact.incident, Standing::of(fact.to));
             self.public_hotspots.set_standing(fact.incident, public_standing(fact.to));
         }
+    }
+
+    fn erase(&mut self, fact: &ErasureFact, seq: Seq) {
+        for erased in &fact.reports {
+            self.move_report(erased);
+        }
+        if fact.moves_something() {
+            // What is told of changes before holds the places that went.
+            self.map.changes = Vector::new();
+            self.map.changes_from = seq;
+        }
+        let without_text = || fact.reports.iter().filter(|erased| erased.gone.text);
+        if without_text().next().is_some() {
+            // Who has a word is looked up in the journal again.
+            self.map.texts = RecentTexts::after(seq);
+        }
+        for erased in without_text() {
+            if let Some(incident) = self.map.incidents.get(erased.incident).copied() {
+                self.remember(seq, &incident, is_public(incident.status));
+            }
+        }
+    }
+
+    /// Puts a report to the coarse place, where its exact one was erased.
+    fn move_report(&mut self, erased: &ErasedReport) {
+        let Some(place) = erased.place else { return };
+        let before = self.map.incidents.get(erased.incident).copied().filter(|_| erased.opens);
+        if let Some(before) = before {
+            let moved = before.moved_to(place, &self.map.city);
+            self.map.count_anew(&before, &moved);
+            self.map.incidents.put(moved);
+        }
+        let coarse = place.coarsened(self.map.city.coarse_res);
+        self.staff_hotspots.move_report(erased.incident, erased.seq, place);
+        self.public_hotspots.move_report(erased.incident, erased.seq, coarse);
     }
 
     /// Finds among the newest entries what came to count after the tick `as_of`.

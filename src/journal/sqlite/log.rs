@@ -91,6 +91,19 @@ impl Moment<'_> {
         Ok(self.tx.prepare_cached(sql)?.query_row([seq.0.cast_signed()], |row| row.get(0)).optional()?)
     }
 
+    /// The entries of whose private parts an erasure after `after` took something, by seq, each with the
+    /// newest that did.
+    pub fn erased(&self, after: Seq) -> Result<Vec<(Seq, Seq)>, JournalError> {
+        let mut statement =
+            self.tx.prepare_cached("SELECT part, seq FROM erased WHERE seq > ?1 ORDER BY part")?;
+        let mut rows = statement.query([after.0.cast_signed()])?;
+        let mut parts = Vec::new();
+        while let Some(row) = rows.next()? {
+            parts.push((super::read::seq(row, 0)?, super::read::seq(row, 1)?));
+        }
+        Ok(parts)
+    }
+
     /// The tick that the derived tables stand at.
     pub fn derived_as_of(&self) -> Result<Seq, JournalError> {
         let as_of = self.tx.query_row("SELECT as_of_seq FROM derived", [], |row| row.get::<_, i64>(0));

@@ -12,6 +12,7 @@
 
 mod append;
 mod checkpoint;
+mod erase;
 mod import_keys;
 mod log;
 mod mark;
@@ -162,11 +163,20 @@ impl Journal for SqliteJournal {
         append::seal(self)
     }
 
+    fn wipe(&mut self) -> Result<bool, JournalError> {
+        erase::wipe(self)
+    }
+
     fn try_again(&mut self) {
         if self.health.stands(Condition::DiskFull) && self.reserve.has_room() {
             self.health.clear(Condition::DiskFull);
         }
     }
+}
+
+/// A reader of the journal in a folder, beside whoever writes it.
+pub(super) fn folder_reader(dir: &Path, city: Arc<City>) -> Arc<dyn Reader> {
+    Arc::new(SqliteReader::new(file_in(dir), city))
 }
 
 /// Whether there is a journal in the folder.

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::read::{seq, text};
 use super::{bad_row, open};
 use crate::city::City;
-use crate::journal::codec::{Body, CHAIN_START, Hash, PrivatePart, chain};
+use crate::journal::codec::{Body, CHAIN_START, Hash, PrivatePart, chain, private_hash};
 use crate::journal::{JournalError, ReportRow, fold};
 use crate::model::{Entry, Fact, Seq, TimeMs};
 
@@ -46,7 +46,7 @@ pub(super) fn entries(
             Some(PrivatePart::Action) => of_action.query_row([seq.0.cast_signed()], private).optional()?,
             None => None,
         };
-        let private = proven_private(seq, &body, private.unwrap_or_default())?;
+        let private = proven_private(conn, seq, &body, private.unwrap_or_default())?;
         let fact: Fact = body.into_fact(city, private.as_deref())?;
         entries.push(Entry { seq, at, fact });
     }
@@ -71,13 +71,33 @@ fn prove(
     Err(changed(seq, "it or the entry before it"))
 }
 
-/// The private part, where it is there and the one that the entry was written with.
-fn proven_private(seq: Seq, body: &Body, stored: Private) -> Result<Option<String>, JournalError> {
+/// The private part, where it is there and the one that the entry was written with, or what an erasure
+/// left of that.
+fn proven_private(
+    conn: &Connection,
+    seq: Seq,
+    body: &Body,
+    stored: Private,
+) -> Result<Option<String>, JournalError> {
     match stored {
         (None, None) => Ok(None),
-        (Some(salt), Some(private)) if body.vouches_for(&salt, &private) => Ok(Some(private)),
+        (Some(salt), Some(private)) => match is_left(conn, seq, &salt, &private)? {
+            Some(true) => Ok(Some(private)),
+            None if body.vouches_for(&salt, &private) => Ok(Some(private)),
+            _ => Err(changed(seq, "its private part")),
+        },
         _ => Err(changed(seq, "its private part")),
     }
+}
+
+/// Whether it is what the newest erasure left; `None` where nothing was ever erased of it.
+fn is_left(conn: &Connection, part: Seq, salt: &[u8], private: &str) -> Result<Option<bool>, JournalError> {
+    let sql = "SELECT digest FROM erased WHERE part = ?1";
+    let digest = conn
+        .prepare_cached(sql)?
+        .query_row([part.0.cast_signed()], |row| row.get::<_, Option<Hash>>(0))
+        .optional()?;
+    Ok(digest.map(|digest| digest == Some(private_hash(salt, private.as_bytes()))))
 }
 
 fn changed(seq: Seq, what: &str) -> JournalError {

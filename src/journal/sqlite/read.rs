@@ -125,8 +125,11 @@ impl Reader for SqliteReader {
                 }
                 changed.insert(row.get::<_, u32>(1)?);
             }
-            let mut actions = conn.prepare_cached("SELECT incident_no FROM action WHERE seq > ?1")?;
-            for no in actions.query_map([after.0.cast_signed()], |row| row.get(0))? {
+            let mut others = conn.prepare_cached(
+                "SELECT incident_no FROM action WHERE seq > ?1 \
+                 UNION ALL SELECT incident_no FROM erased WHERE seq > ?1",
+            )?;
+            for no in others.query_map([after.0.cast_signed()], |row| row.get(0))? {
                 changed.insert(no?);
             }
             let sql = concat!("SELECT ", incident_columns!(), " FROM incident WHERE no = ?1");
@@ -172,8 +175,11 @@ impl Reader for SqliteReader {
         self.with(|conn| {
             let mut statement = conn.prepare_cached(sql)?;
             let mut rows = statement.query([occurred_after.0])?;
+            let mut before = None;
             while let Some(row) = rows.next()? {
-                each(report_row(row, &*self.city)?);
+                let report = report_row(row, &*self.city)?;
+                in_order("report", before.replace(report.no.0), report.no.0)?;
+                each(report);
             }
             Ok(())
         })
@@ -301,6 +307,11 @@ impl Reader for SqliteReader {
         })
     }
 
+    fn last_erasure(&self) -> Result<Seq, JournalError> {
+        let sql = "SELECT coalesce(max(seq), 0) FROM entry WHERE kind = 'erasure'";
+        self.with(|conn| Ok(Seq(conn.query_row(sql, [], |row| row.get::<_, i64>(0))?.cast_unsigned())))
+    }
+
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError> {
         self.with(|conn| {
             let sql = concat!(
@@ -342,10 +353,21 @@ fn each_incident(
 ) -> Result<(), JournalError> {
     let mut statement = conn.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
+    let mut before = None;
     while let Some(row) = rows.next()? {
-        each(incident_row(row, city)?);
+        let incident = incident_row(row, city)?;
+        in_order("incident", before.replace(incident.no.0), incident.no.0)?;
+        each(incident);
     }
     Ok(())
+}
+
+/// SQLite believes that its pages are sorted; a bit that the disk changed in a key is noticed here.
+fn in_order(table: &str, before: Option<u32>, no: u32) -> Result<(), JournalError> {
+    match before {
+        Some(before) if before >= no => Err(bad_row(table, no, format!("it stands after row {before}"))),
+        _ => Ok(()),
+    }
 }
 
 fn hotspots_as_of(conn: &Connection) -> Result<Seq, JournalError> {
