@@ -152,7 +152,7 @@ impl Session {
         let mut subscription = Subscription::new(topic, beat)?;
         let frames = match (self.remove(&ask.id), ask.resume) {
             (_, Some(resume)) => subscription.resume(resume, beat),
-            (Some(before), None) => subscription.replace(&before, beat),
+            (Some(before), None) => subscription.replace(before, beat),
             (None, None) => subscription.begin(beat),
         }?;
         // Most sockets have just one.

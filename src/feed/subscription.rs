@@ -98,17 +98,22 @@ impl Subscription {
         Ok(frames)
     }
 
-    /// Turns what `before` showed into what this shows: a delta for a pan, else a snapshot.
+    /// Turns what `before` showed into what this shows: a delta for a pan, else a snapshot. Waits on where
+    /// `before` waited.
     ///
     /// # Errors
     /// Where the texts of a search cannot be read.
-    pub fn replace(&mut self, before: &Subscription, beat: &Beat) -> Result<Vec<Frame>, JournalError> {
+    pub fn replace(&mut self, before: Subscription, beat: &Beat) -> Result<Vec<Frame>, JournalError> {
+        if before.ahead.is_some() {
+            // What is held is newer than this node: another question makes it no older.
+            self.ahead = before.ahead;
+            return Ok(Vec::new());
+        }
         self.alarmed = before.alarmed;
         let mut frames = Vec::new();
         self.alarms(beat, &mut frames);
         let pan = self.topic.view().is_pan_of(before.topic.view())
             && self.level == before.level
-            && before.ahead.is_none()
             && reaches(beat, self.projection(), before.seen);
         if pan {
             self.told = before.told;

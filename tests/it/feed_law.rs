@@ -186,6 +186,38 @@ fn settle(subscriber: &mut Subscriber, beat: &Beat, views: &Arc<Views>, search: 
     assert_eq!(subscriber.client.view, fresh.view);
 }
 
+/// A screen that comes from a node that is ahead, and looks elsewhere while this one catches up.
+#[test]
+fn another_question_while_a_resume_waits_shows_nothing_older() {
+    let mut history = History::new(ternate());
+    history.submit(pantau::model::Command::Tick);
+    let beat = |history: &History| Beat::new(history.map().clone(), &ManualClock::at(history.now), 0);
+    let ask = |bbox: &Value| json!({"type": "subscribe", "id": "main", "bbox": bbox, "zoom": 15, "layers": ["incidents"]});
+    let boxes = boxes(&history);
+    for catches_up in [true, false] {
+        let behind = beat(&history);
+        let seq = behind.map.seq().0 + 1;
+        let mut session = Session::new(Projection::Staff, Arc::default(), history.search(), &behind);
+        let mut first = ask(&boxes[1]);
+        first["resume"] =
+            json!({"epoch": behind.map.epoch().to_string(), "seq": seq, "view": "of another node"});
+        assert!(session.receive(&first.to_string(), &behind).is_empty());
+        assert!(session.receive(&ask(&boxes[2]).to_string(), &behind).is_empty(), "it waits on");
+        assert!(session.is_waiting());
+        let frames = if catches_up {
+            history.submit(pantau::model::Command::Tick);
+            session.beat(&beat(&history))
+        } else {
+            session.stop_waiting(&behind)
+        };
+        let snapshot: Value = serde_json::from_slice(frames[0].json()).unwrap();
+        let reason = if catches_up { "view_changed" } else { "ahead" };
+        assert_eq!((&snapshot["reason"], frames.len()), (&json!(reason), 1));
+        assert_eq!(snapshot["seq"].as_u64().unwrap() >= seq, catches_up);
+        assert!(!session.is_waiting());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
