@@ -1,8 +1,8 @@
 //! Backups: the log in numbered piece files with a manifest, in any folder, written beside the server.
 //!
 //! A target is a folder on a second disk, a USB stick or a mounted share. It holds the entries as they
-//! are stored, what is derived from them, and what makes the data folder the center's ([`manifest`],
-//! [`piece`]); [`update`] brings it up to date, [`restore`] makes a data folder of it. With a recipient all but the manifest is encrypted in the age format ([`seal`]).
+//! are stored, what is derived from them, what makes the data folder the center's, and who may sign in
+//! ([`manifest`], [`piece`], [`accounts`]); [`update`] brings it up to date, [`restore`] makes a data folder of it. With a recipient all but the manifest is encrypted in the age format ([`seal`]).
 //!
 //! Invariants:
 //! - The manifest alone says what counts. It is replaced whole, after everything it names is on the
@@ -10,6 +10,7 @@
 //! - Pieces are never edited: one that must change is written anew under a new number.
 //! - A target of another center, of another history, or ahead of the journal is never written to.
 
+mod accounts;
 mod manifest;
 mod piece;
 mod restore;

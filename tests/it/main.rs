@@ -9,6 +9,7 @@
 mod support;
 
 mod backup;
+mod canary;
 mod crash;
 mod crash_postgres;
 mod database_away;
@@ -22,12 +23,17 @@ mod hotspot_words;
 mod http;
 mod live_law;
 mod nodes;
+mod origins;
+mod policy;
+mod secrets;
 mod service;
+mod sign_in;
 mod slow;
 mod socket;
 mod sse;
 mod standby;
 mod statistics_oracle;
 mod tidy;
+mod tls;
 mod vanished;
 mod wire;

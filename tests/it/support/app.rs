@@ -10,9 +10,12 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
-use pantau::api::{AppState, Mode, build_router};
+use pantau::access::Role;
+use pantau::accounts::{Accounts, NewToken, Scope, new_token};
+use pantau::api::{AppState, Mode, TrustedProxy, build_router};
 use pantau::city::City;
 use pantau::clock::{Clock, SystemClock};
+use pantau::config::TlsSettings;
 use pantau::edge::NodeSettings;
 use pantau::journal::{FolderMode, Journal, MemoryJournal, SqliteJournal};
 use pantau::live::LiveMap;
@@ -39,6 +42,8 @@ pub struct Setup {
     pub pulse: Pulse,
     /// What it shares with other nodes.
     pub nodes: NodeSettings,
+    pub trusted_proxies: Vec<TrustedProxy>,
+    pub tls: Option<TlsSettings>,
 }
 
 /// Where the journal is kept.
@@ -61,6 +66,8 @@ impl Default for Setup {
                 ..Pulse::default()
             },
             nodes: NodeSettings::default(),
+            trusted_proxies: Vec::new(),
+            tls: None,
         }
     }
 }
@@ -79,9 +86,15 @@ impl Setup {
             ),
             Kept::Given(journal) => journal,
         };
-        let sharing = Sharing { pulse: self.pulse, nodes: self.nodes };
+        let sharing = Sharing {
+            pulse: self.pulse,
+            nodes: self.nodes,
+            trusted_proxies: self.trusted_proxies,
+            ..Sharing::default()
+        };
         let server =
             Server::sharing(journal, self.city, self.clock, Mode::Live, self.trust_loopback, sharing)
+                .and_then(|server| server.with_tls(self.tls.as_ref()))
                 .expect("the server stands up");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -145,6 +158,22 @@ impl TestApp {
         answer.json()
     }
 
+    pub fn accounts(&self) -> &Arc<Accounts> {
+        self.app.accounts.as_ref().expect("a server with a store has accounts")
+    }
+
+    /// A token of the role; of the agency or the area where the role has one.
+    pub fn token(&self, role: Role, agency: &str, area: &str) -> String {
+        let agency = (role == Role::Agency).then(|| agency.to_owned());
+        let areas = if role == Role::Responder { vec![area.to_owned()] } else { Vec::new() };
+        let scope = Scope::new(role, agency, areas, Some(&self.app.city)).expect("a scope");
+        let new = NewToken { label: String::new(), scope, kiosk: false, only: None, expires_at: None };
+        let (secret, row) = new_token(new, self.app.clock.now()).expect("a token");
+        assert!(self.accounts().store().add_token(&row).expect("a store"));
+        self.accounts().look().expect("a store");
+        secret
+    }
+
     /// Acts on an incident; the transition must be allowed. Answers the incident.
     pub async fn act(&self, incident: &Value, action: &str, body: &Value) -> Value {
         let id = incident.as_str().expect("a UUID");
@@ -185,6 +214,10 @@ impl Ask<'_> {
     pub fn coming_from(mut self, peer: &str) -> Self {
         self.peer = peer.parse().expect("an address");
         self
+    }
+
+    pub fn bearing(self, token: &str) -> Self {
+        self.header("authorization", format!("Bearer {token}"))
     }
 
     /// From another machine: nobody we know.
