@@ -4,12 +4,13 @@ PANTAU_LISTEN ?= 127.0.0.1:8080
 PANTAU_DATA ?= var
 PANTAU_CITY ?= geodata/ternate
 ROUNDS ?= 200
+SEEDS ?= 1000
 SEED ?= 1
 export PANTAU_LISTEN PANTAU_DATA PANTAU_CITY
 
 BIN := target/release/pantau
 
-.PHONY: run build pages test check fmt bench wall-speed crash crash-postgres edges deb clean
+.PHONY: run build pages test check fmt bench wall-speed crash crash-postgres sim edges deb clean
 
 run: build ## Build, start on the embedded store with a drill, print the addresses. Ctrl-C stops it
 	@scripts/run
@@ -48,6 +49,9 @@ crash: ## kill -9 under load, ROUNDS times, then as many power cuts; ends with t
 
 crash-postgres: ## kill -9 of PostgreSQL, of the server and of both under load, ROUNDS times; ends with the count of what was lost
 	PANTAU_CRASH_POSTGRES_ROUNDS=$(ROUNDS) PANTAU_CRASH_SEED=$(SEED) cargo test --test it crash_postgres -- --nocapture
+
+sim: ## The whole center in one thread under a seeded clock, network and disk, SEEDS runs from SEED on; ends with the count of what was lost
+	cargo run --example sim -- --seeds $(SEEDS) --seed $(SEED)
 
 edges: ## Ten edges behind one origin in network namespaces, every line between them broken ROUNDS times; needs root, nats-server, nft
 	cargo run --example edges -- --rounds $(ROUNDS)

@@ -76,12 +76,20 @@ fn strike(plan: &Plan) -> anyhow::Result<bool> {
     Ok(tally.holds())
 }
 
-/// Disks that lie: where nothing is lost on them, the rounds could not notice a loss.
+/// Disks that lie, and a store that does not wait for its disk: where nothing is lost on them, the rounds could not notice a loss.
 fn controls_are_red(plan: &Plan) -> anyhow::Result<bool> {
     let mut red = true;
     for lies in [Lies::WriteAheadLog, Lies::All] {
         let lost = crash::lost_to_lies(plan, lies)?;
         println!("control lies={lies:?} lost={lost} {}", if lost > 0 { "(as it must)" } else { "NOT RED" });
+        red &= lost > 0;
+    }
+    for synchronous in ["NORMAL", "OFF"] {
+        let lost = crash::lost_without_flushes(plan, synchronous)?;
+        println!(
+            "control synchronous={synchronous} lost={lost} {}",
+            if lost > 0 { "(as it must)" } else { "NOT RED" }
+        );
         red &= lost > 0;
     }
     Ok(red)

@@ -41,6 +41,8 @@ pub struct FileSettings {
     pub follow: Option<String>,
     pub origin: Option<String>,
     pub edge_token: Option<String>,
+    pub ship: Option<PathBuf>,
+    pub ship_recipient: Option<Vec<String>>,
 }
 
 impl FileSettings {
@@ -71,6 +73,8 @@ pub struct ServeFlags {
     pub replay: bool,
     pub reserve_mib: Option<u64>,
     pub nodes: NodeFlags,
+    pub ship: Option<PathBuf>,
+    pub ship_recipient: Vec<String>,
 }
 
 /// Checked settings of `serve`.
@@ -90,6 +94,35 @@ pub struct ServeSettings {
     /// MiB of the disk that are kept free for stopping, starting and deleting on a full one; 0: none.
     pub reserve_mib: u64,
     pub nodes: NodeSettings,
+    pub ship: Option<ShipTo>,
+}
+
+/// A folder that is kept up to date with the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShipTo {
+    pub target: PathBuf,
+    /// Public keys, or files that hold some; none: it is not encrypted.
+    pub recipients: Vec<String>,
+}
+
+impl ShipTo {
+    fn resolve(
+        target: Option<PathBuf>,
+        recipients: Vec<String>,
+        has_folder: bool,
+    ) -> anyhow::Result<Option<ShipTo>> {
+        match target {
+            Some(_) if !has_folder => bail!(
+                "ship (--ship, PANTAU_SHIP, {FILE}) carries the journal of a data folder: it does not go with store, whose                  database has means of its own (base backups and WAL), nor with origin, whose node has no journal"
+            ),
+            Some(target) => Ok(Some(ShipTo { target, recipients })),
+            None if !recipients.is_empty() => bail!(
+                "ship_recipient (--ship-recipient, PANTAU_SHIP_RECIPIENT, {FILE}) names a key, and nothing says where to ship \
+                 to; add --ship TARGET"
+            ),
+            None => Ok(None),
+        }
+    }
 }
 
 impl ServeSettings {
@@ -125,6 +158,7 @@ impl ServeSettings {
                  usually {RESERVE_MIB_DEFAULT}"
             );
         }
+        let store = flags.store.or(file.store).as_deref().map(store).transpose()?;
         let FileSettings { nats, follow, origin, edge_token, .. } = file;
         let nodes = flags.nodes.or(NodeFlags { nats, follow, origin, edge_token }).with_credential();
         let nodes = NodeSettings::resolve(nodes)?;
@@ -137,10 +171,16 @@ impl ServeSettings {
         if (nodes.edge.is_some() || nodes.nats.is_some()) && flags.replay {
             bail!("--clock replay is for one node alone; leave out nats, follow and origin, or the clock");
         }
+        let recipients = match flags.ship_recipient.is_empty() {
+            true => file.ship_recipient.unwrap_or_default(),
+            false => flags.ship_recipient,
+        };
+        let has_folder = store.is_none() && nodes.edge.is_none();
+        let ship = ShipTo::resolve(flags.ship.or(file.ship), recipients, has_folder)?;
         Ok(ServeSettings {
             listen,
             data: flags.data.or(file.data).unwrap_or_else(|| DATA_DEFAULT.into()),
-            store: flags.store.or(file.store).as_deref().map(store).transpose()?,
+            store,
             city: flags.city.or(file.city).unwrap_or_else(|| CITY_DEFAULT.into()),
             trust_loopback,
             trusted_proxies,
@@ -148,6 +188,7 @@ impl ServeSettings {
             replay: flags.replay,
             reserve_mib,
             nodes,
+            ship,
         })
     }
 }
@@ -226,6 +267,16 @@ mod tests {
         let flags = ServeFlags { store: Some("postgres://budi:rahasia@/".into()), ..ServeFlags::default() };
         let wrong = resolve(flags);
         assert!(wrong.contains("PANTAU_STORE") && !wrong.contains("rahasia"), "{wrong}");
+        let ship = |store: Option<&str>| ServeFlags {
+            ship: Some("/media/usb/pantau".into()),
+            store: store.map(str::to_owned),
+            ..ServeFlags::default()
+        };
+        let wrong = resolve(ship(Some("postgres://budi@localhost/pantau")));
+        assert!(wrong.contains("PANTAU_SHIP") && wrong.contains("WAL"), "{wrong}");
+        assert!(ServeSettings::resolve(ship(None), FileSettings::default()).unwrap().ship.is_some());
+        let flags = ServeFlags { ship_recipient: vec!["age1".to_owned()], ..ServeFlags::default() };
+        assert!(resolve(flags).contains("add --ship TARGET"));
         assert!(toml::from_str::<FileSettings>("lisen = \"x\"").is_err());
     }
 }

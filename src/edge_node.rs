@@ -91,8 +91,9 @@ impl EdgeParts {
         let stream = self.settings.follow.clone();
         let status = Arc::new(EdgeStatus::new(self.clock.clone(), moments.clone(), stream.is_some()));
         let (engine, inbox) = Engine::following(moments);
-        let (city, origin) = (self.city.clone(), self.origin());
-        let following = Following { follower, lineage, city, origin, stream, status: status.clone() };
+        let (city, clock, origin) = (self.city.clone(), self.clock.clone(), self.origin());
+        let following =
+            Following { follower, lineage, city, clock, origin, stream, status: status.clone() };
         let following = follow(following, inbox)?;
         let ended = Arc::new(std::sync::Mutex::new(None));
         let thread = watch(following, ended.clone())?;
@@ -112,6 +113,7 @@ impl EdgeParts {
             pulse: self.pulse,
             spool: None,
             hand_in: None,
+            ship: None,
         })?;
         Ok(EdgeServer { server, ended })
     }

@@ -21,19 +21,25 @@ pub enum Condition {
     DiskFull,
     /// Entries that were acknowledged are gone: the disk did not keep what it had confirmed.
     EntriesLost,
+    /// The journal is not as it was written: the disk or a hand changed something.
+    Damaged,
     /// The machine's clock is behind the newest entry.
     ClockBehind,
+    /// The second place that entries are shipped to is not up to date: gone, full, or too slow.
+    NotShipped,
 }
 
 impl Condition {
-    pub const ALL: [Condition; 7] = [
+    pub const ALL: [Condition; 9] = [
         Condition::ReadOnly,
         Condition::StandsBy,
         Condition::DatabaseAway,
         Condition::PromiseBroken,
         Condition::DiskFull,
         Condition::EntriesLost,
+        Condition::Damaged,
         Condition::ClockBehind,
+        Condition::NotShipped,
     ];
 
     /// Its name in answers and figures.
@@ -45,7 +51,9 @@ impl Condition {
             Condition::PromiseBroken => "promise-broken",
             Condition::DiskFull => "disk-full",
             Condition::EntriesLost => "entries-lost",
+            Condition::Damaged => "damaged",
             Condition::ClockBehind => "clock-behind",
+            Condition::NotShipped => "not-shipped",
         }
     }
 
@@ -56,7 +64,9 @@ impl Condition {
             Condition::DatabaseAway
             | Condition::PromiseBroken
             | Condition::EntriesLost
-            | Condition::ClockBehind => false,
+            | Condition::Damaged
+            | Condition::ClockBehind
+            | Condition::NotShipped => false,
         }
     }
 }

@@ -20,6 +20,8 @@ pub mod edge;
 pub mod engine;
 pub mod feed;
 
+pub mod privacy;
+
 pub mod api;
 pub mod cli;
 pub mod config;

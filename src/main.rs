@@ -13,6 +13,7 @@ use pantau::cli::evaluate::EvaluateArgs;
 use pantau::cli::import::ImportArgs;
 use pantau::cli::migrate::MigrateArgs;
 use pantau::cli::nodes::NodeArgs;
+use pantau::cli::privacy::PrivacyCommand;
 use pantau::cli::replay::ReplayArgs;
 use pantau::cli::user::{TokenArgs, UserArgs, WhereArgs};
 use pantau::cli::verify::VerifyArgs;
@@ -50,6 +51,8 @@ enum Command {
     Backup(BackupArgs),
     Restore(RestoreArgs),
     Migrate(MigrateArgs),
+    #[command(subcommand)]
+    Privacy(PrivacyCommand),
     User(UserArgs),
     Token(TokenArgs),
     Cert(CertArgs),
@@ -105,6 +108,14 @@ struct ServeArgs {
     /// its folder is marked so and serves nothing else
     #[arg(long, value_enum, default_value_t = ClockChoice::System)]
     clock: ClockChoice,
+    /// Keep a backup in this folder (on a stick, a second disk, a share) up to date with every commit, a
+    /// second behind at most; `pantau restore` makes a data folder of it
+    #[arg(long, env = "PANTAU_SHIP", value_name = "TARGET")]
+    ship: Option<PathBuf>,
+    /// Encrypt what is shipped for this public key (age1…), or for those in this file; may be given several
+    /// times, in the variable with commas
+    #[arg(long, env = "PANTAU_SHIP_RECIPIENT", value_name = "KEY|FILE", value_delimiter = ',')]
+    ship_recipient: Vec<String>,
     #[command(flatten)]
     nodes: NodeArgs,
 }
@@ -165,6 +176,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             cli::verify::run(&place, args.checkpoint)
         }
         Command::Migrate(args) => cli::migrate::run(&args, &defaults(file)).map(|()| ExitCode::SUCCESS),
+        Command::Privacy(command) => cli::privacy::run(command, &defaults(file)),
         Command::Backup(args) => cli::backup::run(args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::Restore(args) => cli::backup::run_restore(&args).map(|()| ExitCode::SUCCESS),
         Command::User(args) => {
@@ -222,6 +234,8 @@ fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
         replay: args.clock == ClockChoice::Replay,
         reserve_mib: args.reserve_mib,
         nodes: args.nodes.into(),
+        ship: args.ship,
+        ship_recipient: args.ship_recipient,
     };
     let settings = ServeSettings::resolve(flags, file)?;
     let runtime = tokio::runtime::Runtime::new().context("the runtime could not be started")?;
@@ -248,6 +262,9 @@ fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
         say(&format!("  data {place} · {n_incidents} incidents at seq {}", live.seq()));
         drop(live);
         say_how_to_sign_in(&server, &settings, &base)?;
+        if let Some(ship) = &settings.ship {
+            say(&format!("  every commit is shipped to {}", ship.target.display()));
+        }
         server.serve(listener, until_stopped).await?;
         say("Stopped; everything is durable.");
         Ok(())

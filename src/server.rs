@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,17 +19,20 @@ use crate::api::{
     App, AppState, Beats, Entrance, Mode, OverTls, Role, Rounds, Sockets, Tls, TlsEntrance, TrustedProxy,
     build_router, hand_on, redirect_all, tell_health,
 };
+use crate::backup::{Sealer, Ship, ShipSettings};
 use crate::city::City;
 use crate::clock::{Clock, ReplayClock, SystemClock};
 use crate::config::{ServeSettings, TlsSettings};
 use crate::edge::{Desk, NodeSettings, Publication};
-use crate::engine::Engine;
+use crate::engine::{Engine, Scrub};
 use crate::feed::{TextSearch, Views};
 use crate::journal::{
     AccountStore, FolderMode, HandIn, Journal, Place, PostgisStandby, Pseudonyms, Spool, SqliteJournal,
-    Standby, StoreUrl,
+    Standby, StoreUrl, is_journal,
 };
 use crate::model::{IdKey, Secret};
+use crate::privacy::control::Control;
+use crate::privacy::retention;
 use crate::service::Service;
 
 /// How the feed beats.
@@ -66,6 +70,10 @@ pub struct Server {
     ears: Ears,
     /// What tells the stream, where there is one.
     publication: Option<Publication>,
+    /// Where commands on this machine ask it, where it has a folder.
+    control: Option<Control>,
+    /// What keeps a second place up to date, where there is one.
+    ship: Option<Ship>,
 }
 
 /// TLS of the server's own, and where plain HTTP is told of it.
@@ -79,6 +87,8 @@ struct Secured {
 pub struct Sharing {
     pub pulse: Pulse,
     pub nodes: NodeSettings,
+    /// Of a journal in a folder: where its entries are shipped to.
+    pub ship: Option<ShipSettings>,
     /// Where the accounts are kept; `None`: in the journal's folder, or in memory where it has none.
     pub accounts: Option<AccountStore>,
     pub trusted_proxies: Vec<TrustedProxy>,
@@ -101,6 +111,7 @@ pub struct Parts {
     /// Where reports wait while the database is away.
     pub spool: Option<Arc<Spool>>,
     pub hand_in: Option<Arc<dyn HandIn>>,
+    pub ship: Option<Ship>,
 }
 
 /// An edge that is out of touch tells its screens nothing, so that they say that what they show is old.
@@ -123,6 +134,8 @@ struct Running {
     mode: Mode,
     spool: Option<Arc<Spool>>,
     hand_in: Option<Arc<dyn HandIn>>,
+    /// Its own, on this machine.
+    folder: Option<PathBuf>,
 }
 
 /// The threads on which sockets are opened and heard.
@@ -182,7 +195,11 @@ impl Server {
             Some(url) => AccountStore::open(&Place::Database(url.clone()))?,
             None => AccountStore::in_folder(&settings.data)?,
         };
-        let sharing = sharing(settings, accounts);
+        let ship = settings.ship.as_ref().map(|ship| {
+            let sealer = Sealer::of(&ship.recipients)?;
+            Ok::<_, anyhow::Error>(ShipSettings { target: ship.target.clone(), sealer })
+        });
+        let sharing = Sharing { ship: ship.transpose()?, ..sharing(settings, accounts) };
         let server = Server::sharing(journal, city, clock, mode, settings.trust_loopback, sharing)?;
         server.with_tls(settings.tls.as_ref())
     }
@@ -199,10 +216,11 @@ impl Server {
         let (engine, thread) = Engine::stand_by(Box::new(standby), city.clone(), clock.clone())?;
         let pseudonyms = Pseudonyms::in_folder(&settings.data)?;
         let (spool, hand_in, mode) = (Some(spool), Some(hand_in), Mode::Live);
-        let running = Running { engine, thread, secret, pseudonyms, mode, spool, hand_in };
+        let folder = Some(settings.data.clone());
+        let running = Running { engine, thread, secret, pseudonyms, mode, spool, hand_in, folder };
         let accounts = AccountStore::open(&Place::Database(url.clone()))?;
         let sharing = sharing(settings, accounts);
-        let server = Server::around(running, city, clock, settings.trust_loopback, sharing)?;
+        let server = Server::around(running, city, clock, settings.trust_loopback, (sharing, None))?;
         server.with_tls(settings.tls.as_ref())
     }
 
@@ -245,9 +263,20 @@ impl Server {
             (None, None) => AccountStore::in_memory()?,
         };
         let sharing = Sharing { accounts: Some(accounts), ..sharing };
+        let folder = journal.folder().map(Path::to_owned);
         let (engine, thread) = Engine::start(journal, city.clone(), clock.clone())?;
-        let running = Running { engine, thread, secret, pseudonyms, mode, spool: None, hand_in: None };
-        Server::around(running, city, clock, trust_loopback, sharing)
+        let (spool, hand_in) = (None, None);
+        let home = folder.clone();
+        let running = Running { engine, thread, secret, pseudonyms, mode, spool, hand_in, folder: home };
+        // A journal that is not in the folder is looked after by its database.
+        if let Some(data) = folder.as_deref().filter(|data| is_journal(data)) {
+            Scrub::default().start(data, &running.engine, clock.clone())?;
+        }
+        let ship = match (folder, &sharing.ship) {
+            (Some(data), Some(to)) => Some(Ship::start(&data, to.clone(), &running.engine, clock.clone())?),
+            _ => None,
+        };
+        Server::around(running, city, clock, trust_loopback, (sharing, ship))
     }
 
     /// The server around an engine that runs; edges may follow it.
@@ -256,11 +285,12 @@ impl Server {
         city: Arc<City>,
         clock: Arc<dyn Clock>,
         trust_loopback: bool,
-        sharing: Sharing,
+        (sharing, ship): (Sharing, Option<Ship>),
     ) -> anyhow::Result<Server> {
-        let Running { engine, thread, secret, pseudonyms, mode, spool, hand_in } = running;
+        let Running { engine, thread, secret, pseudonyms, mode, spool, hand_in, folder } = running;
+        let control = folder.and_then(|folder| listen_for_commands(&folder, &engine));
         let ids = IdKey::new(secret, &city.code_prefix);
-        let Sharing { pulse, nodes, accounts, trusted_proxies } = sharing;
+        let Sharing { pulse, nodes, ship: _, accounts, trusted_proxies } = sharing;
         // A replay plays back another day, but people sign in today.
         let real: Arc<dyn Clock> = match &mode {
             Mode::Live => clock.clone(),
@@ -287,8 +317,9 @@ impl Server {
             pulse,
             spool,
             hand_in,
+            ship,
         };
-        Ok(Server { publication, ..Server::of_engine(parts)? })
+        Ok(Server { publication, control, ..Server::of_engine(parts)? })
     }
 
     /// The server over an engine that runs, or follows.
@@ -296,8 +327,8 @@ impl Server {
     /// # Errors
     /// Where the system gives no threads.
     pub fn of_engine(parts: Parts) -> anyhow::Result<Server> {
-        let Parts { engine, thread, city, ids, clock, mode, role, trust_loopback, .. } = parts;
-        let Parts { accounts, trusted_proxies, pulse, spool, hand_in, .. } = parts;
+        let Parts { engine, thread, city, ids, clock, mode, role, trust_loopback, pulse, .. } = parts;
+        let Parts { accounts, trusted_proxies, spool, hand_in, ship, .. } = parts;
         let search = Arc::new(TextSearch::new(engine.reader().clone()));
         let nudge = Arc::new(Notify::new());
         let (stop, stopping) = watch::channel(false);
@@ -328,6 +359,7 @@ impl Server {
             trust_loopback,
             spool,
             hand_in,
+            ship: ship.as_ref().map(|ship| ship.watch().clone()),
             views: Arc::new(Views::default()),
             search,
             beats,
@@ -338,8 +370,17 @@ impl Server {
             metrics: metrics_handle(),
             stopping,
         });
-        let (patience, publication) = (pulse.patience, None);
-        Ok(Server { app, tls: None, engine: thread, stop, patience, ears, publication })
+        Ok(Server {
+            app,
+            tls: None,
+            engine: thread,
+            stop,
+            patience: pulse.patience,
+            ears,
+            publication: None,
+            control: None,
+            ship,
+        })
     }
 
     /// The same, with TLS of its own.
@@ -379,7 +420,7 @@ impl Server {
         listener: TcpListener,
         until: impl Future<Output = ()>,
     ) -> anyhow::Result<bool> {
-        let Server { app, tls, engine, stop, patience, ears: _ears, publication } = self;
+        let Server { app, tls, engine, stop, patience, ears: _ears, publication, control, ship } = self;
         let router = build_router(app.clone());
         let handing_on = tokio::spawn(hand_on(app.clone()));
         let telling = tokio::spawn(tell_health(app.clone()));
@@ -387,6 +428,9 @@ impl Server {
         if let Some(accounts) = app.accounts.clone() {
             tokio::spawn(accounts.keep_looking(app.stopping.clone()));
         }
+        let keeping = matches!((&app.role, &app.mode), (Role::Origin(_), Mode::Live)).then(|| {
+            tokio::spawn(retention::keep(app.engine.clone(), app.city.clone(), app.stopping.clone()))
+        });
         let entrance = Entrance::new(listener, patience);
         let serving = match tls {
             None => tokio::spawn(serve_at(entrance, router, stop.subscribe())),
@@ -402,7 +446,7 @@ impl Server {
             _ = &mut engine => true,
         };
         stop.send_replace(true);
-        drop(publication);
+        drop((publication, control));
         if ended_early {
             drop(service);
         } else {
@@ -414,6 +458,10 @@ impl Server {
         let _ = tokio::time::timeout(STOP_TIMEOUT, handing_on).await;
         telling.abort();
         ending.abort();
+        if let Some(keeping) = keeping {
+            // What it had begun to erase is durable or not there at all; the rest is due again.
+            keeping.abort();
+        }
         let serving_ended = tokio::time::timeout(STOP_TIMEOUT, serving).await;
         // Where some do not close their side they are cut.
         let _ = tokio::time::timeout(STOP_TIMEOUT, sockets.wait_for_none()).await;
@@ -421,14 +469,16 @@ impl Server {
         if let Ok(ended) = serving_ended {
             ended.context("the server task failed")?.context("the listener failed")?;
             // Every sender is gone now, so the engine ends once all is durable.
-            if ended_early {
-                return Ok(true);
+            if !ended_early {
+                let joined = tokio::time::timeout(STOP_TIMEOUT, engine).await;
+                anyhow::ensure!(
+                    joined.is_ok(),
+                    "the engine did not stop in time; all that was acknowledged is durable"
+                );
             }
-            let joined = tokio::time::timeout(STOP_TIMEOUT, engine).await;
-            anyhow::ensure!(
-                joined.is_ok(),
-                "the engine did not stop in time; all that was acknowledged is durable"
-            );
+            if let Some(ship) = ship {
+                shipped(ship).await;
+            }
         }
         Ok(ended_early)
     }
@@ -437,6 +487,13 @@ impl Server {
 fn sharing(settings: &ServeSettings, accounts: AccountStore) -> Sharing {
     let (nodes, trusted_proxies) = (settings.nodes.clone(), settings.trusted_proxies.clone());
     Sharing { nodes, accounts: Some(accounts), trusted_proxies, ..Sharing::default() }
+}
+
+/// Waits until what the engine made durable at its end is in the second place, too.
+async fn shipped(ship: Ship) {
+    if tokio::time::timeout(STOP_TIMEOUT, ship.ended()).await.is_err() {
+        tracing::warn!("the target of --ship lacks the last entries; the next start ships them");
+    }
 }
 
 /// Serves until told to stop, and then until the open requests have ended.
@@ -478,6 +535,15 @@ fn secured(
 /// Connections that may wait to be taken up; the system may allow fewer. One that finds no room tries
 /// again after a second, and when a server comes back all its walls do so at once.
 const BACKLOG: u32 = 16_384;
+
+/// Without it the server runs all the same; the commands say what to do.
+fn listen_for_commands(folder: &Path, engine: &Engine) -> Option<Control> {
+    Control::listen(folder, engine.clone())
+        .inspect_err(|error| {
+            tracing::warn!(%error, "commands on this machine cannot ask this server; stop it to erase personal data");
+        })
+        .ok()
+}
 
 /// Listens, for as many as the system allows.
 ///

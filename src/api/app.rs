@@ -8,6 +8,7 @@ use super::forward::Forwarding;
 use super::live::Sockets;
 use super::visit::TrustedProxy;
 use crate::accounts::Accounts;
+use crate::backup::ShipWatch;
 use crate::city::City;
 use crate::clock::{Clock, ReplayClock};
 use crate::edge::{Desk, EdgeStatus, EdgeToken};
@@ -66,6 +67,8 @@ pub struct App {
     pub spool: Option<Arc<Spool>>,
     /// Where every node of a database may leave reports for the one that writes.
     pub hand_in: Option<Arc<dyn HandIn>>,
+    /// How far the second place is behind, where entries are shipped to one.
+    pub ship: Option<ShipWatch>,
     pub views: Arc<Views>,
     pub search: Arc<TextSearch>,
     /// The beat of each round over the sockets.

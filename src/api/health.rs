@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::app::AppState;
 use super::problem::Problem;
+use crate::backup::{ShipStatus, ShipWatch};
 use crate::edge::{EdgeStatus, Standing};
 use crate::health::Condition;
 
@@ -41,6 +42,7 @@ pub async fn healthz() -> &'static str {
     responses((status = 200), (status = 503)))]
 pub async fn readyz(State(app): State<AppState>) -> Result<Response, Problem> {
     app.engine.look_at_clock(app.clock.now());
+    let shipped = app.ship.as_ref().map(ShipWatch::look);
     let standing = app.engine.health().standing();
     if let Some((condition, detail)) = standing.iter().find(|(condition, _)| condition.stops_reports()) {
         return Err(Problem::unhealthy(*condition, detail));
@@ -56,6 +58,9 @@ pub async fn readyz(State(app): State<AppState>) -> Result<Response, Problem> {
     });
     if let Some(spool) = app.spool.clone() {
         body["waiting"] = super::blocking(move || spool.waiting_count()).await?.into();
+    }
+    if let Some(ShipStatus { seq, behind_entries, behind_s }) = shipped {
+        body["ship"] = json!({"seq": seq, "behind": behind_entries, "behind_s": behind_s});
     }
     if let Some(mark) = app.engine.moments().marks().newest() {
         body["state"] = json!({"seq": mark.seq.0, "hash": mark.hash.to_string()});
@@ -99,6 +104,11 @@ pub async fn metrics(State(app): State<AppState>) -> Response {
         metrics::gauge!("pantau_edge_behind").set(edge.status.behind() as f64);
         metrics::gauge!("pantau_edge_silent_seconds").set(edge.status.silent_for().as_secs_f64());
         metrics::gauge!("pantau_edge_in_touch").set(f64::from(u8::from(edge.status.is_in_touch())));
+    }
+    if let Some(ShipStatus { seq, behind_entries, behind_s }) = app.ship.as_ref().map(ShipWatch::look) {
+        metrics::gauge!("pantau_ship_seq").set(seq as f64);
+        metrics::gauge!("pantau_ship_behind_entries").set(behind_entries as f64);
+        metrics::gauge!("pantau_ship_behind_seconds").set(behind_s);
     }
     for condition in Condition::ALL {
         let stands = app.engine.health().stands(condition);

@@ -20,6 +20,7 @@ use crate::access::{Object, Permission};
 use crate::feed::parse_bbox;
 use crate::feed::wire::{self, Feature, time};
 use crate::intake::parse_action;
+use crate::journal::check_incident;
 use crate::live::{ArchivePage, ArchiveQuestion, Circle, Cursor, Incident, LiveMap, Sort, Where};
 use crate::model::{
     Action, AgencyId, AreaId, Command, Entry, Fact, IncidentNo, LngLat, Outcome, Projection, Refusal,
@@ -33,7 +34,7 @@ const RADIUS_M_MAX: f64 = 20_037_509.0;
 
 /// One page.
 #[derive(Serialize)]
-struct IncidentList {
+struct IncidentList<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     seq: u64,
@@ -42,7 +43,7 @@ struct IncidentList {
     #[serde(rename = "numberReturned")]
     returned: usize,
     next: Option<String>,
-    features: Vec<Feature>,
+    features: Vec<Feature<'a>>,
 }
 
 #[utoipa::path(get, path = "/api/v1/incidents", tag = "map",
@@ -249,7 +250,12 @@ async fn answer(app: &App, caller: &Caller, named: &Named) -> Result<Response, P
     let (no, opened_at) = (named.no, named.opened_at);
     let live = app.live();
     let reader = app.engine.reader().clone();
-    let (row, log) = super::blocking(move || Ok((reader.incident(no)?, reader.incident_log(no)?))).await?;
+    let read = move || {
+        let (row, log) = (reader.incident(no)?, reader.incident_log(no)?);
+        row.as_ref().map_or(Ok(()), |row| check_incident(row, &log))?;
+        Ok((row, log))
+    };
+    let (row, log) = super::blocking(read).await?;
     let incident = match live.incident(no) {
         Some(incident) => *incident,
         None => Incident::from_row(&row.ok_or_else(no_such_incident)?, &app.city),
@@ -291,6 +297,6 @@ fn log_line(app: &App, entry: &Entry) -> Option<Value> {
             "actor": fact.actor,
             "note": fact.note,
         })),
-        Fact::Pack { .. } | Fact::Tick => None,
+        Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => None,
     }
 }

@@ -24,12 +24,12 @@ use crate::model::{Projection, SECOND_MS, Seq, TimeMs};
 
 /// What one screen shows.
 #[derive(Serialize)]
-struct ClusterList {
+struct ClusterList<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     seq: u64,
     level: u8,
-    features: Vec<Feature>,
+    features: Vec<Feature<'a>>,
 }
 
 #[utoipa::path(get, path = "/api/v1/clusters", tag = "map",
@@ -62,10 +62,10 @@ pub async fn clusters(
     let answer = super::compute(&app, app.live(), projection, filter, move |live, filter| {
         let level = live.level_in_force(projection, filter, &bbox, zoom as u8);
         let features = features(live, projection, filter, &CellRange::of(&bbox, level));
-        ClusterList { kind: "FeatureCollection", seq: live.seq().0, level, features }
+        let list = ClusterList { kind: "FeatureCollection", seq: live.seq().0, level, features };
+        super::feature_list(&list, list.features.len())
     });
-    let list = answer.await?;
-    super::feature_list(&list, list.features.len())
+    answer.await?
 }
 
 #[utoipa::path(get, path = "/api/v1/hotspots", tag = "map",

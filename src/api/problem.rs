@@ -308,6 +308,14 @@ impl From<JournalError> for Problem {
             };
         }
         tracing::error!(error = &error as &dyn std::error::Error, "reading the journal failed");
+        if matches!(error, JournalError::Corrupt(_)) {
+            return Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                Condition::Damaged.key(),
+                "Damaged",
+                "what is stored of this was changed by the disk or by hand, so it is not shown; the server's log says more",
+            );
+        }
         Problem::internal()
     }
 }
@@ -318,6 +326,9 @@ impl From<Refusal> for Problem {
         match refusal {
             Refusal::UnknownIncident => {
                 Problem::invalid_body(vec![FieldFault { pointer: "/incident".to_owned(), detail }])
+            }
+            Refusal::UnknownReport | Refusal::UnknownNote => {
+                Problem::new(StatusCode::NOT_FOUND, "not-found", "Nothing there", detail)
             }
             Refusal::IncidentClosed { .. } => Problem::conflict("incident-closed", detail),
             Refusal::DrillMismatch => Problem::conflict("drill-mismatch", detail),

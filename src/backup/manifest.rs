@@ -41,6 +41,9 @@ pub(super) struct Manifest {
     /// Who may sign in; `None` in backups from before there were accounts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts: Option<AccountsRef>,
+    /// No piece holds what this erasure or one before it took.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub erased_to: u64,
     /// In the order of their entries, without a gap.
     pub pieces: Vec<PieceRef>,
 }
@@ -104,6 +107,7 @@ impl Manifest {
             next_n: 1,
             identity: file,
             accounts: None,
+            erased_to: 0,
             pieces: Vec::new(),
         }
     }
@@ -180,6 +184,11 @@ impl Manifest {
             self.files().map(|file| &file.file).find(|name| name.contains('/') || name.starts_with('.'));
         stray.map_or(Ok(()), |name| Err(format!("{name:?} is not a file of a backup")))
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// A name for the center that follows from its secret and does not give it away.

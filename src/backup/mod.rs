@@ -2,12 +2,15 @@
 //!
 //! A target is a folder on a second disk, a USB stick or a mounted share. It holds the entries as they
 //! are stored, what is derived from them, what makes the data folder the center's, and who may sign in
-//! ([`manifest`], [`piece`], [`accounts`]); [`update`] brings it up to date, [`restore`] makes a data folder of it. With a recipient all but the manifest is encrypted in the age format ([`seal`]).
+//! ([`manifest`], [`piece`], [`accounts`]); [`update`] brings it up to date, [`ship`] keeps it so beside
+//! the running server, and [`restore`] makes a data folder of it. With a recipient all but the manifest is
+//! encrypted in the age format ([`seal`]).
 //!
 //! Invariants:
 //! - The manifest alone says what counts. It is replaced whole, after everything it names is on the
 //!   disk; so a target holds, at any moment, one consistent backup, the one before or the new one.
-//! - Pieces are never edited: one that must change is written anew under a new number.
+//! - Pieces are never edited: one that must change is written anew under a new number. One must change
+//!   when something was erased that it holds: the next run sees to that, and overwrites the old file.
 //! - A target of another center, of another history, or ahead of the journal is never written to.
 
 mod accounts;
@@ -15,11 +18,13 @@ mod manifest;
 mod piece;
 mod restore;
 mod seal;
+mod ship;
 mod target;
 mod update;
 
 pub use restore::{Restored, restore};
 pub use seal::{Opener, Sealer, new_key};
+pub use ship::{Ship, ShipSettings, ShipStatus, ShipWatch};
 pub use update::{Updated, backup};
 
 use std::path::PathBuf;

@@ -49,7 +49,7 @@ pub(super) fn identity_json(identity: &Identity) -> String {
 }
 
 /// Makes a journal in the new or empty folder `data` of the backup in `target`. It goes on with the
-/// secret of before, under an epoch of its own.
+/// secret of before, under an epoch of its own. Whoever keeps the target up to date waits meanwhile.
 ///
 /// # Errors
 /// Where the backup is damaged, sealed for another key, or does not add up; then there is no journal in
@@ -60,7 +60,7 @@ pub fn restore(
     opener: &Opener,
     progress: &mut dyn FnMut(&'static str, u64, u64),
 ) -> Result<Restored, BackupError> {
-    let target = Target::open(target)?;
+    let target = Target::open(target)?.steady()?;
     let Some(manifest) = target.manifest()? else {
         return Err(BackupError::Unfit(
             "there is no backup in the target (no manifest.json); name the folder that pantau backup wrote to"

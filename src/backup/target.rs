@@ -21,7 +21,22 @@ pub(super) struct Target {
     dir: PathBuf,
 }
 
-/// A target that nobody else writes to for as long as this is held.
+/// A target that nobody writes to for as long as this is held.
+#[derive(Debug)]
+pub(super) struct SteadyTarget {
+    target: Target,
+    _lock: Option<HeldLock>,
+}
+
+impl std::ops::Deref for SteadyTarget {
+    type Target = Target;
+
+    fn deref(&self) -> &Target {
+        &self.target
+    }
+}
+
+/// A target that nobody else uses for as long as this is held.
 #[derive(Debug)]
 pub(super) struct LockedTarget {
     target: Target,
@@ -57,10 +72,23 @@ impl Target {
         match lock.try_lock() {
             Ok(()) => Ok(LockedTarget { target: self, _lock: HeldLock::of(lock) }),
             Err(TryLockError::WouldBlock) => {
-                Err(self.unusable("another pantau is writing to it just now; wait until it is done"))
+                Err(self
+                    .unusable("another pantau is writing or restoring it just now; wait until it is done"))
             }
             Err(TryLockError::Error(e)) => Err(self.unusable(&e.to_string())),
         }
+    }
+
+    /// Waits until nobody writes to it; who wants to must wait from then on. Merging takes old pieces away
+    /// that a reader may be in the middle of.
+    pub fn steady(self) -> Result<SteadyTarget, BackupError> {
+        // A copy of a backup may lack the file; nobody writes to one.
+        let Ok(lock) = File::open(self.dir.join(LOCK)) else {
+            return Ok(SteadyTarget { target: self, _lock: None });
+        };
+        // Some file systems know no locks.
+        let held = lock.lock_shared().is_ok();
+        Ok(SteadyTarget { target: self, _lock: held.then(|| HeldLock::of(lock)) })
     }
 
     fn unusable(&self, what: &str) -> BackupError {
@@ -136,7 +164,11 @@ impl LockedTarget {
             let sha256 = manifest::hex(&out.digest.finalize().into());
             Ok(FileRef { file: name.to_owned(), bytes: out.bytes, sha256 })
         };
-        written().map_err(|source| BackupError::Write { path: path.clone(), source })
+        written().map_err(|source| {
+            // On a disk that is full its room is needed.
+            let _ = std::fs::remove_file(&part);
+            BackupError::Write { path: path.clone(), source }
+        })
     }
 
     /// Puts a manifest in the place of the one before, after everything it names.

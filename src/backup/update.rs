@@ -1,6 +1,7 @@
 //! Brings a target up to date with a journal: new pieces for new entries, old ones anew where they are
-//! damaged.
+//! damaged, or hold what was erased since.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::accounts;
@@ -25,6 +26,8 @@ pub struct Updated {
     pub new_pieces: u64,
     /// Pieces that were damaged and are whole again.
     pub healed: Vec<String>,
+    /// Pieces that were written anew because they held what was erased since.
+    pub forgot: u64,
     /// Of all that lies there, and what of it was written now.
     pub bytes: u64,
     pub bytes_written: u64,
@@ -58,6 +61,10 @@ pub(super) struct Run<'r> {
     target: &'r LockedTarget,
     sealer: &'r Sealer,
     manifest: Manifest,
+    /// The newest entry when a piece of this run was read from the journal.
+    read_at: HashMap<u64, Seq>,
+    /// As it lies in the target; `None` where nothing does.
+    committed: Option<Manifest>,
     pub done: Updated,
 }
 
@@ -71,36 +78,70 @@ impl<'r> Run<'r> {
     ) -> Result<Run<'r>, BackupError> {
         let identity = log.identity()?;
         let mut done = Updated::default();
-        let manifest = match target.manifest()? {
+        let committed = target.manifest()?;
+        let manifest = match &committed {
             Some(manifest) => {
-                check_fit(&manifest, &identity, log, sealer)?;
-                manifest
+                check_fit(manifest, &identity, log, sealer)?;
+                done.head = manifest.seq;
+                manifest.clone()
             }
             None => {
                 done.first = true;
                 Manifest::new(&identity, sealer.names(), write_identity(target, sealer, &identity)?)
             }
         };
-        Ok(Run { log, target, sealer, manifest, done })
+        let read_at = HashMap::new();
+        Ok(Run { log, target, sealer, manifest, read_at, committed, done })
     }
 
     /// The pieces that are not as the manifest says; the identity is written anew at once.
     fn broken_pieces(&mut self) -> Result<Vec<u64>, BackupError> {
         let mut broken = Vec::new();
-        for piece in &self.manifest.pieces {
-            if is_broken(self.target.check(&piece.file))? {
-                broken.push(piece.n);
-                self.done.healed.push(piece.file.file.clone());
+        for n in self.piece_numbers() {
+            if self.is_broken(n)? {
+                broken.push(n);
             }
         }
+        self.heal_identity()?;
+        Ok(broken)
+    }
+
+    pub fn piece_numbers(&self) -> Vec<u64> {
+        self.manifest.pieces.iter().map(|piece| piece.n).collect()
+    }
+
+    /// Whether a piece is not as the manifest says, read to its end; one that is no longer named is well.
+    pub fn is_broken(&mut self, n: u64) -> Result<bool, BackupError> {
+        let Some(piece) = self.manifest.pieces.iter().find(|piece| piece.n == n) else { return Ok(false) };
+        let broken = is_broken(self.target.check(&piece.file))?;
+        if broken {
+            self.done.healed.push(piece.file.file.clone());
+        }
+        Ok(broken)
+    }
+
+    /// Writes the identity anew where it is damaged.
+    pub fn heal_identity(&mut self) -> Result<(), BackupError> {
         let identity = &self.manifest.identity;
         if !self.done.first && is_broken(self.target.check(identity))? {
             self.done.healed.push(identity.file.clone());
             let written = write_identity(self.target, self.sealer, &self.log.identity()?)?;
             self.manifest.identity = written;
-            self.target.commit(&self.manifest)?;
+            // The manifest may say the same as before: what it names is another file all the same.
+            self.committed = None;
+            self.commit()?;
         }
-        Ok(broken)
+        Ok(())
+    }
+
+    /// The manifest as it is now goes into the target, where it says something else than the one there.
+    fn commit(&mut self) -> Result<(), BackupError> {
+        if self.committed.as_ref() != Some(&self.manifest) {
+            self.target.commit(&self.manifest)?;
+            self.committed = Some(self.manifest.clone());
+            self.done.head = self.manifest.seq;
+        }
+        Ok(())
     }
 
     /// Writes what is new, and anew what is `broken`.
@@ -109,23 +150,23 @@ impl<'r> Run<'r> {
         broken: &[u64],
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<(), BackupError> {
-        let before = self.manifest.clone();
+        let before = self.committed.clone();
         let head = self.log.moment()?.head()?;
+        self.manifest.epoch = self.log.identity()?.epoch.to_string();
         self.renew(broken)?;
         while self.manifest.seq < head.seq.0 || self.lacks_derived()? {
             let from = self.manifest.seq + 1;
             progress(self.manifest.seq, head.seq.0);
             self.append(from)?;
             // What is there counts, should the run be cut short.
-            self.target.commit(&self.manifest)?;
+            self.commit()?;
         }
+        self.forget_erased()?;
         self.merge()?;
-        if self.manifest != before || self.done.first {
-            self.manifest.epoch = self.log.identity()?.epoch.to_string();
-            self.target.commit(&self.manifest)?;
+        self.commit()?;
+        if self.committed != before {
             self.target.clean(&self.manifest)?;
         }
-        self.done.head = self.manifest.seq;
         self.done.pieces = self.manifest.pieces.len() as u64;
         self.done.bytes = self.manifest.pieces.iter().map(|piece| piece.file.bytes).sum();
         Ok(())
@@ -148,7 +189,7 @@ impl<'r> Run<'r> {
         let file = self.target.write(&name, self.sealer, |out| out.write_all(json.as_bytes()))?;
         self.done.bytes_written += file.bytes;
         self.manifest.accounts = Some(AccountsRef { plain_sha256, file });
-        self.target.commit(&self.manifest)?;
+        self.commit()?;
         self.target.clean(&self.manifest)
     }
 
@@ -194,11 +235,13 @@ impl<'r> Run<'r> {
         derived_to: u64,
     ) -> Result<PieceRef, BackupError> {
         let moment = self.log.moment()?;
+        let read_at = moment.head()?.seq;
         let entries = moment.entries(Seq(from - 1), Seq(to))?;
         let derived = moment.derived(Seq(derived_from), Seq(derived_to))?;
         drop(moment);
         let n = self.manifest.next_n;
         self.manifest.next_n += 1;
+        self.read_at.insert(n, read_at);
         let name = format!("piece-{n:06}.jsonl.gz{}", if self.sealer.is_open() { "" } else { ".age" });
         let file = self.target.write(&name, self.sealer, |out| piece::write(out, &entries, &derived))?;
         self.done.bytes_written += file.bytes;
@@ -214,6 +257,30 @@ impl<'r> Run<'r> {
             }
         }
         Ok(())
+    }
+
+    /// Writes anew what holds something that was erased since it was written. The erasures themselves get
+    /// into the target with it: what is left answers to the digests that they hold.
+    fn forget_erased(&mut self) -> Result<(), BackupError> {
+        loop {
+            let parts = self.log.moment()?.erased(Seq(self.manifest.erased_to))?;
+            let Some(newest) = parts.iter().map(|(_, erasure)| *erasure).max() else { return Ok(()) };
+            let holds = |piece: &PieceRef| {
+                let read_at = self.read_at.get(&piece.n).copied().unwrap_or(Seq(0));
+                let first = parts.partition_point(|(part, _)| part.0 < piece.from);
+                let mut within = parts[first..].iter().take_while(|(part, _)| part.0 <= piece.to);
+                within.any(|(_, erasure)| *erasure > read_at)
+            };
+            let held: Vec<u64> =
+                self.manifest.pieces.iter().filter(|piece| holds(piece)).map(|piece| piece.n).collect();
+            self.done.forgot += held.len() as u64;
+            self.renew(&held)?;
+            while self.manifest.seq < newest.0 {
+                self.append(self.manifest.seq + 1)?;
+            }
+            self.manifest.erased_to = newest.0;
+            self.commit()?;
+        }
     }
 
     /// Makes one piece of many small ones at the end.

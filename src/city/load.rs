@@ -13,13 +13,15 @@ use toml::Spanned;
 
 use super::{
     Agency, Area, AreaLevel, Areas, Category, City, Colour, Holiday, HotspotParameters, LAND_CELLS_MAX,
-    Land, Overlay, Text, Zoom, land,
+    Land, Overlay, Retention, Text, Zoom, land,
 };
 use crate::model::{AgencyId, AreaId, Bbox, DAY_MS, HOUR_MS, LngLat};
 
 /// Filters hold categories and agencies as bits of one word.
 const CATEGORIES_MAX: usize = 64;
 const AGENCIES_MAX: usize = 64;
+/// A hundred years.
+const RETENTION_DAYS_MAX: u32 = 36_500;
 
 /// One fault in a pack.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +68,8 @@ struct CityFile {
     time_zone_label: String,
     languages: Spanned<Vec<String>>,
     keep_closed_days: u32,
+    #[serde(default)]
+    retention: RetentionFile,
     coarse_h3_res: Spanned<u8>,
     gi_h3_res: Option<Spanned<u8>>,
     #[serde(default)]
@@ -74,6 +78,14 @@ struct CityFile {
     attribution: String,
     #[serde(default)]
     overlays: Vec<OverlayFile>,
+}
+
+/// Days; 0 or left out: for ever.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RetentionFile {
+    contact_days: Option<Spanned<i64>>,
+    text_days: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize)]
@@ -241,6 +253,10 @@ impl Pack<'_> {
         let basemap = file.basemap.as_ref().and_then(|name| self.existing(source, name));
         let overlays = file.overlays.iter().filter_map(|o| self.overlay(source, o)).collect();
         let keep = i64::from(file.keep_closed_days);
+        let retention = Retention {
+            contact_days: self.days(source, file.retention.contact_days.as_ref()),
+            text_days: self.days(source, file.retention.text_days.as_ref()),
+        };
         Some(City {
             key: file.key.into_inner(),
             name: file.name,
@@ -253,6 +269,7 @@ impl Pack<'_> {
             time_zone_label: file.time_zone_label,
             languages: file.languages.into_inner(),
             keep_closed_ms: (keep > 0).then_some(keep * DAY_MS),
+            retention,
             coarse_res: self.keep(coarse_res)?,
             attribution: file.attribution,
             basemap,
@@ -266,6 +283,20 @@ impl Pack<'_> {
             land: Land::new(self.keep(gi_res)?),
             hash: self.hash.clone().finalize().into(),
         })
+    }
+
+    fn days(&mut self, source: &Source, days: Option<&Spanned<i64>>) -> Option<u32> {
+        let days = days?;
+        match u32::try_from(*days.get_ref()) {
+            Ok(n) if n <= RETENTION_DAYS_MAX => Some(n).filter(|n| *n > 0),
+            _ => {
+                self.faults.push(source.fault(
+                    days,
+                    format!("retention is 0 to {RETENTION_DAYS_MAX} days after closing; 0 keeps for ever"),
+                ));
+                None
+            }
+        }
     }
 
     fn agencies(&mut self, source: &Source, file: AgenciesFile) -> Vec<Agency> {

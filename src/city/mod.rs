@@ -44,6 +44,8 @@ pub struct City {
     pub languages: Vec<String>,
     /// How long a closed incident stays in memory after its closing entry; `None` for ever.
     pub keep_closed_ms: Option<i64>,
+    /// How long personal data is kept after the entry that closed its incident.
+    pub retention: Retention,
     /// Resolution of the H3 cells that sensitive places are coarsened to.
     pub coarse_res: h3o::Resolution,
     pub attribution: String,
@@ -61,6 +63,15 @@ pub struct City {
     pub land: Land,
     /// Digest of all files that decide what facts mean (not of the base map).
     pub hash: [u8; 32],
+}
+
+/// Days after the closing; `None` for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retention {
+    /// Of name, phone and e-mail.
+    pub contact_days: Option<u32>,
+    /// Of what the reporter wrote.
+    pub text_days: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, serde::Deserialize, serde::Serialize)]

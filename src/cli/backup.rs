@@ -81,9 +81,12 @@ pub fn run(args: BackupArgs, defaults: &Defaults) -> anyhow::Result<()> {
 }
 
 fn lines(updated: &Updated, seconds: f64) -> Vec<String> {
-    let Updated { head, new_entries, healed, bytes, bytes_written, pieces, .. } = updated;
+    let Updated { head, new_entries, healed, forgot, bytes, bytes_written, pieces, .. } = updated;
     let mut lines: Vec<String> =
         healed.iter().map(|file| format!("{file} was damaged and is written anew")).collect();
+    if *forgot > 0 {
+        lines.push(format!("{forgot} piece(s) held what was erased since and are written anew without it"));
+    }
     lines.push(match new_entries {
         0 => "nothing new".to_owned(),
         n => format!("{} new entries", grouped(*n)),

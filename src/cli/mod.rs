@@ -1,5 +1,5 @@
 //! The commands beside the server: [`import`], [`replay`] and [`drill`] bring reports in, [`verify`]
-//! and [`city`] prove that what is there is whole, [`migrate`] moves it, [`user`] says who may sign in, [`evaluate`] says how well hotspots foretell.
+//! and [`city`] prove that what is there is whole, [`privacy`] answers what people ask about their data, [`migrate`] moves it, [`user`] says who may sign in, [`evaluate`] says how well hotspots foretell.
 //!
 //! Thin shells: files, sockets, clocks and progress bars are here, the rules are in `intake`.
 
@@ -12,6 +12,7 @@ pub mod evaluate;
 pub mod import;
 pub mod migrate;
 pub mod nodes;
+pub mod privacy;
 pub mod replay;
 pub mod user;
 pub mod verify;

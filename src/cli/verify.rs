@@ -44,9 +44,15 @@ pub fn run(place: &Place, checkpoint: Option<Noted>) -> anyhow::Result<ExitCode>
     };
     drop(progress);
     println!(
-        "{} entries, {} reports, {} incidents; {} private parts were erased on request",
+        "{} entries, {} reports, {} incidents; of {} something personal was erased",
         report.entries, report.reports, report.incidents, report.erased
     );
+    if report.erased_by_hand > 0 {
+        println!(
+            "WARNING: of {} of these no entry says why: somebody erased by hand, or a backup was cut short",
+            report.erased_by_hand
+        );
+    }
     println!("head {} {}", report.head, report.head_hash);
     if let Some(noted) = report.noted {
         println!("checkpoint {noted}");

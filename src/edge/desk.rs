@@ -39,8 +39,17 @@ impl Desk {
         (secret, pseudonyms): (Secret, Pseudonyms),
         token: Option<EdgeToken>,
     ) -> Desk {
-        let (moments, reader, health) =
-            (engine.moments(), engine.reader().clone(), engine.health().clone());
+        let node = (engine.moments(), engine.reader().clone(), engine.health().clone());
+        Desk::over(node, (city, clock), (secret, pseudonyms), token)
+    }
+
+    /// Over what a node shows, its journal and what is not well with it.
+    pub fn over(
+        (moments, reader, health): (Moments, Arc<dyn Reader>, Health),
+        (city, clock): (Arc<City>, Arc<dyn Clock>),
+        (secret, pseudonyms): (Secret, Pseudonyms),
+        token: Option<EdgeToken>,
+    ) -> Desk {
         let newest = Mutex::default();
         Desk { moments, reader, health, city, clock, secret, pseudonyms, token, newest }
     }
@@ -58,21 +67,26 @@ impl Desk {
         !self.health.stands(Condition::StandsBy)
     }
 
-    pub(super) fn lineage(&self) -> Lineage {
+    /// Of what it shows now.
+    pub fn lineage(&self) -> Lineage {
         Lineage::of(&self.moments.live(), &self.pseudonyms.generation())
     }
 
     /// The newest entry that is published.
-    pub(super) fn head(&self) -> Seq {
+    pub fn head(&self) -> Seq {
         self.moments.live().seq()
     }
 
     /// At most `limit` entries after `after`. Blocks.
-    pub(super) fn read(&self, after: Seq, limit: usize) -> Result<Vec<Entry>, JournalError> {
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub fn read(&self, after: Seq, limit: usize) -> Result<Vec<Entry>, JournalError> {
         self.reader.entries(after, limit.min(ENTRIES_MAX))
     }
 
-    pub(super) fn share(&self, entry: &Entry) -> SharedEntry<'static> {
+    /// An entry as the nodes get it.
+    pub fn share(&self, entry: &Entry) -> SharedEntry<'static> {
         SharedEntry::of(entry, &self.city, &self.pseudonyms)
     }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::jetstream;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
-use async_nats::jetstream::{self, stream};
 use async_nats::{Client, Subscriber};
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
@@ -16,7 +16,6 @@ use super::news::News;
 use super::status::{EdgeStatus, Standing};
 use super::stream::{Names, StreamAddress, end_of};
 use crate::city::City;
-use crate::model::Seq;
 
 /// The origin gives a sign of life each second; a stream that is silent for longer is opened anew.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
@@ -56,7 +55,7 @@ impl Listener {
         let stream = context.get_stream(&names.stream).await;
         let stream = stream
             .map_err(|e| format!("there is no stream {} yet ({e}); the origin makes it", names.stream))?;
-        let start_sequence = start(&stream, self.status.seq()).await?;
+        let start_sequence = end_of(&stream).await?.start_after(self.status.seq());
         let deliver_policy = DeliverPolicy::ByStartSequence { start_sequence };
         let config = OrderedConfig { deliver_policy, ..OrderedConfig::default() };
         let consumer = stream.create_consumer(config).await.map_err(|e| e.to_string())?;
@@ -86,13 +85,4 @@ impl Listener {
             }
         }
     }
-}
-
-/// The sequence of the message with the entry after `seq`, as far as one can tell: a message an entry,
-/// without a gap, up to the stream's end. Where that is wrong there is a hole, and holes are filled.
-async fn start<I>(stream: &stream::Stream<I>, seq: Seq) -> Result<u64, String> {
-    let end = end_of(stream).await?;
-    let newest = end.newest.map_or(seq, |(_, newest)| newest);
-    let missing = newest.0.saturating_sub(seq.0);
-    Ok((end.sequence + 1).saturating_sub(missing).max(end.first_sequence).max(1))
 }

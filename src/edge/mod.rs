@@ -12,10 +12,12 @@
 
 mod desk;
 mod follow;
+mod hand;
 mod listen;
 mod news;
 mod origin;
 mod publish;
+mod questions;
 mod settings;
 mod snapshot;
 mod status;
@@ -23,10 +25,12 @@ mod stream;
 
 pub use desk::{Desk, ENTRIES_MAX};
 pub use follow::{Ended, Following, follow};
-pub use news::{Lineage, News};
+pub use hand::{Hand, Taken};
+pub use news::{Lineage, News, Told};
 pub use origin::{Answer, Origin, OriginError};
-pub use publish::Publication;
+pub use publish::{ALIVE_EVERY, Publication};
+pub use questions::{Question, Questions, Verdict};
 pub use settings::{EdgeSettings, EdgeToken, NodeFlags, NodeSettings};
 pub use snapshot::{NodeSnapshot, SnapshotFault};
 pub use status::{EdgeStatus, Standing};
-pub use stream::StreamAddress;
+pub use stream::{Place, StreamAddress, StreamEnd};

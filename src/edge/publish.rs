@@ -16,15 +16,15 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::desk::Desk;
 use super::news::Lineage;
-use super::stream::{EXPECTED_LAST, End, MESSAGE_ID, Names, StreamAddress, end_of, message_id};
+use super::stream::{
+    EXPECTED_LAST, MESSAGE_ID, Names, Place, StreamAddress, StreamEnd, end_of, message_id,
+};
 use crate::model::Seq;
 
 /// So many entries are on their way at once.
 const BATCH: usize = 256;
-/// A stream that is empty or of another epoch gets this much of the tail; edges that need more ask the origin.
-const BACK: u64 = 1_000;
 /// A sign of life comes this often, with what the newest entry is: so a message that was lost is missed.
-pub(super) const ALIVE_EVERY: Duration = Duration::from_secs(1);
+pub const ALIVE_EVERY: Duration = Duration::from_secs(1);
 /// An acknowledgement that takes longer is taken for lost.
 const ACK_TIMEOUT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(1);
@@ -61,12 +61,6 @@ struct Publisher {
     desk: Arc<Desk>,
     names: Names,
     published: Arc<AtomicU64>,
-}
-
-/// Where publishing stands: this entry is in this message.
-struct Place {
-    entry: Seq,
-    sequence: u64,
 }
 
 impl Publisher {
@@ -124,26 +118,20 @@ impl Publisher {
     /// Where to go on.
     async fn place<I>(
         &self,
-        end: End,
+        end: StreamEnd,
         lineage: &Lineage,
         stream: &jetstream::stream::Stream<I>,
     ) -> Result<Place, String> {
         let head = self.desk.head();
-        let back = Seq(head.0.saturating_sub(BACK));
-        let sequence = end.sequence;
-        let entry = match end.newest {
-            Some((epoch, seq)) if epoch == lineage.epoch && seq <= head => seq.max(back),
-            Some((epoch, seq)) if epoch == lineage.epoch => {
-                tracing::error!(
-                    "the stream holds entry {seq} of this history, but the journal ends at {head}: it has lost entries; \
-                     the stream is emptied"
-                );
-                stream.purge().await.map_err(|e| format!("the stream cannot be emptied: {e}"))?;
-                back
-            }
-            _ => back,
-        };
-        Ok(Place { entry, sequence })
+        if let Some(place) = end.place(&lineage.epoch, head) {
+            return Ok(place);
+        }
+        tracing::error!(
+            "the stream holds entries of this history after {head}, where the journal ends: it has lost entries; \
+             the stream is emptied"
+        );
+        stream.purge().await.map_err(|e| format!("the stream cannot be emptied: {e}"))?;
+        Ok(end.place_emptied(head))
     }
 
     async fn batch(&self, context: &Context, place: &mut Place, lineage: &Lineage) -> Result<(), String> {

@@ -115,7 +115,8 @@ impl EdgeStatus {
         self.stream_is_up.load(Ordering::Relaxed)
     }
 
-    pub(super) fn set_stream(&self, standing: Standing) {
+    /// Whether the stream brings what is new.
+    pub fn set_stream(&self, standing: Standing) {
         self.stream_is_up.store(standing == Standing::Up, Ordering::Relaxed);
         change(&self.stream, standing, "the stream");
     }

@@ -17,6 +17,8 @@ const BYTES_MAX: i64 = 128 << 20;
 const AGE_MAX: Duration = Duration::from_secs(6 * 3_600);
 /// A message that comes twice within this time is kept once.
 const DUPLICATES: Duration = Duration::from_secs(120);
+/// A stream that is empty or of another epoch gets this much of the tail; edges that need more ask the origin.
+const BACK: u64 = 1_000;
 /// The header by which JetStream knows a message again.
 pub(super) const MESSAGE_ID: &str = "Nats-Msg-Id";
 /// The header by which JetStream takes a message only right after the one that is named.
@@ -109,26 +111,62 @@ pub(super) fn read_message_id(id: &str) -> Option<(&str, Seq)> {
     Some((epoch, Seq(seq.parse().ok()?)))
 }
 
-/// The end of the stream: the sequence of its newest message, and the entry in that, if there is one.
-pub(super) struct End {
+/// The end of the stream: the sequence of its newest message, and the epoch and entry that it names, if
+/// there is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamEnd {
     pub sequence: u64,
     pub first_sequence: u64,
     pub newest: Option<(String, Seq)>,
 }
 
+/// Where publishing stands: this entry is in this message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub entry: Seq,
+    pub sequence: u64,
+}
+
+impl StreamEnd {
+    /// Where an origin goes on that has entries of `epoch` up to `head`; `None` where the stream holds later
+    /// ones, which the journal has lost: then it is to be emptied first.
+    pub fn place(&self, epoch: &str, head: Seq) -> Option<Place> {
+        let back = Seq(head.0.saturating_sub(BACK));
+        let entry = match &self.newest {
+            Some((of, seq)) if of == epoch && *seq > head => return None,
+            Some((of, seq)) if of == epoch => (*seq).max(back),
+            _ => back,
+        };
+        Some(Place { entry, sequence: self.sequence })
+    }
+
+    /// Where it goes on once the stream was emptied.
+    pub fn place_emptied(&self, head: Seq) -> Place {
+        Place { entry: Seq(head.0.saturating_sub(BACK)), sequence: self.sequence }
+    }
+
+    /// The sequence of the message with the entry after `seq`, as far as one can tell: a message an entry,
+    /// without a gap, up to the stream's end. Where that is wrong there is a hole, and holes are filled.
+    pub fn start_after(&self, seq: Seq) -> u64 {
+        let newest = self.newest.as_ref().map_or(seq, |(_, newest)| *newest);
+        let missing = newest.0.saturating_sub(seq.0);
+        (self.sequence + 1).saturating_sub(missing).max(self.first_sequence).max(1)
+    }
+}
+
 /// # Errors
 /// A sentence, where the stream does not answer.
-pub(super) async fn end_of<I>(stream: &jetstream::stream::Stream<I>) -> Result<End, String> {
+pub(super) async fn end_of<I>(stream: &jetstream::stream::Stream<I>) -> Result<StreamEnd, String> {
     let state = stream.get_info().await.map_err(|e| format!("the stream does not answer: {e}"))?.state;
     let (sequence, first_sequence) = (state.last_sequence, state.first_sequence);
     if state.messages == 0 {
-        return Ok(End { sequence, first_sequence, newest: None });
+        return Ok(StreamEnd { sequence, first_sequence, newest: None });
     }
     let message = stream.get_raw_message(sequence).await;
     let message = message.map_err(|e| format!("the stream's newest message cannot be read: {e}"))?;
     let id = message.headers.get(MESSAGE_ID).map(|id| id.as_str().to_owned());
     let newest = id.and_then(|id| read_message_id(&id).map(|(epoch, seq)| (epoch.to_owned(), seq)));
-    Ok(End { sequence, first_sequence, newest })
+    Ok(StreamEnd { sequence, first_sequence, newest })
 }
 
 #[cfg(test)]

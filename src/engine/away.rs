@@ -6,16 +6,17 @@
 
 use std::time::Duration;
 
-use super::Worker;
+use super::core::Core;
 use crate::health::Condition;
 use crate::journal::JournalError;
+use crate::model::Fact;
 
 /// How often a store that is away is asked for.
 const ASK_EVERY: Duration = Duration::from_millis(50);
 /// Entries read at once while catching up.
 const ENTRIES: usize = 1_000;
 
-impl Worker {
+impl Core {
     /// Between two batches; `wait` is how long the loop means to wait for the next. Answers how long it may.
     pub(super) fn look_after_store(&mut self, wait: Option<Duration>) -> Option<Duration> {
         if self.away {
@@ -71,6 +72,9 @@ impl Worker {
             }
             tracing::info!(entries = entries.len(), "were durable before the database went away");
             self.writer.apply(&entries);
+            if let Some(erasure) = entries.iter().rev().find(|e| matches!(e.fact, Fact::Erasure(_))) {
+                self.wipe_soon(erasure.seq);
+            }
             self.publisher.publish(self.writer.map());
         }
     }

@@ -73,6 +73,10 @@ impl Reader for Elsewhere {
         elsewhere()
     }
 
+    fn last_erasure(&self) -> Result<Seq, JournalError> {
+        elsewhere()
+    }
+
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError> {
         elsewhere()
     }

@@ -3,6 +3,7 @@
 //! A follower decides nothing and makes no ticks; it applies what is in the log, in its order. Readers get
 //! the same [`Moments`] from it as from an engine, and keep them when a standby becomes the writer.
 
+use super::marks::StateMarks;
 use super::publish::{Moments, Publisher};
 use crate::live::{LiveMap, LiveWriter};
 use crate::model::{Entry, Fact, Seq, TimeMs};
@@ -30,7 +31,12 @@ pub struct Follower {
 impl Follower {
     /// Goes on from where the writer's map stands.
     pub fn new(writer: LiveWriter) -> Follower {
-        let publisher = Publisher::new(writer.map());
+        Follower::marking(writer, StateMarks::default())
+    }
+
+    /// The same, whose moments are hashed into `marks`.
+    pub fn marking(writer: LiveWriter, marks: StateMarks) -> Follower {
+        let publisher = Publisher::marking(writer.map(), marks);
         Follower { writer, publisher }
     }
 

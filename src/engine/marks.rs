@@ -33,6 +33,8 @@ struct Inner {
     marks: VecDeque<StateMark>,
     /// The span that the newest tick lay in.
     span: Option<i64>,
+    /// Whoever offers a map waits for its hash.
+    in_place: bool,
     /// A thread hashes.
     is_hashing: bool,
     /// What it shall hash next; a newer one takes the place of one that waits.
@@ -40,6 +42,11 @@ struct Inner {
 }
 
 impl StateMarks {
+    /// Hashed by whoever publishes, not by a thread beside: for a run in one thread.
+    pub fn in_place() -> StateMarks {
+        StateMarks(Arc::new(Mutex::new(Inner { in_place: true, ..Inner::default() })))
+    }
+
     /// Oldest first.
     pub fn all(&self) -> Vec<StateMark> {
         self.lock().marks.iter().copied().collect()
@@ -49,7 +56,8 @@ impl StateMarks {
         self.lock().marks.back().copied()
     }
 
-    /// Marks the map if it is at a tick that is to be marked: on a thread of its own, so that nobody waits.
+    /// Marks the map if it is at a tick that is to be marked: on a thread of its own, so that nobody waits,
+    /// unless it is to be in place.
     pub(super) fn offer(&self, map: &LiveMap) {
         if map.hotspots(Projection::Staff).as_of() != map.seq() {
             return;
@@ -60,9 +68,15 @@ impl StateMarks {
             return;
         }
         inner.waiting = Some(map.clone());
-        if !inner.is_hashing {
-            inner.is_hashing = true;
-            let marks = self.clone();
+        if inner.is_hashing {
+            return;
+        }
+        inner.is_hashing = true;
+        let (in_place, marks) = (inner.in_place, self.clone());
+        drop(inner);
+        if in_place {
+            marks.hash_all();
+        } else {
             std::thread::spawn(move || marks.hash_all());
         }
     }

@@ -42,9 +42,14 @@ pub struct Publisher {
 
 impl Publisher {
     pub fn new(map: &LiveMap) -> Publisher {
+        Publisher::marking(map, StateMarks::default())
+    }
+
+    /// The same, whose moments are hashed into `marks`.
+    pub fn marking(map: &LiveMap, marks: StateMarks) -> Publisher {
         let current = Arc::new(ArcSwap::from_pointee(map.clone()));
         let (publish, published) = watch::channel(map.seq());
-        let moments = Moments { current: current.clone(), published, marks: StateMarks::default() };
+        let moments = Moments { current: current.clone(), published, marks };
         Publisher { current, publish, moments }
     }
 

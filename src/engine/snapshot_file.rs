@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use anyhow::Context;
 
 use crate::city::City;
-use crate::journal::Reader;
+use crate::journal::{JournalError, Reader};
 use crate::live::{LiveMap, Snapshot};
 use crate::model::Seq;
 
@@ -27,6 +27,17 @@ pub struct SnapshotFile {
 impl SnapshotFile {
     pub fn in_folder(dir: &Path) -> SnapshotFile {
         SnapshotFile { path: dir.join("live.snapshot") }
+    }
+
+    /// Deletes it, and what a write that was cut left of one.
+    pub(super) fn remove(&self) -> std::io::Result<()> {
+        for path in [&self.path, &self.path.with_extension("new")] {
+            match std::fs::remove_file(path) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// `None` where there is none that can be used; the log says why.
@@ -60,6 +71,14 @@ impl SnapshotFile {
     }
 }
 
+/// Deletes the snapshot in a folder that no server has open: the next start reads the tables.
+///
+/// # Errors
+/// It is still there.
+pub fn remove_snapshot(folder: &Path) -> Result<(), JournalError> {
+    SnapshotFile::in_folder(folder).remove().map_err(|e| JournalError::Store(Box::new(e)))
+}
+
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(bytes)?;
@@ -87,9 +106,27 @@ impl Saving {
         if busy || map.seq().0 < self.saved.0 + due_after {
             return;
         }
+        self.begin(map);
+    }
+
+    fn begin(&mut self, map: &LiveMap) {
         self.saved = map.seq();
         let (file, reader, map) = (self.file.clone(), self.reader.clone(), map.clone());
         self.running = Some(std::thread::spawn(move || save_or_say(&file, &map, &*reader)));
+    }
+
+    /// Deletes the one that is there, which must be seen no more, and begins to write another.
+    ///
+    /// # Errors
+    /// It is still there.
+    pub fn save_anew(&mut self, map: &LiveMap) -> std::io::Result<()> {
+        if let Some(thread) = self.running.take() {
+            // One that failed has said so.
+            let _ = thread.join();
+        }
+        self.file.remove()?;
+        self.begin(map);
+        Ok(())
     }
 
     /// Writes the last one.

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::{mpsc, watch};
 
+use super::core::Core;
 use super::follow::Follower;
 use super::publish::Publisher;
 use super::snapshot_file::{Saving, SnapshotFile};
-use super::{Engine, EngineError, INBOX_MAX, Inbox, Worker, open, spawn, start};
+use super::{Engine, EngineError, INBOX_MAX, Job, open, spawn, start, turn};
 use crate::city::City;
 use crate::clock::Clock;
-use crate::health::Condition;
+use crate::health::{Condition, Health};
 use crate::journal::{Journal, JournalError, Reader, Standby};
 use crate::live::LiveWriter;
-use crate::model::{IdKey, Seq, TimeMs};
+use crate::model::{Fact, IdKey, Seq, TimeMs};
 
 /// Entries read and applied at once.
 const ENTRIES: usize = 1_000;
@@ -35,14 +36,22 @@ impl Engine {
             return Engine::start(journal, city, clock);
         }
         let ids = IdKey::new(standby.secret(), &city.code_prefix);
-        let found = standby.folder().map(SnapshotFile::in_folder).and_then(|file| file.load(&city));
+        let file = standby.folder().map(SnapshotFile::in_folder);
+        let found = file.as_ref().and_then(|file| file.load(&city));
         let (head, moment) = standby.moment()?;
+        let erased = moment.last_erasure()?;
+        if found.as_ref().is_some_and(|found| found.seq < erased) {
+            remove_snapshot(file.as_ref());
+        }
+        let found = found.filter(|found| found.seq >= erased);
         let follower = Follower::new(open(&*moment, head, city.clone(), ids, found)?);
         drop(moment);
         let (inbox, jobs) = mpsc::channel(INBOX_MAX);
         let failed = Arc::new(AtomicBool::new(false));
         let (moments, reader, health) = (follower.moments(), standby.reader(), standby.health());
+        let (wiped, told) = watch::channel(Seq(0));
         let engine = Engine {
+            wiped: told,
             inbox,
             moments,
             reader: reader.clone(),
@@ -52,8 +61,7 @@ impl Engine {
         let detail =
             "another server writes the database; this one follows it, and takes over when it is gone";
         health.raise(Condition::StandsBy, detail);
-        let inbox = Inbox { jobs, failed, health };
-        let waiting = Waiting { standby, follower, reader, city, clock, inbox };
+        let waiting = Waiting { standby, follower, reader, city, clock, jobs, failed, health, wiped };
         Ok((engine, spawn(move || waiting.run())?))
     }
 }
@@ -64,7 +72,10 @@ struct Waiting {
     reader: Arc<dyn Reader>,
     city: Arc<City>,
     clock: Arc<dyn Clock>,
-    inbox: Inbox,
+    jobs: mpsc::Receiver<Job>,
+    failed: Arc<AtomicBool>,
+    health: Health,
+    wiped: watch::Sender<Seq>,
 }
 
 impl Waiting {
@@ -75,19 +86,11 @@ impl Waiting {
             }
             self.standby.wait();
             match self.follow().and_then(|()| self.standby.take()) {
-                Ok(None) => self.inbox.health.clear(Condition::DatabaseAway),
-                Ok(Some(journal)) => match self.take_over(journal) {
-                    Ok(worker) => return worker.run(),
-                    Err(error) => {
-                        return tracing::error!(
-                            error = &error as &dyn std::error::Error,
-                            "taking over failed"
-                        );
-                    }
-                },
+                Ok(None) => self.health.clear(Condition::DatabaseAway),
+                Ok(Some(journal)) => return self.take_over(journal),
                 Err(JournalError::Away(what)) => {
                     let detail = format!("the database {what}; what is shown is as of its last answer");
-                    self.inbox.health.raise(Condition::DatabaseAway, detail);
+                    self.health.raise(Condition::DatabaseAway, detail);
                 }
                 Err(error) => {
                     return tracing::error!(error = &error as &dyn std::error::Error, "following failed");
@@ -100,7 +103,7 @@ impl Waiting {
     /// Where nobody is left who could send any.
     fn answer_jobs(&mut self) -> Result<(), ()> {
         loop {
-            match self.inbox.jobs.try_recv() {
+            match self.jobs.try_recv() {
                 // Who went away meanwhile needs no answer.
                 Ok(job) => drop(job.reply.send(Err(EngineError::StandsBy))),
                 Err(TryRecvError::Empty) => return Ok(()),
@@ -116,18 +119,39 @@ impl Waiting {
                 return Ok(());
             }
             self.follower.apply(&entries).map_err(|e| JournalError::Corrupt(e.to_string()))?;
+            if entries.iter().any(|entry| matches!(entry.fact, Fact::Erasure(_))) {
+                remove_snapshot(self.standby.folder().map(SnapshotFile::in_folder).as_ref());
+            }
         }
     }
 
     /// The journal is ours: nothing is written any more but by us.
-    fn take_over(mut self, mut journal: Box<dyn Journal>) -> Result<Worker, JournalError> {
-        self.follow()?;
-        let (writer, publisher, saving) =
-            promote(&mut *journal, self.follower, &self.city, self.clock.now())?;
+    fn take_over(mut self, mut journal: Box<dyn Journal>) {
+        let promoted = self
+            .follow()
+            .and_then(|()| promote(&mut *journal, self.follower, &self.city, self.clock.now()));
+        let (writer, publisher, saving) = match promoted {
+            Ok(promoted) => promoted,
+            Err(error) => {
+                return tracing::error!(error = &error as &dyn std::error::Error, "taking over failed");
+            }
+        };
         tracing::warn!(seq = %writer.map().seq(), "the writer is gone; this server has taken over");
-        self.inbox.health.clear(Condition::StandsBy);
-        self.inbox.health.clear(Condition::DatabaseAway);
-        Ok(Worker::new(journal, writer, self.clock, publisher, self.inbox, saving))
+        self.health.clear(Condition::StandsBy);
+        self.health.clear(Condition::DatabaseAway);
+        match Core::new(journal, writer, self.clock, publisher, saving).wiping() {
+            Ok(core) => turn(core.telling(self.failed, self.wiped), self.jobs),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "taking over failed");
+            }
+        }
+    }
+}
+
+/// A snapshot of before an erasure may hold what is erased; this node writes none while it stands by.
+fn remove_snapshot(file: Option<&SnapshotFile>) {
+    if let Some(Err(error)) = file.map(SnapshotFile::remove) {
+        tracing::warn!(%error, "a snapshot of before an erasure cannot be deleted; delete live.snapshot");
     }
 }
 

@@ -11,7 +11,7 @@ use geo_types::{Coord, Rect};
 
 use super::changes::{Changes, Touched};
 use super::view::View;
-use super::wire::{Feature, HotspotMember, StatsBody, cell_id};
+use super::wire::{self, Feature, HotspotMember, StatsBody, cell_id};
 use crate::city::City;
 use crate::live::hotspots::{Hotspot, Layer, Surge};
 use crate::live::{Alarm, CellRange, Change, Filter, LiveMap, Summary};
@@ -19,15 +19,15 @@ use crate::model::{AreaId, Bbox, Cell, IncidentNo, Projection, Seq};
 
 /// A change of a view's contents. `None` and empty: nothing changed in that part.
 #[derive(Debug, Default)]
-pub struct Contents {
-    pub upsert: Vec<Feature>,
+pub struct Contents<'a> {
+    pub upsert: Vec<Feature<'a>>,
     pub remove: Vec<String>,
-    pub hotspots_upsert: Vec<Feature>,
+    pub hotspots_upsert: Vec<Feature<'a>>,
     pub hotspots_remove: Vec<String>,
-    pub stats: Option<StatsBody>,
+    pub stats: Option<StatsBody<'a>>,
 }
 
-impl Contents {
+impl<'a> Contents<'a> {
     pub fn is_empty(&self) -> bool {
         self.upsert.is_empty()
             && self.remove.is_empty()
@@ -37,7 +37,7 @@ impl Contents {
     }
 
     /// Everything that a view shows.
-    pub fn snapshot(map: &LiveMap, view: &View, level: u8) -> Contents {
+    pub fn snapshot(map: &'a LiveMap, view: &View, level: u8) -> Contents<'a> {
         let mut contents = Contents::default();
         if view.layers.incidents {
             contents.upsert = features(map, view.projection, &view.filter, &view.range(level));
@@ -52,19 +52,19 @@ impl Contents {
 
     /// What turns the view's contents at `from` into those now. The ring must reach back to `from`,
     /// and `level` must have been in force then too.
-    pub fn delta(map: &LiveMap, view: &View, level: u8, from: Seq) -> Contents {
+    pub fn delta(map: &'a LiveMap, view: &View, level: u8, from: Seq) -> Contents<'a> {
         let changes = Changes::since(map, view.projection, view.hotspots, from);
         Contents::of_touched(map, view, level, from, &changes.touching(map, view, level))
     }
 
     /// The same where it is known what can have changed after `from`.
     pub(super) fn of_touched(
-        map: &LiveMap,
+        map: &'a LiveMap,
         view: &View,
         level: u8,
         from: Seq,
         touched: &Touched,
-    ) -> Contents {
+    ) -> Contents<'a> {
         let mut contents = Contents::default();
         if !touched.cells.is_empty() {
             let range = view.range(level);
@@ -79,7 +79,7 @@ impl Contents {
     }
 
     /// What turns the contents of `held` at `from` into those of `view`, its pan, now.
-    pub fn pan(map: &LiveMap, held: &View, view: &View, level: u8, from: Seq) -> Contents {
+    pub fn pan(map: &'a LiveMap, held: &View, view: &View, level: u8, from: Seq) -> Contents<'a> {
         let mut contents = Contents::default();
         if view.layers.incidents {
             let ranges = Ranges { held: held.range(level), wanted: view.range(level) };
@@ -94,12 +94,12 @@ impl Contents {
         contents
     }
 
-    fn add_cells<'a>(
+    fn add_cells<'c>(
         &mut self,
-        map: &LiveMap,
+        map: &'a LiveMap,
         view: &View,
         ranges: &Ranges,
-        changes: impl IntoIterator<Item = &'a Change>,
+        changes: impl IntoIterator<Item = &'c Change>,
     ) {
         let level = ranges.wanted.level();
         let mut touched: HashMap<Cell, Vec<&Change>> = HashMap::new();
@@ -123,7 +123,7 @@ impl Contents {
 
     fn add_touched_cell(
         &mut self,
-        map: &LiveMap,
+        map: &'a LiveMap,
         view: &View,
         ranges: &Ranges,
         cell: Cell,
@@ -145,7 +145,7 @@ impl Contents {
     /// Cells that nothing happened in, but that a pan brings in or takes out.
     fn add_revealed_cells(
         &mut self,
-        map: &LiveMap,
+        map: &'a LiveMap,
         view: &View,
         ranges: &Ranges,
         touched: &HashMap<Cell, Vec<&Change>>,
@@ -163,7 +163,7 @@ impl Contents {
         }
     }
 
-    fn add_hotspots(&mut self, map: &LiveMap, held: &View, view: &View, from: Seq) {
+    fn add_hotspots(&mut self, map: &'a LiveMap, held: &View, view: &View, from: Seq) {
         let board = map.hotspots(view.hotspots);
         let stays = held.bbox == view.bbox;
         for hotspot in board.live() {
@@ -207,26 +207,31 @@ fn lone_unchanged(
     let mut unchanged = members.iter().filter(|no| !changed.contains_key(no));
     let lone = unchanged.next().filter(|_| unchanged.next().is_none())?;
     let incident = map.incident(*lone)?;
-    Some(format!("i:{}", map.ids().incident_uuid(incident.no, incident.opened_at)))
+    Some(wire::incident_id(map, incident.no, incident.opened_at))
 }
 
 fn incident_id(map: &LiveMap, change: &Change) -> String {
-    format!("i:{}", map.ids().incident_uuid(change.no, change.opened_at))
+    wire::incident_id(map, change.no, change.opened_at)
 }
 
 /// Clusters and incidents of a range, in the order of the curve.
-pub fn features(map: &LiveMap, projection: Projection, filter: &Filter, range: &CellRange) -> Vec<Feature> {
+pub fn features<'a>(
+    map: &'a LiveMap,
+    projection: Projection,
+    filter: &Filter,
+    range: &CellRange,
+) -> Vec<Feature<'a>> {
     let cells = map.cells(projection, filter, range);
     cells.iter().map(|(cell, sum)| cell_feature(map, projection, filter, *cell, sum)).collect()
 }
 
-fn cell_feature(
-    map: &LiveMap,
+fn cell_feature<'a>(
+    map: &'a LiveMap,
     projection: Projection,
     filter: &Filter,
     cell: Cell,
     sum: &Summary,
-) -> Feature {
+) -> Feature<'a> {
     let lone = sum.only.and_then(|no| map.incident(no));
     match lone {
         Some(incident) => Feature::incident(map, incident, projection),
@@ -234,7 +239,7 @@ fn cell_feature(
     }
 }
 
-fn stats(map: &LiveMap, view: &View) -> StatsBody {
+fn stats<'a>(map: &'a LiveMap, view: &View) -> StatsBody<'a> {
     StatsBody::of(&map.stats(view.projection, &view.filter), map.city())
 }
 
@@ -245,7 +250,7 @@ pub fn hotspot_features(
     filter: &Filter,
     bbox: Option<&Bbox>,
     members: bool,
-) -> Vec<Feature> {
+) -> Vec<Feature<'static>> {
     let shown = map.hotspots(projection).live().filter(|hotspot| shows(filter, bbox, hotspot));
     let feature = |hotspot: &Hotspot| {
         let members = members.then(|| hotspot_members(map, hotspot));
@@ -260,7 +265,7 @@ pub fn past_hotspot_features(
     filter: &Filter,
     bbox: Option<&Bbox>,
     city: &City,
-) -> Vec<Feature> {
+) -> Vec<Feature<'static>> {
     let shown = hotspots.iter().filter(|hotspot| shows(filter, bbox, hotspot));
     shown.map(|hotspot| Feature::hotspot(hotspot, None, city)).collect()
 }

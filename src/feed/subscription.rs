@@ -239,7 +239,7 @@ impl Subscription {
                 level: self.level,
                 features: &contents.upsert,
                 hotspots: view.layers.hotspots.then_some(&contents.hotspots_upsert),
-                stats: contents.stats,
+                stats: contents.stats.as_ref(),
                 reason,
             })
         });
@@ -263,7 +263,7 @@ impl Subscription {
             upsert: &contents.upsert,
             remove: &contents.remove,
             hotspots: (!upsert.is_empty() || !remove.is_empty()).then_some(hotspots),
-            stats: contents.stats.clone(),
+            stats: contents.stats.as_ref(),
         })
     }
 

@@ -6,12 +6,14 @@
 use geo_types::{Coord, LineString, MultiPolygon};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 use super::spec::FilterSpec;
 use crate::city::{City, Text};
 use crate::live::hotspots::{Confidence, Hotspot, Layer, Surge};
-use crate::live::{Alarm, Incident, LiveMap, Stats, Summary};
-use crate::model::{CategoryId, Cell, LngLat, Projection, Status, TimeMs};
+use crate::live::{Alarm, Incident, LiveMap, Stats, Summary, Title};
+use crate::model::{CategoryId, Cell, IncidentNo, LngLat, Projection, Status, TimeMs};
 
 /// What a client may send.
 #[derive(Debug, Deserialize)]
@@ -66,11 +68,11 @@ pub enum ServerMessage<'a> {
         view: &'a str,
         seq: u64,
         level: u8,
-        features: &'a [Feature],
+        features: &'a [Feature<'a>],
         #[serde(skip_serializing_if = "Option::is_none")]
-        hotspots: Option<&'a [Feature]>,
+        hotspots: Option<&'a [Feature<'a>]>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        stats: Option<StatsBody>,
+        stats: Option<&'a StatsBody<'a>>,
         reason: Reason,
     },
     Delta {
@@ -79,13 +81,13 @@ pub enum ServerMessage<'a> {
         from: u64,
         seq: u64,
         #[serde(skip_serializing_if = "<[Feature]>::is_empty")]
-        upsert: &'a [Feature],
+        upsert: &'a [Feature<'a>],
         #[serde(skip_serializing_if = "<[String]>::is_empty")]
         remove: &'a [String],
         #[serde(skip_serializing_if = "Option::is_none")]
         hotspots: Option<HotspotsDelta<'a>>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        stats: Option<StatsBody>,
+        stats: Option<&'a StatsBody<'a>>,
     },
     Alarm {
         id: String,
@@ -93,7 +95,7 @@ pub enum ServerMessage<'a> {
         kind: &'a str,
         seq: u64,
         title: Text,
-        feature: Feature,
+        feature: Feature<'a>,
     },
     Heartbeat {
         seq: u64,
@@ -134,7 +136,7 @@ impl<'a> ServerMessage<'a> {
 #[derive(Debug, Serialize)]
 pub struct HotspotsDelta<'a> {
     #[serde(skip_serializing_if = "<[Feature]>::is_empty")]
-    pub upsert: &'a [Feature],
+    pub upsert: &'a [Feature<'a>],
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub remove: &'a [String],
 }
@@ -151,14 +153,15 @@ pub enum Reason {
     EpochChanged,
 }
 
-/// A GeoJSON feature with a stable id.
+/// A GeoJSON feature with a stable id. It borrows what the city pack knows, so that a list of hundreds
+/// is written without copies.
 #[derive(Debug, Clone, Serialize)]
-pub struct Feature {
+pub struct Feature<'a> {
     #[serde(rename = "type")]
     kind: FeatureType,
     pub id: String,
     pub geometry: Geometry,
-    pub properties: Properties,
+    pub properties: Properties<'a>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -176,30 +179,30 @@ pub enum Geometry {
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Properties {
-    Cluster(ClusterProperties),
-    Incident(Box<IncidentProperties>),
+pub enum Properties<'a> {
+    Cluster(ClusterProperties<'a>),
+    Incident(IncidentProperties<'a>),
     Hotspot(Box<HotspotProperties>),
     Surge(Box<SurgeProperties>),
 }
 
 #[derive(Debug, Clone, Serialize)]
-pub struct ClusterProperties {
+pub struct ClusterProperties<'a> {
     pub count: u32,
     pub reports: u32,
-    pub by_category: Counts,
+    pub by_category: Counts<'a>,
     pub overdue: u32,
     pub expand_zoom: Option<u8>,
 }
 
 #[derive(Debug, Clone, Serialize)]
-pub struct IncidentProperties {
-    pub category: String,
+pub struct IncidentProperties<'a> {
+    pub category: &'a str,
     pub status: &'static str,
     pub reports: u32,
-    pub title: Text,
-    pub area: Option<String>,
-    pub agency: Option<String>,
+    pub title: Title<'a>,
+    pub area: Option<&'a str>,
+    pub agency: Option<&'a str>,
     pub opened_at: TimeMs,
     pub updated_at: TimeMs,
     pub due_at: Option<TimeMs>,
@@ -264,10 +267,10 @@ pub struct HotspotMember {
 }
 
 #[derive(Debug, Clone, Serialize)]
-pub struct StatsBody {
+pub struct StatsBody<'a> {
     pub total: u32,
-    pub by_category: Counts,
-    pub by_status: Counts,
+    pub by_category: Counts<'a>,
+    pub by_status: Counts<'a>,
     pub overdue: u32,
     pub opened_today: u32,
     pub resolved_today: u32,
@@ -275,9 +278,9 @@ pub struct StatsBody {
 
 /// Counts by key, in the order of the pack or of the statuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Counts(Vec<(String, u32)>);
+pub struct Counts<'a>(Vec<(&'a str, u32)>);
 
-impl Serialize for Counts {
+impl Serialize for Counts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (key, count) in &self.0 {
@@ -287,25 +290,34 @@ impl Serialize for Counts {
     }
 }
 
-impl Counts {
+impl<'a> Counts<'a> {
     /// Of the categories that occur.
-    fn of_categories(counts: &[(CategoryId, u32)], city: &City) -> Counts {
-        Counts(counts.iter().map(|(id, count)| (city.category(*id).key.clone(), *count)).collect())
+    fn of_categories(counts: &[(CategoryId, u32)], city: &'a City) -> Counts<'a> {
+        Counts(counts.iter().map(|(id, count)| (city.category(*id).key.as_str(), *count)).collect())
     }
 
     /// Of every category, those that do not occur too.
-    fn of_all_categories(counts: &[(CategoryId, u32)], city: &City) -> Counts {
+    fn of_all_categories(counts: &[(CategoryId, u32)], city: &'a City) -> Counts<'a> {
         let count = |id| counts.iter().find(|(c, _)| *c == id).map_or(0, |(_, count)| *count);
-        Counts(city.category_ids().map(|id| (city.category(id).key.clone(), count(id))).collect())
+        Counts(city.category_ids().map(|id| (city.category(id).key.as_str(), count(id))).collect())
     }
 
-    fn of_statuses(counts: &[u32; 5]) -> Counts {
-        Counts(Status::ALL.iter().map(|s| (s.key().to_owned(), counts[*s as usize])).collect())
+    fn of_statuses(counts: &[u32; 5]) -> Counts<'a> {
+        Counts(Status::ALL.iter().map(|s| (s.key(), counts[*s as usize])).collect())
     }
 }
 
 pub fn cell_id(cell: Cell) -> String {
     format!("c:{}/{}/{}", cell.level, cell.x, cell.y)
+}
+
+/// The id of an incident's feature.
+pub fn incident_id(map: &LiveMap, no: IncidentNo, opened_at: TimeMs) -> String {
+    let mut id = String::with_capacity(2 + Hyphenated::LENGTH);
+    id.push_str("i:");
+    let uuid = map.ids().incident_uuid(no, opened_at).hyphenated();
+    id.push_str(uuid.encode_lower(&mut Uuid::encode_buffer()));
+    id
 }
 
 /// The other way round; `None` for what is no cell.
@@ -325,14 +337,14 @@ fn point(place: LngLat) -> [f64; 2] {
     [place.lng(), place.lat()]
 }
 
-impl Feature {
-    fn new(id: String, geometry: Geometry, properties: Properties) -> Feature {
+impl<'a> Feature<'a> {
+    fn new(id: String, geometry: Geometry, properties: Properties<'a>) -> Feature<'a> {
         Feature { kind: FeatureType::Feature, id, geometry, properties }
     }
 
     /// # Panics
     /// For a cell in which nothing matches.
-    pub fn cluster(cell: Cell, sum: &Summary, expand_zoom: Option<u8>, city: &City) -> Feature {
+    pub fn cluster(cell: Cell, sum: &Summary, expand_zoom: Option<u8>, city: &'a City) -> Feature<'a> {
         let mean = sum.mean().expect("a cluster has members");
         let properties = ClusterProperties {
             count: sum.total.count,
@@ -344,16 +356,16 @@ impl Feature {
         Feature::new(cell_id(cell), Geometry::Point(point(mean)), Properties::Cluster(properties))
     }
 
-    pub fn incident(map: &LiveMap, incident: &Incident, projection: Projection) -> Feature {
+    pub fn incident(map: &'a LiveMap, incident: &Incident, projection: Projection) -> Feature<'a> {
         let city = map.city();
         let spot = incident.spot(projection, city);
         let properties = IncidentProperties {
-            category: city.category(incident.category).key.clone(),
+            category: &city.category(incident.category).key,
             status: incident.status.key(),
             reports: incident.reports,
             title: map.title(incident, projection),
-            area: spot.area.map(|area| city.areas.get(area).code.clone()),
-            agency: incident.agency.map(|agency| city.agency(agency).key.clone()),
+            area: spot.area.map(|area| city.areas.get(area).code.as_str()),
+            agency: incident.agency.map(|agency| city.agency(agency).key.as_str()),
             opened_at: incident.opened_at,
             updated_at: incident.updated_at,
             due_at: incident.due_at(),
@@ -361,13 +373,16 @@ impl Feature {
             drill: incident.drill,
             version: (projection == Projection::Staff).then_some(incident.version),
         };
-        let id = map.ids().incident_uuid(incident.no, incident.opened_at);
-        let geometry = Geometry::Point(point(spot.place));
-        Feature::new(format!("i:{id}"), geometry, Properties::Incident(Box::new(properties)))
+        let id = incident_id(map, incident.no, incident.opened_at);
+        Feature::new(id, Geometry::Point(point(spot.place)), Properties::Incident(properties))
     }
 
     /// `members` where staff asked for them.
-    pub fn hotspot(hotspot: &Hotspot, members: Option<Vec<HotspotMember>>, city: &City) -> Feature {
+    pub fn hotspot(
+        hotspot: &Hotspot,
+        members: Option<Vec<HotspotMember>>,
+        city: &City,
+    ) -> Feature<'static> {
         let properties = HotspotProperties {
             category: hotspot_category(hotspot.layer, city),
             state: hotspot.state.key(),
@@ -391,9 +406,9 @@ impl Feature {
     }
 }
 
-impl Feature {
+impl Feature<'static> {
     /// The area of a surge.
-    pub fn surge(surge: &Surge, city: &City) -> Feature {
+    pub fn surge(surge: &Surge, city: &City) -> Feature<'static> {
         let area = city.areas.get(surge.area);
         let properties = SurgeProperties {
             category: city.category(surge.category).key.clone(),
@@ -435,8 +450,8 @@ fn round_e7(degrees: f64) -> f64 {
     (degrees * 1e7).round() / 1e7
 }
 
-impl StatsBody {
-    pub fn of(stats: &Stats, city: &City) -> StatsBody {
+impl<'a> StatsBody<'a> {
+    pub fn of(stats: &Stats, city: &'a City) -> StatsBody<'a> {
         StatsBody {
             total: stats.matched.total.count,
             by_category: Counts::of_all_categories(&stats.matched.by_category, city),

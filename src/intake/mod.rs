@@ -28,6 +28,7 @@ pub use limits::*;
 pub use mapping::{Columns, Mapping, MappingError};
 pub use report::{Submission, parse_report};
 pub use row::{Cells, ImportRecord, Row};
+pub use sender::{phone_key, sender_by_email, sender_by_phone};
 pub use wire::{ImportAnswer, ImportLine, RefusedLine, parse_import};
 
 use crate::city::City;

@@ -31,6 +31,26 @@ pub(super) fn imported_sender(ids: &IdKey, source: &str, reporter: &str) -> Send
         .unwrap_or_else(|| ids.sender(&format!("import:{source}:{}", reporter.to_lowercase())))
 }
 
+/// The sender that reports with this phone count for; `None` where it is no phone.
+pub fn sender_by_phone(ids: &IdKey, phone: &str) -> Option<SenderId> {
+    sender_of(ids, Some(phone), None, None)
+}
+
+/// The sender that reports with this e-mail, and no phone, count for.
+pub fn sender_by_email(ids: &IdKey, email: &str) -> Option<SenderId> {
+    sender_of(ids, None, Some(email), None)
+}
+
+/// The digits that a phone has however it is written; `None` where these are too few.
+///
+/// ```
+/// use pantau::intake::phone_key;
+/// assert_eq!(phone_key("+62 812-3456"), phone_key("0812 3456"));
+/// ```
+pub fn phone_key(phone: &str) -> Option<String> {
+    phone_mark(phone).and_then(|mark| mark.strip_prefix("phone:").map(str::to_owned))
+}
+
 /// The same phone however it is written: `+62 812-3`, `0812 3` and `62 8123` are one.
 fn phone_mark(phone: &str) -> Option<String> {
     let digits: String = phone.chars().filter(char::is_ascii_digit).collect();

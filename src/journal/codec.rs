@@ -5,6 +5,7 @@
 //! - The private part is JSON of its own with a random salt. The body holds SHA-256(salt, private),
 //!   so the private part can be erased, and while it is there nobody can have edited it. The salt
 //!   goes with it: a phone number could be found again by trying all of them against the digest.
+//!   Where only some of it is erased, what is left gets another salt, and the erasure's body its digest.
 //! - A sensitive report's body holds the coarse place; the exact one is in its private part.
 
 use std::borrow::Cow;
@@ -13,21 +14,24 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::JournalError;
+use super::erase::{Held, Left};
 use super::keys::Keys;
+use super::salts::Salts;
 use super::wire::{
-    ActionPrivateWire, ActionWire, OpeningWire, PackWire, ReportPrivateWire, ReportWire, TickWire, Wire,
+    ActionPrivateWire, ActionWire, ErasedNoteWire, ErasedReportWire, ErasureWire, OpeningWire, PackWire,
+    ReportPrivateWire, ReportWire, TickWire, Wire,
 };
 use crate::city::City;
 use crate::model::{
-    Action, ActionFact, Channel, Entry, Fact, IncidentNo, LngLat, Opening, ReportFact, ReportNo,
-    ReportPrivate, SenderId, Seq, Status, TimeMs,
+    Action, ActionFact, Channel, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, IncidentNo, Kinds,
+    LngLat, Opening, ReportFact, ReportNo, ReportPrivate, SenderId, Seq, Status, TimeMs,
 };
 
 /// What [`Wire::v`] says today.
 const VERSION: u8 = 1;
 
 pub(super) type Hash = [u8; 32];
-pub(super) type Salt = [u8; 16];
+pub(super) use super::salts::Salt;
 
 /// The hash that stands before the first entry's.
 pub(super) const CHAIN_START: Hash = [0; 32];
@@ -57,7 +61,56 @@ pub(super) struct Encoded<'e> {
     pub private: Option<(Salt, &'e str)>,
 }
 
+/// An erasure as it is stored: its body, and what takes the place of each private part that it names.
+pub(super) struct EncodedErasure {
+    pub body: String,
+    /// In the order of its reports.
+    pub lefts: Vec<LeftPart>,
+}
+
+/// What is left of a private part, and under which salt and digest; `None` where nothing is.
+pub(super) type LeftPart = Option<(Salt, String, Hash)>;
+
+/// A private part that an erasure touched, as its body names it.
+pub(super) struct ErasedPart {
+    /// Seq of the entry whose it is.
+    pub part: Seq,
+    pub incident: IncidentNo,
+    /// Digest of what is left; `None` where nothing is.
+    pub digest: Option<Hash>,
+}
+
 impl Encoder {
+    /// # Errors
+    /// Where the system has no randomness to give.
+    pub fn encode_erasure(
+        &mut self,
+        fact: &ErasureFact,
+        lefts: &[Left],
+    ) -> Result<EncodedErasure, JournalError> {
+        let mut parts = Vec::with_capacity(lefts.len());
+        for left in lefts {
+            self.private.clear();
+            write_report_private(&mut self.private, &left.private, left.exact_place);
+            parts.push(if self.private.is_empty() {
+                None
+            } else {
+                let salt = self.salts.next()?;
+                let digest = private_hash(&salt, &self.private);
+                Some((salt, text(&self.private).to_owned(), digest))
+            });
+        }
+        let digests: Vec<Option<String>> =
+            parts.iter().map(|part: &LeftPart| part.as_ref().map(|(_, _, digest)| hex(digest))).collect();
+        let erasure = Some(erasure_wire(fact, &digests));
+        let wire = Wire { v: VERSION, report: None, action: None, erasure, pack: None, tick: None };
+        self.body.clear();
+        write_json(&mut self.body, &wire);
+        Ok(EncodedErasure { body: text(&self.body).to_owned(), lefts: parts })
+    }
+
+    /// All but erasures.
+    ///
     /// # Errors
     /// Where the system has no randomness to give.
     pub fn encode(
@@ -95,28 +148,31 @@ fn text(json: &[u8]) -> &str {
 fn write_private(buffer: &mut Vec<u8>, fact: &Fact, coarse_place: Option<LngLat>) {
     match fact {
         Fact::Report(report) => {
-            let private = &report.private;
-            let place = coarse_place.map(|_| degrees(report.place));
-            if *private != ReportPrivate::default() || place.is_some() {
-                write_json(
-                    buffer,
-                    &ReportPrivateWire {
-                        description: private.description.as_deref().map(Cow::Borrowed),
-                        name: private.name.as_deref().map(Cow::Borrowed),
-                        phone: private.phone.as_deref().map(Cow::Borrowed),
-                        email: private.email.as_deref().map(Cow::Borrowed),
-                        place,
-                    },
-                );
-            }
+            write_report_private(buffer, &report.private, coarse_place.map(|_| report.place));
         }
         Fact::Action(action) => {
             if let Some(note) = &action.note {
                 write_json(buffer, &ActionPrivateWire { note: Cow::Borrowed(note) });
             }
         }
-        Fact::Pack { .. } | Fact::Tick => {}
+        Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => {}
     }
+}
+
+fn write_report_private(buffer: &mut Vec<u8>, private: &ReportPrivate, exact_place: Option<LngLat>) {
+    if *private == ReportPrivate::default() && exact_place.is_none() {
+        return;
+    }
+    write_json(
+        buffer,
+        &ReportPrivateWire {
+            description: private.description.as_deref().map(Cow::Borrowed),
+            name: private.name.as_deref().map(Cow::Borrowed),
+            phone: private.phone.as_deref().map(Cow::Borrowed),
+            email: private.email.as_deref().map(Cow::Borrowed),
+            place: exact_place.map(degrees),
+        },
+    );
 }
 
 fn wire<'a>(
@@ -125,7 +181,7 @@ fn wire<'a>(
     coarse_place: Option<LngLat>,
     digest: Option<&'a str>,
 ) -> (&'static str, Wire<'a>) {
-    let mut wire = Wire { v: VERSION, report: None, action: None, pack: None, tick: None };
+    let mut wire = Wire { v: VERSION, report: None, action: None, erasure: None, pack: None, tick: None };
     let kind = match fact {
         Fact::Report(report) => {
             wire.report = Some(report_wire(city, report, coarse_place, digest));
@@ -134,6 +190,10 @@ fn wire<'a>(
         Fact::Action(action) => {
             wire.action = Some(action_wire(city, action, digest));
             "action"
+        }
+        Fact::Erasure(erasure) => {
+            wire.erasure = Some(erasure_wire(erasure, &[]));
+            "erasure"
         }
         Fact::Pack { key, hash } => {
             wire.pack = Some(PackWire { key: Cow::Borrowed(key), hash: Cow::Owned(hex(hash)) });
@@ -189,6 +249,25 @@ fn action_wire<'a>(city: &'a City, action: &'a ActionFact, digest: Option<&'a st
     }
 }
 
+/// `digests` are those of what is left of each report; none where the body is not for the store.
+fn erasure_wire<'a>(fact: &'a ErasureFact, digests: &'a [Option<String>]) -> ErasureWire<'a> {
+    let report = |(i, erased): (usize, &ErasedReport)| ErasedReportWire {
+        no: erased.report.0,
+        seq: erased.seq.0,
+        incident: erased.incident.0,
+        opens: erased.opens,
+        gone: erased.gone.keys().map(Cow::Borrowed).collect(),
+        place: erased.place.map(degrees),
+        left: digests.get(i).and_then(|digest| digest.as_deref()).map(Cow::Borrowed),
+    };
+    let note = |erased: &ErasedNote| ErasedNoteWire { seq: erased.seq.0, incident: erased.incident.0 };
+    ErasureWire {
+        reason: Cow::Borrowed(&fact.reason),
+        reports: fact.reports.iter().enumerate().map(report).collect(),
+        notes: fact.notes.iter().map(note).collect(),
+    }
+}
+
 /// Where the private part of an entry is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PrivatePart {
@@ -212,8 +291,13 @@ impl<'a> Body<'a> {
                 format!("it is of version {v}; a newer pantau wrote it, use that one"),
             ));
         }
-        let facts =
-            [wire.report.is_some(), wire.action.is_some(), wire.pack.is_some(), wire.tick.is_some()];
+        let facts = [
+            wire.report.is_some(),
+            wire.action.is_some(),
+            wire.erasure.is_some(),
+            wire.pack.is_some(),
+            wire.tick.is_some(),
+        ];
         if facts.into_iter().filter(|there| *there).count() != 1 {
             return Err(corrupt(seq, "its body holds not one fact"));
         }
@@ -224,6 +308,7 @@ impl<'a> Body<'a> {
         match &self.wire {
             Wire { report: Some(_), .. } => "report",
             Wire { action: Some(_), .. } => "action",
+            Wire { erasure: Some(_), .. } => "erasure",
             Wire { pack: Some(_), .. } => "pack",
             _ => "tick",
         }
@@ -253,6 +338,46 @@ impl<'a> Body<'a> {
         digest == Some(private_digest(salt, private.as_bytes()).as_str())
     }
 
+    /// The private parts that it erased something of; none where it is no erasure.
+    pub fn erased_parts(&self) -> Result<Vec<ErasedPart>, JournalError> {
+        let Some(erasure) = &self.wire.erasure else { return Ok(Vec::new()) };
+        let no_digest = || corrupt(self.seq, "a digest of what is left is not one");
+        let mut parts = Vec::with_capacity(erasure.reports.len() + erasure.notes.len());
+        for report in &erasure.reports {
+            let digest = match &report.left {
+                Some(digest) => Some(unhex(digest).ok_or_else(no_digest)?),
+                None => None,
+            };
+            let incident = IncidentNo(report.incident);
+            parts.push(ErasedPart { part: Seq(report.seq), incident, digest });
+        }
+        parts.extend(erasure.notes.iter().map(|note| ErasedPart {
+            part: Seq(note.seq),
+            incident: IncidentNo(note.incident),
+            digest: None,
+        }));
+        Ok(parts)
+    }
+
+    /// A report as an erasure sees it; `None` where it is none.
+    pub fn held(&self, private: Option<&str>) -> Result<Option<Held>, JournalError> {
+        let Some(report) = &self.wire.report else { return Ok(None) };
+        let (private, exact_place) = match private {
+            Some(json) => read_report_private(json).map_err(|e| corrupt(self.seq, e))?,
+            None => (ReportPrivate::default(), None),
+        };
+        let outside = || corrupt(self.seq, "its place is outside the world");
+        Ok(Some(Held {
+            report: ReportNo(report.no),
+            seq: self.seq,
+            incident: IncidentNo(report.incident),
+            opens: report.opens.is_some(),
+            private,
+            exact_place,
+            body_place: place(report.place).ok_or_else(outside)?,
+        }))
+    }
+
     /// The fact. `private` is `None` where there is no private part or it was erased.
     pub fn into_fact(self, keys: &impl Keys, private: Option<&str>) -> Result<Fact, JournalError> {
         let seq = self.seq;
@@ -267,7 +392,8 @@ impl<'a> Body<'a> {
                 let hash = unhex(&pack.hash).ok_or_else(|| corrupt(seq, "the pack's hash is not one"))?;
                 Ok(Fact::Pack { key: pack.key.into_owned(), hash })
             }
-            Wire { report: None, action: None, pack: None, .. } => Ok(Fact::Tick),
+            Wire { erasure: Some(erasure), .. } => Ok(Fact::Erasure(Box::new(erasure.into_fact(seq)?))),
+            Wire { report: None, action: None, erasure: None, pack: None, .. } => Ok(Fact::Tick),
         }
     }
 }
@@ -350,6 +476,33 @@ impl ActionWire<'_> {
     }
 }
 
+impl ErasureWire<'_> {
+    fn into_fact(self, seq: Seq) -> Result<ErasureFact, JournalError> {
+        let report = |erased: &ErasedReportWire| {
+            let gone = Kinds::from_keys(erased.gone.iter().map(|key| &**key));
+            let degrees = erased.place.map(|degrees| place(degrees).ok_or(()));
+            Some(ErasedReport {
+                report: ReportNo(erased.no),
+                seq: Seq(erased.seq),
+                incident: IncidentNo(erased.incident),
+                opens: erased.opens,
+                gone: gone?,
+                place: degrees.transpose().ok()?,
+            })
+        };
+        let note = |erased: &ErasedNoteWire| ErasedNote {
+            seq: Seq(erased.seq),
+            incident: IncidentNo(erased.incident),
+        };
+        let reports = self.reports.iter().map(report).collect::<Option<_>>();
+        Ok(ErasureFact {
+            reports: reports.ok_or_else(|| corrupt(seq, "it erased what nobody knows of"))?,
+            notes: self.notes.iter().map(note).collect(),
+            reason: self.reason.into_owned(),
+        })
+    }
+}
+
 /// A report's private part, and its exact place where the body has only a coarse one.
 pub(super) fn read_report_private(json: &str) -> Result<(ReportPrivate, Option<LngLat>), String> {
     let wire: ReportPrivateWire =
@@ -405,10 +558,15 @@ fn place([lng, lat]: [f64; 2]) -> Option<LngLat> {
 }
 
 fn private_digest(salt: &[u8], private: &[u8]) -> String {
+    hex(&private_hash(salt, private))
+}
+
+/// The digest by which a body, or an erasure, vouches for a private part.
+pub(super) fn private_hash(salt: &[u8], private: &[u8]) -> Hash {
     let mut hash = Sha256::new();
     hash.update(salt);
     hash.update(private);
-    hex(&hash.finalize().into())
+    hash.finalize().into()
 }
 
 pub(super) fn hex(bytes: &Hash) -> String {
@@ -430,30 +588,4 @@ pub(super) fn unhex(text: &str) -> Option<Hash> {
         *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).ok()?;
     }
     Some(bytes)
-}
-
-/// Random salts, fetched from the system a few hundred at a time.
-struct Salts {
-    random: [u8; 4096],
-    used: usize,
-}
-
-impl Default for Salts {
-    fn default() -> Salts {
-        Salts { random: [0; 4096], used: 4096 }
-    }
-}
-
-impl Salts {
-    fn next(&mut self) -> Result<Salt, JournalError> {
-        if self.used == self.random.len() {
-            getrandom::fill(&mut self.random).map_err(|e| JournalError::Store(Box::new(e)))?;
-            self.used = 0;
-        }
-        let salt = &mut self.random[self.used..self.used + 16];
-        self.used += 16;
-        let taken = salt.try_into().expect("16 bytes were asked for");
-        salt.fill(0); // a salt in memory longer than needed would outlive its erasure
-        Ok(taken)
-    }
 }

@@ -3,7 +3,8 @@
 //! Pure but for the look-ups that a [`Store`] answers; both stores decide here, so they agree.
 //! What was decided is written before the next command is looked at, so a batch sees itself.
 
-use super::{IncidentRow, JournalError, fold};
+use super::erase::{Held, HeldNote, Left};
+use super::{IncidentRow, JournalError, erase, fold};
 use crate::model::{
     ActionFact, Command, Entry, Fact, HOUR_MS, Idempotency, ImportRow, IncidentNo, LngLat, NewAction,
     NewReport, Opening, Outcome, Receipt, Refusal, ReportFact, ReportNo, SenderId, Seq, Status, TimeMs,
@@ -23,6 +24,12 @@ pub(super) trait Store {
 
     /// The receipt of a report that is stored.
     fn receipt(&mut self, no: ReportNo) -> Result<Receipt, JournalError>;
+
+    /// A report with all of it that can be erased, as it stands in this batch.
+    fn held(&mut self, no: ReportNo) -> Result<Option<Held>, JournalError>;
+
+    /// The action of an entry, as it stands in this batch.
+    fn held_note(&mut self, seq: Seq) -> Result<Option<HeldNote>, JournalError>;
 
     fn write(&mut self, accepted: &Accepted) -> Result<(), JournalError>;
 
@@ -58,10 +65,12 @@ pub(super) struct Accepted {
     pub coarse_place: Option<LngLat>,
     pub idempotency: Option<Idempotency>,
     pub import: Option<ImportRow>,
+    /// What an erasure leaves of each report that it names, in its order.
+    pub lefts: Vec<Left>,
 }
 
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, and most are the large one")]
-enum Decision {
+pub(super) enum Decision {
     Accept(Accepted),
     Repeat(Receipt),
     Refuse(Refusal),
@@ -119,6 +128,7 @@ fn decide(
     match command {
         Command::Report(report) => decide_report(store, last, *report, at),
         Command::Action(action) => decide_action(store, last, *action, at),
+        Command::Erasure(erasure) => erase::decide(store, last, *erasure, at),
         Command::Pack { key, hash } => Ok(other(last, at, Fact::Pack { key, hash })),
         Command::Tick => Ok(other(last, at, Fact::Tick)),
     }
@@ -133,6 +143,7 @@ fn other(last: &Counters, at: TimeMs, fact: Fact) -> Decision {
         coarse_place: None,
         idempotency: None,
         import: None,
+        lefts: Vec::new(),
     })
 }
 
@@ -180,6 +191,7 @@ fn decide_report(
         coarse_place,
         idempotency,
         import,
+        lefts: Vec::new(),
     }))
 }
 
@@ -299,5 +311,6 @@ fn decide_action(
         coarse_place: None,
         idempotency: None,
         import: None,
+        lefts: Vec::new(),
     }))
 }

@@ -2,8 +2,8 @@
 //!
 //! Deciding, verifying and every store go through here, so rows are always the fold of the entries.
 
-use super::{IncidentRow, ReportRow};
-use crate::model::{ActionFact, Opening, ReportFact, Seq, TimeMs};
+use super::{IncidentRow, JournalError, ReportRow};
+use crate::model::{ActionFact, Entry, Fact, Opening, ReportFact, Seq, TimeMs};
 
 /// The incident that a report opened.
 pub(super) fn opened(seq: Seq, at: TimeMs, report: &ReportFact, opening: &Opening) -> IncidentRow {
@@ -49,6 +49,32 @@ pub(super) fn act(incident: &mut IncidentRow, seq: Seq, at: TimeMs, action: &Act
     incident.agency = action.agency;
     incident.due_at = action.due_at;
     touch(incident, seq, at);
+}
+
+/// Whether the row of an incident is what its entries come to, those after its newest left out.
+///
+/// # Errors
+/// [`JournalError::Corrupt`] where it is not.
+pub fn check_incident(row: &IncidentRow, log: &[Entry]) -> Result<(), JournalError> {
+    let mut folded: Option<IncidentRow> = None;
+    for Entry { seq, at, fact } in log.iter().filter(|entry| entry.seq <= row.changed_seq) {
+        match (fact, &mut folded) {
+            (Fact::Report(report), folded @ None) => {
+                *folded = report.opens.as_ref().map(|opening| opened(*seq, *at, report, opening));
+            }
+            (Fact::Report(_), Some(incident)) => join(incident, *seq, *at),
+            (Fact::Action(action), Some(incident)) => act(incident, *seq, *at, action),
+            _ => {}
+        }
+    }
+    if folded.as_ref() == Some(row) {
+        return Ok(());
+    }
+    Err(JournalError::Corrupt(format!(
+        "the row of incident {} says otherwise than its entries: the disk or a hand changed it; run `pantau verify`, \
+         restore a backup",
+        row.no.0
+    )))
 }
 
 fn touch(incident: &mut IncidentRow, seq: Seq, at: TimeMs) {

@@ -1,7 +1,7 @@
 //! The journal in memory: the same decisions and the same reading, nothing durable. For tests and
 //! simulations.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::decide::{Accepted, Counters, Keyed, Store, decide_all};
+use super::erase::{Held, HeldNote, Left};
 use super::{
     Derived, DerivedUpdate, ENDED_ENTRIES_MAX, EVENTS_MAX, Head, HotspotEventRow, HotspotMemberRow,
     HotspotMembers, HotspotRow, HotspotStateRow, IncidentRow, Journal, JournalError, Reader, ReportPlace,
@@ -17,8 +18,8 @@ use super::{
 };
 use crate::city::City;
 use crate::model::{
-    Command, Entry, Epoch, Fact, ImportRow, IncidentNo, Outcome, Projection, Receipt, ReportNo, Secret,
-    Seq, TimeMs,
+    Command, Entry, Epoch, ErasureFact, Fact, ImportRow, IncidentNo, LngLat, Outcome, Projection, Receipt,
+    ReportNo, Secret, Seq, TimeMs,
 };
 
 /// A journal that lives as long as it and its readers do. Nothing in it is ever encoded.
@@ -39,6 +40,8 @@ struct State {
     incidents: Vec<IncidentRow>,
     keyed: HashMap<String, Keyed>,
     imported: HashMap<(String, [u8; 16]), ReportNo>,
+    /// Of sensitive reports that are known exactly: all that an erasure leaves.
+    coarse_places: HashMap<ReportNo, LngLat>,
     hotspots_as_of: Seq,
     hotspots: BTreeMap<(&'static str, String), HotspotRow>,
     states: BTreeMap<(&'static str, String, Seq), HotspotStateRow>,
@@ -52,7 +55,11 @@ impl MemoryJournal {
     pub fn new(city: Arc<City>, secret: Secret) -> MemoryJournal {
         let digest = Sha256::new().chain_update(&city.key).chain_update(secret.0).finalize();
         let bytes: [u8; 16] = digest[..16].try_into().expect("a digest has 32 bytes");
-        let epoch = Epoch(Uuid::from_bytes(bytes));
+        MemoryJournal::of_epoch(city, secret, Epoch(Uuid::from_bytes(bytes)))
+    }
+
+    /// The same in an epoch of one's choice: a history that was restored.
+    pub fn of_epoch(city: Arc<City>, secret: Secret, epoch: Epoch) -> MemoryJournal {
         let state = State { keep_closed_ms: city.keep_closed_ms, ..State::default() };
         MemoryJournal { epoch, secret, state: Arc::new(RwLock::new(state)) }
     }
@@ -111,6 +118,31 @@ impl State {
         self.reports.get((no.0 as usize).checked_sub(1)?)
     }
 
+    /// Does to entries and rows what an erasure does to those that are stored.
+    fn erase(&mut self, fact: &ErasureFact, lefts: &[Left]) {
+        for (erased, left) in fact.reports.iter().zip(lefts) {
+            let row = &mut self.reports[erased.report.0 as usize - 1];
+            row.private = left.private.clone();
+            let entry = &mut self.entries[erased.seq.0 as usize - 1];
+            let Fact::Report(report) = &mut entry.fact else { unreachable!("a report's entry is one") };
+            report.private = left.private.clone();
+            if let Some(place) = erased.place {
+                (row.place, report.place) = (place, place);
+                self.coarse_places.remove(&erased.report);
+                if erased.opens {
+                    self.incidents[erased.incident.0 as usize - 1].place = place;
+                }
+            }
+            let of_report = |keyed: &&mut Keyed| keyed.report == erased.report;
+            self.keyed.values_mut().filter(of_report).for_each(|keyed| keyed.body_digest = [0; 32]);
+        }
+        for note in &fact.notes {
+            if let Fact::Action(action) = &mut self.entries[note.seq.0 as usize - 1].fact {
+                action.note = None;
+            }
+        }
+    }
+
     fn update_derived(&mut self, update: &DerivedUpdate) {
         self.hotspots_as_of = update.as_of_seq;
         for row in &update.hotspots {
@@ -167,6 +199,31 @@ impl Store for State {
         })
     }
 
+    fn held(&mut self, no: ReportNo) -> Result<Option<Held>, JournalError> {
+        let Some(row) = State::report(self, no) else { return Ok(None) };
+        let Fact::Report(fact) = &self.entries[row.seq.0 as usize - 1].fact else { return Ok(None) };
+        let coarse_place = self.coarse_places.get(&no).copied();
+        Ok(Some(Held {
+            report: no,
+            seq: row.seq,
+            incident: row.incident,
+            opens: fact.opens.is_some(),
+            private: row.private.clone(),
+            exact_place: coarse_place.map(|_| row.place),
+            body_place: coarse_place.unwrap_or(row.place),
+        }))
+    }
+
+    fn held_note(&mut self, seq: Seq) -> Result<Option<HeldNote>, JournalError> {
+        let entry = (seq.0 as usize).checked_sub(1).and_then(|i| self.entries.get(i));
+        Ok(entry.and_then(|entry| match &entry.fact {
+            Fact::Action(action) => {
+                Some(HeldNote { incident: action.incident, is_there: action.note.is_some() })
+            }
+            _ => None,
+        }))
+    }
+
     fn write(&mut self, accepted: &Accepted) -> Result<(), JournalError> {
         let Entry { seq, at, ref fact } = accepted.entry;
         self.entries.push(accepted.entry.clone());
@@ -179,6 +236,7 @@ impl Store for State {
         }
         if let Fact::Report(report) = fact {
             self.reports.push(fold::report_row(seq, at, report));
+            self.coarse_places.extend(accepted.coarse_place.map(|place| (report.report, place)));
             if let Some(sent) = &accepted.idempotency {
                 let keyed = Keyed { report: report.report, body_digest: sent.body_digest, at };
                 self.keyed.insert(sent.key.clone(), keyed);
@@ -186,6 +244,9 @@ impl Store for State {
             if let Some(row) = &accepted.import {
                 self.imported.insert((row.source.clone(), row.row_digest), report.report);
             }
+        }
+        if let Fact::Erasure(erasure) = fact {
+            self.erase(erasure, &accepted.lefts);
         }
         Ok(())
     }
@@ -218,7 +279,16 @@ impl Reader for MemoryReader {
 
     fn changed_incidents(&self, after: Seq, each: &mut dyn FnMut(IncidentRow)) -> Result<(), JournalError> {
         let state = read(&self.state);
-        state.incidents.iter().filter(|i| i.changed_seq > after).cloned().for_each(each);
+        let of_erasure = |entry: &Entry| match &entry.fact {
+            Fact::Erasure(fact) if entry.seq > after => {
+                let reports = fact.reports.iter().map(|erased| erased.incident);
+                reports.chain(fact.notes.iter().map(|erased| erased.incident)).collect()
+            }
+            _ => Vec::new(),
+        };
+        let erased: HashSet<IncidentNo> = state.entries.iter().flat_map(of_erasure).collect();
+        let changed = |i: &&IncidentRow| i.changed_seq > after || erased.contains(&i.no);
+        state.incidents.iter().filter(changed).cloned().for_each(each);
         Ok(())
     }
 
@@ -300,7 +370,7 @@ impl Reader for MemoryReader {
         let about = |entry: &&Entry| match &entry.fact {
             Fact::Report(report) => report.incident == no,
             Fact::Action(action) => action.incident == no,
-            Fact::Pack { .. } | Fact::Tick => false,
+            Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => false,
         };
         Ok(read(&self.state).entries.iter().filter(about).cloned().collect())
     }
@@ -338,6 +408,11 @@ impl Reader for MemoryReader {
             state.states.range(key(Seq(0))..=key(seq)).next_back().map(|(_, state)| state.clone())
         };
         Ok(state.hotspots.values().filter(lived).filter_map(then).collect())
+    }
+
+    fn last_erasure(&self) -> Result<Seq, JournalError> {
+        let is_erasure = |entry: &&Entry| matches!(entry.fact, Fact::Erasure(_));
+        Ok(read(&self.state).entries.iter().rev().find(is_erasure).map_or(Seq(0), |entry| entry.seq))
     }
 
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError> {

@@ -15,6 +15,10 @@ mod accounts;
 mod codec;
 mod copy;
 mod decide;
+mod erase;
+#[cfg(test)]
+#[path = "erase/suite.rs"]
+mod erase_suite;
 mod fold;
 mod identity;
 mod keys;
@@ -28,6 +32,7 @@ mod postgis;
 #[allow(dead_code, reason = "shared with the integration tests, which use other parts of it")]
 #[path = "../../tests/it/support/postgres.rs"]
 mod postgres_server;
+mod salts;
 mod shared;
 mod spool;
 mod sqlite;
@@ -39,16 +44,19 @@ mod testing;
 mod wire;
 
 pub use accounts::{AccountRow, AccountRows, AccountStore, DeviceRow, LinkRow, SessionRow, TokenRow};
+use copy::waiting_in;
 pub use copy::{Copied, migrate, verify_database, verify_database_against};
+pub use fold::check_incident;
 pub use lock::HeldLock;
 pub use memory::MemoryJournal;
-pub use place::Place;
-pub use postgis::{PostgisJournal, PostgisStandby, StoreUrl};
+pub use place::{Place, Reading};
+pub use postgis::{PostgisJournal, PostgisStandby, StoreUrl, vacuum_erased};
 pub use shared::{Pseudonyms, SharedEntry};
 pub use spool::{Answers, HandIn, Kept, Spool, Waiting, WaitingRoom, Whereabouts};
+use sqlite::folder_reader;
 pub use sqlite::{
-    FolderMode, LogReader, Moment, Noted, Restoring, SqliteJournal, VerifyFault, VerifyReport, verify,
-    verify_against,
+    FolderMode, LogReader, Moment, Noted, Restoring, SqliteJournal, VerifyFault, VerifyReport, is_journal,
+    verify, verify_against,
 };
 pub use stored::{ChainHead, Identity, StoredEntry, StoredPrivate};
 
@@ -143,6 +151,15 @@ pub trait Journal: Send {
         Ok(())
     }
 
+    /// After an erasure: makes its bytes be gone from where the journal is, but for what readers of an
+    /// older moment hold up; then it answers `false`, and is to be asked again.
+    ///
+    /// # Errors
+    /// Where the disk fails. What was erased is erased all the same.
+    fn wipe(&mut self) -> Result<bool, JournalError> {
+        Ok(true)
+    }
+
     /// Looks whether what stopped reports for a while is over, and says so in its health. Called every
     /// few seconds while a condition stands.
     fn try_again(&mut self) {}
@@ -219,8 +236,8 @@ pub trait Reader: Send + Sync {
     /// The highest number of an incident; 0 where there is none.
     fn last_incident(&self) -> Result<IncidentNo, JournalError>;
 
-    /// Calls `each` for every incident that an entry after `after` opened or changed, by number. Takes
-    /// time in proportion to those entries.
+    /// Calls `each` for every incident that an entry after `after` opened or changed, or erased something
+    /// of, by number. Takes time in proportion to those entries.
     fn changed_incidents(&self, after: Seq, each: &mut dyn FnMut(IncidentRow)) -> Result<(), JournalError>;
 
     /// Calls `each` for every incident closed after `after` and not after `until`, by number.
@@ -272,6 +289,9 @@ pub trait Reader: Send + Sync {
     /// The hotspots that lived after the entry `seq`, as they stood then, by id. `seq` must not be above
     /// [`Derived::as_of_seq`].
     fn hotspots_at(&self, projection: Projection, seq: Seq) -> Result<Vec<HotspotStateRow>, JournalError>;
+
+    /// The newest erasure; `Seq(0)` where there is none.
+    fn last_erasure(&self) -> Result<Seq, JournalError>;
 
     /// Hash of the city pack that the newest `pack` entry put in force.
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError>;

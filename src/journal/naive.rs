@@ -7,8 +7,9 @@ use super::suite::{Kind, Store, archived, incidents, report_places, reports, tex
 use super::testing::{NOW, SECRET, act, import_row, key, new_report, sensitive_report};
 use super::{IncidentRow, Reader, ReportPlace, ReportRow, verify, verify_database};
 use crate::model::{
-    Action, ActionFact, AgencyId, Command, Entry, Fact, HOUR_MS, IdKey, IncidentNo, NewAction, NewReport,
-    Opening, Outcome, Receipt, Refusal, ReportFact, ReportNo, SenderId, Seq, Status, TimeMs,
+    Action, ActionFact, AgencyId, Command, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, HOUR_MS,
+    IdKey, IncidentNo, Kinds, NewAction, NewErasure, NewReport, Opening, Outcome, Receipt, Refusal,
+    ReportFact, ReportNo, SenderId, Seq, Status, TimeMs,
 };
 
 #[derive(Default)]
@@ -28,6 +29,7 @@ impl Naive {
         match command {
             Command::Report(new) => self.report(*new, at),
             Command::Action(new) => self.action(*new, at),
+            Command::Erasure(new) => self.erase(*new, at),
             Command::Pack { key, hash } => {
                 self.push(at, Fact::Pack { key, hash }, |seq| Receipt::Other { seq })
             }
@@ -140,6 +142,61 @@ impl Naive {
             note: new.note,
         };
         self.push(at, Fact::Action(Box::new(fact)), |seq| Receipt::Action { seq, incident: new.incident })
+    }
+
+    /// Edits the entries themselves.
+    fn erase(&mut self, mut new: NewErasure, at: TimeMs) -> Outcome {
+        new.reports.sort_unstable_by_key(|no| no.0);
+        new.reports.dedup();
+        new.notes.sort_unstable();
+        new.notes.dedup();
+        if new.reports.iter().any(|no| no.0 == 0 || no.0 as usize > self.sent.len()) {
+            return Outcome::Refused(Refusal::UnknownReport);
+        }
+        let is_action = |seq: &Seq| {
+            let entry = self.entries.iter().find(|entry| entry.seq == *seq);
+            entry.is_some_and(|entry| matches!(entry.fact, Fact::Action(_)))
+        };
+        if !new.notes.iter().all(is_action) {
+            return Outcome::Refused(Refusal::UnknownNote);
+        }
+        let head = Seq(self.entries.len() as u64);
+        let (mut reports, mut notes) = (Vec::new(), Vec::new());
+        for entry in &mut self.entries {
+            match &mut entry.fact {
+                Fact::Report(fact) if new.reports.contains(&fact.report) => {
+                    let sent = &mut self.sent[fact.report.0 as usize - 1].0;
+                    let private = &mut fact.private;
+                    let contact = [&mut private.name, &mut private.phone, &mut private.email];
+                    let mut gone = Kinds::default();
+                    for field in contact.into_iter().filter(|_| new.kinds.contact) {
+                        gone.contact |= field.take().is_some();
+                    }
+                    gone.text = new.kinds.text && private.description.take().is_some();
+                    let place = sent.coarse_place.take_if(|_| new.kinds.place);
+                    gone.place = place.is_some();
+                    if gone.is_empty() {
+                        continue;
+                    }
+                    fact.place = place.unwrap_or(fact.place);
+                    if let Some(key) = &mut sent.idempotency {
+                        key.body_digest = [0; 32];
+                    }
+                    let (report, incident, opens) = (fact.report, fact.incident, fact.opens.is_some());
+                    reports.push(ErasedReport { report, seq: entry.seq, incident, opens, gone, place });
+                }
+                Fact::Action(fact) if new.notes.contains(&entry.seq) => {
+                    let incident = fact.incident;
+                    notes.extend(fact.note.take().map(|_| ErasedNote { seq: entry.seq, incident }));
+                }
+                _ => {}
+            }
+        }
+        if reports.is_empty() && notes.is_empty() {
+            return Outcome::Repeat { receipt: Receipt::Other { seq: head } };
+        }
+        let fact = ErasureFact { reason: new.reason, reports, notes };
+        self.push(at, Fact::Erasure(Box::new(fact)), |seq| Receipt::Other { seq })
     }
 
     fn log(&self, no: IncidentNo) -> Vec<&Entry> {
@@ -272,6 +329,7 @@ fn any_report() -> impl Strategy<Value = Command> {
             new.incident = joined.map(IncidentNo);
             new.sender = mark.map(|mark| IdKey::new(SECRET, "TST").sender(&mark.to_string()));
             new.occurred_at = ago_h.map(|hours| NOW.plus_ms(-hours * HOUR_MS));
+            new.private.phone = mark.map(|mark| format!("0812 3456 {mark}"));
             new.private.description = text;
             new.drill = drill && sensitive;
             new.due_after_ms = deadline.then_some(HOUR_MS);
@@ -295,9 +353,22 @@ fn any_action() -> impl Strategy<Value = Command> {
     )
 }
 
+fn any_erasure() -> impl Strategy<Value = Command> {
+    let reports = prop::collection::vec(1..12_u32, 0..4);
+    let notes = prop::collection::vec(1..20_u64, 0..2);
+    (reports, notes, any::<(bool, bool, bool)>()).prop_map(|(reports, notes, (contact, text, place))| {
+        Command::Erasure(Box::new(NewErasure {
+            reason: "retention".to_owned(),
+            kinds: Kinds { contact, text, place },
+            reports: reports.into_iter().map(ReportNo).collect(),
+            notes: notes.into_iter().map(Seq).collect(),
+        }))
+    })
+}
+
 fn any_step() -> impl Strategy<Value = Step> {
     let pack = any::<[u8; 32]>().prop_map(|hash| Command::Pack { key: "testville".to_owned(), hash });
-    let command = prop_oneof![5 => any_report(), 5 => any_action(), 1 => pack];
+    let command = prop_oneof![5 => any_report(), 5 => any_action(), 2 => any_erasure(), 1 => pack];
     let after_ms = prop_oneof![Just(0), -HOUR_MS..HOUR_MS, Just(30 * HOUR_MS), Just(80 * HOUR_MS)];
     let batch = (prop::collection::vec(command, 0..10), any::<bool>(), after_ms)
         .prop_map(|(commands, tick, after_ms)| Step::Batch { commands, tick, after_ms });

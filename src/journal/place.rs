@@ -3,8 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{FolderMode, Journal, JournalError, PostgisJournal, SqliteJournal, StoreUrl};
+use super::{
+    FolderMode, Journal, JournalError, LogReader, PostgisJournal, PostgisStandby, Reader, SqliteJournal,
+    Standby, StoreUrl, folder_reader, waiting_in,
+};
 use crate::city::City;
+use crate::model::Secret;
 
 /// A data folder, or a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +17,44 @@ pub enum Place {
     Database(StoreUrl),
 }
 
+/// A store that is only read, beside whoever writes it.
+pub struct Reading {
+    pub reader: Arc<dyn Reader>,
+    pub secret: Secret,
+    pub mode: FolderMode,
+    /// Reports in the database that the journal does not know of yet.
+    pub waiting: u64,
+}
+
 impl Place {
+    /// Opens the journal there to read it.
+    ///
+    /// # Errors
+    /// [`JournalError::Folder`] where there is none, or it is of another city.
+    pub fn read(&self, city: Arc<City>) -> Result<Reading, JournalError> {
+        match self {
+            Place::Folder(dir) => {
+                let identity = LogReader::open(dir)?.identity()?;
+                if identity.city != city.key {
+                    return Err(JournalError::Folder(format!(
+                        "the data folder {} belongs to the city {:?}, not to {:?}; name its city pack with --city",
+                        dir.display(),
+                        identity.city,
+                        city.key
+                    )));
+                }
+                let reader = folder_reader(dir, city);
+                Ok(Reading { reader, secret: identity.secret, mode: identity.mode, waiting: 0 })
+            }
+            Place::Database(url) => {
+                let mode = FolderMode::Live;
+                let standby = PostgisStandby::open(url, city, mode)?;
+                let (reader, secret) = (standby.reader(), standby.secret());
+                Ok(Reading { reader, secret, mode, waiting: waiting_in(url)? })
+            }
+        }
+    }
+
     /// Opens the journal there, to write it.
     ///
     /// # Errors

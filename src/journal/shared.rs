@@ -129,6 +129,8 @@ impl Pseudonyms {
                 action.actor.clear();
                 action.note = None;
             }
+            // Words of the store's people.
+            Fact::Erasure(erasure) => erasure.reason.clear(),
             Fact::Pack { .. } | Fact::Tick => {}
         }
         entry
@@ -159,6 +161,7 @@ mod tests {
     use super::*;
     use crate::model::{Action, ActionFact, Channel, IncidentNo, LngLat, ReportFact, ReportNo, Status};
     use crate::model::{CategoryId, IdKey, Secret};
+    use crate::model::{ErasedReport, ErasureFact, Kinds};
 
     fn city() -> City {
         City::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("geodata/ternate")).unwrap()
@@ -204,7 +207,18 @@ mod tests {
             note: Some("marker-note".into()),
         };
         let action = Entry { seq: Seq(10), at: TimeMs(1_001), fact: Fact::Action(Box::new(action)) };
-        for entry in [report(sender), action] {
+        let erased = ErasedReport {
+            report: ReportNo(3),
+            seq: Seq(9),
+            incident: IncidentNo(2),
+            opens: true,
+            gone: Kinds::ALL,
+            place: LngLat::new(127.4, 0.8).ok(),
+        };
+        let reason = "marker-reason".to_owned();
+        let erasure = ErasureFact { reason, reports: vec![erased], notes: Vec::new() };
+        let erasure = Entry { seq: Seq(11), at: TimeMs(1_002), fact: Fact::Erasure(Box::new(erasure)) };
+        for entry in [report(sender), action, erasure] {
             let wire = serde_json::to_string(&SharedEntry::of(&entry, &city, &pseudonyms)).unwrap();
             assert!(!wire.contains("marker") && !wire.contains("7777"), "{wire}");
             assert!(!wire.contains(&format!("{:016x}", sender.0)), "{wire}");

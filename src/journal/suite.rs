@@ -72,7 +72,7 @@ impl Store {
         self.journal().append(commands, now, None).unwrap()
     }
 
-    fn one(&mut self, command: Command, now: TimeMs) -> Outcome {
+    pub fn one(&mut self, command: Command, now: TimeMs) -> Outcome {
         self.append(vec![command], now).remove(0)
     }
 
@@ -80,7 +80,7 @@ impl Store {
         self.journal().reader()
     }
 
-    fn incident(&mut self, no: u32) -> IncidentRow {
+    pub fn incident(&mut self, no: u32) -> IncidentRow {
         self.reader().incident(IncidentNo(no)).unwrap().unwrap()
     }
 }
@@ -151,7 +151,9 @@ macro_rules! over_all_stores {
     };
 }
 
-fn over(kind: Kind, test: fn(Store)) {
+pub(super) use over_all_stores;
+
+pub fn over(kind: Kind, test: fn(Store)) {
     if let Some(store) = Store::new(kind) {
         test(store);
     }

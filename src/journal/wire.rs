@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-/// A body: exactly one of the four facts is there.
+/// A body: exactly one of the five facts is there.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wire<'a> {
@@ -13,6 +13,8 @@ pub(super) struct Wire<'a> {
     pub report: Option<ReportWire<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub action: Option<ActionWire<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub erasure: Option<ErasureWire<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub pack: Option<PackWire<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,6 +94,44 @@ pub(super) struct ActionWire<'a> {
     pub actor: Cow<'a, str>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub private: Option<Cow<'a, str>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ErasureWire<'a> {
+    #[serde(borrow)]
+    pub reason: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub reports: Vec<ErasedReportWire<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<ErasedNoteWire>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ErasedReportWire<'a> {
+    pub no: u32,
+    /// Of its entry.
+    pub seq: u64,
+    pub incident: u32,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub opens: bool,
+    #[serde(borrow)]
+    pub gone: Vec<Cow<'a, str>>,
+    /// The coarse place, where the exact one went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<[f64; 2]>,
+    /// Digest of what is left of the private part, where anything is.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Cow<'a, str>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ErasedNoteWire {
+    /// Of its entry.
+    pub seq: u64,
+    pub incident: u32,
 }
 
 /// The private part of a report.

@@ -133,8 +133,8 @@ impl Filter {
 
     /// Everything but the key and the words.
     pub(super) fn matches_columns(&self, member: &Member) -> bool {
-        self.since.is_none_or(|since| member.opened_at() >= since)
-            && self.until.is_none_or(|until| member.opened_at() < until)
+        self.since.is_none_or(|since| member.opened_at >= since)
+            && self.until.is_none_or(|until| member.opened_at < until)
             && self.areas.as_ref().is_none_or(|set| member.area().is_some_and(|area| set.contains(area)))
             && self.within.as_ref().is_none_or(|within| within.contains(member.place))
     }

@@ -95,6 +95,13 @@ impl Incident {
         }
     }
 
+    /// The incident at another place of the same area.
+    pub(super) fn moved_to(&self, place: LngLat, city: &City) -> Incident {
+        let exact = Spot { place, area: self.exact_area.get() };
+        let public_area = MaybeArea::of(public_spot(exact, self.category, city).area);
+        Incident { exact_place: place, public_area, ..*self }
+    }
+
     pub fn joined_by_report(&mut self, at: TimeMs) {
         self.reports += 1;
         self.touch(at);

@@ -155,14 +155,16 @@ impl KeySet {
 
     pub fn has(&self, key: Key) -> bool {
         let part = |set: u8, shift: u32, bits: u32| u32::from(set) >> (key.0 >> shift & bits);
-        let small = part(self.statuses.0, STATUS, 7)
-            & part(self.overdue, OVERDUE, 1)
-            & part(self.drill, DRILL, 1)
-            & part(self.audiences, AUDIENCE, 3);
+        let category = (self.categories.0 >> (key.0 & 0x3F)) as u32;
+        // Most of what a look for few meets fails here.
+        if category & part(self.statuses.0, STATUS, 7) & 1 == 0 {
+            return false;
+        }
+        let small =
+            part(self.overdue, OVERDUE, 1) & part(self.drill, DRILL, 1) & part(self.audiences, AUDIENCE, 3);
         let agency = key.0 >> AGENCY & 0x7F;
         let agency = if agency == NO_AGENCY { self.no_agency.into() } else { self.agencies.0 >> agency };
-        let large = self.categories.0 >> (key.0 & 0x3F) & agency;
-        small & large as u32 & 1 == 1
+        small & agency as u32 & 1 == 1
     }
 }
 

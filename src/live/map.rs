@@ -6,6 +6,7 @@ use std::sync::Arc;
 use imbl::Vector;
 
 use super::cell_range::CellRange;
+use super::day::DayCounts;
 use super::filter::Filter;
 use super::hotspots::HotspotBoard;
 use super::incident::Incident;
@@ -81,6 +82,8 @@ pub struct LiveMap {
     pub(super) by_resolved: Timeline,
     /// The city's day that `now` lies in: from, and to but not with.
     pub(super) day: (TimeMs, TimeMs),
+    /// Of that day, of all incidents in memory.
+    pub(super) day_counts: DayCounts,
     pub(super) texts: RecentTexts,
     /// Oldest first.
     pub(super) changes: Vector<Change>,
@@ -236,7 +239,7 @@ impl MapMatcher<'_> {
             return true;
         }
         let title = self.map.title(incident, self.projection);
-        let title = format!("{} {}", title.id, title.en).to_lowercase();
+        let title = format!("{} {}", title.id(), title.en()).to_lowercase();
         self.words.match_incident(incident.no, &title)
     }
 }

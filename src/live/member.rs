@@ -26,16 +26,54 @@ impl AreaBits {
     }
 }
 
-/// 40 bytes: there is one for each incident, two where its category is sensitive.
+/// There is one for each incident, two where its category is sensitive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Member {
     pub no: IncidentNo,
     pub place: LngLat,
     code: [u32; 2],
-    opened_at: [u32; 2],
+    pub opened_at: TimeMs,
     pub key: Key,
     pub reports: u32,
     area: MaybeArea,
+}
+
+/// A member without its key and its time, which leaves keep apart.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rest {
+    no: IncidentNo,
+    place: LngLat,
+    code: [u32; 2],
+    reports: u32,
+    area: MaybeArea,
+}
+
+impl Rest {
+    pub fn of(member: &Member) -> Rest {
+        let Member { no, place, code, opened_at: _, key: _, reports, area } = *member;
+        Rest { no, place, code, reports, area }
+    }
+
+    pub fn with(&self, key: Key, opened_at: TimeMs) -> Member {
+        let Rest { no, place, code, reports, area } = *self;
+        Member { no, place, code, opened_at, key, reports, area }
+    }
+
+    /// Where its cell of `level` is on the curve of that level.
+    pub fn code_at(&self, level: u8) -> u64 {
+        whole(self.code) >> (2 * (LEVEL_MAX - level))
+    }
+
+    /// The cell of `level` that it lies in.
+    pub fn cell(&self, level: u8) -> Cell {
+        let code = self.code_at(level);
+        Cell { level, x: gather(code), y: gather(code >> 1) }
+    }
+
+    /// As [`Member::order`], but that the two members of one incident are equal.
+    pub fn order(&self) -> (u64, IncidentNo) {
+        (whole(self.code), self.no)
+    }
 }
 
 impl Member {
@@ -45,7 +83,7 @@ impl Member {
             no: incident.no,
             place: spot.place,
             code: halves(curve(x, y)),
-            opened_at: halves(incident.opened_at.0 as u64),
+            opened_at: incident.opened_at,
             key: Key::of(incident, audience),
             reports: incident.reports,
             area: MaybeArea::of(spot.area),
@@ -57,29 +95,14 @@ impl Member {
         whole(self.code)
     }
 
-    pub fn opened_at(&self) -> TimeMs {
-        TimeMs(whole(self.opened_at) as i64)
-    }
-
     pub fn area(&self) -> Option<AreaId> {
         self.area.get()
-    }
-
-    /// The cell of `level` that it lies in.
-    pub(super) fn cell(&self, level: u8) -> Cell {
-        let code = self.code_at(level);
-        Cell { level, x: gather(code), y: gather(code >> 1) }
-    }
-
-    /// Where its cell of `level` is on the curve of that level.
-    pub(super) fn code_at(&self, level: u8) -> u64 {
-        self.code() >> (2 * (LEVEL_MAX - level))
     }
 
     /// Which quarter of a node at `depth` it lies in.
     pub(super) fn quarter(&self, depth: u8) -> usize {
         if depth < LEVEL_MAX {
-            return (self.code_at(depth + 1) & 3) as usize;
+            return (self.code() >> (2 * (LEVEL_MAX - 1 - depth)) & 3) as usize;
         }
         let shift = 2 * (DEPTH_MAX - 1 - depth);
         (self.no.0 >> shift & 3) as usize
@@ -143,6 +166,6 @@ mod tests {
 
     #[test]
     fn a_member_has_40_bytes() {
-        assert_eq!(size_of::<Member>(), 40);
+        assert_eq!(size_of::<Rest>() + size_of::<TimeMs>() + size_of::<Key>(), 40);
     }
 }

@@ -5,6 +5,7 @@
 //! changes, and is one consistent moment for as many readers as like.
 
 mod cell_range;
+mod day;
 mod filter;
 pub mod hotspots;
 mod incident;
@@ -21,6 +22,7 @@ mod sorted;
 mod state_hash;
 mod tally;
 mod timeline;
+mod title;
 mod words;
 mod writer;
 
@@ -37,5 +39,6 @@ pub use sight::Sight;
 pub use snapshot::{Snapshot, SnapshotError};
 pub use state_hash::StateHash;
 pub use tally::Summary;
+pub use title::Title;
 pub use words::Words;
 pub use writer::LiveWriter;

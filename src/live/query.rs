@@ -4,14 +4,15 @@ use std::cmp::Reverse;
 use std::ops::Bound;
 
 use super::cell_range::CellRange;
+use super::day::KeyCounts;
 use super::filter::Filter;
 use super::incident::Incident;
 use super::map::LiveMap;
 use super::member::Member;
-use super::pyramid::{Cells, Region};
+use super::pyramid::{Cells, Matcher, Region};
 use super::tally::Summary;
 use super::timeline::Timeline;
-use crate::city::Text;
+use super::title::Title;
 use crate::journal::IncidentRow;
 use crate::model::{
     Bbox, Cell, EARTH_RADIUS_M, IncidentNo, LEVEL_MAX, LngLat, Projection, TimeMs, great_circle_m,
@@ -326,15 +327,18 @@ impl LiveMap {
     pub fn stats(&self, projection: Projection, filter: &Filter) -> Stats {
         let any_status = filter.of_any_status();
         let matcher = self.matcher(&any_status, projection);
-        let today = |set: &Timeline| {
+        let today = |counts: &KeyCounts, set: &Timeline| {
+            if matcher.is_by_key() {
+                return counts.count(|key| matcher.key(key));
+            }
             let incidents = set.since(self.day.0).filter_map(|(_, no)| self.incident(no));
             incidents.filter(|incident| matcher.incident(incident)).count() as u32
         };
         Stats {
             matched: self.pyramid.summary(&self.matcher(filter, projection)),
             by_status: self.pyramid.summary(&matcher).by_status,
-            opened_today: today(&self.by_opened),
-            resolved_today: today(&self.by_resolved),
+            opened_today: today(&self.day_counts.opened, &self.by_opened),
+            resolved_today: today(&self.day_counts.resolved, &self.by_resolved),
         }
     }
 
@@ -469,8 +473,8 @@ impl LiveMap {
     /// Most orders are those of columns that members have.
     fn rank(&self, sort: Sort, member: &Member) -> Option<Cursor> {
         let value = match sort {
-            Sort::NewestFirst => -member.opened_at().0,
-            Sort::OldestFirst => member.opened_at().0,
+            Sort::NewestFirst => -member.opened_at.0,
+            Sort::OldestFirst => member.opened_at.0,
             Sort::MostReportsFirst => -i64::from(member.reports),
             Sort::LatestChangeFirst | Sort::DueFirst => {
                 return self.incident(member.no).map(|i| sort.rank(i));
@@ -514,15 +518,9 @@ impl LiveMap {
         Found { matched: archived.matched, incidents: archived.incidents, next }
     }
 
-    /// What an incident is called on screens: "Sampah di Gamalama".
-    pub fn title(&self, incident: &Incident, projection: Projection) -> Text {
-        let name = &self.city.category(incident.category).name;
-        match incident.area(projection) {
-            Some(area) => {
-                let area = &self.city.areas.get(area).name;
-                Text { id: format!("{} di {area}", name.id), en: format!("{} in {area}", name.en) }
-            }
-            None => name.clone(),
-        }
+    /// What an incident is called on screens.
+    pub fn title(&self, incident: &Incident, projection: Projection) -> Title<'_> {
+        let area = incident.area(projection).map(|area| self.city.areas.get(area).name.as_str());
+        Title { category: &self.city.category(incident.category).name, area }
     }
 }

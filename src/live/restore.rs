@@ -89,6 +89,7 @@ impl Restorer {
         let pyramid = pyramid(incidents.clone(), writer.map.city.clone());
         writer.map.order(&incidents);
         writer.map.incidents = Rows::from_sorted(&incidents);
+        writer.map.count_day();
         let (staff_past, public_past, coarse_areas) = Default::default();
         Restorer { writer, pyramid, staff_past, public_past, coarse_areas }
     }
@@ -190,12 +191,20 @@ impl LiveWriter {
                 Fact::Action(fact) => {
                     changed.push((entry.seq, fact.incident, is_public(fact.from) || is_public(fact.to)));
                 }
+                Fact::Erasure(fact) => {
+                    let without_text = fact.reports.iter().filter(|erased| erased.gone.text);
+                    changed.extend(without_text.map(|erased| (entry.seq, erased.incident, false)));
+                }
                 Fact::Pack { .. } | Fact::Tick => {}
             }
         }
+        // Changes before a place was erased are told no more: nobody knows where they were.
+        let moved = |entry: &&Entry| matches!(&entry.fact, Fact::Erasure(fact) if fact.moves_something());
+        let moved = tail.iter().rev().find(moved).map(|entry| entry.seq);
+        changed.retain(|(seq, ..)| moved.is_none_or(|moved| *seq >= moved));
         changed.sort_unstable();
         let map = &mut self.map;
-        map.changes_from = Seq(first.seq.0 - 1);
+        map.changes_from = moved.unwrap_or(Seq(first.seq.0 - 1));
         let change = |(seq, no, was_public): &(Seq, IncidentNo, bool)| {
             let incident = map.incidents.get(*no)?;
             Some(Change::of(*seq, incident, *was_public || is_public(incident.status), &map.city))

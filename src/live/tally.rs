@@ -108,7 +108,7 @@ impl Summary {
         self.by_category.subtract(key.category(), tally.count);
     }
 
-    pub(super) fn of<'m>(members: impl Iterator<Item = &'m Member>) -> Summary {
+    pub(super) fn of(members: impl Iterator<Item = Member>) -> Summary {
         let mut sum = Summary::default();
         let mut categories = 0_u64;
         let mut counts = [0; 64];
@@ -117,7 +117,7 @@ impl Summary {
             let category = usize::from(member.key.category().0);
             categories |= 1 << category;
             counts[category] += 1;
-            sum.total.add(&Tally::of(member));
+            sum.total.add(&Tally::of(&member));
             sum.by_status[member.key.status()] += 1;
             sum.overdue += u32::from(member.key.overdue());
             last = Some(member.no);

@@ -1,8 +1,9 @@
 //! A search by words: texts stay in the journal, the live map holds who has them.
 //!
 //! Whoever asks looks the words up in the journal once ([`crate::feed::TextSearch`]); what was said
-//! since is in the live map's newest texts, which carry the answer on from seq to seq. Texts are only
-//! ever added, so an incident that holds a word goes on holding it.
+//! since is in the live map's newest texts, which carry the answer on from seq to seq. Between erasures
+//! texts are only added, so an incident that holds a word goes on holding it; after one the texts begin
+//! anew, and words are looked up again.
 
 use std::fmt;
 

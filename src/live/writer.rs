@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use imbl::Vector;
 
+use super::day::DayCounts;
 use super::hotspots::{
     Doubts, HISTORY_MS, HotspotBoard, HotspotEngine, HotspotReport, OutlineStyle, Standing,
 };
@@ -19,7 +20,8 @@ use super::words::RecentTexts;
 use crate::city::City;
 use crate::journal::DerivedUpdate;
 use crate::model::{
-    ActionFact, Entry, Epoch, Fact, IdKey, IncidentNo, Projection, ReportFact, Seq, Status, TimeMs,
+    ActionFact, Entry, Epoch, ErasedReport, ErasureFact, Fact, IdKey, IncidentNo, Projection, ReportFact,
+    Seq, Status, TimeMs,
 };
 
 /// Owns the live map and what is only needed to change it.
@@ -58,6 +60,7 @@ impl LiveWriter {
                 changes: Vector::new(),
                 changes_from: Seq(0),
                 day_seq: Seq(0),
+                day_counts: DayCounts::default(),
             },
         }
     }
@@ -76,6 +79,7 @@ impl LiveWriter {
                 Fact::Pack { .. } => self.mark_hotspots_dirty(),
                 Fact::Report(fact) => self.report(fact, entry.seq, entry.at),
                 Fact::Action(fact) => self.action(fact, entry.seq, entry.at),
+                Fact::Erasure(fact) => self.erase(fact, entry.seq),
                 Fact::Tick => self.tick(),
             }
         }
@@ -152,6 +156,7 @@ impl LiveWriter {
         let map = &mut self.map;
         map.day = (map.city.day_start(map.now), map.city.day_end(map.now));
         map.by_resolved = Timeline::of(map.by_resolved.since(map.day.0));
+        map.count_day();
     }
 
     fn report(&mut self, fact: &ReportFact, seq: Seq, at: TimeMs) {
@@ -205,6 +210,41 @@ impl LiveWriter {
             self.staff_hotspots.set_standing(fact.incident, Standing::of(fact.to));
             self.public_hotspots.set_standing(fact.incident, public_standing(fact.to));
         }
+    }
+
+    fn erase(&mut self, fact: &ErasureFact, seq: Seq) {
+        for erased in &fact.reports {
+            self.move_report(erased);
+        }
+        if fact.moves_something() {
+            // What is told of changes before holds the places that went.
+            self.map.changes = Vector::new();
+            self.map.changes_from = seq;
+        }
+        let without_text = || fact.reports.iter().filter(|erased| erased.gone.text);
+        if without_text().next().is_some() {
+            // Who has a word is looked up in the journal again.
+            self.map.texts = RecentTexts::after(seq);
+        }
+        for erased in without_text() {
+            if let Some(incident) = self.map.incidents.get(erased.incident).copied() {
+                self.remember(seq, &incident, is_public(incident.status));
+            }
+        }
+    }
+
+    /// Puts a report to the coarse place, where its exact one was erased.
+    fn move_report(&mut self, erased: &ErasedReport) {
+        let Some(place) = erased.place else { return };
+        let before = self.map.incidents.get(erased.incident).copied().filter(|_| erased.opens);
+        if let Some(before) = before {
+            let moved = before.moved_to(place, &self.map.city);
+            self.map.count_anew(&before, &moved);
+            self.map.incidents.put(moved);
+        }
+        let coarse = place.coarsened(self.map.city.coarse_res);
+        self.staff_hotspots.move_report(erased.incident, erased.seq, place);
+        self.public_hotspots.move_report(erased.incident, erased.seq, coarse);
     }
 
     /// Finds among the newest entries what came to count after the tick `as_of`.
@@ -287,8 +327,18 @@ impl LiveMap {
         members.for_each(|member| self.pyramid.insert(member));
     }
 
+    /// Counts the day's figures from the start.
+    pub(super) fn count_day(&mut self) {
+        let began = self.day.0;
+        let resolved_only = |i: &&Incident| i.opened_at < began;
+        let opened = self.by_opened.since(began).filter_map(|(_, no)| self.incident(no));
+        let resolved = self.by_resolved.since(began).filter_map(|(_, no)| self.incident(no));
+        self.day_counts = DayCounts::of(began, opened.chain(resolved.filter(resolved_only)));
+    }
+
     fn order_in(&mut self, incident: &Incident) {
         let no = incident.no;
+        self.day_counts.add(self.day.0, incident);
         self.by_opened.insert(incident.opened_at, no);
         if let Some(due_at) = incident.due_at().filter(|_| incident.status.is_open() && !incident.overdue) {
             self.by_due.insert(due_at, no);
@@ -303,6 +353,7 @@ impl LiveMap {
 
     fn order_out(&mut self, incident: &Incident) {
         let no = incident.no;
+        self.day_counts.subtract(self.day.0, incident);
         self.by_opened.remove(incident.opened_at, no);
         if let Some(due_at) = incident.due_at() {
             self.by_due.remove(due_at, no);

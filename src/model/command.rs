@@ -1,8 +1,8 @@
 //! What is asked of the journal, and what it answers.
 
 use super::{
-    Action, AgencyId, AreaId, CategoryId, Channel, Entry, IncidentNo, LngLat, ReportNo, ReportPrivate,
-    SenderId, Seq, Status, TimeMs,
+    Action, AgencyId, AreaId, CategoryId, Channel, Entry, IncidentNo, LngLat, NewErasure, ReportNo,
+    ReportPrivate, SenderId, Seq, Status, TimeMs,
 };
 
 /// A wish, checked as far as it can be without the state. The journal decides it.
@@ -11,6 +11,7 @@ pub enum Command {
     Pack { key: String, hash: [u8; 32] },
     Report(Box<NewReport>),
     Action(Box<NewAction>),
+    Erasure(Box<NewErasure>),
     Tick,
 }
 
@@ -99,7 +100,7 @@ pub enum Receipt {
         seq: Seq,
         incident: IncidentNo,
     },
-    /// For packs and ticks.
+    /// For packs, ticks and erasures.
     Other {
         seq: Seq,
     },
@@ -120,6 +121,10 @@ pub enum Refusal {
     UnknownIncident,
     #[error("the incident is {status}; send the report without \"incident\" to open a new one")]
     IncidentClosed { status: Status },
+    #[error("there is no such report")]
+    UnknownReport,
+    #[error("there is no such note")]
+    UnknownNote,
     #[error("a drill report can join only a drill incident, and a real one only a real incident")]
     DrillMismatch,
     #[error("{} is not possible while the incident is {from}", .action.key())]

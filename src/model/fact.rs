@@ -1,8 +1,8 @@
 //! The numbered facts that the journal keeps and the live map adds up.
 
 use super::{
-    Action, AgencyId, AreaId, CategoryId, Channel, IncidentNo, LngLat, ReportNo, SenderId, Seq, Status,
-    TimeMs,
+    Action, AgencyId, AreaId, CategoryId, Channel, ErasureFact, IncidentNo, LngLat, ReportNo, SenderId,
+    Seq, Status, TimeMs,
 };
 
 /// One fact with its number. `at` never falls from one entry to the next.
@@ -21,6 +21,8 @@ pub enum Fact {
     Report(Box<ReportFact>),
     /// Staff acted on an incident.
     Action(Box<ActionFact>),
+    /// Personal data was erased.
+    Erasure(Box<ErasureFact>),
     /// Time passed: hotspots are computed anew. Always the last entry of its commit.
     Tick,
 }

@@ -4,6 +4,7 @@
 
 mod command;
 mod coord;
+mod erasure;
 mod fact;
 mod id;
 mod time;
@@ -13,6 +14,7 @@ pub use command::{Command, Idempotency, ImportRow, NewAction, NewReport, Outcome
 pub use coord::{
     Bbox, Cell, CoordError, EARTH_RADIUS_M, LEVEL_MAX, LngLat, MERCATOR_LAT_MAX, great_circle_m,
 };
+pub use erasure::{ERASED_MAX, ErasedNote, ErasedReport, ErasureFact, Kinds, NewErasure};
 pub use fact::{ActionFact, Entry, Fact, Opening, ReportFact, ReportPrivate};
 pub use id::{Epoch, IdKey, IncidentNo, ReportNo, Secret, SenderId, Seq};
 pub use time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, TimeMs};

@@ -154,6 +154,12 @@ fn check_restored(place: &Place, history: &History) {
     drop(journal);
     let anew = verify(&place.anew(), &mut |_, _| {}).unwrap();
     assert_eq!(VerifyReport { checkpoints: 0, ..anew }, whole);
+    let conn = rusqlite::Connection::open(place.anew().join("pantau.db")).unwrap();
+    for table in ["derived", "hotspot", "hotspot_state", "hotspot_member", "hotspot_event", "surge"] {
+        let sql = format!("SELECT count(*) FROM {table} WHERE sum IS NULL");
+        let without: u32 = conn.query_row(&sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(without, 0, "rows of {table} without a sum");
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -406,6 +412,32 @@ fn a_restore_overwrites_nothing_and_goes_on_after_a_cut() {
     fs::write(place.anew().join("lock"), "4711\n").unwrap();
     into(&place.anew()).unwrap();
     assert!(into(&place.anew()).unwrap_err().to_string().contains("is not empty"));
+}
+
+#[test]
+fn a_row_of_a_hotspot_that_the_disk_changed_is_not_backed_up_as_if_it_were_right() {
+    let place = Place::new();
+    drop(some_history(&place));
+    let conn = rusqlite::Connection::open(place.data().join("pantau.db")).unwrap();
+    let row = "INSERT INTO hotspot_event VALUES (1, 'staff', 'h', 'born', 0, '{}', 4711)";
+    conn.execute(row, []).unwrap();
+    drop(conn);
+    let refused = place.refused();
+    assert!(refused.contains("a row of table hotspot_event was changed"), "{refused}");
+}
+
+#[test]
+fn nothing_is_taken_away_from_a_restore_in_the_middle_of_its_reading() {
+    let place = Place::new();
+    drop(some_history(&place));
+    place.backup();
+    let mut refused = String::new();
+    backup::restore(&place.target(), &place.anew(), &Opener::default(), &mut |_, _, _| {
+        refused = place.refused();
+    })
+    .unwrap();
+    assert!(refused.contains("another pantau is writing or restoring it"), "{refused}");
+    place.backup();
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Durable means durable: the real server is killed, and its power cut, in the middle of its work.
 
-use crate::support::crash::{Disk, Plan, lost_to_lies, run};
+use crate::support::crash::{Disk, Plan, lost_to_lies, lost_without_flushes, run};
 use crate::support::power_cut::{Lies, PowerCut};
 use crate::support::repo;
 
@@ -45,4 +45,19 @@ fn a_disk_that_lies_about_flushes_loses_what_was_acknowledged() {
         let lost = lost_to_lies(&plan, lies).expect("the round runs to its end");
         assert!(lost > 0, "{lies:?}: nothing was lost, so a round would not notice either");
     }
+}
+
+/// The disk is honest; the store does not wait for it.
+#[test]
+fn a_store_that_does_not_flush_its_commits_loses_what_was_acknowledged() {
+    if let Some(why) = PowerCut::missing() {
+        return println!("skipped: the controls of power cuts, {why}");
+    }
+    let plan = plan(Disk::PowerCut, 1);
+    for synchronous in ["NORMAL", "OFF"] {
+        let lost = lost_without_flushes(&plan, synchronous).expect("the round runs to its end");
+        assert!(lost > 0, "{synchronous}: nothing was lost, so a round would not notice either");
+    }
+    let lost = lost_without_flushes(&plan, "FULL").expect("the round runs to its end");
+    assert_eq!(lost, 0, "the same with the flushes");
 }

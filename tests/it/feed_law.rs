@@ -246,6 +246,9 @@ fn check_guards(city: Arc<pantau::city::City>, sight: &Sight, before: &[Step], a
     let then = history.map().clone();
     after.iter().for_each(|step| history.step(step));
     let now = history.map();
+    if !now.reaches_back_to(then.seq()) {
+        return; // Where a place was erased, everybody gets a snapshot.
+    }
     let layers =
         [&["incidents"][..], &["hotspots"], &["stats"]].map(|keys| Layers::from_keys(keys.iter().copied()));
     for (bbox, filter) in boxes(&history).iter().zip(filters(&history).iter().cycle().skip(before.len())) {

@@ -93,11 +93,35 @@ fn filters(city: &City) -> Vec<Filter> {
     ]
 }
 
+/// Compares the figures with every incident looked at.
+fn check_stats(map: &LiveMap, filter: &Filter, projection: Projection) {
+    let of_any_status = filter.of_any_status();
+    let list = |filter: &Filter| {
+        map.incidents(projection, filter, &Where::default(), Sort::OldestFirst, None, usize::MAX - 1)
+            .incidents
+    };
+    let (matched, all) = (list(filter), list(&of_any_status));
+    let stats = map.stats(projection, filter);
+    let began = map.city().day_start(map.now());
+    let opened = all.iter().filter(|i| i.opened_at >= began).count();
+    let resolved = all.iter().filter(|i| i.resolved_at().is_some_and(|at| at >= began)).count();
+    assert_eq!(stats.matched.total.count as usize, matched.len());
+    assert_eq!(
+        (stats.opened_today as usize, stats.resolved_today as usize),
+        (opened, resolved),
+        "{filter:?}"
+    );
+    for (status, count) in Status::ALL.iter().zip(stats.by_status) {
+        assert_eq!(all.iter().filter(|i| i.status == *status).count(), count as usize, "{filter:?}");
+    }
+}
+
 fn check_all(history: &History) {
     for projection in [Projection::Staff, Projection::Public] {
         for mut filter in filters(history.map().city()) {
             history.search().look_up(&mut filter, projection, history.map()).unwrap();
             check_cells(history.map(), &filter, projection);
+            check_stats(history.map(), &filter, projection);
         }
     }
 }

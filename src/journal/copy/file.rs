@@ -7,7 +7,8 @@ use rusqlite::{Connection, OptionalExtension, ToSql, params_from_iter};
 
 use super::table::{Cell, Table};
 use super::{FolderMode, Journal, JournalError, Side};
-use crate::journal::sqlite::{connect, is_journal, scratch};
+use crate::city::City;
+use crate::journal::sqlite::{connect, fill_sums, is_journal, scratch};
 
 pub(super) struct FileSide {
     conn: Connection,
@@ -159,6 +160,13 @@ impl Side for FileSide {
         let mut statement = self.conn.prepare(&sql)?;
         let mut rows = statement.query([])?;
         rows.next()?.map(|row| cells(row, table.key)).transpose()
+    }
+
+    /// Rows of a database have no sums; here they get them.
+    fn finish(&mut self, _: &City) -> Result<(), JournalError> {
+        let tx = self.conn.transaction()?;
+        fill_sums(&tx)?;
+        Ok(tx.commit()?)
     }
 
     fn clear(&mut self, table: &Table) -> Result<(), JournalError> {

@@ -95,7 +95,7 @@ pub fn migrate(
     }
     let target = Held::open(to, city.clone(), mode, true)?;
     if let Place::Database(url) = from
-        && server::somebody_waits(url)?
+        && server::waiting(url)? > 0
     {
         return Err(JournalError::Folder(format!(
             "reports that were handed in wait in {from}; start the server on it once, so that they get into the journal"
@@ -107,6 +107,11 @@ pub fn migrate(
     target.finish(&city)?;
     target.set_meta(UNFINISHED, None)?;
     Ok(copied)
+}
+
+/// How many reports wait in a database for the writer, which the journal does not know of.
+pub(super) fn waiting_in(url: &StoreUrl) -> Result<u64, JournalError> {
+    server::waiting(url)
 }
 
 /// Checks the journal in a database as [`super::verify`] checks a folder: by a copy of it in a file that

@@ -26,10 +26,11 @@ pub(super) fn mode(url: &StoreUrl) -> Result<FolderMode, JournalError> {
     Ok(FolderMode::of_key(side.meta("mode")?.as_deref()))
 }
 
-/// Whether reports wait for the writer, which the journal does not know of.
-pub(super) fn somebody_waits(url: &StoreUrl) -> Result<bool, JournalError> {
+/// How many reports wait for the writer, which the journal does not know of.
+pub(super) fn waiting(url: &StoreUrl) -> Result<u64, JournalError> {
     let link = Link::connect(&Driver::start()?, url)?;
-    Ok(link.first("SELECT 1 FROM handed_in WHERE body IS NOT NULL LIMIT 1", &[])?.is_some())
+    let row = link.first("SELECT count(*) FROM handed_in WHERE body IS NOT NULL", &[])?;
+    row.map_or(Ok(0), |row| postgis::get::<i64>(&row, 0).map(i64::unsigned_abs))
 }
 
 impl ServerSide {

@@ -48,7 +48,7 @@ pub(super) const ENTRY: Table = Table {
 };
 
 /// All other tables, in an order that may be cut anywhere.
-pub(super) const STATE: [Table; 12] = [
+pub(super) const STATE: [Table; 13] = [
     Table {
         name: "report",
         key: 1,
@@ -105,6 +105,11 @@ pub(super) const STATE: [Table; 12] = [
             ("salt", Bytes),
             ("private", Text),
         ],
+    },
+    Table {
+        name: "erased",
+        key: 1,
+        columns: &[("part", Int), ("seq", Int), ("incident_no", Int), ("digest", Bytes)],
     },
     Table { name: "import_source", key: 1, columns: &[("id", Int), ("name", Text)] },
     Table {

@@ -141,6 +141,12 @@ fn a_history_moves_into_the_database_and_back_and_is_the_same() {
     let found = verify(back, &mut |_, _| {}).unwrap();
     assert_eq!((found.faults, found.head_hash), (vec![], copied.head_hash));
     assert_eq!(Places::open(&places.back).head(), head);
+    // A row of a hotspot that the disk changes there is noticed, though the database knows no sums.
+    let conn = rusqlite::Connection::open(back.join("pantau.db")).unwrap();
+    assert_eq!(conn.execute("UPDATE hotspot SET body = '{ }'", []).unwrap(), 1);
+    drop(conn);
+    let changed = verify(back, &mut |_, _| {}).unwrap().faults;
+    assert!(changed[0].message.contains("table hotspot are not as they were written"), "{changed:?}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use tokio_postgres::{Client, Error, Statement};
 
 use super::batch::{Asked, Batch};
 use super::columns::{Change, Incidents};
+use super::erase::Known;
 use super::link::Link;
 use super::session::{Session, Sql};
 use super::{PostgisJournal, area, derived};
@@ -42,6 +43,8 @@ pub(super) fn append(
     let mut batch = Batch::new(&city, &mut journal.encoder, session.head_hash, &sources);
     let asked = Asked::by(&commands, &sources);
     let decided = ask(session, &asked, &mut batch, patience)
+        .and_then(|()| Known::ask(&session.link, &commands))
+        .map(|known| batch.know_erasures(known))
         .and_then(|()| decide_all(&mut batch, &mut last, commands, now));
     let outcomes = match decided {
         Ok(outcomes) => outcomes,
@@ -57,6 +60,7 @@ pub(super) fn append(
         if batch.has_pack {
             changes.extend(area::changes(&city));
         }
+        changes.append(&mut batch.erasures);
         changes.extend(prunes.then(|| prune_idempotency(last.at)));
         let written = write(session, &city, &batch, &changes, patience);
         if let Err(error) = written {

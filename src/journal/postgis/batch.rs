@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use tokio_postgres::Row;
 
+use super::columns::Change;
+use super::erase::{self, Known};
 use super::rows::{bad_row, get, incident_row, number, seq, time};
 use crate::city::City;
 use crate::journal::codec::{Encoder, Hash, chain};
 use crate::journal::decide::{Accepted, Keyed, Store};
+use crate::journal::erase::{Held, HeldNote};
 use crate::journal::{IncidentRow, JournalError};
 use crate::model::{
     ActionFact, Command, Entry, Fact, ImportRow, IncidentNo, LngLat, Receipt, ReportFact, ReportNo, Seq,
@@ -42,7 +45,7 @@ impl Asked {
                     }
                 }
                 Command::Action(action) => asked.incidents.push(i64::from(action.incident.0)),
-                Command::Pack { .. } | Command::Tick => {}
+                Command::Erasure(_) | Command::Pack { .. } | Command::Tick => {}
             }
         }
         asked.incidents.sort_unstable();
@@ -71,6 +74,9 @@ pub(super) struct Batch<'b> {
     pub new_keys: BTreeMap<String, Keyed>,
     /// A city pack came into force.
     pub has_pack: bool,
+    erasable: Known,
+    /// What erasures change in the tables; after all else.
+    pub erasures: Vec<Change>,
 }
 
 #[derive(Default)]
@@ -80,6 +86,19 @@ pub(super) struct Entries {
     pub kind: Vec<&'static str>,
     pub body: Vec<String>,
     pub hash: Vec<Vec<u8>>,
+}
+
+impl Entries {
+    /// Chains an entry to the one before; its hash.
+    fn add(&mut self, before: &Hash, seq: Seq, at: TimeMs, kind: &'static str, body: &str) -> Hash {
+        let hash = chain(before, seq, at, body);
+        self.seq.push(seq.0.cast_signed());
+        self.at.push(at.0);
+        self.kind.push(kind);
+        self.body.push(body.to_owned());
+        self.hash.push(hash.to_vec());
+        hash
+    }
 }
 
 #[derive(Default)]
@@ -139,6 +158,8 @@ impl<'b> Batch<'b> {
             import_keys: Vec::new(),
             new_keys: BTreeMap::new(),
             has_pack: false,
+            erasable: Known::default(),
+            erasures: Vec::new(),
         }
     }
 
@@ -146,6 +167,10 @@ impl<'b> Batch<'b> {
         let row = incident_row(row, self.city)?;
         self.known.insert(row.no, row);
         Ok(())
+    }
+
+    pub fn know_erasures(&mut self, known: Known) {
+        self.erasable = known;
     }
 
     pub fn know_key(&mut self, row: &Row) -> Result<(), JournalError> {
@@ -273,25 +298,42 @@ impl Store for Batch<'_> {
         known.ok_or_else(|| bad_row("report", no.0, "a key points at it, but it is not there"))
     }
 
+    fn held(&mut self, no: ReportNo) -> Result<Option<Held>, JournalError> {
+        Ok(self.erasable.reports.get(&no).cloned())
+    }
+
+    fn held_note(&mut self, seq: Seq) -> Result<Option<HeldNote>, JournalError> {
+        Ok(self.erasable.notes.get(&seq).copied())
+    }
+
     fn write(&mut self, accepted: &Accepted) -> Result<(), JournalError> {
         let Entry { seq, at, ref fact } = accepted.entry;
+        if let Fact::Erasure(fact) = fact {
+            let encoded = self.encoder.encode_erasure(fact, &accepted.lefts)?;
+            self.head_hash = self.entries.add(&self.head_hash, seq, at, "erasure", &encoded.body);
+            self.erasures.extend(erase::changes(seq, fact, &encoded));
+            self.erasable.erase(fact, &accepted.lefts);
+            let is_erased =
+                |keyed: &&mut Keyed| fact.reports.iter().any(|erased| erased.report == keyed.report);
+            let keyed = self.keyed.values_mut().chain(self.new_keys.values_mut());
+            keyed.filter(is_erased).for_each(|keyed| keyed.body_digest = [0; 32]);
+            return Ok(());
+        }
         let encoded = self.encoder.encode(self.city, &accepted.entry, accepted.coarse_place)?;
-        let hash = chain(&self.head_hash, seq, at, encoded.body);
-        self.entries.seq.push(seq.0.cast_signed());
-        self.entries.at.push(at.0);
-        self.entries.kind.push(encoded.kind);
-        self.entries.body.push(encoded.body.to_owned());
-        self.entries.hash.push(hash.to_vec());
+        self.head_hash = self.entries.add(&self.head_hash, seq, at, encoded.kind, encoded.body);
         let private = owned(encoded.private);
-        self.head_hash = hash;
         match fact {
             Fact::Report(report) => {
+                self.erasable.add_report(seq, report, accepted.coarse_place);
                 self.report(seq, at, report, accepted.coarse_place, private);
                 self.keys(accepted, report.report, at);
             }
-            Fact::Action(action) => self.action(seq, action, private),
+            Fact::Action(action) => {
+                self.erasable.add_action(seq, action);
+                self.action(seq, action, private);
+            }
             Fact::Pack { .. } => self.has_pack = true,
-            Fact::Tick => {}
+            Fact::Erasure(_) | Fact::Tick => {}
         }
         if let Some(incident) = &accepted.incident {
             let opens = matches!(fact, Fact::Report(report) if report.opens.is_some());

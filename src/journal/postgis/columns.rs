@@ -198,6 +198,12 @@ impl Change {
         self.with(column, Type::BYTEA_ARRAY, rows)
     }
 
+    pub fn bytes_or_null(self, column: impl Iterator<Item = Option<Vec<u8>>>) -> Change {
+        let column: Vec<Option<Vec<u8>>> = column.collect();
+        let rows = column.len();
+        self.with(column, Type::BYTEA_ARRAY, rows)
+    }
+
     fn with(mut self, value: impl ToSql + Sync + 'static, kind: Type, rows: usize) -> Change {
         self.params.push((Box::new(value), kind));
         self.rows = rows;

@@ -14,6 +14,7 @@ mod area;
 mod batch;
 mod columns;
 mod derived;
+mod erase;
 mod hand_in;
 mod link;
 mod open;
@@ -25,9 +26,11 @@ mod standby;
 mod term;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod url;
 
 pub(super) use area::put as put_areas;
+pub use erase::vacuum_erased;
 pub(super) use link::{Driver, Link, Param};
 pub(super) use open::{coarsen, meta, prepare_tables};
 pub(super) use rows::get;

@@ -20,8 +20,9 @@ use crate::journal::{FolderMode, JournalError};
 use crate::model::{Secret, Seq, TimeMs};
 
 /// In order; never edited, only added to.
-const MIGRATIONS: [(&str, &str); 2] = [
+const MIGRATIONS: [(&str, &str); 3] = [
     ("0001_journal", include_str!("../../../migrations/postgis/0001_journal.sql")),
+    ("0002_erased", include_str!("../../../migrations/postgis/0002_erased.sql")),
     ("0003_accounts", include_str!("../../../migrations/postgis/0003_accounts.sql")),
 ];
 
@@ -178,7 +179,8 @@ fn lacks(key: &str) -> JournalError {
     JournalError::Corrupt(format!("the table meta has no sound {key}; restore a backup"))
 }
 
-/// Coarse places of what is sensitive, from the entries: only they and the private parts know them.
+/// Coarse places of what is sensitive, from the entries: only they and the private parts know them. Where
+/// the exact one was erased, the coarse one is all there is.
 pub(in crate::journal) fn coarsen(link: &Link) -> Result<(), JournalError> {
     // In JSON a quotation mark within a text is escaped, so the private part's member is found by its text.
     link.run(
@@ -186,6 +188,9 @@ pub(in crate::journal) fn coarsen(link: &Link) -> Result<(), JournalError> {
              coarse_lng_e7 = round(substring(e.body FROM '"place":\[([-+0-9.eE]+),')::numeric * 1e7)::integer,
              coarse_lat_e7 = round(substring(e.body FROM '"place":\[[-+0-9.eE]+,([-+0-9.eE]+)\]')::numeric * 1e7)::integer
            FROM entry e WHERE e.seq = r.seq AND r.private LIKE '%"place":[%';
+           UPDATE report r SET coarse_lng_e7 = r.lng_e7, coarse_lat_e7 = r.lat_e7
+           FROM entry e, jsonb_array_elements(e.body::jsonb -> 'erasure' -> 'reports') AS erased
+           WHERE e.kind = 'erasure' AND erased -> 'place' IS NOT NULL AND r.no = (erased ->> 'no')::bigint;
            UPDATE incident i SET coarse_lng_e7 = r.coarse_lng_e7, coarse_lat_e7 = r.coarse_lat_e7
            FROM report r WHERE r.seq = i.opened_seq AND r.coarse_lng_e7 IS NOT NULL"#,
     )

@@ -202,7 +202,8 @@ impl Reader for PostgisReader {
             "SELECT ",
             incident_columns!(),
             " FROM incident WHERE no IN (SELECT incident_no FROM report WHERE seq > $1 \
-             UNION SELECT incident_no FROM action WHERE seq > $1) ORDER BY no"
+             UNION SELECT incident_no FROM action WHERE seq > $1 \
+             UNION SELECT incident_no FROM erased WHERE seq > $1) ORDER BY no"
         );
         self.each_incident(sql, &[(&after.0.cast_signed(), Type::INT8)], each)
     }
@@ -306,6 +307,11 @@ impl Reader for PostgisReader {
 
     fn hotspots_at(&self, projection: Projection, seq: Seq) -> Result<Vec<HotspotStateRow>, JournalError> {
         self.with(|link| read_derived::hotspots_at(link, projection, seq))
+    }
+
+    fn last_erasure(&self) -> Result<Seq, JournalError> {
+        let sql = "SELECT coalesce(max(seq), 0) FROM entry WHERE kind = 'erasure'";
+        Ok(self.first(sql, &[], |row| seq(row, 0))?.unwrap_or(Seq(0)))
     }
 
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError> {

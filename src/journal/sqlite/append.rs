@@ -5,6 +5,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavi
 use std::sync::atomic::Ordering;
 
 use super::SqliteJournal;
+use super::erase;
 use super::import_keys::{ImportKeys, Staged};
 use super::open::WAL_PAGES;
 use super::read::{self, incident_columns};
@@ -13,6 +14,7 @@ use crate::city::City;
 use crate::health::Condition;
 use crate::journal::codec::{Encoder, Hash, chain};
 use crate::journal::decide::{Accepted, IDEMPOTENCY_MS, Keyed, Store, decide_all};
+use crate::journal::erase::{Held, HeldNote};
 use crate::journal::{
     DerivedUpdate, HotspotMemberRow, HotspotMembersUpdate, IncidentRow, JournalError, SurgeRow,
 };
@@ -348,8 +350,23 @@ impl Store for Batch<'_> {
         found.ok_or_else(|| super::bad_row("report", no.0, "a key points at it, but it is not there"))
     }
 
+    fn held(&mut self, no: ReportNo) -> Result<Option<Held>, JournalError> {
+        erase::held(self.conn, no)
+    }
+
+    fn held_note(&mut self, seq: Seq) -> Result<Option<HeldNote>, JournalError> {
+        erase::held_note(self.conn, seq)
+    }
+
     fn write(&mut self, accepted: &Accepted) -> Result<(), JournalError> {
         let Entry { seq, at, ref fact } = accepted.entry;
+        if let Fact::Erasure(fact) = fact {
+            let encoded = self.encoder.encode_erasure(fact, &accepted.lefts)?;
+            self.head_hash = chain(&self.head_hash, seq, at, &encoded.body);
+            let values = params![seq.0.cast_signed(), at.0, "erasure", encoded.body, self.head_hash];
+            self.insert_entry.execute(values)?;
+            return erase::write(self.conn, seq, fact, &encoded);
+        }
         let encoded = self.encoder.encode(self.city, &accepted.entry, accepted.coarse_place)?;
         let hash = chain(&self.head_hash, seq, at, encoded.body);
         self.insert_entry.execute(params![seq.0.cast_signed(), at.0, encoded.kind, encoded.body, hash])?;
@@ -360,7 +377,7 @@ impl Store for Batch<'_> {
                 self.insert_keys(accepted, report, at)?;
             }
             Fact::Action(action) => insert_action(self.conn, seq, action, encoded.private)?,
-            Fact::Pack { .. } | Fact::Tick => {}
+            Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => {}
         }
         accepted.incident.as_ref().map_or(Ok(()), |incident| self.put_incident(incident))
     }

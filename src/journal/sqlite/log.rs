@@ -1,7 +1,8 @@
 //! The log read as it is stored, beside the server: for backups.
 //!
 //! Another reader of the file, in this process or another: it neither waits for the writer nor holds
-//! it up. Nothing is understood but where the private part of an entry lies.
+//! it up. Nothing is understood but where the private part of an entry lies. Rows of hotspots that are not
+//! as they were written are an error: the chain could not tell it of the copy.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 use uuid::Uuid;
 
 use super::read::text;
-use super::{file_in, open};
+use super::{file_in, open, sums};
 use crate::journal::codec::{Body, CHAIN_START, Hash, PrivatePart};
 use crate::journal::{
     ChainHead, DerivedUpdate, FolderMode, HotspotMemberRow, HotspotMembersUpdate, HotspotStateRow,
@@ -88,6 +89,19 @@ impl Moment<'_> {
         }
         let sql = "SELECT hash FROM entry WHERE seq = ?1";
         Ok(self.tx.prepare_cached(sql)?.query_row([seq.0.cast_signed()], |row| row.get(0)).optional()?)
+    }
+
+    /// The entries of whose private parts an erasure after `after` took something, by seq, each with the
+    /// newest that did.
+    pub fn erased(&self, after: Seq) -> Result<Vec<(Seq, Seq)>, JournalError> {
+        let mut statement =
+            self.tx.prepare_cached("SELECT part, seq FROM erased WHERE seq > ?1 ORDER BY part")?;
+        let mut rows = statement.query([after.0.cast_signed()])?;
+        let mut parts = Vec::new();
+        while let Some(row) = rows.next()? {
+            parts.push((super::read::seq(row, 0)?, super::read::seq(row, 1)?));
+        }
+        Ok(parts)
     }
 
     /// The tick that the derived tables stand at.
@@ -207,11 +221,14 @@ impl Moment<'_> {
         let mut update = DerivedUpdate { as_of_seq: until, ..DerivedUpdate::default() };
         self.hotspots(&mut update, after, until)?;
         let range = [after.0.cast_signed(), until.0.cast_signed()];
-        let sql = "SELECT projection, seq, at, id, kind, body FROM hotspot_event \
-                   WHERE seq > ?1 AND seq <= ?2 ORDER BY seq, projection, id, kind";
-        let mut statement = self.tx.prepare_cached(sql)?;
+        let mut statement = self.tx.prepare_cached(&format!(
+            "SELECT projection, seq, at, id, kind, body, {} FROM hotspot_event e \
+             WHERE seq > ?1 AND seq <= ?2 ORDER BY seq, projection, id, kind",
+            sums::HOTSPOT_EVENT.is_sound("e"),
+        ))?;
         let mut rows = statement.query(range)?;
         while let Some(row) = rows.next()? {
+            sums::HOTSPOT_EVENT.check(row, 6)?;
             update.events.push(super::read::event_row(row)?);
         }
         // An older surge may have gone on since: it is told again, with its newest day.
@@ -220,14 +237,17 @@ impl Moment<'_> {
             .prepare_cached("SELECT at FROM entry WHERE seq = ?1")?
             .query_row([range[0]], |row| row.get(0))
             .optional()?;
-        let sql = "SELECT projection, seq, n, at, category, area, until_day, body FROM surge \
-                   WHERE seq <= ?2 AND (seq > ?1 OR until_day >= date(?3 / 1000, 'unixepoch', ?4)) \
-                   ORDER BY seq, projection, n";
-        let mut statement = self.tx.prepare_cached(sql)?;
+        let mut statement = self.tx.prepare_cached(&format!(
+            "SELECT projection, seq, n, at, category, area, until_day, body, {} FROM surge s \
+             WHERE seq <= ?2 AND (seq > ?1 OR until_day >= date(?3 / 1000, 'unixepoch', ?4)) \
+             ORDER BY seq, projection, n",
+            sums::SURGE.is_sound("s"),
+        ))?;
         let days_before = format!("-{SURGE_DAYS} days");
         let mut rows =
             statement.query(rusqlite::params![range[0], range[1], since.unwrap_or(0), days_before])?;
         while let Some(row) = rows.next()? {
+            sums::SURGE.check(row, 8)?;
             update.surges.push(super::read::surge_row(row)?);
         }
         Ok(update)
@@ -237,23 +257,29 @@ impl Moment<'_> {
     fn hotspots(&self, update: &mut DerivedUpdate, after: Seq, until: Seq) -> Result<(), JournalError> {
         let range = [after.0.cast_signed(), until.0.cast_signed()];
         // To end changes a hotspot last, and not the seq of what a reader saw change.
-        let sql = "SELECT projection, id, category, changed_seq, ended_seq, body FROM hotspot \
-                   WHERE ended_seq > ?1 OR (ended_seq IS NULL AND changed_seq > ?1) ORDER BY projection, id";
-        let mut of_hotspot = self.tx.prepare_cached(sql)?;
-        let mut states = self.tx.prepare_cached(
-            "SELECT changed_seq, body FROM hotspot_state \
+        let mut of_hotspot = self.tx.prepare_cached(&format!(
+            "SELECT projection, id, category, changed_seq, ended_seq, body, {} FROM hotspot h \
+             WHERE ended_seq > ?1 OR (ended_seq IS NULL AND changed_seq > ?1) ORDER BY projection, id",
+            sums::HOTSPOT.is_sound("h"),
+        ))?;
+        let mut states = self.tx.prepare_cached(&format!(
+            "SELECT changed_seq, body, {} FROM hotspot_state s \
              WHERE projection = ?1 AND id = ?2 AND changed_seq > ?3 AND changed_seq <= ?4 ORDER BY changed_seq",
-        )?;
-        let mut members = self.tx.prepare_cached(
-            "SELECT seq, report_no, received_at, core, repeats, rejections FROM hotspot_member \
+            sums::HOTSPOT_STATE.is_sound("s"),
+        ))?;
+        let mut members = self.tx.prepare_cached(&format!(
+            "SELECT seq, report_no, received_at, core, repeats, rejections, {} FROM hotspot_member m \
              WHERE projection = ?1 AND id = ?2 ORDER BY seq",
-        )?;
+            sums::HOTSPOT_MEMBER.is_sound("m"),
+        ))?;
         let mut rows = of_hotspot.query([range[0]])?;
         while let Some(row) = rows.next()? {
+            sums::HOTSPOT.check(row, 6)?;
             let hotspot = super::read::hotspot_row(row)?;
             let key = hotspot.projection.key();
             let mut states = states.query(rusqlite::params![key, hotspot.id, range[0], range[1]])?;
             while let Some(row) = states.next()? {
+                sums::HOTSPOT_STATE.check(row, 2)?;
                 update.states.push(HotspotStateRow {
                     projection: hotspot.projection,
                     id: hotspot.id.clone(),
@@ -265,9 +291,10 @@ impl Moment<'_> {
             if hotspot.ended_seq.unwrap_or(hotspot.changed_seq) > until {
                 continue;
             }
-            let came = members.query_map(rusqlite::params![key, hotspot.id], |row| {
-                Ok(HotspotMemberRow {
-                    seq: Seq(row.get::<_, i64>(0)?.cast_unsigned()),
+            let came = members.query_and_then(rusqlite::params![key, hotspot.id], |row| {
+                sums::HOTSPOT_MEMBER.check(row, 6)?;
+                Ok::<_, JournalError>(HotspotMemberRow {
+                    seq: super::read::seq(row, 0)?,
                     report: ReportNo(row.get(1)?),
                     received_at: TimeMs(row.get(2)?),
                     core: row.get(3)?,

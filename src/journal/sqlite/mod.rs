@@ -12,10 +12,12 @@
 
 mod append;
 mod checkpoint;
+mod erase;
 mod import_keys;
 mod log;
 mod mark;
 mod open;
+mod proven;
 mod read;
 mod reserve;
 mod restore;
@@ -29,6 +31,7 @@ pub use log::{LogReader, Moment};
 pub use open::FolderMode;
 pub(super) use open::{connect, scratch};
 pub use restore::Restoring;
+pub(super) use sums::fill as fill_sums;
 pub use verify::{VerifyFault, VerifyReport, verify, verify_against};
 
 use std::path::{Path, PathBuf};
@@ -110,6 +113,15 @@ impl SqliteJournal {
         self.reserve.release()
     }
 
+    /// Breaks the promise, for the controls of the tests that prove it: `OFF` or `NORMAL` for `synchronous`.
+    ///
+    /// # Errors
+    /// Where the store refuses.
+    #[doc(hidden)]
+    pub fn weaken(&mut self, synchronous: &str) -> Result<(), JournalError> {
+        Ok(self.conn.pragma_update(None, "synchronous", synchronous)?)
+    }
+
     fn say_full(&self) {
         let advice = "the disk is full: reports are refused until there is room; reading goes on. \
                       Make room, nothing needs to be restarted";
@@ -151,6 +163,10 @@ impl Journal for SqliteJournal {
         append::seal(self)
     }
 
+    fn wipe(&mut self) -> Result<bool, JournalError> {
+        erase::wipe(self)
+    }
+
     fn try_again(&mut self) {
         if self.health.stands(Condition::DiskFull) && self.reserve.has_room() {
             self.health.clear(Condition::DiskFull);
@@ -158,8 +174,13 @@ impl Journal for SqliteJournal {
     }
 }
 
+/// A reader of the journal in a folder, beside whoever writes it.
+pub(super) fn folder_reader(dir: &Path, city: Arc<City>) -> Arc<dyn Reader> {
+    Arc::new(SqliteReader::new(file_in(dir), city))
+}
+
 /// Whether there is a journal in the folder.
-pub(super) fn is_journal(dir: &Path) -> bool {
+pub fn is_journal(dir: &Path) -> bool {
     file_in(dir).is_file()
 }
 

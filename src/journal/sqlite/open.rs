@@ -56,14 +56,18 @@ impl FolderMode {
 }
 
 /// In order; never edited, only added to.
-pub(super) const MIGRATIONS: [(&str, &str); 6] = [
+pub(super) const MIGRATIONS: [(&str, &str); 7] = [
     ("0001_journal", include_str!("../../../migrations/sqlite/0001_journal.sql")),
     ("0002_report_places", include_str!("../../../migrations/sqlite/0002_report_places.sql")),
     ("0003_hotspot_states", include_str!("../../../migrations/sqlite/0003_hotspot_states.sql")),
     ("0004_hotspot_members", include_str!("../../../migrations/sqlite/0004_hotspot_members.sql")),
     ("0005_surges", include_str!("../../../migrations/sqlite/0005_surges.sql")),
     ("0006_checkpoints", include_str!("../../../migrations/sqlite/0006_checkpoints.sql")),
+    ("0007_erased", include_str!("../../../migrations/sqlite/0007_erased.sql")),
 ];
+
+/// Rows from before it get their sums with it.
+const SUMS_SINCE: &str = "0006_checkpoints";
 
 /// "PNTU", so that `file` and others know whose database it is.
 pub(super) const APPLICATION_ID: i32 = 0x504E_5455;
@@ -75,7 +79,7 @@ pub(super) const WAL_PAGES: u32 = 4_096;
 const WAL_BYTES_MAX: u32 = 32 << 20;
 /// Page cache of the write connection: holds the hot part of the import index.
 const CACHE_KIB: u32 = 65_536;
-const BUSY: Duration = Duration::from_secs(10);
+pub(super) const BUSY: Duration = Duration::from_secs(10);
 
 pub(super) fn open(
     dir: &Path,
@@ -335,6 +339,9 @@ pub(super) fn migrate(conn: &mut Connection) -> Result<(), JournalError> {
             None => {}
         }
         tx.execute_batch(sql)?;
+        if name == SUMS_SINCE {
+            sums::fill(&tx)?;
+        }
         tx.execute("INSERT INTO migration (name, sha256) VALUES (?1, ?2)", [name, &digest])?;
         tx.commit()?;
     }

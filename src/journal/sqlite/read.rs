@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::proven::{self, entries, entry_columns};
 use super::{bad_row, open, sums};
 use crate::city::City;
-use crate::journal::codec::{self, Body, PrivatePart};
+use crate::journal::codec;
 use crate::journal::keys::Keys;
 use crate::journal::{
     Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, HotspotEventRow, HotspotMemberRow, HotspotMembers, HotspotRow,
@@ -124,8 +125,11 @@ impl Reader for SqliteReader {
                 }
                 changed.insert(row.get::<_, u32>(1)?);
             }
-            let mut actions = conn.prepare_cached("SELECT incident_no FROM action WHERE seq > ?1")?;
-            for no in actions.query_map([after.0.cast_signed()], |row| row.get(0))? {
+            let mut others = conn.prepare_cached(
+                "SELECT incident_no FROM action WHERE seq > ?1 \
+                 UNION ALL SELECT incident_no FROM erased WHERE seq > ?1",
+            )?;
+            for no in others.query_map([after.0.cast_signed()], |row| row.get(0))? {
                 changed.insert(no?);
             }
             let sql = concat!("SELECT ", incident_columns!(), " FROM incident WHERE no = ?1");
@@ -171,8 +175,11 @@ impl Reader for SqliteReader {
         self.with(|conn| {
             let mut statement = conn.prepare_cached(sql)?;
             let mut rows = statement.query([occurred_after.0])?;
+            let mut before = None;
             while let Some(row) = rows.next()? {
-                each(report_row(row, &*self.city)?);
+                let report = report_row(row, &*self.city)?;
+                in_order("report", before.replace(report.no.0), report.no.0)?;
+                each(report);
             }
             Ok(())
         })
@@ -222,7 +229,8 @@ impl Reader for SqliteReader {
         let after = i64::try_from(after.0).unwrap_or(i64::MAX);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.with(|conn| {
-            let sql = "SELECT seq, at, body FROM entry WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+            let sql =
+                concat!("SELECT ", entry_columns!(), " FROM entry WHERE seq > ?1 ORDER BY seq LIMIT ?2");
             entries(conn, sql, [after, limit], &self.city)
         })
     }
@@ -232,7 +240,8 @@ impl Reader for SqliteReader {
             let sql = concat!("SELECT ", report_columns!(), " FROM report WHERE no = ?1");
             let mut statement = conn.prepare_cached(sql)?;
             let mut rows = statement.query([no.0])?;
-            rows.next()?.map(|row| report_row(row, &*self.city)).transpose()
+            let row = rows.next()?.map(|row| report_row(row, &*self.city)).transpose()?;
+            row.map(|row| proven::report(conn, row, &self.city)).transpose()
         })
     }
 
@@ -247,9 +256,12 @@ impl Reader for SqliteReader {
 
     fn incident_log(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
         self.with(|conn| {
-            let sql = "SELECT seq, at, body FROM entry WHERE seq IN \
-                       (SELECT seq FROM report WHERE incident_no = ?1 \
-                        UNION ALL SELECT seq FROM action WHERE incident_no = ?1) ORDER BY seq";
+            let sql = concat!(
+                "SELECT ",
+                entry_columns!(),
+                " FROM entry WHERE seq IN (SELECT seq FROM report WHERE incident_no = ?1 \
+                 UNION ALL SELECT seq FROM action WHERE incident_no = ?1) ORDER BY seq"
+            );
             entries(conn, sql, [i64::from(no.0)], &self.city)
         })
     }
@@ -295,9 +307,18 @@ impl Reader for SqliteReader {
         })
     }
 
+    fn last_erasure(&self) -> Result<Seq, JournalError> {
+        let sql = "SELECT coalesce(max(seq), 0) FROM entry WHERE kind = 'erasure'";
+        self.with(|conn| Ok(Seq(conn.query_row(sql, [], |row| row.get::<_, i64>(0))?.cast_unsigned())))
+    }
+
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError> {
         self.with(|conn| {
-            let sql = "SELECT seq, at, body FROM entry WHERE kind = 'pack' ORDER BY seq DESC LIMIT 1";
+            let sql = concat!(
+                "SELECT ",
+                entry_columns!(),
+                " FROM entry WHERE kind = 'pack' ORDER BY seq DESC LIMIT 1"
+            );
             let newest = entries(conn, sql, [], &self.city)?;
             Ok(newest.iter().find_map(|entry| match entry.fact {
                 Fact::Pack { hash, .. } => Some(hash),
@@ -332,39 +353,21 @@ fn each_incident(
 ) -> Result<(), JournalError> {
     let mut statement = conn.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
+    let mut before = None;
     while let Some(row) = rows.next()? {
-        each(incident_row(row, city)?);
+        let incident = incident_row(row, city)?;
+        in_order("incident", before.replace(incident.no.0), incident.no.0)?;
+        each(incident);
     }
     Ok(())
 }
 
-fn entries(
-    conn: &Connection,
-    sql: &str,
-    params: impl rusqlite::Params,
-    city: &City,
-) -> Result<Vec<Entry>, JournalError> {
-    let mut statement = conn.prepare_cached(sql)?;
-    let mut of_report = conn.prepare_cached("SELECT private FROM report WHERE no = ?1")?;
-    let mut of_action = conn.prepare_cached("SELECT private FROM action WHERE seq = ?1")?;
-    let mut rows = statement.query(params)?;
-    let mut entries = Vec::new();
-    while let Some(row) = rows.next()? {
-        let (seq, at) = (seq(row, 0)?, TimeMs(row.get(1)?));
-        let body = Body::parse(seq, text(row, 2)?)?;
-        let private: Option<String> = match body.private_part() {
-            Some(PrivatePart::Report(no)) => {
-                of_report.query_row([no.0], |row| row.get(0)).optional()?.flatten()
-            }
-            Some(PrivatePart::Action) => {
-                of_action.query_row([seq.0.cast_signed()], |row| row.get(0)).optional()?.flatten()
-            }
-            None => None,
-        };
-        let fact: Fact = body.into_fact(city, private.as_deref())?;
-        entries.push(Entry { seq, at, fact });
+/// SQLite believes that its pages are sorted; a bit that the disk changed in a key is noticed here.
+fn in_order(table: &str, before: Option<u32>, no: u32) -> Result<(), JournalError> {
+    match before {
+        Some(before) if before >= no => Err(bad_row(table, no, format!("it stands after row {before}"))),
+        _ => Ok(()),
     }
-    Ok(entries)
 }
 
 fn hotspots_as_of(conn: &Connection) -> Result<Seq, JournalError> {

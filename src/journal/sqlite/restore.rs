@@ -16,7 +16,7 @@ use super::append::update_derived;
 use super::read::{self, incident_columns};
 use super::sums;
 use super::verify::{VerifyReport, verify_file};
-use super::{file_in, open};
+use super::{erase, file_in, open};
 use crate::journal::codec::Body;
 use crate::journal::keys::Interner;
 use crate::journal::{
@@ -97,6 +97,9 @@ impl Restoring {
             .prepare_cached("INSERT INTO entry (seq, at, kind, body, hash) VALUES (?1, ?2, ?3, ?4, ?5)")?
             .execute(params![seq.0.cast_signed(), at.0, kind, entry.body, entry.hash])
             .map_err(|e| refused(seq, e))?;
+        for part in body.erased_parts()? {
+            erase::put(&self.conn, seq, &part)?;
+        }
         match body.into_fact(&self.keys, json)? {
             Fact::Report(report) => self.report(entry, &report),
             Fact::Action(action) => {
@@ -118,7 +121,7 @@ impl Restoring {
                 fold::act(&mut incident, seq, at, &action);
                 self.put_incident(&incident)
             }
-            Fact::Pack { .. } | Fact::Tick => Ok(()),
+            Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => Ok(()),
         }
     }
 

@@ -63,6 +63,15 @@ impl Summed {
     }
 }
 
+/// Gives rows that have no sum the one of what they hold now: those of before sums, or from a database.
+pub(in crate::journal) fn fill(conn: &Connection) -> Result<(), JournalError> {
+    for Summed { table, columns } in ALL {
+        let sql = format!("UPDATE {table} SET sum = row_sum({columns}) WHERE sum IS NULL");
+        conn.execute(&sql, [])?;
+    }
+    Ok(())
+}
+
 /// Teaches a connection `row_sum`: the CRC-32 of values with their types and lengths.
 pub(super) fn teach(conn: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;

@@ -508,6 +508,29 @@ fn a_bit_of_the_secret_that_the_disk_changed_does_not_pass() {
     assert!(refused(&dir, testing::city(), FolderMode::Live).contains("city, mode or secret"));
 }
 
+#[test]
+fn rows_from_before_there_were_sums_get_theirs_when_the_folder_is_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let conn = raw(&dir);
+    conn.execute_batch(
+        "CREATE TABLE migration (name TEXT NOT NULL PRIMARY KEY, sha256 TEXT NOT NULL) STRICT",
+    )
+    .unwrap();
+    for (name, sql) in &super::open::MIGRATIONS[..5] {
+        use sha2::{Digest, Sha256};
+        conn.execute_batch(sql).unwrap();
+        let digest = crate::journal::codec::hex(&Sha256::digest(sql).into());
+        conn.execute("INSERT INTO migration VALUES (?1, ?2)", [*name, &digest]).unwrap();
+    }
+    let row = "INSERT INTO hotspot VALUES ('staff', '7-0', 'garbage', 1, NULL, '{}')";
+    conn.execute(row, []).unwrap();
+    drop(conn);
+    some_history(&dir);
+    assert_eq!(verified(&dir).faults, []);
+    raw(&dir).execute("UPDATE hotspot SET body = '{ }' WHERE id = '7-0'", []).unwrap();
+    assert!(verified(&dir).faults[0].message.contains("not as they were written"));
+}
+
 /// Each migration is broken off after each of its statements, as a power cut leaves it: the next open heals it.
 #[test]
 fn a_migration_that_is_cut_at_any_statement_heals_at_the_next_open() {

@@ -237,6 +237,22 @@ impl HotspotEngine {
         }
     }
 
+    /// Puts a report that is young enough to matter to another place of its area.
+    pub fn move_report(&mut self, incident: IncidentNo, seq: Seq, place: LngLat) {
+        let Some(known) = self.incidents.get_mut(&incident) else { return };
+        let standing = known.standing;
+        let Some(report) = known.reports.iter_mut().find(|report| report.seq == seq) else { return };
+        let before = *report;
+        if before.place == place {
+            return;
+        }
+        report.place = place;
+        if standing.counts {
+            self.count(&before, false);
+            self.count(&HotspotReport { place, ..before }, true);
+        }
+    }
+
     fn count(&mut self, report: &HotspotReport, counts: bool) {
         let rejections = self.rejections.get(&(report.drill, report.sender)).copied().unwrap_or(0);
         let doubts = Doubts { rejections: capped(rejections), ..Doubts::NONE };

@@ -84,6 +84,7 @@ pub fn city(eps_m: f64, min_reports: f64, min_reporters: usize) -> Arc<City> {
         hotspot: hotspot(hours),
     };
     Arc::new(City {
+        retention: Default::default(),
         key: "test".to_owned(),
         name: text("Test"),
         code_prefix: "TST".to_owned(),

@@ -10,18 +10,21 @@
 //! clone still holds them. So readers keep whole moments and never meet the writer.
 //! A change touches one node a level, `O(DEPTH_MAX)`; a query by key reads one node a cell.
 
+mod leaf;
 mod newest;
 mod sheets;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 pub use sheets::Cells;
 
+use leaf::Leaf;
 use sheets::Sheets;
 
 use super::cell_range::CellRange;
 use super::keys::{Key, USUAL};
-use super::member::{AreaBits, DEPTH_MAX, Member, curve};
+use super::member::{AreaBits, DEPTH_MAX, Member};
 use super::tally::{Summary, Tally};
 use crate::model::{Cell, IncidentNo, LEVEL_MAX, LngLat, TimeMs};
 
@@ -49,7 +52,7 @@ impl At {
 
 #[derive(Debug, Clone)]
 enum Node {
-    Leaf(Vec<Member>),
+    Leaf(Leaf),
     Branch(Branch),
 }
 
@@ -82,7 +85,7 @@ pub struct Pyramid {
 
 impl Default for Pyramid {
     fn default() -> Pyramid {
-        Pyramid::of(Node::Leaf(Vec::new()))
+        Pyramid::of(Node::Leaf(Leaf::default()))
     }
 }
 
@@ -154,7 +157,7 @@ impl Pyramid {
         let mut node = &self.root;
         for level in 0..cell.level {
             match &**node {
-                Node::Leaf(members) => return summarise_members(members_in(members, cell), matcher),
+                Node::Leaf(leaf) => return summarise_within(leaf, leaf.range_of(cell), matcher),
                 Node::Branch(branch) => match &branch.children[cell.ancestor(level + 1).quarter()] {
                     Some(child) => node = child,
                     None => return Summary::default(),
@@ -215,7 +218,7 @@ impl Pyramid {
 impl Node {
     fn count(&self) -> u32 {
         match self {
-            Node::Leaf(members) => members.len() as u32,
+            Node::Leaf(leaf) => leaf.len() as u32,
             Node::Branch(branch) => branch.count,
         }
     }
@@ -224,7 +227,7 @@ impl Node {
 impl Branch {
     fn add(&mut self, member: &Member) {
         self.areas.add(member.area());
-        self.add_group(&Group { key: member.key, tally: Tally::of(member), opened_by: member.opened_at() });
+        self.add_group(&Group { key: member.key, tally: Tally::of(member), opened_by: member.opened_at });
     }
 
     fn add_group(&mut self, added: &Group) {
@@ -298,13 +301,13 @@ impl Branch {
 /// A node at `depth` over members in their order.
 fn build(members: &[Member], depth: u8) -> Node {
     if members.len() <= LEAF_MAX {
-        return Node::Leaf(members.to_vec());
+        return Node::Leaf(Leaf::of(members));
     }
     let mut branch = Branch::default();
     for same_quarter in members.chunk_by(|a, b| a.quarter(depth) == b.quarter(depth)) {
         let child = build(same_quarter, depth + 1);
         match &child {
-            Node::Leaf(members) => members.iter().for_each(|member| branch.add(member)),
+            Node::Leaf(_) => same_quarter.iter().for_each(|member| branch.add(member)),
             Node::Branch(child) => {
                 branch.areas.add_all(child.areas);
                 child.groups.iter().for_each(|group| branch.add_group(group));
@@ -321,14 +324,13 @@ fn insert(node: &mut Node, depth: u8, member: Member) {
         Node::Branch(branch) => {
             branch.add(&member);
             let child = branch.children[member.quarter(depth)]
-                .get_or_insert_with(|| Arc::new(Node::Leaf(Vec::new())));
+                .get_or_insert_with(|| Arc::new(Node::Leaf(Leaf::default())));
             insert(Arc::make_mut(child), depth + 1, member);
         }
-        Node::Leaf(members) => {
-            let order = member.order();
-            members.insert(members.partition_point(|m| m.order() < order), member);
-            if members.len() > LEAF_MAX && depth < DEPTH_MAX {
-                *node = build(members, depth);
+        Node::Leaf(leaf) => {
+            leaf.insert(&member);
+            if leaf.len() > LEAF_MAX && depth < DEPTH_MAX {
+                *node = build(&leaf.iter().collect::<Vec<_>>(), depth);
             }
         }
     }
@@ -336,10 +338,7 @@ fn insert(node: &mut Node, depth: u8, member: Member) {
 
 fn remove(node: &mut Node, depth: u8, member: &Member) {
     match node {
-        Node::Leaf(members) => {
-            let at = position(members, member);
-            members.remove(at);
-        }
+        Node::Leaf(leaf) => leaf.remove(member),
         Node::Branch(branch) => {
             branch.subtract(member);
             let slot = &mut branch.children[member.quarter(depth)];
@@ -351,7 +350,7 @@ fn remove(node: &mut Node, depth: u8, member: &Member) {
             if branch.count < BRANCH_MIN {
                 let mut members = Vec::with_capacity(branch.count as usize);
                 collect(node, &mut members);
-                *node = Node::Leaf(members);
+                *node = Node::Leaf(Leaf::of(&members));
             }
         }
     }
@@ -359,10 +358,7 @@ fn remove(node: &mut Node, depth: u8, member: &Member) {
 
 fn replace(node: &mut Node, depth: u8, before: &Member, member: Member) {
     match node {
-        Node::Leaf(members) => {
-            let at = position(members, before);
-            members[at] = member;
-        }
+        Node::Leaf(leaf) => leaf.replace(before, &member),
         Node::Branch(branch) => {
             branch.subtract(before);
             branch.add(&member);
@@ -372,21 +368,16 @@ fn replace(node: &mut Node, depth: u8, before: &Member, member: Member) {
     }
 }
 
-fn position(members: &[Member], member: &Member) -> usize {
-    let at = members.binary_search_by_key(&member.order(), Member::order);
-    at.ok().filter(|at| members[*at] == *member).expect("the member is where its place says")
-}
-
 fn collect(node: &Node, into: &mut Vec<Member>) {
     match node {
-        Node::Leaf(members) => into.extend_from_slice(members),
+        Node::Leaf(leaf) => into.extend(leaf.iter()),
         Node::Branch(branch) => branch.children.iter().flatten().for_each(|child| collect(child, into)),
     }
 }
 
 fn summarise(node: &Node, cell: Cell, matcher: &impl Matcher) -> Summary {
     let mut sum = match node {
-        Node::Leaf(members) => return summarise_members(members, matcher),
+        Node::Leaf(leaf) => return summarise_within(leaf, 0..leaf.len(), matcher),
         Node::Branch(branch) => match matcher.usual() {
             Some(usual) => branch.usual[usual].clone(),
             None if matcher.is_by_key() => {
@@ -410,16 +401,8 @@ fn summarise(node: &Node, cell: Cell, matcher: &impl Matcher) -> Summary {
     sum
 }
 
-/// Of the members of a leaf, those in a cell that is not above the leaf's own.
-fn members_in(members: &[Member], cell: Cell) -> &[Member] {
-    let code = curve(cell.x, cell.y);
-    let from = members.partition_point(|m| m.code_at(cell.level) < code);
-    let len = members[from..].partition_point(|m| m.code_at(cell.level) == code);
-    &members[from..from + len]
-}
-
-fn summarise_members(members: &[Member], matcher: &impl Matcher) -> Summary {
-    Summary::of(members.iter().filter(|m| matcher.key(m.key) && matcher.member(m)))
+fn summarise_within(leaf: &Leaf, range: Range<usize>, matcher: &impl Matcher) -> Summary {
+    Summary::of(leaf.matching_within(range, matcher))
 }
 
 fn first(node: &Node, cell: Cell, matcher: &impl Matcher) -> Option<IncidentNo> {
@@ -458,22 +441,13 @@ fn each_member(
     each: &mut impl FnMut(&Member) -> bool,
 ) -> bool {
     match node {
-        Node::Leaf(members) => each_of(members, matcher, order, each),
+        Node::Leaf(leaf) => order.all(leaf.matching(matcher), |member| each(&member)),
         Node::Branch(branch) => {
             !branch.may_match(at.cell, matcher)
                 || order
                     .all(branch.children(at), |(child, at)| each_member(child, at, matcher, order, each))
         }
     }
-}
-
-fn each_of(
-    members: &[Member],
-    matcher: &impl Matcher,
-    order: Order,
-    each: &mut impl FnMut(&Member) -> bool,
-) -> bool {
-    order.all(members.iter().filter(|m| matcher.key(m.key) && matcher.member(m)), each)
 }
 
 fn visit_cells(
@@ -496,18 +470,13 @@ fn visit_cells(
             !branch.may_match(cell, matcher)
                 || branch.children(at).all(|(child, at)| visit_cells(child, at.cell, range, matcher, each))
         }
-        Node::Leaf(members) => {
-            // In the order of the curve, so what shares a cell stands together.
-            let level = range.level();
-            members.chunk_by(|a, b| a.code_at(level) == b.code_at(level)).all(|same_cell| {
-                let cell = same_cell[0].cell(level);
-                if !range.contains(cell) {
-                    return true;
-                }
-                let sum = summarise_members(same_cell, matcher);
-                sum.total.count == 0 || each(cell, sum)
-            })
-        }
+        Node::Leaf(leaf) => leaf.cells(range.level()).all(|(cell, members)| {
+            if !range.contains(cell) {
+                return true;
+            }
+            let sum = summarise_within(leaf, members, matcher);
+            sum.total.count == 0 || each(cell, sum)
+        }),
     }
 }
 
@@ -523,11 +492,9 @@ fn visit_members<R: Region>(
         return;
     }
     match node {
-        Node::Leaf(members) => {
-            let inside = |m: &&Member| {
-                matcher.key(m.key) && region.is_none_or(|r| r.contains(m.place)) && matcher.member(m)
-            };
-            members.iter().filter(inside).for_each(each);
+        Node::Leaf(leaf) => {
+            let inside = leaf.matching(matcher).filter(|m| region.is_none_or(|r| r.contains(m.place)));
+            inside.for_each(|member| each(&member));
         }
         Node::Branch(branch) => {
             if branch.may_match(at.cell, matcher) {
@@ -572,8 +539,9 @@ fn visit_cell_members(
         return;
     }
     match node {
-        Node::Leaf(members) => {
-            each_of(members_in(members, wanted), matcher, order, each);
+        Node::Leaf(leaf) => {
+            let members = leaf.matching_within(leaf.range_of(wanted), matcher);
+            order.all(members, |member| each(&member));
         }
         Node::Branch(branch) => {
             let quarter = wanted.ancestor(at.cell.level + 1).quarter();

@@ -61,7 +61,10 @@ impl<'a, M: Matcher, R: Region> Search<'a, M, R> {
             return;
         }
         match node {
-            Node::Leaf(members) => members.iter().for_each(|member| self.take(member, region)),
+            Node::Leaf(leaf) => {
+                let members = leaf.opened_since(self.since(), self.matcher);
+                members.for_each(|member| self.take(&member, region));
+            }
             Node::Branch(branch) => {
                 let opened_by = branch.matching(self.matcher).map(|group| group.opened_by).max();
                 if let Some(opened_by) = opened_by.filter(|opened_by| self.may_take(*opened_by))
@@ -75,7 +78,12 @@ impl<'a, M: Matcher, R: Region> Search<'a, M, R> {
 
     /// Whether one opened at that time may be among the newest.
     fn may_take(&self, opened_at: TimeMs) -> bool {
-        self.found.len() < self.limit || self.oldest().is_some_and(|(oldest, _)| opened_at >= oldest)
+        self.limit > 0 && opened_at >= self.since()
+    }
+
+    /// Nobody opened earlier is among the newest.
+    fn since(&self) -> TimeMs {
+        self.oldest().filter(|_| self.found.len() >= self.limit).map_or(TimeMs::MIN, |(oldest, _)| oldest)
     }
 
     fn oldest(&self) -> Option<Opened> {
@@ -83,10 +91,10 @@ impl<'a, M: Matcher, R: Region> Search<'a, M, R> {
     }
 
     fn take(&mut self, member: &Member, region: Option<&R>) {
-        if !self.matcher.key(member.key) || !self.may_take(member.opened_at()) {
+        if !self.may_take(member.opened_at) {
             return;
         }
-        let opened = (member.opened_at(), member.no);
+        let opened = (member.opened_at, member.no);
         if self.before.is_some_and(|before| opened >= before)
             || region.is_some_and(|region| !region.contains(member.place))
             || !self.matcher.member(member)

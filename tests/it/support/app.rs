@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use pantau::access::Role;
 use pantau::accounts::{Accounts, NewToken, Scope, new_token};
 use pantau::api::{AppState, Mode, TrustedProxy, build_router};
+use pantau::backup::ShipSettings;
 use pantau::city::City;
 use pantau::clock::{Clock, SystemClock};
 use pantau::config::TlsSettings;
@@ -44,6 +45,8 @@ pub struct Setup {
     pub nodes: NodeSettings,
     pub trusted_proxies: Vec<TrustedProxy>,
     pub tls: Option<TlsSettings>,
+    /// Where its entries are shipped to.
+    pub ship: Option<ShipSettings>,
 }
 
 /// Where the journal is kept.
@@ -68,6 +71,7 @@ impl Default for Setup {
             nodes: NodeSettings::default(),
             trusted_proxies: Vec::new(),
             tls: None,
+            ship: None,
         }
     }
 }
@@ -89,8 +93,9 @@ impl Setup {
         let sharing = Sharing {
             pulse: self.pulse,
             nodes: self.nodes,
+            ship: self.ship,
+            accounts: None,
             trusted_proxies: self.trusted_proxies,
-            ..Sharing::default()
         };
         let server =
             Server::sharing(journal, self.city, self.clock, Mode::Live, self.trust_loopback, sharing)

@@ -7,8 +7,9 @@ use pantau::feed::TextSearch;
 use pantau::journal::{Journal, MemoryJournal};
 use pantau::live::{LiveMap, LiveWriter, Snapshot};
 use pantau::model::{
-    Action, AgencyId, CategoryId, Channel, Command, Entry, HOUR_MS, IdKey, IncidentNo, LngLat, MINUTE_MS,
-    NewAction, NewReport, Outcome, ReportPrivate, Secret, SenderId, TimeMs,
+    Action, AgencyId, CategoryId, Channel, Command, Entry, Fact, HOUR_MS, IdKey, IncidentNo, Kinds, LngLat,
+    MINUTE_MS, NewAction, NewErasure, NewReport, Outcome, ReportNo, ReportPrivate, Secret, SenderId,
+    TimeMs,
 };
 use proptest::prelude::*;
 
@@ -32,6 +33,12 @@ pub enum Step {
         incident: u16,
         action: Action,
         agency: u8,
+    },
+    /// Of one of the newest reports, as far back as `report` says.
+    Erase {
+        report: u16,
+        text: bool,
+        place: bool,
     },
     Pass {
         minutes: u16,
@@ -86,11 +93,17 @@ pub fn any_step(city: &City) -> BoxedStrategy<Step> {
     // Minutes, hours, days and, now and then, more days than closed incidents are kept.
     let minutes =
         prop_oneof![6 => 0..30_u16, 2 => 60..600_u16, 1 => 1_000..12_000_u16, 1 => 20_000..60_000_u16];
+    let erase = (0..30_u16, any::<bool>(), any::<bool>()).prop_map(|(report, text, place)| Step::Erase {
+        report,
+        text,
+        place,
+    });
     prop_oneof![
-        6 => report,
-        4 => act,
-        2 => minutes.prop_map(|minutes| Step::Pass { minutes }),
-        2 => Just(Step::Tick),
+        12 => report,
+        8 => act,
+        1 => erase,
+        4 => minutes.prop_map(|minutes| Step::Pass { minutes }),
+        4 => Just(Step::Tick),
     ]
     .boxed()
 }
@@ -158,6 +171,17 @@ impl History {
                     version: None,
                     due_after_ms: (*action == Action::Reopen).then_some(HOUR_MS),
                     actor: "test".to_owned(),
+                })));
+            }
+            Step::Erase { report, text, place } => {
+                let n = self.entries.iter().filter(|entry| matches!(entry.fact, Fact::Report(_))).count()
+                    as u32;
+                let reports = n.checked_sub(u32::from(*report)).filter(|no| *no > 0);
+                self.submit(Command::Erasure(Box::new(NewErasure {
+                    reason: "test".to_owned(),
+                    kinds: Kinds { contact: true, text: *text, place: *place },
+                    reports: reports.into_iter().map(ReportNo).collect(),
+                    notes: Vec::new(),
                 })));
             }
             Step::Pass { minutes } => self.now = self.now.plus_ms(i64::from(*minutes) * MINUTE_MS),

@@ -14,6 +14,7 @@ pub mod postgres;
 pub mod power_cut;
 pub mod screen;
 pub mod seen;
+pub mod sim;
 pub mod socket;
 pub mod wait;
 

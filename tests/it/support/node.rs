@@ -28,14 +28,24 @@ pub struct Node {
 impl Node {
     /// Starts a server on a database, with a data folder of its own; returns once it listens.
     pub fn on_database(store: &str, folder: &Path) -> anyhow::Result<Node> {
+        Node::start(folder, &[("PANTAU_STORE", store)])
+    }
+
+    /// Starts a server on a data folder; returns once it listens.
+    pub fn start(folder: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Node> {
+        Node::start_at("127.0.0.1:0", folder, settings)
+    }
+
+    /// The same, at an address of the caller's choice.
+    pub fn start_at(listen: &str, folder: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Node> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pantau"));
         for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("PANTAU_"))
         {
             command.env_remove(key);
         }
-        command.args(["serve", "--listen", "127.0.0.1:0", "--trust-loopback", "--data"]).arg(folder);
+        command.args(["serve", "--listen", listen, "--trust-loopback", "--data"]).arg(folder);
         command.arg("--city").arg(repo("geodata/ternate")).current_dir(folder);
-        command.env("PANTAU_STORE", store).env("PANTAU_LOG", "warn");
+        command.envs(settings.iter().copied()).env("PANTAU_LOG", "warn");
         let mut child = command.stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().expect("the output is piped");
         let mut line = String::new();

@@ -4,6 +4,7 @@
 //! Streams; what it holds in memory does not grow with the journal. It reads one snapshot through a
 //! read-only connection of its own, so it works beside a running server, and it needs no city pack.
 
+mod erasures;
 mod incidents;
 mod seals;
 
@@ -32,8 +33,10 @@ pub struct VerifyReport {
     pub entries: u64,
     pub reports: u64,
     pub incidents: u64,
-    /// Private parts that were erased; no fault.
+    /// Private parts of which something was erased; no fault.
     pub erased: u64,
+    /// Of these, those of which something is gone that no entry speaks of: erased by hand.
+    pub erased_by_hand: u64,
     pub head: Seq,
     /// Hash of the newest entry, in hex. It stands for all of history: keep it elsewhere, and a
     /// journal that was rewritten as a whole, or cut at its end, can be told from this one.
@@ -130,6 +133,7 @@ fn verify_rows(
     let mut verifier = Verifier {
         conn: &snapshot,
         found: VerifyReport::default(),
+        erased_rows: 0,
         done: 0,
         total: total.unsigned_abs(),
         progress,
@@ -146,6 +150,8 @@ fn verify_rows(
 struct Verifier<'v> {
     conn: &'v Connection,
     found: VerifyReport,
+    /// Rows that erasures of the log vouch for.
+    erased_rows: u64,
     done: u64,
     total: u64,
     progress: &'v mut dyn FnMut(u64, u64),
@@ -198,12 +204,14 @@ impl Verifier<'_> {
                     match body.kind() {
                         "report" => self.report(seq, at, body, &keys, &mut reports)?,
                         "action" => self.action(seq, body, &keys, &mut actions)?,
+                        "erasure" => self.erasure(seq, &body)?,
                         _ => {}
                     }
                 }
                 Err(error) => self.fault(seq, sentence(error)),
             }
         }
+        self.check_erased()?;
         self.found.head = link.seq;
         self.found.head_hash = hex(&link.hash);
         self.found.noted = (link.seq > Seq(0)).then(|| Noted::of(link.seq, &link.hash));
@@ -252,7 +260,7 @@ impl Verifier<'_> {
             self.fault(seq, format!("report {} has no row", no.0));
             return Ok(());
         };
-        self.private(seq, &body, &stored.private);
+        self.private(seq, &body, &stored.private)?;
         let fact = match body.into_fact(keys, stored.private.1.as_deref()) {
             Ok(Fact::Report(fact)) => fact,
             Ok(_) => return Ok(()),
@@ -285,7 +293,7 @@ impl Verifier<'_> {
             self.fault(seq, "its action has no row");
             return Ok(());
         };
-        self.private(seq, &body, &stored.private);
+        self.private(seq, &body, &stored.private)?;
         match body.into_fact(keys, stored.private.1.as_deref()) {
             Ok(Fact::Action(fact)) => {
                 let same = fact.incident == stored.incident
@@ -299,17 +307,6 @@ impl Verifier<'_> {
             Err(error) => self.fault(seq, sentence(error)),
         }
         Ok(())
-    }
-
-    fn private(&mut self, seq: Seq, body: &Body, stored: &Private) {
-        match (body.private_part(), stored) {
-            (None, (None, None)) => {}
-            (None, _) => self.fault(seq, "it has a private part that it was not written with"),
-            (Some(_), (None, None)) => self.found.erased += 1,
-            (Some(_), (Some(salt), Some(private))) if body.vouches_for(salt, private) => {}
-            (Some(_), (Some(_), Some(_))) => self.fault(seq, "its private part was changed"),
-            (Some(_), _) => self.fault(seq, "its private part was erased by half: salt or text is left"),
-        }
     }
 
     /// Keys of imports and submissions lead to reports that exist; hotspots are not of the future.

@@ -1,0 +1,255 @@
+//! Finds what is held about a person.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::intake::{phone_key, sender_by_email, sender_by_phone};
+use crate::journal::{IncidentRow, JournalError, Reader, ReportRow};
+use crate::model::{Action, Entry, Fact, IdKey, IncidentNo, ReportNo, SenderId, Seq, Status, TimeMs};
+
+/// Shorter names stand in too many words.
+const NAME_CHARS_MIN: usize = 3;
+
+/// By what a person is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selector {
+    /// A report's code: this report alone.
+    Code(String),
+    /// However it is written.
+    Phone(String),
+    Email(String),
+}
+
+/// Everything that is held about a person.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Found {
+    /// By number.
+    pub reports: Vec<FoundReport>,
+    /// Notes of staff that quote the person's name, phone or e-mail.
+    pub notes: Vec<FoundNote>,
+    /// How many other notes there are on the same incidents: only people can say whether they tell of the
+    /// person.
+    pub n_other_notes: usize,
+    /// Reports of others whose text names the phone or the e-mail.
+    pub mentions: Vec<ReportNo>,
+}
+
+/// A report of the person, with what became of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundReport {
+    pub row: ReportRow,
+    pub accuracy_m: Option<u32>,
+    /// As it stands now.
+    pub incident: IncidentRow,
+    /// The actions on the incident, in order.
+    pub actions: Vec<Done>,
+}
+
+/// What staff did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Done {
+    pub seq: Seq,
+    pub at: TimeMs,
+    pub action: Action,
+    pub to: Status,
+    pub note: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundNote {
+    /// Of its entry.
+    pub seq: Seq,
+    pub incident: IncidentNo,
+    pub text: String,
+}
+
+/// A selector that was understood.
+enum Subject {
+    Report(ReportNo),
+    Phone { key: String, sender: Option<SenderId> },
+    Email { email: String, sender: Option<SenderId> },
+}
+
+impl Selector {
+    fn subject(&self, ids: &IdKey) -> Result<Subject, String> {
+        match self {
+            Selector::Code(code) => match ids.report_of_code(code) {
+                Some(no) => Ok(Subject::Report(no)),
+                None if ids.waiting_of_code(code).is_some() => Err(format!(
+                    "the report {code} waits to be handed on to the database; ask again once it is there"
+                )),
+                None => Err(format!("{code:?} is no code of this center; look for a slip of the pen")),
+            },
+            Selector::Phone(phone) => match phone_key(phone) {
+                Some(key) => Ok(Subject::Phone { key, sender: sender_by_phone(ids, phone) }),
+                None => Err(format!("{phone:?} is no phone number")),
+            },
+            Selector::Email(email) if email.contains('@') => {
+                let sender = sender_by_email(ids, email);
+                Ok(Subject::Email { email: email.to_lowercase(), sender })
+            }
+            Selector::Email(email) => Err(format!("{email:?} is no e-mail address")),
+        }
+    }
+}
+
+impl Subject {
+    /// The report is the person's.
+    fn owns(&self, row: &ReportRow) -> bool {
+        match self {
+            Subject::Report(no) => row.no == *no,
+            Subject::Phone { key, sender } => {
+                let phone = row.private.phone.as_deref().and_then(phone_key);
+                phone.as_ref() == Some(key) || Some(row.sender) == *sender
+            }
+            Subject::Email { email, sender } => {
+                let has = row.private.email.as_ref().map(|known| known.to_lowercase());
+                has.as_ref() == Some(email) || Some(row.sender) == *sender
+            }
+        }
+    }
+
+    /// The text of somebody else names the person.
+    fn is_named_in(&self, text: &str) -> bool {
+        match self {
+            Subject::Report(_) => false,
+            Subject::Phone { key, .. } => digits(text).contains(key.as_str()),
+            Subject::Email { email, .. } => text.to_lowercase().contains(email.as_str()),
+        }
+    }
+}
+
+fn digits(text: &str) -> String {
+    text.chars().filter(char::is_ascii_digit).collect()
+}
+
+/// Reads every report: some seconds for a million. A person of whom contact data went before is known by
+/// the keyed hash of the phone or the e-mail still.
+///
+/// # Errors
+/// In words: a selector that is none, or a store that cannot be read.
+pub fn find(reader: &dyn Reader, ids: &IdKey, selector: &Selector) -> anyhow::Result<Found> {
+    let subject = selector.subject(ids).map_err(anyhow::Error::msg)?;
+    let mut rows = Vec::new();
+    let mut found = Found::default();
+    if let Subject::Report(no) = subject {
+        rows.extend(reader.report(no)?);
+    } else {
+        reader.recent_reports(TimeMs::MIN, &mut |row| {
+            if subject.owns(&row) {
+                rows.push(row);
+            } else if row.private.description.as_deref().is_some_and(|text| subject.is_named_in(text)) {
+                found.mentions.push(row.no);
+            }
+        })?;
+    }
+    rows.sort_unstable_by_key(|row| row.no);
+    let marks = Marks::of(&rows, &subject);
+    for (no, rows) in by_incident(rows) {
+        let log = reader.incident_log(no)?;
+        let incident = reader.incident(no)?;
+        let incident = incident
+            .ok_or_else(|| JournalError::Corrupt(format!("incident {} of a report is not there", no.0)))?;
+        let actions = actions(&log);
+        for action in &actions {
+            match &action.note {
+                Some(note) if marks.stand_in(note) => {
+                    found.notes.push(FoundNote { seq: action.seq, incident: no, text: note.clone() });
+                }
+                Some(_) => found.n_other_notes += 1,
+                None => {}
+            }
+        }
+        found.reports.extend(rows.into_iter().map(|row| FoundReport {
+            accuracy_m: accuracy_of(&log, row.no),
+            row,
+            incident: incident.clone(),
+            actions: actions.clone(),
+        }));
+    }
+    found.reports.sort_unstable_by_key(|report| report.row.no);
+    Ok(found)
+}
+
+fn by_incident(rows: Vec<ReportRow>) -> BTreeMap<IncidentNo, Vec<ReportRow>> {
+    let mut incidents: BTreeMap<IncidentNo, Vec<ReportRow>> = BTreeMap::new();
+    for row in rows {
+        incidents.entry(row.incident).or_default().push(row);
+    }
+    incidents
+}
+
+fn actions(log: &[Entry]) -> Vec<Done> {
+    let done = |entry: &Entry| match &entry.fact {
+        Fact::Action(fact) => Some(Done {
+            seq: entry.seq,
+            at: entry.at,
+            action: fact.action,
+            to: fact.to,
+            note: fact.note.clone(),
+        }),
+        _ => None,
+    };
+    log.iter().filter_map(done).collect()
+}
+
+fn accuracy_of(log: &[Entry], no: ReportNo) -> Option<u32> {
+    log.iter().find_map(|entry| match &entry.fact {
+        Fact::Report(fact) if fact.report == no => fact.accuracy_m,
+        _ => None,
+    })
+}
+
+/// By what a text is known to tell of the person.
+#[derive(Default)]
+struct Marks {
+    /// In lower case.
+    words: BTreeSet<String>,
+    phones: BTreeSet<String>,
+}
+
+impl Marks {
+    fn of(rows: &[ReportRow], subject: &Subject) -> Marks {
+        let mut marks = Marks::default();
+        match subject {
+            Subject::Phone { key, .. } => marks.phones.extend([key.clone()]),
+            Subject::Email { email, .. } => marks.words.extend([email.clone()]),
+            Subject::Report(_) => {}
+        }
+        for row in rows {
+            let words = [&row.private.name, &row.private.email].into_iter().flatten();
+            let long = words.filter(|word| word.chars().count() >= NAME_CHARS_MIN);
+            marks.words.extend(long.map(|word| word.to_lowercase()));
+            marks.phones.extend(row.private.phone.as_deref().and_then(phone_key));
+        }
+        marks
+    }
+
+    fn stand_in(&self, text: &str) -> bool {
+        let (lower, digits) = (text.to_lowercase(), digits(text));
+        self.words.iter().any(|word| lower.contains(word.as_str()))
+            || self.phones.iter().any(|phone| digits.contains(phone.as_str()))
+    }
+}
+
+impl Found {
+    pub fn is_empty(&self) -> bool {
+        self.reports.is_empty()
+    }
+
+    /// Whether a reason gives away what is to be erased.
+    ///
+    /// # Errors
+    /// In words for whoever wrote it.
+    pub fn check_reason(&self, reason: &str) -> Result<(), String> {
+        let rows: Vec<ReportRow> = self.reports.iter().map(|report| report.row.clone()).collect();
+        let marks = Marks::of(&rows, &Subject::Report(ReportNo(0)));
+        if marks.stand_in(reason) {
+            return Err(
+                "the reason stays in the log for good, and names the person; write for instance the number of \
+                 the letter instead"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+}
