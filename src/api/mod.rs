@@ -100,6 +100,7 @@ pub fn build_router(app: AppState) -> Router {
         .route("/tiles/overlays/{file}", get(pages::overlay))
         .route("/", get(pages::home))
         .route("/wall", get(pages::wall))
+        .route("/console", get(pages::console))
         .route("/field", get(pages::field))
         .route("/embed", get(pages::embed))
         .route("/login", get(pages::login))

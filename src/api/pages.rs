@@ -29,6 +29,10 @@ pub async fn wall() -> Response {
     page("wall.html")
 }
 
+pub async fn console() -> Response {
+    page("console.html")
+}
+
 pub async fn field() -> Response {
     page("field.html")
 }

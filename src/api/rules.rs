@@ -82,6 +82,7 @@ pub const RULES: &[Rule] = &[
     get("/tiles/overlays/{file}", Needs::Nothing),
     get("/", Needs::Nothing),
     get("/wall", Needs::Nothing),
+    get("/console", Needs::Nothing),
     get("/field", Needs::Nothing),
     get("/embed", Needs::Nothing),
     get("/login", Needs::Nothing),

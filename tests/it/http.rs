@@ -767,6 +767,7 @@ async fn the_api_describes_every_route_of_the_router_and_no_other() {
     let for_browsers = [
         "/",
         "/wall",
+        "/console",
         "/field",
         "/embed",
         "/login",

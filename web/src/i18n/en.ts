@@ -1,6 +1,8 @@
+import { consoleEn } from './console';
 import type { Key } from './id';
 
 export const en: Record<Key, string> = {
+  ...consoleEn,
   'status.new': 'Not verified',
   'status.verified': 'Verified',
   'status.in_progress': 'In progress',
@@ -194,6 +196,7 @@ export const en: Record<Key, string> = {
   'home.lead': 'Reports come in, are mapped, and stand on the wall of the command center a moment later.',
   'home.wall': 'Map wall',
   'home.wall.is': 'The big screen of the command center, read from 5 metres.',
+  'home.console': 'Console',
   'home.field': 'Field',
   'home.field.is': 'For responders with a phone: choose an area, see what comes in.',
   'home.embed': 'Map for other sites',

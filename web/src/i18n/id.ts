@@ -1,5 +1,8 @@
+import { consoleId } from './console';
+
 /** Indonesian, as officers speak it. The source of the dictionary: English must have the same keys. */
 export const id = {
+  ...consoleId,
   'status.new': 'Belum diverifikasi',
   'status.verified': 'Terverifikasi',
   'status.in_progress': 'Dikerjakan',
@@ -193,6 +196,7 @@ export const id = {
   'home.lead': 'Laporan masuk, dipetakan, dan tampil di dinding pusat kendali saat itu juga.',
   'home.wall': 'Peta dinding',
   'home.wall.is': 'Layar besar pusat kendali, dibaca dari 5 meter.',
+  'home.console': 'Konsol',
   'home.field': 'Lapangan',
   'home.field.is': 'Untuk petugas dengan ponsel: pilih wilayah, lihat yang baru masuk.',
   'home.embed': 'Peta untuk situs lain',
