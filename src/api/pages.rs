@@ -41,6 +41,10 @@ pub async fn embed() -> Response {
     page("embed.html")
 }
 
+pub async fn login() -> Response {
+    page("login.html")
+}
+
 pub async fn favicon() -> Response {
     file("favicon.svg", ASK_AGAIN)
 }

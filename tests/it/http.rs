@@ -577,7 +577,7 @@ async fn a_page_of_another_site_can_change_nothing() {
     let foreign = app.post("/api/v1/reports", body).header("origin", "http://evil.example").send().await;
     assert_eq!(foreign.problem(403)["type"], "/problems/foreign-origin");
     let path = format!("/api/v1/incidents/{}/verify", incident.as_str().unwrap());
-    app.post(&path, "").header("origin", "http://evil.example").send().await.problem(401);
+    app.post(&path, "").header("origin", "http://evil.example").send().await.problem(403);
     app.get("/api/v1/live").header("origin", "http://evil.example").send().await.problem(403);
 }
 
@@ -770,6 +770,7 @@ async fn the_api_describes_every_route_of_the_router_and_no_other() {
         "/console",
         "/field",
         "/embed",
+        "/login",
         "/assets/",
         "/favicon.svg",
         "/tiles/",
