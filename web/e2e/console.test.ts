@@ -109,6 +109,32 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a runnin
     await console.close();
   });
 
+  it('what is read stays where it is when others come in above it, and what was typed outlives a reload', async () => {
+    for (let n = 0; n < 12; n++) await server.report('traffic', 127.37 + n / 1000, 0.79);
+    const console = await open(browser, `${server.url}/console`, 1366, 768, desk);
+    const { page } = console;
+    await page.waitForFunction(() => document.querySelectorAll('[data-row]').length >= 12);
+    for (let n = 0; n < 3; n++) await page.keyboard.press('j');
+    const top = (): Promise<number> => page.evaluate(() => document.querySelector('[data-row].open')?.getBoundingClientRect().top ?? NaN);
+    const before = await top();
+    const incident = await server.report('water', 127.3841, 0.7911);
+    await page.waitForSelector(`[data-row="i:${incident}"]`, { state: 'attached' });
+    await page.waitForSelector('[data-fresh="1"]');
+    expect(Math.abs((await top()) - before)).toBeLessThanOrEqual(1);
+    await page.keyboard.press('Home');
+    await page.waitForSelector('[data-fresh]', { state: 'detached' });
+
+    await page.keyboard.press('n');
+    await page.waitForSelector('[data-form="note"] textarea:focus');
+    await page.keyboard.type('menunggu truk');
+    await page.reload();
+    await page.waitForSelector('[data-action="note"]');
+    await page.keyboard.press('n');
+    await page.waitForSelector('[data-form="note"] textarea:focus');
+    expect(await page.inputValue('textarea')).toBe('menunggu truk');
+    await console.close();
+  });
+
   it('many are rejected at once; the one that another operator took first is named', async () => {
     const all: string[] = [];
     for (const lng of [127.3811, 127.3702, 127.3621]) all.push(await server.report('infrastructure', lng, 0.7899));

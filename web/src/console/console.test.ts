@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
+import type { City } from '../feed/city';
 import { STATUSES, type Incident } from '../feed/protocol';
 import { ProblemError } from '../feed/http';
 import { able, runBulk } from './bulk';
 import { decodeCase, lastSeq, since } from './casefile';
-import { readChoice, readSaved, START, tabCount, TABS, toFeedFilter, toQuery, withSaved, writeChoice, SAVED_MAX, type Saved } from './choice';
+import { knownTo, readChoice, readSaved, START, tabCount, TABS, toFeedFilter, toQuery, withSaved, writeChoice, SAVED_MAX, type Saved } from './choice';
 import { asCode } from './code';
 import { commandOf, tabLetter, type Press } from './keys';
 import { append, entered, merge, range, step, type Row } from './queue';
@@ -122,6 +123,7 @@ it('letters are text in a field, the browser keeps its own keys, and letters can
   expect(commandOf(press('ArrowDown', { onControl: true }), 'id')).toBeNull();
   expect(commandOf(press(' ', { onControl: true }), 'id')).toBeNull();
   expect(commandOf(press('j', { onControl: true }), 'id')).toEqual({ do: 'step', by: 1 });
+  for (const key of ['v', 'r', '1']) expect(commandOf(press(key), 'id', true)).toBeNull();
   for (const key of ['v', 'j', '1', '/']) expect(commandOf(press(key), 'id', false, false)).toBeNull();
   expect(commandOf(press('ArrowDown'), 'id', false, false)).toEqual({ do: 'step', by: 1 });
 });
@@ -132,6 +134,12 @@ it('the address keeps the choice and what else stands in it', () => {
   expect(choice).toEqual({ tab: 'overdue', categories: ['water', 'garbage'], agencies: ['dlh'], q: 'banjir', everywhere: true });
   expect(writeChoice(new URLSearchParams(address), choice)).toBe(address);
   expect(readChoice(new URLSearchParams('tab=lost&everywhere=1'))).toEqual(START);
+});
+
+it('a choice of another city’s pack keeps only what this one knows', () => {
+  const choice = readChoice(new URLSearchParams('category=water,lava&agency=dlh,kraton&q=banjir'));
+  const city = { categories: [{ key: 'water' }], agencies: [{ key: 'dlh' }] } as unknown as City;
+  expect(knownTo(city, choice)).toEqual({ ...choice, categories: ['water'], agencies: ['dlh'] });
 });
 
 it('a tab is a question to the list; map and counts are asked for all tabs at once', () => {

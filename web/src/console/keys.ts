@@ -48,8 +48,9 @@ export function commandOf(press: Press, lang: Lang, waiting = false, letters = t
   }
   if (!letters) return null;
   if (waiting) {
-    const tab = TABS[TAB_LETTERS[lang].indexOf(key)];
-    if (key.length === 1 && tab !== undefined) return { do: 'tab', tab };
+    // A slip after `G` must not become an action.
+    const tab = key.length === 1 ? TABS[TAB_LETTERS[lang].indexOf(key)] : undefined;
+    return tab === undefined ? null : { do: 'tab', tab };
   }
   const tab = /^[1-4]$/.test(key) ? TABS[Number(key) - 1] : undefined;
   if (tab !== undefined) return { do: 'tab', tab };

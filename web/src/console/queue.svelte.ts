@@ -19,11 +19,13 @@ export class QueueList {
   loaded = $state(false);
   failed = $state(false);
   denied = $state(false);
+  /** The server's sentence about a choice that it does not take. */
+  refused = $state<string | null>(null);
   /** There is more below. */
   more = $state(false);
 
   private next: string | null = null;
-  private timer: number | null = null;
+  private timer: ReturnType<typeof setTimeout> | null = null;
   private running = false;
   private again = false;
   /** Counts choices, so that a late answer to an earlier one is dropped. */
@@ -50,7 +52,7 @@ export class QueueList {
 
   poke(): void {
     if (this.running) this.again = true;
-    else this.timer ??= window.setTimeout(() => void this.read(), this.loaded ? REFRESH_MS : 0);
+    else this.timer ??= setTimeout(() => void this.read(), this.loaded ? REFRESH_MS : 0);
   }
 
   /** What the page knows of an incident by its own action, before the next reading; or another one is open now. */
@@ -93,10 +95,13 @@ export class QueueList {
       }
       this.failed = false;
       this.denied = false;
+      this.refused = null;
     } catch (error) {
       // Tried again with the next change, by the clock, or when the connection is back.
       this.failed = true;
-      this.denied = error instanceof ProblemError && (error.problem.status === 401 || error.problem.status === 403);
+      const status = error instanceof ProblemError ? error.problem.status : 0;
+      this.denied = status === 401 || status === 403;
+      this.refused = status === 400 && error instanceof Error ? error.message : null;
     } finally {
       this.running = false;
       if (this.again || round !== this.round) this.poke();

@@ -72,7 +72,7 @@ export class Work {
   private readonly cases = new Map<string, Case>();
   /** A key that was pressed while the answer to the one before was under way. */
   private queued: { readonly one: Case; readonly action: Action } | null = null;
-  private timer: number | null = null;
+  private timer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(
     /** An action was stored, or a newer state was read. */
@@ -101,7 +101,7 @@ export class Work {
   /** Something changed somewhere: the open incident is read again soon. */
   poke(): void {
     if (this.open === null) return;
-    this.timer ??= window.setTimeout(() => {
+    this.timer ??= setTimeout(() => {
       this.timer = null;
       if (this.open !== null) void this.read(this.open);
     }, REFRESH_MS);
