@@ -195,8 +195,9 @@ impl From<tokio_postgres::Error> for JournalError {
         if *code == SqlState::DISK_FULL {
             return JournalError::Full;
         }
-        // Connections, shutting down, crashed, starting, too many of us, read-only after a switch-over.
-        let is_away = class == "08" || class == "57" || class == "53" || code.code() == "25006";
+        // Connections, shutting down, crashed, starting, too many of us, its disk fails (what became of the commit
+        // is read from the log once it is back), read-only after a switch-over.
+        let is_away = ["08", "57", "53", "58"].contains(&class) || code.code() == "25006";
         if is_away {
             return JournalError::Away(format!("cannot be used now: {}", db.message()));
         }
