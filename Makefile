@@ -47,7 +47,7 @@ wall-speed: build ## The wall in Chromium with INCIDENTS (100000) while CHANGES 
 crash: ## kill -9 under load, ROUNDS times, then as many power cuts; ends with the count of what was lost. SEED=n plays a run again
 	cargo run --example crash -- --rounds $(ROUNDS) --seed $(SEED)
 
-crash-postgres: ## kill -9 of PostgreSQL, of the server and of both under load, ROUNDS times; ends with the count of what was lost
+crash-postgres: ## kill -9 of PostgreSQL, of the server and of both under load, ROUNDS times, then as many power cuts of the database's disk; ends with the count of what was lost
 	PANTAU_CRASH_POSTGRES_ROUNDS=$(ROUNDS) PANTAU_CRASH_SEED=$(SEED) cargo test --test it crash_postgres -- --nocapture
 
 sim: ## The whole center in one thread under a seeded clock, network and disk, SEEDS runs from SEED on; ends with the count of what was lost

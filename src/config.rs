@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
+use crate::api::{TlsFiles, TrustedProxy};
 use crate::edge::{NodeFlags, NodeSettings};
 use crate::journal::StoreUrl;
 
@@ -31,6 +32,10 @@ pub struct FileSettings {
     pub city: Option<PathBuf>,
     pub url: Option<String>,
     pub trust_loopback: Option<bool>,
+    pub trusted_proxy: Option<Vec<String>>,
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+    pub redirect: Option<String>,
     pub reserve_mib: Option<u64>,
     pub nats: Option<String>,
     pub follow: Option<String>,
@@ -61,6 +66,10 @@ pub struct ServeFlags {
     pub store: Option<String>,
     pub city: Option<PathBuf>,
     pub trust_loopback: bool,
+    pub trusted_proxies: Vec<String>,
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+    pub redirect: Option<String>,
     pub replay: bool,
     pub reserve_mib: Option<u64>,
     pub nodes: NodeFlags,
@@ -77,6 +86,10 @@ pub struct ServeSettings {
     pub store: Option<StoreUrl>,
     pub city: PathBuf,
     pub trust_loopback: bool,
+    /// Whose `X-Forwarded-*` are believed.
+    pub trusted_proxies: Vec<TrustedProxy>,
+    /// `None`: plain HTTP.
+    pub tls: Option<TlsSettings>,
     pub replay: bool,
     /// MiB of the disk that are kept free for stopping, starting and deleting on a full one; 0: none.
     pub reserve_mib: u64,
@@ -127,6 +140,17 @@ impl ServeSettings {
                  listen = {listen}, which others can reach; listen on 127.0.0.1, or leave trust_loopback out"
             );
         }
+        let trusted_proxies = match flags.trusted_proxies {
+            none if none.is_empty() => file.trusted_proxy.unwrap_or_default(),
+            given => given,
+        };
+        let trusted_proxies =
+            trusted_proxies.iter().map(|proxy| proxy.parse()).collect::<Result<Vec<_>, _>>();
+        let trusted_proxies = trusted_proxies.map_err(|fault: String| {
+            anyhow::anyhow!("trusted_proxy (--trusted-proxy, PANTAU_TRUSTED_PROXY, {FILE}): {fault}")
+        })?;
+        let files = (flags.tls_cert.or(file.tls_cert), flags.tls_key.or(file.tls_key));
+        let tls = TlsSettings::resolve(files, flags.redirect.or(file.redirect), listen)?;
         let reserve_mib = flags.reserve_mib.or(file.reserve_mib).unwrap_or(RESERVE_MIB_DEFAULT);
         if reserve_mib > RESERVE_MIB_MAX {
             bail!(
@@ -159,11 +183,53 @@ impl ServeSettings {
             store,
             city: flags.city.or(file.city).unwrap_or_else(|| CITY_DEFAULT.into()),
             trust_loopback,
+            trusted_proxies,
+            tls,
             replay: flags.replay,
             reserve_mib,
             nodes,
             ship,
         })
+    }
+}
+
+/// TLS of the server's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsSettings {
+    pub files: TlsFiles,
+    /// Where plain HTTP is answered with the way to https.
+    pub redirect: Option<SocketAddr>,
+}
+
+impl TlsSettings {
+    fn resolve(
+        files: (Option<PathBuf>, Option<PathBuf>),
+        redirect: Option<String>,
+        listen: SocketAddr,
+    ) -> anyhow::Result<Option<TlsSettings>> {
+        let (cert, key) = match files {
+            (Some(cert), Some(key)) => (cert, key),
+            (None, None) if redirect.is_none() => return Ok(None),
+            (None, None) => bail!(
+                "redirect (--redirect, PANTAU_REDIRECT, {FILE}) sends plain HTTP on to https, and there is no certificate; \
+                 give tls_cert and tls_key, too, or leave it out"
+            ),
+            _ => bail!(
+                "tls_cert and tls_key (--tls-cert, --tls-key, {FILE}) go together; pantau cert makes both"
+            ),
+        };
+        let redirect = redirect.map(|text| {
+            text.parse().with_context(|| {
+                format!("redirect (--redirect, PANTAU_REDIRECT, {FILE}) is {text:?}; write an address and a port, for instance 0.0.0.0:80")
+            })
+        });
+        let redirect: Option<SocketAddr> = redirect.transpose()?;
+        if redirect == Some(listen) {
+            bail!(
+                "redirect (--redirect, PANTAU_REDIRECT, {FILE}) is where the server listens itself; take another port"
+            );
+        }
+        Ok(Some(TlsSettings { files: TlsFiles { cert, key }, redirect }))
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use crate::api::{Edge, Forwarding, Mode, Role};
+use crate::api::{Edge, Forwarding, Mode, Role, TrustedProxy};
 use crate::city::City;
 use crate::clock::{Clock, SystemClock};
 use crate::config::ServeSettings;
@@ -29,6 +29,7 @@ pub struct EdgeParts {
     pub clock: Arc<dyn Clock>,
     pub settings: EdgeSettings,
     pub token: Option<EdgeToken>,
+    pub trusted_proxies: Vec<TrustedProxy>,
     pub pulse: Pulse,
 }
 
@@ -42,7 +43,8 @@ impl EdgeParts {
     ) -> anyhow::Result<EdgeParts> {
         let city = Arc::new(City::load(city)?);
         let (clock, pulse) = (Arc::new(SystemClock::new()), Pulse::default());
-        Ok(EdgeParts { city, clock, settings: settings.clone(), token, pulse })
+        let trusted_proxies = Vec::new();
+        Ok(EdgeParts { city, clock, settings: settings.clone(), token, trusted_proxies, pulse })
     }
 
     fn origin(&self) -> Origin {
@@ -106,6 +108,8 @@ impl EdgeParts {
             mode: Mode::Live,
             role,
             trust_loopback: false,
+            accounts: None,
+            trusted_proxies: self.trusted_proxies.clone(),
             pulse: self.pulse,
             spool: None,
             hand_in: None,
@@ -184,7 +188,8 @@ pub async fn serve(
     until: impl Future<Output = ()>,
     say: &dyn Fn(&str),
 ) -> anyhow::Result<()> {
-    let parts = EdgeParts::new(&settings.city, edge, settings.nodes.token.clone())?;
+    let mut parts = EdgeParts::new(&settings.city, edge, settings.nodes.token.clone())?;
+    parts.trusted_proxies = settings.trusted_proxies.clone();
     let mut until = pin!(until);
     let mut next: Option<Box<NodeSnapshot>> = None;
     loop {
@@ -196,11 +201,13 @@ pub async fn serve(
             },
         };
         let at = snapshot.head;
-        let server = parts.start(snapshot)?;
+        let EdgeServer { server, ended } = parts.start(snapshot)?;
+        let server = EdgeServer { server: server.with_tls(settings.tls.as_ref())?, ended };
         let listener = listen(settings.listen)?;
         let address = listener.local_addr().context("the listener has no address")?;
         let (build, name) = (crate::BUILD, &parts.city.name.en);
-        say(&format!("Pantau {build}: {name} on http://{address}/, an edge of {}", edge.origin));
+        let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        say(&format!("Pantau {build}: {name} on {scheme}://{address}/, an edge of {}", edge.origin));
         say(&format!("  seq {} of {}", at.seq, at.epoch));
         match server.serve(listener, &mut until).await? {
             Served::Stopped => return Ok(()),

@@ -4,6 +4,8 @@
 //! durable, [`live`] adds up, [`feed`] tells who is to know, [`api`] speaks HTTP.
 //! `docs/architecture.md` is the map.
 
+pub mod access;
+pub mod accounts;
 pub mod city;
 pub mod health;
 pub mod model;

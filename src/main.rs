@@ -1,12 +1,13 @@
 //! `pantau`: a match over its subcommands.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 use pantau::cli::backup::{BackupArgs, RestoreArgs};
+use pantau::cli::cert::CertArgs;
 use pantau::cli::drill::DrillArgs;
 use pantau::cli::evaluate::EvaluateArgs;
 use pantau::cli::import::ImportArgs;
@@ -14,6 +15,7 @@ use pantau::cli::migrate::MigrateArgs;
 use pantau::cli::nodes::NodeArgs;
 use pantau::cli::privacy::PrivacyCommand;
 use pantau::cli::replay::ReplayArgs;
+use pantau::cli::user::{TokenArgs, UserArgs, WhereArgs};
 use pantau::cli::verify::VerifyArgs;
 use pantau::cli::{self, Defaults};
 use pantau::config::{self, FileSettings, ServeFlags, ServeSettings};
@@ -51,6 +53,9 @@ enum Command {
     Migrate(MigrateArgs),
     #[command(subcommand)]
     Privacy(PrivacyCommand),
+    User(UserArgs),
+    Token(TokenArgs),
+    Cert(CertArgs),
     /// Look after city packs
     #[command(subcommand)]
     City(CityCommand),
@@ -82,6 +87,19 @@ struct ServeArgs {
     /// Refused together with an address that others can reach
     #[arg(long, env = "PANTAU_TRUST_LOOPBACK")]
     trust_loopback: bool,
+    /// Address or network of a reverse proxy whose X-Forwarded-* headers are believed; by comma, or several
+    /// times
+    #[arg(long, env = "PANTAU_TRUSTED_PROXY", value_name = "ADDRESS", value_delimiter = ',')]
+    trusted_proxy: Vec<String>,
+    /// Certificate (PEM) for TLS of the server's own; pantau cert makes one. Taken up anew when it changes
+    #[arg(long, env = "PANTAU_TLS_CERT", value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// Its key (PEM)
+    #[arg(long, env = "PANTAU_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// Address and port where plain HTTP is sent on to https, for instance 0.0.0.0:80
+    #[arg(long, env = "PANTAU_REDIRECT", value_name = "ADDRESS")]
+    redirect: Option<String>,
     /// MiB of the disk that are kept free in the data folder, for stopping, starting and deleting when it
     /// is full; 0 keeps none [default: 64]
     #[arg(long, env = "PANTAU_RESERVE_MIB", value_name = "MIB")]
@@ -161,6 +179,17 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Privacy(command) => cli::privacy::run(command, &defaults(file)),
         Command::Backup(args) => cli::backup::run(args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::Restore(args) => cli::backup::run_restore(&args).map(|()| ExitCode::SUCCESS),
+        Command::User(args) => {
+            let defaults = defaults(file);
+            let place = accounts_place(args.place(), &defaults)?;
+            cli::user::run(args, &place, &defaults).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Token(args) => {
+            let defaults = defaults(file);
+            let place = accounts_place(args.place(), &defaults)?;
+            cli::user::run_token(args, &place, &defaults).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Cert(args) => cli::cert::run(&args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::City(CityCommand::Check { dir }) => cli::city::check(&dir),
     }
 }
@@ -187,6 +216,10 @@ fn place(data: Option<PathBuf>, store: Option<String>, defaults: Defaults) -> an
     }
 }
 
+fn accounts_place(at: &WhereArgs, defaults: &Defaults) -> anyhow::Result<Place> {
+    place(at.data.clone(), at.store.clone(), defaults.clone())
+}
+
 fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
     let flags = ServeFlags {
         listen: args.listen,
@@ -194,6 +227,10 @@ fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
         store: args.store,
         city: args.city,
         trust_loopback: args.trust_loopback,
+        trusted_proxies: args.trusted_proxy,
+        tls_cert: args.tls_cert,
+        tls_key: args.tls_key,
+        redirect: args.redirect,
         replay: args.clock == ClockChoice::Replay,
         reserve_mib: args.reserve_mib,
         nodes: args.nodes.into(),
@@ -214,10 +251,9 @@ fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
         let until_stopped = until_stopped().context("signals cannot be heard")?;
         let address = listener.local_addr().context("the listener has no address")?;
         let live = server.app().live();
-        say(&format!("Pantau {}: {} on http://{address}/", pantau::BUILD, live.city().name.en));
-        say(&format!(
-            "  wall http://{address}/wall · field http://{address}/field · embed http://{address}/embed"
-        ));
+        let base = format!("{}://{address}", if settings.tls.is_some() { "https" } else { "http" });
+        say(&format!("Pantau {}: {} on {base}/", pantau::BUILD, live.city().name.en));
+        say(&format!("  wall {base}/wall · field {base}/field · embed {base}/embed"));
         let n_incidents = live.incident_count();
         let place = settings
             .store
@@ -225,6 +261,7 @@ fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
             .map_or_else(|| settings.data.display().to_string(), StoreUrl::to_string);
         say(&format!("  data {place} · {n_incidents} incidents at seq {}", live.seq()));
         drop(live);
+        say_how_to_sign_in(&server, &settings, &base)?;
         if let Some(ship) = &settings.ship {
             say(&format!("  every commit is shipped to {}", ship.target.display()));
         }
@@ -232,6 +269,30 @@ fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
         say("Stopped; everything is durable.");
         Ok(())
     })
+}
+
+/// How the first admin is made, while there is none. The secret of the one-time link goes to a terminal
+/// only: where nobody looks, what is said ends in a log.
+fn say_how_to_sign_in(server: &Server, settings: &ServeSettings, base: &str) -> anyhow::Result<()> {
+    let Some(accounts) = &server.app().accounts else { return Ok(()) };
+    if settings.trust_loopback {
+        say("  everybody on this machine is staff (--trust-loopback)");
+    } else if accounts.lacks_admin() {
+        if std::io::stdout().is_terminal() {
+            let secret = accounts.first_link()?;
+            say("  nobody looks after this server yet; make the first admin within an hour:");
+            say(&format!("  {base}/login#link={secret}"));
+        } else {
+            let at = match settings.store {
+                None => format!(" --data {}", settings.data.display()),
+                Some(_) => String::new(),
+            };
+            say(&format!(
+                "  nobody looks after this server yet; make the first admin: pantau user link{at}"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// One line for whoever started the server. It goes on where they stopped listening.

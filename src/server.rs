@@ -8,24 +8,27 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::serve::ListenerExt;
+use axum::serve::{Listener, ListenerExt};
+use axum::{Extension, Router};
 use tokio::net::TcpListener;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{Notify, watch};
 
+use crate::accounts::Accounts;
 use crate::api::{
-    App, AppState, Beats, Entrance, Mode, Role, Rounds, Sockets, build_router, hand_on, tell_health,
+    App, AppState, Beats, Entrance, Mode, OverTls, Role, Rounds, Sockets, Tls, TlsEntrance, TrustedProxy,
+    build_router, hand_on, redirect_all, tell_health,
 };
 use crate::backup::{Sealer, Ship, ShipSettings};
 use crate::city::City;
 use crate::clock::{Clock, ReplayClock, SystemClock};
-use crate::config::ServeSettings;
+use crate::config::{ServeSettings, TlsSettings};
 use crate::edge::{Desk, NodeSettings, Publication};
 use crate::engine::{Engine, Scrub};
 use crate::feed::{TextSearch, Views};
 use crate::journal::{
-    FolderMode, HandIn, Journal, Place, PostgisStandby, Pseudonyms, Spool, SqliteJournal, Standby,
-    StoreUrl, is_journal,
+    AccountStore, FolderMode, HandIn, Journal, Place, PostgisStandby, Pseudonyms, Spool, SqliteJournal,
+    Standby, StoreUrl, is_journal,
 };
 use crate::model::{IdKey, Secret};
 use crate::privacy::control::Control;
@@ -59,6 +62,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// A server with its parts running, not yet listening.
 pub struct Server {
     app: AppState,
+    tls: Option<Secured>,
     engine: JoinHandle<()>,
     stop: watch::Sender<bool>,
     patience: Duration,
@@ -72,13 +76,22 @@ pub struct Server {
     ship: Option<Ship>,
 }
 
-/// What a server shares with others.
+/// TLS of the server's own, and where plain HTTP is told of it.
+struct Secured {
+    tls: Arc<Tls>,
+    redirect: Option<SocketAddr>,
+}
+
+/// What a server has to do with others: nodes, proxies, people.
 #[derive(Default)]
 pub struct Sharing {
     pub pulse: Pulse,
     pub nodes: NodeSettings,
     /// Of a journal in a folder: where its entries are shipped to.
     pub ship: Option<ShipSettings>,
+    /// Where the accounts are kept; `None`: in the journal's folder, or in memory where it has none.
+    pub accounts: Option<AccountStore>,
+    pub trusted_proxies: Vec<TrustedProxy>,
 }
 
 /// What a server is put together from.
@@ -92,6 +105,8 @@ pub struct Parts {
     pub mode: Mode,
     pub role: Role,
     pub trust_loopback: bool,
+    pub accounts: Option<Arc<Accounts>>,
+    pub trusted_proxies: Vec<TrustedProxy>,
     pub pulse: Pulse,
     /// Where reports wait while the database is away.
     pub spool: Option<Arc<Spool>>,
@@ -176,13 +191,17 @@ impl Server {
             Mode::Live => Arc::new(SystemClock::new()),
             Mode::Replay(clock) => clock.clone(),
         };
+        let accounts = match &settings.store {
+            Some(url) => AccountStore::open(&Place::Database(url.clone()))?,
+            None => AccountStore::in_folder(&settings.data)?,
+        };
         let ship = settings.ship.as_ref().map(|ship| {
             let sealer = Sealer::of(&ship.recipients)?;
             Ok::<_, anyhow::Error>(ShipSettings { target: ship.target.clone(), sealer })
         });
-        let sharing =
-            Sharing { nodes: settings.nodes.clone(), ship: ship.transpose()?, ..Sharing::default() };
-        Server::sharing(journal, city, clock, mode, settings.trust_loopback, sharing)
+        let sharing = Sharing { ship: ship.transpose()?, ..sharing(settings, accounts) };
+        let server = Server::sharing(journal, city, clock, mode, settings.trust_loopback, sharing)?;
+        server.with_tls(settings.tls.as_ref())
     }
 
     /// The one writer of a database, or its standby where another process writes it.
@@ -199,8 +218,10 @@ impl Server {
         let (spool, hand_in, mode) = (Some(spool), Some(hand_in), Mode::Live);
         let folder = Some(settings.data.clone());
         let running = Running { engine, thread, secret, pseudonyms, mode, spool, hand_in, folder };
-        let sharing = Sharing { nodes: settings.nodes.clone(), ..Sharing::default() };
-        Server::around(running, city, clock, settings.trust_loopback, (sharing, None))
+        let accounts = AccountStore::open(&Place::Database(url.clone()))?;
+        let sharing = sharing(settings, accounts);
+        let server = Server::around(running, city, clock, settings.trust_loopback, (sharing, None))?;
+        server.with_tls(settings.tls.as_ref())
     }
 
     /// The server over a journal and a clock of the caller's choice: what tests start.
@@ -236,6 +257,12 @@ impl Server {
             Some(folder) => Pseudonyms::in_folder(folder)?,
             None => Pseudonyms::random()?,
         };
+        let accounts = match (sharing.accounts, journal.folder()) {
+            (Some(accounts), _) => accounts,
+            (None, Some(folder)) => AccountStore::in_folder(folder)?,
+            (None, None) => AccountStore::in_memory()?,
+        };
+        let sharing = Sharing { accounts: Some(accounts), ..sharing };
         let folder = journal.folder().map(Path::to_owned);
         let (engine, thread) = Engine::start(journal, city.clone(), clock.clone())?;
         let (spool, hand_in) = (None, None);
@@ -263,7 +290,13 @@ impl Server {
         let Running { engine, thread, secret, pseudonyms, mode, spool, hand_in, folder } = running;
         let control = folder.and_then(|folder| listen_for_commands(&folder, &engine));
         let ids = IdKey::new(secret, &city.code_prefix);
-        let Sharing { pulse, nodes, ship: _ } = sharing;
+        let Sharing { pulse, nodes, ship: _, accounts, trusted_proxies } = sharing;
+        // A replay plays back another day, but people sign in today.
+        let real: Arc<dyn Clock> = match &mode {
+            Mode::Live => clock.clone(),
+            Mode::Replay(_) => Arc::new(SystemClock::new()),
+        };
+        let accounts = accounts.map(|store| Accounts::open(store, city.clone(), real)).transpose()?;
         let desk = matches!(mode, Mode::Live).then(|| {
             let shared = (city.clone(), clock.clone());
             Arc::new(Desk::new(&engine, shared, (secret, pseudonyms), nodes.token))
@@ -279,6 +312,8 @@ impl Server {
             mode,
             role,
             trust_loopback,
+            accounts,
+            trusted_proxies,
             pulse,
             spool,
             hand_in,
@@ -293,13 +328,13 @@ impl Server {
     /// Where the system gives no threads.
     pub fn of_engine(parts: Parts) -> anyhow::Result<Server> {
         let Parts { engine, thread, city, ids, clock, mode, role, trust_loopback, pulse, .. } = parts;
-        let (spool, hand_in, ship) = (parts.spool, parts.hand_in, parts.ship);
+        let Parts { accounts, trusted_proxies, spool, hand_in, ship, .. } = parts;
         let search = Arc::new(TextSearch::new(engine.reader().clone()));
         let nudge = Arc::new(Notify::new());
         let (stop, stopping) = watch::channel(false);
         let newest = Arc::new(Beats::new(engine.moments(), clock.clone(), engine.health().clone()));
         let ears = Ears::start().context("the threads of the sockets could not start")?;
-        let sockets = Sockets::new(newest.clone(), pulse.patience, ears.handle.clone());
+        let sockets = Sockets::new(newest.clone(), pulse.patience, ears.handle.clone(), accounts.clone());
         let rounds = Rounds {
             moments: engine.moments(),
             beats: newest,
@@ -319,6 +354,8 @@ impl Server {
             clock,
             mode,
             role,
+            accounts,
+            trusted_proxies,
             trust_loopback,
             spool,
             hand_in,
@@ -335,6 +372,7 @@ impl Server {
         });
         Ok(Server {
             app,
+            tls: None,
             engine: thread,
             stop,
             patience: pulse.patience,
@@ -343,6 +381,17 @@ impl Server {
             control: None,
             ship,
         })
+    }
+
+    /// The same, with TLS of its own.
+    ///
+    /// # Errors
+    /// Where certificate or key cannot be used.
+    pub fn with_tls(self, settings: Option<&TlsSettings>) -> anyhow::Result<Server> {
+        let secured = |settings: &TlsSettings| {
+            anyhow::Ok(Secured { tls: Tls::load(&settings.files)?, redirect: settings.redirect })
+        };
+        Ok(Server { tls: settings.map(secured).transpose()?, ..self })
     }
 
     pub fn app(&self) -> &AppState {
@@ -371,22 +420,25 @@ impl Server {
         listener: TcpListener,
         until: impl Future<Output = ()>,
     ) -> anyhow::Result<bool> {
-        let Server { app, engine, stop, patience, ears: _ears, publication, control, ship } = self;
+        let Server { app, tls, engine, stop, patience, ears: _ears, publication, control, ship } = self;
         let router = build_router(app.clone());
         let handing_on = tokio::spawn(hand_on(app.clone()));
         let telling = tokio::spawn(tell_health(app.clone()));
+        let ending = tokio::spawn(app.sockets.clone().end_with_passes());
+        if let Some(accounts) = app.accounts.clone() {
+            tokio::spawn(accounts.keep_looking(app.stopping.clone()));
+        }
         let keeping = matches!((&app.role, &app.mode), (Role::Origin(_), Mode::Live)).then(|| {
             tokio::spawn(retention::keep(app.engine.clone(), app.city.clone(), app.stopping.clone()))
         });
-        // Tapped for nothing: so axum knows how to name the peer.
-        let listener = Entrance::new(listener, patience).tap_io(|_| {});
-        let mut stopped = stop.subscribe();
-        let shutdown = async move {
-            let _ = stopped.wait_for(|stop| *stop).await;
+        let entrance = Entrance::new(listener, patience);
+        let serving = match tls {
+            None => tokio::spawn(serve_at(entrance, router, stop.subscribe())),
+            Some(tls) => {
+                let entrance = secured(entrance, tls, &stop)?;
+                tokio::spawn(serve_at(entrance, router.layer(Extension(OverTls)), stop.subscribe()))
+            }
         };
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let serving =
-            tokio::spawn(axum::serve(listener, service).with_graceful_shutdown(shutdown).into_future());
         let service = Service::start(app.engine.probe());
         let mut engine = tokio::task::spawn_blocking(move || engine.join());
         let ended_early = tokio::select! {
@@ -405,6 +457,7 @@ impl Server {
         // It ends by itself; a batch that is on its way is handed on again at the next start.
         let _ = tokio::time::timeout(STOP_TIMEOUT, handing_on).await;
         telling.abort();
+        ending.abort();
         if let Some(keeping) = keeping {
             // What it had begun to erase is durable or not there at all; the rest is due again.
             keeping.abort();
@@ -431,11 +484,52 @@ impl Server {
     }
 }
 
+fn sharing(settings: &ServeSettings, accounts: AccountStore) -> Sharing {
+    let (nodes, trusted_proxies) = (settings.nodes.clone(), settings.trusted_proxies.clone());
+    Sharing { nodes, accounts: Some(accounts), trusted_proxies, ..Sharing::default() }
+}
+
 /// Waits until what the engine made durable at its end is in the second place, too.
 async fn shipped(ship: Ship) {
     if tokio::time::timeout(STOP_TIMEOUT, ship.ended()).await.is_err() {
         tracing::warn!("the target of --ship lacks the last entries; the next start ships them");
     }
+}
+
+/// Serves until told to stop, and then until the open requests have ended.
+async fn serve_at<L>(entrance: L, router: Router, mut stopped: watch::Receiver<bool>) -> std::io::Result<()>
+where
+    L: Listener<Addr = SocketAddr>,
+{
+    let shutdown = async move {
+        let _ = stopped.wait_for(|stop| *stop).await;
+    };
+    // Tapped for nothing: so axum knows how to name the peer.
+    let entrance = entrance.tap_io(|_| {});
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(entrance, service).with_graceful_shutdown(shutdown).await
+}
+
+/// An entrance with TLS, a certificate that is kept fresh, and a way to it for whoever comes without.
+fn secured(
+    entrance: Entrance,
+    Secured { tls, redirect }: Secured,
+    stop: &watch::Sender<bool>,
+) -> anyhow::Result<TlsEntrance> {
+    tokio::spawn(tls.clone().keep_fresh(stop.subscribe()));
+    let entrance = TlsEntrance::new(entrance, tls).context("the listener has no address")?;
+    if let Some(address) = redirect {
+        let listener = listen(address)?;
+        let port = Listener::local_addr(&entrance).context("the listener has no address")?.port();
+        let mut stopped = stop.subscribe();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = redirect_all(listener, port) => {}
+                _ = stopped.wait_for(|stop| *stop) => {}
+            }
+        });
+    }
+    Ok(entrance)
 }
 
 /// Connections that may wait to be taken up; the system may allow fewer. One that finds no room tries

@@ -98,8 +98,14 @@ fn core(city: Arc<City>, n_rows: usize) -> anyhow::Result<()> {
     say("newest 200 open incidents", &micros(newest));
 
     let layers = Layers { incidents: true, hotspots: true, stats: true };
-    let view =
-        View { projection: Projection::Staff, bbox: screen, zoom: 14, filter: Filter::default(), layers };
+    let view = View {
+        projection: Projection::Staff,
+        hotspots: Projection::Staff,
+        bbox: screen,
+        zoom: 14,
+        filter: Filter::default(),
+        layers,
+    };
     let mut apply = Vec::new();
     let mut delta = Vec::new();
     for n in 0..RUNS {

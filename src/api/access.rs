@@ -1,84 +1,130 @@
-//! Who is asking, and what they may see and do (design: "Who may see what").
+//! Who is asking: found out once per request, before anything else of it is looked at (design: "Who may
+//! see what").
 
-use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Uri, header};
 
-use super::app::AppState;
+use super::app::{App, AppState};
+use super::cookies;
 use super::problem::Problem;
-use crate::model::Projection;
+use super::visit::Visit;
+use crate::access::{Denied, Object, Permission, Who, may};
+use crate::accounts::Pass;
+use crate::live::Sight;
 
-/// What the asker may see. Until there is sign-in, staff is who is trusted on the loopback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Access {
-    pub projection: Projection,
-}
-
-/// Staff, or the request is refused: before id and body are looked at.
+/// Whoever asks, and how they come.
 #[derive(Debug, Clone)]
-pub struct Staff {
-    /// Who acts, as the journal shall remember it.
-    pub actor: String,
+pub struct Caller {
+    /// `None`: nobody who is known, or who wants to be.
+    pub who: Option<Arc<Who>>,
+    /// What they showed: sockets are good as long as it is. `None` on the loopback.
+    pub pass: Option<Pass>,
+    /// The browser sent it by itself: then its page must be ours.
+    pub is_by_cookie: bool,
+    /// There was a session, and it has ended.
+    pub has_ended: bool,
+    pub visit: Visit,
 }
 
-impl FromRequestParts<AppState> for Access {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Access, Problem> {
-        if parts.headers.contains_key(header::AUTHORIZATION) {
-            return Err(Problem::unauthorized(
-                "this token is not known here; send none to see what is public",
-            ));
+impl Caller {
+    /// # Errors
+    /// Where a token is not good: whoever sends one wants to be known.
+    pub fn of(parts: &Parts, app: &App, visit: Visit) -> Result<Caller, Problem> {
+        let nobody = Caller { who: None, pass: None, is_by_cookie: false, has_ended: false, visit };
+        if let Some(named) = parts.headers.get(header::AUTHORIZATION) {
+            let pass = of_token(named.as_bytes(), app, &nobody.visit)?;
+            return nobody.known(pass, false).lowered(&parts.uri);
         }
-        let trusted = app.trust_loopback && is_trusted_loopback(parts);
-        let projection = match wanted_projection(&parts.uri) {
-            None if trusted => Projection::Staff,
-            None => Projection::Public,
-            Some(wanted) if wanted == "public" => Projection::Public,
+        let cookie = cookies::session(&parts.headers).filter(|_| nobody.visit.is_private());
+        let found = match (&app.accounts, cookie) {
+            (Some(accounts), Some(value)) => Some(accounts.of_cookie(value)),
+            _ => None,
+        };
+        let caller = match found {
+            Some(Some(pass)) => nobody.known(pass, true),
+            Some(None) => Caller { has_ended: true, ..nobody },
+            None => nobody,
+        };
+        let trusted =
+            app.trust_loopback && caller.who.is_none() && is_trusted_loopback(parts, &caller.visit);
+        let who = if trusted { Some(Arc::new(Who::on_loopback())) } else { caller.who.clone() };
+        Caller { who, ..caller }.lowered(&parts.uri)
+    }
+
+    fn known(self, pass: Pass, is_by_cookie: bool) -> Caller {
+        Caller { who: Some(pass.who.clone()), pass: Some(pass), is_by_cookie, ..self }
+    }
+
+    /// `?projection=public` on any address: as if nobody were known.
+    fn lowered(self, uri: &Uri) -> Result<Caller, Problem> {
+        match wanted_projection(uri).as_deref() {
+            None => Ok(self),
+            Some("public") => Ok(Caller { who: None, pass: None, ..self }),
             Some(_) => {
-                return Err(Problem::bad_request(
-                    "projection",
-                    "projection can only be lowered, to \"public\"",
-                ));
+                Err(Problem::bad_request("projection", "projection can only be lowered, to \"public\""))
             }
-        };
-        Ok(Access { projection })
+        }
     }
-}
 
-impl FromRequestParts<AppState> for Staff {
-    type Rejection = Problem;
+    /// As the journal remembers who acted.
+    pub fn actor(&self) -> String {
+        self.who.as_ref().map_or_else(String::new, |who| who.name.clone())
+    }
 
-    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Staff, Problem> {
-        match Access::from_request_parts(parts, app).await?.projection {
-            Projection::Staff => Ok(Staff { actor: "loopback".to_owned() }),
-            Projection::Public => Err(Problem::unauthorized("only staff may do this; sign in first")),
+    /// What they see of the map.
+    pub fn sight(&self) -> Sight {
+        self.who.as_ref().map_or(Sight::PUBLIC, |who| who.sight())
+    }
+
+    /// Whether they may do this to `object`.
+    ///
+    /// # Errors
+    /// The problem that says why not; what is foreign to them is not there.
+    pub fn may(&self, permission: Permission, object: Object) -> Result<(), Problem> {
+        may(self.who.as_deref(), permission, object).map_err(|denied| self.problem(denied))
+    }
+
+    /// Why somebody may not.
+    pub fn problem(&self, denied: Denied) -> Problem {
+        match (denied, &self.who) {
+            (Denied::SignIn, _) if self.has_ended => {
+                Problem::unauthorized("this session has ended; sign in again")
+            }
+            (Denied::Foreign, _) => Problem::not_found("there is no such incident"),
+            (Denied::Role, Some(who)) if who.only.is_some() => Problem::forbidden(
+                "this token is not for that; make one with the scope that it needs, or without scopes",
+            ),
+            (Denied::Role, Some(who)) => {
+                Problem::forbidden(format!("the role {} may not do this", who.role.key()))
+            }
+            (Denied::SignIn | Denied::Role, _) => {
+                Problem::unauthorized("only staff may do this; sign in first")
+            }
         }
     }
 }
 
-/// Another node of the center: it names the token, or comes from this machine where that is trusted.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer;
-
-impl FromRequestParts<AppState> for Peer {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Peer, Problem> {
-        let named = parts.headers.get(header::AUTHORIZATION);
-        let known = match (named, app.edge_token()) {
-            (Some(named), Some(token)) => token.is_named_by(named.as_bytes()),
-            (Some(_), None) => false,
-            (None, _) => app.trust_loopback && is_trusted_loopback(parts),
-        };
-        known.then_some(Peer).ok_or_else(|| {
-            Problem::unauthorized(
-                "this is for the center's own nodes; give both sides the same PANTAU_EDGE_TOKEN",
-            )
-        })
+fn of_token(named: &[u8], app: &App, visit: &Visit) -> Result<Pass, Problem> {
+    let Some(accounts) = &app.accounts else {
+        return Err(Problem::unauthorized(
+            "an edge knows no tokens; ask the origin, or send none to see what is public",
+        ));
+    };
+    if !visit.is_private() {
+        return Err(Problem::needs_tls());
     }
+    let token = std::str::from_utf8(named).ok().and_then(bearer);
+    token.and_then(|token| accounts.of_token(token)).ok_or_else(|| {
+        Problem::unauthorized("this token is not known here, or is over; send none to see what is public")
+    })
+}
+
+fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
 fn wanted_projection(uri: &Uri) -> Option<String> {
@@ -89,86 +135,55 @@ fn wanted_projection(uri: &Uri) -> Option<String> {
 }
 
 /// A peer on this machine that came straight, to a name of this machine, from no foreign page.
-fn is_trusted_loopback(parts: &Parts) -> bool {
-    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    let from_loopback = peer.is_some_and(|ConnectInfo(addr)| addr.ip().to_canonical().is_loopback());
-    let forwarded = parts.headers.keys().any(|name| {
-        name == header::FORWARDED || name.as_str().starts_with("x-forwarded-") || name == "x-real-ip"
-    });
-    from_loopback && !forwarded && host(parts).is_some_and(is_loopback_host) && origin_is_ours(parts)
+fn is_trusted_loopback(parts: &Parts, visit: &Visit) -> bool {
+    let origin = parts.headers.get(header::ORIGIN);
+    let is_ours = origin.is_none_or(|origin| origin.to_str().is_ok_and(|origin| visit.is_ours(origin)));
+    visit.is_local() && is_ours
 }
 
-fn host(parts: &Parts) -> Option<&str> {
-    let of_header = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    of_header.or_else(|| parts.uri.authority().map(|authority| authority.as_str()))
-}
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = Problem;
 
-/// `127.0.0.1:8080`, `localhost`, `[::1]:8080` and their like.
-fn is_loopback_host(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
-    };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-/// Whether the `Origin` is absent (a program, or a page's own GET) or that of our own pages.
-fn origin_is_ours(parts: &Parts) -> bool {
-    let Some(origin) = parts.headers.get(header::ORIGIN) else { return true };
-    let (Ok(origin), Some(host)) = (origin.to_str(), host(parts)) else { return false };
-    ["http://", "https://"]
-        .iter()
-        .any(|scheme| origin.strip_prefix(scheme).is_some_and(|rest| rest.eq_ignore_ascii_case(host)))
-}
-
-/// Refuses a page of another site: sockets and unsafe methods are for our own pages and for programs.
-pub fn check_origin(parts: &Parts) -> Result<(), Problem> {
-    if origin_is_ours(parts) {
-        return Ok(());
+    /// The guard has found out; without it nobody gets here.
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Caller, Problem> {
+        parts.extensions.get::<Caller>().cloned().ok_or_else(Problem::internal)
     }
-    Err(Problem::new(
-        StatusCode::FORBIDDEN,
-        "foreign-origin",
-        "Foreign origin",
-        "a page of another site may not do this; use the embed, or the read-only API",
-    ))
+}
+
+/// What the asker may see.
+#[derive(Debug, Clone)]
+pub struct Access {
+    pub sight: Sight,
+}
+
+impl FromRequestParts<AppState> for Access {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Access, Problem> {
+        Ok(Access { sight: Caller::from_request_parts(parts, app).await?.sight() })
+    }
+}
+
+/// Another node of the center: it names the token, or comes from this machine where that is trusted.
+///
+/// # Errors
+/// Where it does neither.
+pub fn check_node(parts: &Parts, app: &App, visit: &Visit) -> Result<(), Problem> {
+    let named = parts.headers.get(header::AUTHORIZATION);
+    let known = match (named, app.edge_token()) {
+        (Some(named), Some(token)) => token.is_named_by(named.as_bytes()),
+        (Some(_), None) => false,
+        (None, _) => app.trust_loopback && is_trusted_loopback(parts, visit),
+    };
+    known.then_some(()).ok_or_else(|| {
+        Problem::unauthorized(
+            "this is for the center's own nodes; give both sides the same PANTAU_EDGE_TOKEN",
+        )
+    })
 }
 
 /// The media type of the body, without its parameters, in lower case.
 pub fn media_type(headers: &HeaderMap) -> String {
     let value = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parts(peer: &str, headers: &[(&str, &str)]) -> Parts {
-        let mut request = axum::http::Request::builder().uri("/api/v1/incidents");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let (mut parts, ()) = request.body(()).unwrap().into_parts();
-        let peer: SocketAddr = peer.parse().unwrap();
-        parts.extensions.insert(ConnectInfo(peer));
-        parts
-    }
-
-    #[test]
-    fn only_a_straight_visit_from_this_machine_is_trusted() {
-        let host = ("host", "127.0.0.1:8080");
-        let trusted = |peer: &str, headers: &[(&str, &str)]| is_trusted_loopback(&parts(peer, headers));
-        assert!(trusted("127.0.0.1:5", &[host]));
-        assert!(trusted("[::1]:5", &[("host", "[::1]:8080")]));
-        assert!(trusted("127.0.0.1:5", &[("host", "localhost:8080"), ("origin", "http://localhost:8080")]));
-        assert!(!trusted("192.0.2.1:5", &[host]));
-        assert!(!trusted("127.0.0.1:5", &[]));
-        assert!(!trusted("127.0.0.1:5", &[("host", "evil.example")]));
-        assert!(!trusted("127.0.0.1:5", &[("host", "127.0.0.1.evil.example")]));
-        assert!(!trusted("127.0.0.1:5", &[host, ("x-forwarded-for", "192.0.2.1")]));
-        assert!(!trusted("127.0.0.1:5", &[host, ("forwarded", "for=192.0.2.1")]));
-        assert!(!trusted("127.0.0.1:5", &[host, ("origin", "http://evil.example")]));
-        assert!(!trusted("127.0.0.1:5", &[host, ("origin", "null")]));
-    }
 }

@@ -6,6 +6,8 @@ use tokio::sync::{Notify, watch};
 
 use super::forward::Forwarding;
 use super::live::Sockets;
+use super::visit::TrustedProxy;
+use crate::accounts::Accounts;
 use crate::backup::ShipWatch;
 use crate::city::City;
 use crate::clock::{Clock, ReplayClock};
@@ -55,6 +57,10 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     pub mode: Mode,
     pub role: Role,
+    /// Who may sign in; an edge knows nobody.
+    pub accounts: Option<Arc<Accounts>>,
+    /// Whose `X-Forwarded-*` are believed.
+    pub trusted_proxies: Vec<TrustedProxy>,
     /// Readers on this machine are staff: for trying and developing.
     pub trust_loopback: bool,
     /// Where reports are kept while the database is away; `None` where the journal is in the data folder.

@@ -54,7 +54,7 @@ pub async fn city(
         "categories": categories.collect::<Vec<_>>(),
         "agencies": agencies.collect::<Vec<_>>(),
         "mode": app.mode.key(),
-        "projection": access.projection.key(),
+        "projection": access.sight.key(),
         "build": crate::BUILD,
     }))
     .into_response())

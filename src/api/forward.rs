@@ -12,10 +12,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
 
-use super::access::check_origin;
-use super::app::{AppState, Edge};
+use super::app::{App, AppState, Edge};
+use super::origin::check_origin;
 use super::problem::Problem;
 use super::reports;
+use super::visit::Visit;
 use crate::edge::{Answer, Origin, OriginError};
 use crate::model::Seq;
 
@@ -67,7 +68,7 @@ impl Forwarding {
 pub async fn forward_if_elsewhere(State(app): State<AppState>, request: Request, next: Next) -> Response {
     match app.edge() {
         Some(edge) if !is_local(request.method(), request.uri().path(), request.uri().query()) => {
-            let answered = forward(edge, request).await;
+            let answered = forward(&app, edge, request).await;
             match answered {
                 Ok(answer) => catch_up(&app, answer).await,
                 Err(problem) => problem.into_response(),
@@ -80,7 +81,8 @@ pub async fn forward_if_elsewhere(State(app): State<AppState>, request: Request,
 /// Whether an edge answers this by itself.
 fn is_local(method: &Method, path: &str, query: Option<&str>) -> bool {
     let Some(path) = path.strip_prefix("/api/v1/") else { return true };
-    if path.starts_with("nodes/") {
+    // Whoever signs in does so where the accounts are.
+    if path.starts_with("nodes/") || path == "session" || path.starts_with("session/") {
         return true;
     }
     let of_journal = path.starts_with("reports") || path.starts_with("incidents/");
@@ -90,10 +92,10 @@ fn is_local(method: &Method, path: &str, query: Option<&str>) -> bool {
     matches!(*method, Method::GET | Method::HEAD) && !of_journal && !of_past
 }
 
-async fn forward(edge: &Edge, request: Request) -> Result<Answer, Problem> {
+async fn forward(app: &App, edge: &Edge, request: Request) -> Result<Answer, Problem> {
     let (parts, body) = request.into_parts();
     // The origin does not know this node's pages; so it is checked here, and not passed on.
-    check_origin(&parts)?;
+    check_origin(&parts, &Visit::of(&parts, &app.trusted_proxies), false)?;
     let path = parts.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
     let turn = turn(&edge.forwarding, &parts).await?;
     let body = axum::body::to_bytes(body, reports::BODY_BYTES_MAX).await;

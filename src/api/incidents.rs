@@ -11,18 +11,20 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::access::{Access, Staff, check_origin};
+use super::access::{Access, Caller};
 use super::app::{App, AppState};
 use super::params::Params;
 use super::problem::Problem;
 use super::reports::body_problem;
+use crate::access::{Object, Permission};
 use crate::feed::parse_bbox;
 use crate::feed::wire::{self, Feature, time};
 use crate::intake::parse_action;
 use crate::journal::check_incident;
 use crate::live::{ArchivePage, ArchiveQuestion, Circle, Cursor, Incident, LiveMap, Sort, Where};
 use crate::model::{
-    Action, Command, Entry, Fact, IncidentNo, LngLat, Outcome, Projection, Refusal, TimeMs,
+    Action, AgencyId, AreaId, Command, Entry, Fact, IncidentNo, LngLat, Outcome, Projection, Refusal,
+    TimeMs,
 };
 
 const LIMIT_DEFAULT: u32 = 100;
@@ -62,8 +64,8 @@ pub async fn list(
     access: Access,
     mut params: Params,
 ) -> Result<Response, Problem> {
-    let projection = access.projection;
-    let filter = params.filter(&app.city, projection);
+    let projection = access.sight.projection();
+    let filter = params.filter(&app.city, &access.sight);
     let place = place(&mut params);
     let archive = params.read("include", |text| match text {
         "archive" => Ok(()),
@@ -159,13 +161,14 @@ async fn archived(app: &App, live: &Arc<LiveMap>, ask: &ArchiveQuestion) -> Resu
     responses((status = 200), (status = 401), (status = 404)))]
 pub async fn incident(
     State(app): State<AppState>,
-    _: Staff,
+    caller: Caller,
     params: Params,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     params.finish()?;
-    let (no, opened_at) = find(&app, &id)?;
-    answer(&app, no, opened_at).await
+    let incident = find(&app, &id)?;
+    caller.may(Permission::SeeIncident, incident.object())?;
+    answer(&app, &caller, &incident).await
 }
 
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/{action}", tag = "center",
@@ -175,30 +178,29 @@ pub async fn incident(
     responses((status = 200), (status = 401), (status = 404), (status = 409), (status = 422)))]
 pub async fn act(
     State(app): State<AppState>,
-    Staff { actor }: Staff,
+    caller: Caller,
     params: Params,
     Path((id, action)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    check_origin(&parts)?;
     params.finish()?;
     let action = Action::from_key(&action).ok_or_else(|| {
         let known: Vec<&str> = Action::ALL.iter().map(|a| a.key()).collect();
         Problem::not_found(format!("there is no action {action:?}; known are {}", known.join(", ")))
     })?;
-    let (no, opened_at) = find(&app, &id)?;
-    let request = Request::from_parts(parts, body);
+    let incident = find(&app, &id)?;
+    caller.may(Permission::of_action(action), incident.object())?;
     let body = <Bytes as axum::extract::FromRequest<()>>::from_request(request, &())
         .await
         .map_err(|e| Problem::of_status(e.status()))?;
     let ask = parse_action(action, &body, &app.city).map_err(body_problem)?;
+    let no = incident.no;
     let category = app.live().incident(no).map(|incident| incident.category);
     let due_after_ms = category.and_then(|category| app.city.category(category).deadline_ms);
-    let command = ask.for_incident(no, actor, due_after_ms);
+    let command = ask.for_incident(no, caller.actor(), due_after_ms);
     let outcomes = app.engine.submit(vec![Command::Action(Box::new(command))]).await?;
     match outcomes.into_iter().next() {
-        Some(Outcome::Accepted { .. } | Outcome::Repeat { .. }) => answer(&app, no, opened_at).await,
+        Some(Outcome::Accepted { .. } | Outcome::Repeat { .. }) => answer(&app, &caller, &incident).await,
         Some(Outcome::Refused(Refusal::UnknownIncident)) => Err(no_such_incident()),
         Some(Outcome::Refused(refusal)) => Err(refusal.into()),
         None => Err(Problem::internal()),
@@ -209,19 +211,43 @@ fn no_such_incident() -> Problem {
     Problem::not_found("there is no such incident")
 }
 
-/// The incident that a UUID names, if all of the UUID is right.
-fn find(app: &App, id: &str) -> Result<(IncidentNo, TimeMs), Problem> {
-    let uuid: Uuid = id.strip_prefix("i:").unwrap_or(id).parse().map_err(|_| no_such_incident())?;
-    let no = app.ids.incident_of_uuid(uuid).ok_or_else(no_such_incident)?;
-    let opened_at = match app.live().incident(no) {
-        Some(incident) => incident.opened_at,
-        None => app.engine.reader().incident(no)?.ok_or_else(no_such_incident)?.opened_at,
-    };
-    if app.ids.incident_uuid(no, opened_at) == uuid { Ok((no, opened_at)) } else { Err(no_such_incident()) }
+/// An incident that an address names.
+struct Named {
+    no: IncidentNo,
+    opened_at: TimeMs,
+    agency: Option<AgencyId>,
+    area: Option<AreaId>,
 }
 
-/// The incident's feature for staff, with its reports and its log.
-async fn answer(app: &App, no: IncidentNo, opened_at: TimeMs) -> Result<Response, Problem> {
+impl Named {
+    fn of(incident: &Incident) -> Named {
+        let area = incident.area(Projection::Staff);
+        Named { no: incident.no, opened_at: incident.opened_at, agency: incident.agency, area }
+    }
+
+    fn object(&self) -> Object {
+        Object::Incident { agency: self.agency, area: self.area }
+    }
+}
+
+/// The incident that a UUID names, if all of the UUID is right.
+fn find(app: &App, id: &str) -> Result<Named, Problem> {
+    let uuid: Uuid = id.strip_prefix("i:").unwrap_or(id).parse().map_err(|_| no_such_incident())?;
+    let no = app.ids.incident_of_uuid(uuid).ok_or_else(no_such_incident)?;
+    let named = match app.live().incident(no) {
+        Some(incident) => Named::of(incident),
+        None => {
+            let row = app.engine.reader().incident(no)?.ok_or_else(no_such_incident)?;
+            Named::of(&Incident::from_row(&row, &app.city))
+        }
+    };
+    let is_right = app.ids.incident_uuid(no, named.opened_at) == uuid;
+    if is_right { Ok(named) } else { Err(no_such_incident()) }
+}
+
+/// The incident's feature for staff, with its reports and its log for whoever may see them.
+async fn answer(app: &App, caller: &Caller, named: &Named) -> Result<Response, Problem> {
+    let (no, opened_at) = (named.no, named.opened_at);
     let live = app.live();
     let reader = app.engine.reader().clone();
     let read = move || {
@@ -237,7 +263,9 @@ async fn answer(app: &App, no: IncidentNo, opened_at: TimeMs) -> Result<Response
     let mut feature = json!(Feature::incident(&live, &incident, Projection::Staff));
     feature["seq"] = live.seq().0.into();
     feature["incident"] = app.ids.incident_uuid(no, opened_at).to_string().into();
-    feature["properties"]["log"] = log.iter().filter_map(|entry| log_line(app, entry)).collect();
+    if caller.may(Permission::SeeIncident, Named::of(&incident).object()).is_ok() {
+        feature["properties"]["log"] = log.iter().filter_map(|entry| log_line(app, entry)).collect();
+    }
     Ok(Json(feature).into_response())
 }
 

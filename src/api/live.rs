@@ -14,6 +14,7 @@ mod outbox;
 mod rounds;
 mod socket;
 mod sockets;
+mod tls_line;
 
 pub use beats::Beats;
 pub use rounds::Rounds;
@@ -25,13 +26,12 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
 
-use super::access::{Access, check_origin};
+use super::access::Caller;
 use super::app::{App, AppState};
 use super::params::Params;
 use super::problem::Problem;
 use crate::feed::wire::{ServerMessage, time};
 use crate::feed::{Frame, Session};
-use crate::model::Projection;
 use handshake::Handshake;
 use line::Line;
 use socket::Socket;
@@ -55,6 +55,9 @@ enum CloseReason {
     Silent,
     /// Too many messages: come back later.
     Flood,
+    /// The session or the token that it was opened with ended, or is for something else now: come back
+    /// with another, or as the public.
+    SignedOut,
     /// A binary message: do not come back without changing the program.
     Binary,
     /// A message too large or not readable: do not come back without changing the program.
@@ -69,6 +72,7 @@ impl CloseReason {
             CloseReason::Slow => (4000, "frames were not taken in time; come back and resume"),
             CloseReason::Silent => (4001, "no answer to pings; come back and resume"),
             CloseReason::Flood => (4002, "too many messages; come back later"),
+            CloseReason::SignedOut => (4401, "the session or token ended; sign in again"),
             CloseReason::Binary => (4500, "this protocol has text messages only"),
             CloseReason::Unreadable => (4501, "a message was larger than 64 KiB, or no WebSocket text"),
         };
@@ -83,12 +87,11 @@ impl CloseReason {
     responses((status = 101), (status = 401), (status = 403), (status = 426)))]
 pub async fn live(
     State(app): State<AppState>,
-    access: Access,
+    caller: Caller,
     params: Params,
     request: Request,
 ) -> Result<Response, Problem> {
     let (mut parts, _) = request.into_parts();
-    check_origin(&parts)?;
     params.finish()?;
     let (handshake, connection) = Handshake::of(&mut parts)?;
     let deflate = handshake.deflates();
@@ -97,30 +100,31 @@ pub async fn live(
         // A client that went away meanwhile has no use for a socket.
         let line = connection.await.ok().and_then(Line::of_upgraded);
         if let Some((line, rest)) = line {
-            open(&app, line, rest, deflate, access.projection);
+            open(&app, line, rest, deflate, caller);
         }
     });
     Ok(handshake.answer())
 }
 
 /// Says hello, and begins to listen. `rest` came right after the handshake.
-fn open(app: &App, line: Line, rest: Bytes, deflate: bool, projection: Projection) {
-    let sockets = &app.sockets;
-    let session = Session::new(projection, app.views.clone(), app.search.clone(), &sockets.newest());
-    let socket = Socket::new(line, deflate, session, sockets.clone());
-    socket.tell(&hello(app, projection));
+fn open(app: &App, line: Line, rest: Bytes, deflate: bool, caller: Caller) {
+    let (sockets, sight) = (&app.sockets, caller.sight());
+    let key = sight.key();
+    let session = Session::new(sight, app.views.clone(), app.search.clone(), &sockets.newest());
+    let socket = Socket::new(line, deflate, session, sockets.clone(), caller.pass);
+    socket.tell(&hello(app, key));
     let ears = tokio::spawn(listen::listen(sockets.clone(), socket.clone(), rest));
     socket.set_ears(ears.abort_handle());
     sockets.join(&socket);
 }
 
-pub(super) fn hello(app: &App, projection: Projection) -> Frame {
+pub(super) fn hello(app: &App, projection: &'static str) -> Frame {
     let live = app.live();
     Frame::of(&ServerMessage::Hello {
         protocol: PROTOCOL,
         epoch: live.epoch().to_string(),
         seq: live.seq().0,
-        projection: projection.key(),
+        projection,
         frame_ms: app.frame_ms,
         heartbeat_s: app.heartbeat_s,
         now: time(app.clock.now()),

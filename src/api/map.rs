@@ -8,10 +8,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::access::Access;
+use super::access::{Access, Caller};
 use super::app::{App, AppState};
 use super::params::Params;
 use super::problem::Problem;
+use crate::access::{Object, Permission};
 use crate::city::HotspotParameters;
 use crate::engine::last_before;
 use crate::feed::wire::{Feature, StatsBody};
@@ -46,7 +47,7 @@ pub async fn clusters(
 ) -> Result<Response, Problem> {
     let bbox = params.read("bbox", parse_bbox);
     let zoom = params.whole("zoom", 0, 20);
-    let filter = params.filter(&app.city, access.projection);
+    let filter = params.filter(&app.city, &access.sight);
     for (key, missing) in [("bbox", bbox.is_none()), ("zoom", zoom.is_none())] {
         if missing {
             params.require(key);
@@ -57,9 +58,10 @@ pub async fn clusters(
         return Err(Problem::internal());
     };
 
-    let answer = super::compute(&app, app.live(), access.projection, filter, move |live, filter| {
-        let level = live.level_in_force(access.projection, filter, &bbox, zoom as u8);
-        let features = features(live, access.projection, filter, &CellRange::of(&bbox, level));
+    let projection = access.sight.projection();
+    let answer = super::compute(&app, app.live(), projection, filter, move |live, filter| {
+        let level = live.level_in_force(projection, filter, &bbox, zoom as u8);
+        let features = features(live, projection, filter, &CellRange::of(&bbox, level));
         let list = ClusterList { kind: "FeatureCollection", seq: live.seq().0, level, features };
         super::feature_list(&list, list.features.len())
     });
@@ -75,13 +77,13 @@ pub async fn clusters(
     responses((status = 200), (status = 400), (status = 401)))]
 pub async fn hotspots(
     State(app): State<AppState>,
-    access: Access,
+    caller: Caller,
     mut params: Params,
 ) -> Result<Response, Problem> {
-    let projection = access.projection;
+    let projection = caller.sight().hotspots();
     let live = app.live();
     let bbox = params.read("bbox", parse_bbox);
-    let filter = params.hotspot_filter(&app.city, projection);
+    let filter = params.hotspot_filter(&app.city, &caller.sight());
     let members = params.flag("members").unwrap_or(false);
     let at = params.read("at", |text| match parse_time(text)? {
         at if at > app.now() => Err(format!("{text} lies ahead; leave at out for those of now")),
@@ -92,8 +94,8 @@ pub async fn hotspots(
     }
     params.finish()?;
     let filter = filter.ok_or_else(Problem::internal)?;
-    if members && projection != Projection::Staff {
-        return Err(Problem::unauthorized("members are for staff; sign in first, or leave members out"));
+    if members {
+        caller.may(Permission::SeeMembers, Object::Center)?;
     }
     let past = match at {
         Some(at) => past_hotspots(&app, &live, projection, at).await?,
@@ -155,11 +157,12 @@ pub async fn stats(
     access: Access,
     mut params: Params,
 ) -> Result<Response, Problem> {
-    let filter = params.filter(&app.city, access.projection);
+    let filter = params.filter(&app.city, &access.sight);
     params.finish()?;
     let filter = filter.ok_or_else(Problem::internal)?;
-    let answer = super::compute(&app, app.live(), access.projection, filter, move |live, filter| {
-        let stats = StatsBody::of(&live.stats(access.projection, filter), live.city());
+    let projection = access.sight.projection();
+    let answer = super::compute(&app, app.live(), projection, filter, move |live, filter| {
+        let stats = StatsBody::of(&live.stats(projection, filter), live.city());
         let mut body = json!(stats);
         body["seq"] = live.seq().0.into();
         body

@@ -1,14 +1,16 @@
 //! HTTP and sockets: the only place that knows them.
 //!
-//! Handlers are thin: extract, convert, call, convert. What a reader may see is decided once, by
-//! [`access::Access`], and applied where the live map's layers are built, never here.
+//! Handlers are thin: extract, convert, call, convert. Who asks and what they may is decided once, by the
+//! `guard` before every route, after the table in `rules`; what they see is applied where the live map's layers are built, never here.
 
 mod access;
 mod app;
 mod city;
 mod clock;
+mod cookies;
 mod entrance;
 mod forward;
+mod guard;
 mod health;
 mod import;
 mod incidents;
@@ -17,12 +19,18 @@ mod map;
 mod middleware;
 mod nodes;
 mod openapi;
+mod origin;
 mod pages;
 mod params;
 mod problem;
+mod redirect;
 mod reports;
+mod rules;
+mod session;
 mod spool;
 mod sse;
+mod tls;
+mod visit;
 
 pub use app::{App, AppState, Edge, Mode, Role};
 pub use entrance::Entrance;
@@ -30,7 +38,11 @@ pub use forward::Forwarding;
 pub use health::tell_health;
 pub use live::{Beats, Rounds, Sockets};
 pub use problem::Problem;
+pub use redirect::redirect_all;
+pub use rules::{Needs, RULES, Rule};
 pub use spool::hand_on;
+pub use tls::{Tls, TlsEntrance, TlsFiles};
+pub use visit::{OverTls, TrustedProxy};
 
 use std::sync::Arc;
 
@@ -54,6 +66,7 @@ const BODY_BYTES_MAX: usize = 256 * 1024;
 pub fn build_router(app: AppState) -> Router {
     let report = post(reports::post_report).layer(DefaultBodyLimit::max(reports::BODY_BYTES_MAX));
     let import = post(import::import).layer(DefaultBodyLimit::max(IMPORT_BODY_BYTES_MAX));
+    let session = get(session::who_am_i).post(session::sign_in).delete(session::sign_out);
     let api = Router::new()
         .route("/city", get(city::city))
         .route("/areas", get(city::areas))
@@ -70,6 +83,10 @@ pub fn build_router(app: AppState) -> Router {
         .route("/live.sse", get(sse::live_sse))
         .route("/clock", post(clock::set_clock))
         .route("/import", import)
+        .route("/session", session)
+        .route("/session/link", post(session::use_link))
+        .route("/session/password", post(session::change_password))
+        .route("/session/totp", post(session::set_totp).delete(session::drop_totp))
         .route("/nodes/snapshot", get(nodes::snapshot))
         .route("/nodes/entries", get(nodes::entries))
         .route("/nodes/state", get(nodes::state));
@@ -83,10 +100,13 @@ pub fn build_router(app: AppState) -> Router {
         .route("/tiles/overlays/{file}", get(pages::overlay))
         .route("/", get(pages::home))
         .route("/wall", get(pages::wall))
+        .route("/console", get(pages::console))
         .route("/field", get(pages::field))
         .route("/embed", get(pages::embed))
+        .route("/login", get(pages::login))
         .route("/assets/{*path}", get(pages::asset))
         .route("/favicon.svg", get(pages::favicon))
+        .route_layer(from_fn_with_state(app.clone(), guard::guard))
         .fallback(pages::nothing_here)
         .method_not_allowed_fallback(pages::wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

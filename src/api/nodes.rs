@@ -9,7 +9,6 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::access::Peer;
 use super::app::{AppState, Role};
 use super::params::Params;
 use super::problem::Problem;
@@ -32,7 +31,7 @@ fn desk(role: &Role) -> Result<Arc<Desk>, Problem> {
 #[utoipa::path(get, path = "/api/v1/nodes/snapshot", tag = "nodes",
     description = "What an edge stands up from. For the center's own nodes: Authorization: Bearer, with the edge token.",
     responses((status = 200), (status = 401)))]
-pub async fn snapshot(State(app): State<AppState>, _: Peer, params: Params) -> Result<Response, Problem> {
+pub async fn snapshot(State(app): State<AppState>, params: Params) -> Result<Response, Problem> {
     params.finish()?;
     let desk = desk(&app.role)?;
     let bytes = super::blocking(move || desk.snapshot()).await?;
@@ -43,11 +42,7 @@ pub async fn snapshot(State(app): State<AppState>, _: Peer, params: Params) -> R
     description = "Entries after one, without contacts, texts, notes and actors; waits for the first where `wait_ms` says so. For the center's own nodes.",
     params(("after" = u64, Query), ("limit" = Option<u32>, Query), ("wait_ms" = Option<u32>, Query)),
     responses((status = 200), (status = 401)))]
-pub async fn entries(
-    State(app): State<AppState>,
-    _: Peer,
-    mut params: Params,
-) -> Result<Response, Problem> {
+pub async fn entries(State(app): State<AppState>, mut params: Params) -> Result<Response, Problem> {
     let after = params.read("after", |text| {
         text.parse().map(Seq).map_err(|_| format!("{text:?} is not the number of an entry"))
     });
@@ -73,7 +68,7 @@ pub async fn entries(
 #[utoipa::path(get, path = "/api/v1/nodes/state", tag = "nodes",
     description = "A hash of all that this node shows, now and at the marks that every node takes: equal at equal seq. For the center's own nodes.",
     responses((status = 200), (status = 401)))]
-pub async fn state(State(app): State<AppState>, _: Peer, params: Params) -> Result<Response, Problem> {
+pub async fn state(State(app): State<AppState>, params: Params) -> Result<Response, Problem> {
     params.finish()?;
     let live = app.live();
     let hashed = live.clone();

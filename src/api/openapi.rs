@@ -3,7 +3,7 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{city, clock, health, import, incidents, live, map, nodes, reports, sse};
+use super::{city, clock, health, import, incidents, live, map, nodes, reports, session, sse};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -15,6 +15,8 @@ use super::{city, clock, health, import, incidents, live, map, nodes, reports, s
         incidents::list, incidents::incident, incidents::act,
         map::clusters, map::hotspots, map::stats,
         live::live, sse::live_sse, clock::set_clock, import::import,
+        session::who_am_i, session::sign_in, session::sign_out, session::use_link, session::change_password,
+        session::set_totp, session::drop_totp,
         nodes::snapshot, nodes::entries, nodes::state,
         health::healthz, health::readyz, health::metrics,
     ),
@@ -23,6 +25,7 @@ use super::{city, clock, health, import, incidents, live, map, nodes, reports, s
         (name = "map", description = "What the map shows"),
         (name = "center", description = "The center's work; staff"),
         (name = "city", description = "The city pack"),
+        (name = "session", description = "Signing in, and who one is"),
         (name = "nodes", description = "For the center's other nodes"),
         (name = "operation", description = "For operators and programs"),
     )

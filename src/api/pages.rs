@@ -29,12 +29,20 @@ pub async fn wall() -> Response {
     page("wall.html")
 }
 
+pub async fn console() -> Response {
+    page("console.html")
+}
+
 pub async fn field() -> Response {
     page("field.html")
 }
 
 pub async fn embed() -> Response {
     page("embed.html")
+}
+
+pub async fn login() -> Response {
+    page("login.html")
 }
 
 pub async fn favicon() -> Response {

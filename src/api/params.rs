@@ -8,8 +8,7 @@ use super::problem::Problem;
 use crate::city::City;
 use crate::feed::{FilterSpec, parse_within_text};
 use crate::intake::FieldFault;
-use crate::live::Filter;
-use crate::model::Projection;
+use crate::live::{Filter, Sight};
 
 /// The parameters of one request, taken one by one. What is left at the end is unknown.
 pub struct Params {
@@ -89,12 +88,12 @@ impl Params {
     }
 
     /// The keys that every filtered address takes.
-    pub fn filter(&mut self, city: &City, projection: Projection) -> Option<Filter> {
-        self.checked_spec(city, projection).map(|(_, filter)| filter)
+    pub fn filter(&mut self, city: &City, sight: &Sight) -> Option<Filter> {
+        self.checked_spec(city, sight).map(|(_, filter)| filter)
     }
 
     /// The same, also as it was written.
-    pub fn checked_spec(&mut self, city: &City, projection: Projection) -> Option<(FilterSpec, Filter)> {
+    pub fn checked_spec(&mut self, city: &City, sight: &Sight) -> Option<(FilterSpec, Filter)> {
         let spec = FilterSpec {
             category: self.list("category"),
             status: self.list("status"),
@@ -107,12 +106,12 @@ impl Params {
             drill: self.flag("drill"),
             q: self.text("q"),
         };
-        let filter = spec.check(city, projection, "").map_err(|faults| self.faults.extend(faults)).ok()?;
+        let filter = spec.check(city, sight, "").map_err(|faults| self.faults.extend(faults)).ok()?;
         Some((spec, filter))
     }
 
     /// The keys that hotspots heed.
-    pub fn hotspot_filter(&mut self, city: &City, projection: Projection) -> Option<Filter> {
+    pub fn hotspot_filter(&mut self, city: &City, sight: &Sight) -> Option<Filter> {
         let spec = FilterSpec {
             category: self.list("category"),
             area: self.list("area"),
@@ -120,7 +119,7 @@ impl Params {
             drill: self.flag("drill"),
             ..FilterSpec::default()
         };
-        spec.check(city, projection, "").map_err(|faults| self.faults.extend(faults)).ok()
+        spec.check(city, sight, "").map_err(|faults| self.faults.extend(faults)).ok()
     }
 
     /// Says that a parameter is needed, unless it was given and is faulty.

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::accounts::SignInFault;
 use crate::engine::EngineError;
 use crate::feed::SubscribeFault;
 use crate::health::Condition;
@@ -72,6 +73,14 @@ impl Problem {
 
     pub fn forbidden(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail)
+    }
+
+    /// A secret came where others can read it.
+    pub fn needs_tls() -> Problem {
+        let detail = "passwords and tokens are not taken over plain HTTP, where everybody on the way can read them: \
+             give the server a certificate (--tls-cert, --tls-key; pantau cert makes one), put a proxy with TLS \
+             before it and name it with --trusted-proxy, or sign in on the server's own machine";
+        Problem::new(StatusCode::FORBIDDEN, "needs-tls", "A secure line is needed", detail)
     }
 
     pub fn conflict(kind: &'static str, detail: impl Into<String>) -> Problem {
@@ -175,6 +184,51 @@ impl From<SubscribeFault> for Problem {
             _ => (StatusCode::BAD_REQUEST, None),
         };
         Problem { errors, retry_after_s, ..Problem::new(status, kind, title, detail) }
+    }
+}
+
+impl From<SignInFault> for Problem {
+    fn from(fault: SignInFault) -> Problem {
+        let refused =
+            |kind, title, detail: &str| Problem::new(StatusCode::UNAUTHORIZED, kind, title, detail);
+        match fault {
+            SignInFault::Wait(wait) => {
+                // A whole second at least: nobody can wait less.
+                let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+                let detail = format!("too many tries from there; nothing was checked, wait {seconds} s");
+                let status = StatusCode::TOO_MANY_REQUESTS;
+                Problem {
+                    retry_after_s: Some(seconds),
+                    ..Problem::new(status, "too-many-tries", "Too many tries", detail)
+                }
+            }
+            SignInFault::Wrong => {
+                refused("wrong-password", "Not signed in", "the name or the password is wrong")
+            }
+            SignInFault::CodeNeeded => refused(
+                "code-needed",
+                "A code is needed",
+                "send the code that the authenticator shows, too",
+            ),
+            SignInFault::WrongCode => refused(
+                "wrong-code",
+                "Wrong code",
+                "the code is wrong, too old, or was used already; take the next one, and look at the clocks",
+            ),
+            SignInFault::Link => Problem::new(
+                StatusCode::GONE,
+                "link-over",
+                "The link is over",
+                "a link is good once, and not for long; ask for a new one (pantau user password NAME)",
+            ),
+            SignInFault::NameTaken => {
+                Problem::conflict("name-taken", "there is an account of this name; take another")
+            }
+            SignInFault::Unfit { field, detail } => {
+                Problem::invalid_body(vec![FieldFault { pointer: field.to_owned(), detail }])
+            }
+            SignInFault::Store(error) => error.into(),
+        }
     }
 }
 

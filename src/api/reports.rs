@@ -9,17 +9,16 @@ use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::access::{Access, check_origin, media_type};
+use super::access::{Caller, media_type};
 use super::app::{App, AppState, Mode};
 use super::params::Params;
 use super::problem::Problem;
 use super::spool::{self, Found};
+use crate::access::{Object, Permission};
 use crate::engine::EngineError;
 use crate::feed::wire::time;
 use crate::intake::{Ahead, Context, FieldFault, REPORT_BODY_BYTES_MAX, Submission, parse_report};
-use crate::model::{
-    CategoryId, Command, Idempotency, NewReport, Outcome, Projection, Receipt, Refusal, TimeMs,
-};
+use crate::model::{CategoryId, Command, Idempotency, NewReport, Outcome, Receipt, Refusal, TimeMs};
 
 /// A body with photos may be this large.
 pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -61,8 +60,7 @@ pub struct ReportStatus {
     responses((status = 201, body = ReportReceipt), (status = 202, description = "The database is away: stored here under a code, and shared later"), (status = 400), (status = 409), (status = 422), (status = 507)))]
 pub async fn post_report(State(app): State<AppState>, request: Request) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
-    check_origin(&parts)?;
-    let access = Access::from_request_parts(&mut parts, &app).await?;
+    let caller = Caller::from_request_parts(&mut parts, &app).await?;
     Params::from_request_parts(&mut parts, &app).await?.finish()?;
     let key = idempotency_key(&parts.headers)?;
     let Received { json: body, n_photos } = receive(Request::from_parts(parts, body)).await?;
@@ -70,7 +68,7 @@ pub async fn post_report(State(app): State<AppState>, request: Request) -> Resul
     let now = app.now();
     // Only staff may move a replay's clock, by a report as by setting it.
     let moves_clock = match &app.mode {
-        Mode::Replay(clock) if access.projection == Projection::Staff => Some(clock),
+        Mode::Replay(clock) if caller.may(Permission::SetClock, Object::Center).is_ok() => Some(clock),
         Mode::Replay(_) | Mode::Live => None,
     };
     let ahead = if moves_clock.is_some() { Ahead::Take } else { Ahead::Refuse };
@@ -241,7 +239,6 @@ fn created(app: &App, receipt: Receipt, n_photos: usize) -> Result<Response, Pro
     responses((status = 200, body = ReportStatus), (status = 404)))]
 pub async fn report(
     State(app): State<AppState>,
-    _: Access,
     params: Params,
     Path(code): Path<String>,
 ) -> Result<Response, Problem> {

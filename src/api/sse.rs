@@ -15,11 +15,12 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::access::{Access, check_origin};
+use super::access::Caller;
 use super::app::{App, AppState};
 use super::live::{AHEAD_TIMEOUT, hello};
 use super::params::Params;
 use super::problem::Problem;
+use crate::accounts::{Accounts, Pass};
 use crate::feed::wire::{Resume, Subscribe};
 use crate::feed::{Beat, Frame, Session, parse_bbox};
 
@@ -41,12 +42,12 @@ const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
     responses((status = 200), (status = 400), (status = 403), (status = 503)))]
 pub async fn live_sse(
     State(app): State<AppState>,
-    access: Access,
+    caller: Caller,
     mut params: Params,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
-    check_origin(&parts)?;
+    let sight = caller.sight();
     let bbox = params.read("bbox", |text| {
         parse_bbox(text).map(|bbox| vec![bbox.west(), bbox.south(), bbox.east(), bbox.north()])
     });
@@ -57,7 +58,7 @@ pub async fn live_sse(
         }
     }
     let layers = params.list("layers");
-    let filter = params.checked_spec(&app.city, access.projection);
+    let filter = params.checked_spec(&app.city, &sight);
     params.finish()?;
     let (Some(bbox), Some(zoom), Some((filter, _))) = (bbox, zoom, filter) else {
         return Err(Problem::internal());
@@ -69,7 +70,7 @@ pub async fn live_sse(
     // In this order: a beat that comes between the two is not missed.
     beats.mark_unchanged();
     let beat = app.sockets.newest();
-    let session = Session::new(access.projection, app.views.clone(), app.search.clone(), &beat);
+    let session = Session::new(sight.clone(), app.views.clone(), app.search.clone(), &beat);
     // A search may take a while.
     let opened = tokio::task::spawn_blocking(move || {
         let mut session = session;
@@ -78,11 +79,12 @@ pub async fn live_sse(
     let opened = opened.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
     let (session, frames) = opened.map_err(Problem::from)?;
 
-    let mut first = vec![hello(&app, access.projection)];
+    let mut first = vec![hello(&app, sight.key())];
     first.extend(frames);
     let give_up = session.is_waiting().then(|| Instant::now() + AHEAD_TIMEOUT);
     let stopping = app.stopping.clone();
-    let stream = Stream { app, beats, stopping, session, give_up, first: Some(first) };
+    let permit = Permit::new(&app, caller.pass);
+    let stream = Stream { app, beats, stopping, permit, session, give_up, first: Some(first) };
     let body = Body::from_stream(futures_util::stream::unfold(stream, Stream::next));
     let content_type = (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     Ok(([content_type, (UNBUFFERED, HeaderValue::from_static("no"))], body).into_response())
@@ -96,10 +98,47 @@ fn last_event_id(headers: &HeaderMap) -> Option<Resume> {
     Some(Resume { epoch: epoch.to_owned(), seq, view: view.to_owned() })
 }
 
+/// What a stream is good by.
+enum Permit {
+    /// Nobody can take it away.
+    Lasting,
+    Pass {
+        pass: Pass,
+        accounts: Arc<Accounts>,
+        changes: watch::Receiver<u64>,
+    },
+}
+
+impl Permit {
+    fn new(app: &App, pass: Option<Pass>) -> Permit {
+        match (pass, app.accounts.clone()) {
+            (Some(pass), Some(accounts)) => Permit::Pass { pass, changes: accounts.changes(), accounts },
+            _ => Permit::Lasting,
+        }
+    }
+
+    fn holds(&self) -> bool {
+        match self {
+            Permit::Lasting => true,
+            Permit::Pass { pass, accounts, .. } => accounts.holds(pass),
+        }
+    }
+
+    async fn may_have_ended(&mut self) {
+        if let Permit::Pass { changes, .. } = self
+            && changes.changed().await.is_ok()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}
+
 struct Stream {
     app: Arc<App>,
     beats: watch::Receiver<Arc<Beat>>,
     stopping: watch::Receiver<bool>,
+    permit: Permit,
     session: Session,
     /// When a resume from a seq ahead of this node is given up.
     give_up: Option<Instant>,
@@ -125,7 +164,12 @@ impl Stream {
                     self.session.stop_waiting(&self.app.sockets.newest())
                 }
                 _ = self.stopping.changed() => return None,
+                () = self.permit.may_have_ended() => Vec::new(),
             };
+            // A browser comes back by itself, and sees then what it may.
+            if !self.permit.holds() {
+                return None;
+            }
             if !self.session.is_waiting() {
                 self.give_up = None;
             }

@@ -38,6 +38,9 @@ pub(super) struct Manifest {
     /// Number of the next piece.
     pub next_n: u64,
     pub identity: FileRef,
+    /// Who may sign in; `None` in backups from before there were accounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounts: Option<AccountsRef>,
     /// No piece holds what this erasure or one before it took.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub erased_to: u64,
@@ -53,6 +56,16 @@ pub(super) struct FileRef {
     pub bytes: u64,
     /// In hex.
     pub sha256: String,
+}
+
+/// The accounts, and the digest of what the file holds when it is opened: where it is not encrypted it is
+/// the file's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AccountsRef {
+    /// In hex, salted with the center's name, which is no secret: equal where nothing changed.
+    pub plain_sha256: String,
+    pub file: FileRef,
 }
 
 /// A piece, and what it holds: the entries from `from` to `to`, and what ticks after `derived_from` up
@@ -93,6 +106,7 @@ impl Manifest {
             hash: hex(&[0; 32]),
             next_n: 1,
             identity: file,
+            accounts: None,
             erased_to: 0,
             pieces: Vec::new(),
         }
@@ -148,6 +162,12 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// All that it names.
+    pub fn files(&self) -> impl Iterator<Item = &FileRef> {
+        let pieces = self.pieces.iter().map(|piece| &piece.file);
+        pieces.chain([&self.identity]).chain(self.accounts.iter().map(|accounts| &accounts.file))
+    }
+
     /// Pieces follow each other, and name files of this folder.
     fn check(&self) -> Result<(), String> {
         let (mut to, mut derived_to) = (0, 0);
@@ -160,8 +180,8 @@ impl Manifest {
         if to != self.seq {
             return Err(format!("its pieces end at entry {to}, and not at {}", self.seq));
         }
-        let files = self.pieces.iter().map(|piece| &piece.file).chain([&self.identity]);
-        let stray = files.map(|file| &file.file).find(|name| name.contains('/') || name.starts_with('.'));
+        let stray =
+            self.files().map(|file| &file.file).find(|name| name.contains('/') || name.starts_with('.'));
         stray.map_or(Ok(()), |name| Err(format!("{name:?} is not a file of a backup")))
     }
 }

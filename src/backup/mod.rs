@@ -1,10 +1,10 @@
 //! Backups: the log in numbered piece files with a manifest, in any folder, written beside the server.
 //!
 //! A target is a folder on a second disk, a USB stick or a mounted share. It holds the entries as they
-//! are stored, what is derived from them, and what makes the data folder the center's ([`manifest`],
-//! [`piece`]); [`update`] brings it up to date, [`ship`] keeps it so beside the running server, and
-//! [`restore`] makes a data folder of it. With a recipient all but the manifest is encrypted in the age
-//! format ([`seal`]).
+//! are stored, what is derived from them, what makes the data folder the center's, and who may sign in
+//! ([`manifest`], [`piece`], [`accounts`]); [`update`] brings it up to date, [`ship`] keeps it so beside
+//! the running server, and [`restore`] makes a data folder of it. With a recipient all but the manifest is
+//! encrypted in the age format ([`seal`]).
 //!
 //! Invariants:
 //! - The manifest alone says what counts. It is replaced whole, after everything it names is on the
@@ -13,6 +13,7 @@
 //!   when something was erased that it holds: the next run sees to that, and overwrites the old file.
 //! - A target of another center, of another history, or ahead of the journal is never written to.
 
+mod accounts;
 mod manifest;
 mod piece;
 mod restore;

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::accounts;
 use super::manifest::{Manifest, center, hex_of, unhex};
 use super::piece::{self, Sink};
 use super::target::Target;
@@ -102,6 +103,9 @@ pub fn restore(
         return Err(BackupError::Unfit(
             "the backup does not lead to the entry that its manifest names; take another backup".to_owned(),
         ));
+    }
+    if let Some(reference) = &manifest.accounts {
+        accounts::restore(&target, &reference.file, (opener, sealed), data)?;
     }
     Ok(Restored {
         city: manifest.city,

@@ -191,8 +191,7 @@ impl LockedTarget {
     /// Deletes files of ours that the manifest does not name, their contents overwritten first: personal
     /// data is not to lie in free blocks, as far as the medium lets us.
     pub fn clean(&self, manifest: &Manifest) -> Result<(), BackupError> {
-        let files = manifest.pieces.iter().map(|piece| &piece.file).chain([&manifest.identity]);
-        let named: HashSet<&str> = files.map(|file| file.file.as_str()).collect();
+        let named: HashSet<&str> = manifest.files().map(|file| file.file.as_str()).collect();
         for name in self.names()? {
             if is_ours(&name) && !named.contains(name.as_str()) {
                 let path = self.dir.join(&name);
@@ -204,7 +203,8 @@ impl LockedTarget {
 }
 
 fn is_ours(name: &str) -> bool {
-    name.starts_with("piece-") || name.starts_with("identity.") || name == "manifest.json.part"
+    ["piece-", "identity.", "accounts-"].iter().any(|ours| name.starts_with(ours))
+        || name == "manifest.json.part"
 }
 
 fn shred(path: &Path) -> std::io::Result<()> {

@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::manifest::{self, FileRef, Manifest, PieceRef, hex};
+use super::accounts;
+use super::manifest::{self, AccountsRef, FileRef, Manifest, PieceRef, hex};
 use super::target::{LockedTarget, Target};
 use super::{BackupError, Sealer, piece};
 use crate::journal::{ChainHead, Identity, LogReader};
@@ -50,6 +51,7 @@ pub fn backup(
     let mut run = Run::open(&mut log, &target, sealer)?;
     let broken = run.broken_pieces()?;
     run.update(&broken, progress)?;
+    run.update_accounts(data)?;
     Ok(run.done)
 }
 
@@ -168,6 +170,27 @@ impl<'r> Run<'r> {
         self.done.pieces = self.manifest.pieces.len() as u64;
         self.done.bytes = self.manifest.pieces.iter().map(|piece| piece.file.bytes).sum();
         Ok(())
+    }
+
+    /// Writes who may sign in, where it is not what lies there, or that is damaged.
+    fn update_accounts(&mut self, data: &Path) -> Result<(), BackupError> {
+        let Some(json) = accounts::read(data)? else { return Ok(()) };
+        let plain_sha256 = accounts::digest(&json, &self.manifest.center);
+        if let Some(there) = &self.manifest.accounts {
+            if is_broken(self.target.check(&there.file))? {
+                self.done.healed.push(there.file.file.clone());
+            } else if there.plain_sha256 == plain_sha256 {
+                return Ok(());
+            }
+        }
+        let n = self.manifest.next_n;
+        self.manifest.next_n += 1;
+        let name = format!("accounts-{n:06}.json{}", if self.sealer.is_open() { "" } else { ".age" });
+        let file = self.target.write(&name, self.sealer, |out| out.write_all(json.as_bytes()))?;
+        self.done.bytes_written += file.bytes;
+        self.manifest.accounts = Some(AccountsRef { plain_sha256, file });
+        self.commit()?;
+        self.target.clean(&self.manifest)
     }
 
     /// Whether hotspots were said anew since, by a tick that is in the target already.

@@ -70,6 +70,20 @@ impl AreaSet {
     pub fn iter(&self) -> impl Iterator<Item = AreaId> {
         self.0.iter().copied()
     }
+
+    /// Just these, without what lies below them.
+    pub fn of(ids: impl IntoIterator<Item = AreaId>) -> AreaSet {
+        let mut ids: Vec<AreaId> = ids.into_iter().collect();
+        ids.sort_unstable();
+        ids.dedup();
+        AreaSet(ids)
+    }
+
+    /// What is in both.
+    #[must_use]
+    pub fn and(&self, other: &AreaSet) -> AreaSet {
+        AreaSet(self.iter().filter(|id| other.contains(*id)).collect())
+    }
 }
 
 impl Areas {

@@ -49,10 +49,12 @@ impl HttpError {
 }
 
 /// A server by its address. Cheap to clone; connections are kept and shared.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Client {
     agent: Agent,
     base: String,
+    /// Sent with every question, where `PANTAU_TOKEN` holds one.
+    authorization: Option<String>,
 }
 
 impl Client {
@@ -75,7 +77,9 @@ impl Client {
         if host == "localhost" || host.starts_with("127.") || host == "[::1]" {
             config = config.proxy(None);
         }
-        Ok(Client { agent: config.build().into(), base: base.to_owned() })
+        let token = std::env::var("PANTAU_TOKEN").ok().filter(|token| !token.trim().is_empty());
+        let authorization = token.map(|token| format!("Bearer {}", token.trim()));
+        Ok(Client { agent: config.build().into(), base: base.to_owned(), authorization })
     }
 
     pub fn base(&self) -> &str {
@@ -83,8 +87,11 @@ impl Client {
     }
 
     pub fn get(&self, path: &str) -> Result<Value, HttpError> {
-        let answer = self.agent.get(format!("{}{path}", self.base)).call();
-        self.read(answer)
+        let mut request = self.agent.get(format!("{}{path}", self.base));
+        if let Some(authorization) = &self.authorization {
+            request = request.header("authorization", authorization);
+        }
+        self.read(request.call())
     }
 
     /// Posts JSON. With a `key`, sending it again does no harm.
@@ -103,6 +110,9 @@ impl Client {
             self.agent.post(format!("{}{path}", self.base)).header("content-type", content_type);
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
+        }
+        if let Some(authorization) = &self.authorization {
+            request = request.header("authorization", authorization);
         }
         self.read(request.send(body))
     }

@@ -7,7 +7,7 @@ use super::Defaults;
 use super::progress::Progress;
 use crate::city::City;
 use crate::config;
-use crate::journal::{Place, migrate};
+use crate::journal::{AccountStore, Place, migrate};
 
 /// Move a whole history into a database, or back into a folder
 ///
@@ -48,10 +48,24 @@ pub fn run(args: &MigrateArgs, defaults: &Defaults) -> anyhow::Result<()> {
     if copied.were_there > 0 {
         println!("{} rows were there from an earlier attempt", copied.were_there);
     }
+    migrate_accounts(&from, &to)?;
     println!("head {} {}", copied.head, copied.head_hash);
     println!(
         "Both sides hold the same. Start the server on {to}, keep {from} as a backup, and never serve both."
     );
+    Ok(())
+}
+
+/// Accounts and tokens go along; sessions end, as the server's address may be another.
+fn migrate_accounts(from: &Place, to: &Place) -> anyhow::Result<()> {
+    let (accounts, tokens) = AccountStore::open(from)?.lasting()?;
+    let store = AccountStore::open(to)?;
+    // An attempt before this one may have carried them already.
+    if !store.fill(&accounts, &tokens)? && store.lasting()? != (accounts.clone(), tokens.clone()) {
+        anyhow::bail!("{to} has other accounts than {from}; they were left as they are");
+    }
+    println!("{:>12} account", accounts.len());
+    println!("{:>12} account_token", tokens.len());
     Ok(())
 }
 

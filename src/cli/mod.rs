@@ -1,9 +1,10 @@
 //! The commands beside the server: [`import`], [`replay`] and [`drill`] bring reports in, [`verify`]
-//! and [`city`] prove that what is there is whole, [`privacy`] answers what people ask about their data, [`migrate`] moves it, [`evaluate`] says how well hotspots foretell.
+//! and [`city`] prove that what is there is whole, [`privacy`] answers what people ask about their data, [`migrate`] moves it, [`user`] says who may sign in, [`evaluate`] says how well hotspots foretell.
 //!
 //! Thin shells: files, sockets, clocks and progress bars are here, the rules are in `intake`.
 
 pub mod backup;
+pub mod cert;
 pub mod chance;
 pub mod city;
 pub mod drill;
@@ -13,6 +14,7 @@ pub mod migrate;
 pub mod nodes;
 pub mod privacy;
 pub mod replay;
+pub mod user;
 pub mod verify;
 
 mod http;

@@ -37,7 +37,7 @@ pub struct Beat {
     alarms: Memo<(u64, Seq), Arc<[Frame]>>,
     steps: Memo<StepKey, Step>,
     levels: Memo<u64, u8>,
-    changes: Memo<(Projection, Seq), Arc<Changes>>,
+    changes: Memo<(Projection, Projection, Seq), Arc<Changes>>,
 }
 
 /// What decides a frame of a beat. Topics go by their number.
@@ -102,10 +102,10 @@ impl Beat {
         self.levels.get(topic.no(), || view.level_in_force(&self.map))
     }
 
-    /// What changed after `since`, found by place.
-    pub(super) fn changes(&self, projection: Projection, since: Seq) -> Arc<Changes> {
-        let make = || Arc::new(Changes::since(&self.map, projection, since));
-        let key = (projection, since);
+    /// What changed for a view after `since`, found by place.
+    pub(super) fn changes(&self, view: &View, since: Seq) -> Arc<Changes> {
+        let make = || Arc::new(Changes::since(&self.map, view.projection, view.hotspots, since));
+        let key = (view.projection, view.hotspots, since);
         if self.changes.len() < CHANGES_MAX { self.changes.get(key, make) } else { make() }
     }
 

@@ -35,12 +35,13 @@ impl Touched<'_> {
 }
 
 impl Changes {
-    pub fn since(map: &LiveMap, projection: Projection, from: Seq) -> Changes {
+    /// Of `projection`, and of `hotspots` the hotspots.
+    pub fn since(map: &LiveMap, projection: Projection, hotspots: Projection, from: Seq) -> Changes {
         let placed = |change: &Change| (Cell::at(change.place(projection), LEVEL_MAX), *change);
         let mut by_column: Vec<_> = map.changes_since(projection, from).map(placed).collect();
         // Newest first among equals, as they come.
         by_column.sort_by_key(|(cell, _)| cell.x);
-        let board = map.hotspots(projection);
+        let board = map.hotspots(hotspots);
         let hotspots = board.as_of() > from
             && (board.live().any(|hotspot| hotspot.changed_seq > from)
                 || board.ended_since(from).next().is_some());

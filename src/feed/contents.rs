@@ -44,7 +44,7 @@ impl<'a> Contents<'a> {
         }
         if view.layers.hotspots {
             contents.hotspots_upsert =
-                hotspot_features(map, view.projection, &view.filter, Some(&view.bbox), false);
+                hotspot_features(map, view.hotspots, &view.filter, Some(&view.bbox), false);
         }
         contents.stats = view.layers.stats.then(|| stats(map, view));
         contents
@@ -53,7 +53,7 @@ impl<'a> Contents<'a> {
     /// What turns the view's contents at `from` into those now. The ring must reach back to `from`,
     /// and `level` must have been in force then too.
     pub fn delta(map: &'a LiveMap, view: &View, level: u8, from: Seq) -> Contents<'a> {
-        let changes = Changes::since(map, view.projection, from);
+        let changes = Changes::since(map, view.projection, view.hotspots, from);
         Contents::of_touched(map, view, level, from, &changes.touching(map, view, level))
     }
 
@@ -164,7 +164,7 @@ impl<'a> Contents<'a> {
     }
 
     fn add_hotspots(&mut self, map: &'a LiveMap, held: &View, view: &View, from: Seq) {
-        let board = map.hotspots(view.projection);
+        let board = map.hotspots(view.hotspots);
         let stays = held.bbox == view.bbox;
         for hotspot in board.live() {
             let changed = hotspot.changed_seq > from;

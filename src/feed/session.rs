@@ -13,7 +13,8 @@ use super::view::{Layers, View};
 use super::wire::{ClientMessage, ServerMessage, Subscribe};
 use crate::intake::FieldFault;
 use crate::journal::JournalError;
-use crate::model::{Bbox, Projection, Seq};
+use crate::live::Sight;
+use crate::model::{Bbox, Seq};
 
 /// Subscriptions a socket may hold.
 pub const SUBSCRIPTIONS_MAX: usize = 8;
@@ -24,7 +25,7 @@ const ZOOM_MAX: f64 = 20.0;
 
 /// The state of one socket: a few cursors.
 pub struct Session {
-    projection: Projection,
+    sight: Sight,
     views: Arc<Views>,
     search: Arc<TextSearch>,
     subscriptions: Vec<Subscription>,
@@ -42,9 +43,14 @@ pub struct SubscribeFault {
 }
 
 impl Session {
-    pub fn new(projection: Projection, views: Arc<Views>, search: Arc<TextSearch>, beat: &Beat) -> Session {
-        let heartbeat_no = beat.heartbeat_no;
-        Session { projection, views, search, subscriptions: Vec::new(), heartbeat_no }
+    pub fn new(
+        sight: impl Into<Sight>,
+        views: Arc<Views>,
+        search: Arc<TextSearch>,
+        beat: &Beat,
+    ) -> Session {
+        let (sight, heartbeat_no) = (sight.into(), beat.heartbeat_no);
+        Session { sight, views, search, subscriptions: Vec::new(), heartbeat_no }
     }
 
     /// Whether a message may ask for words, which are looked up in the journal: then
@@ -53,8 +59,8 @@ impl Session {
         text.contains("\"q\"")
     }
 
-    pub fn projection(&self) -> Projection {
-        self.projection
+    pub fn sight(&self) -> &Sight {
+        &self.sight
     }
 
     /// The newest heartbeat that this socket has had.
@@ -190,12 +196,13 @@ impl Session {
         let layers = layers.map_err(|detail| fault("/layers", detail)).ok();
         let filter = ask
             .filter
-            .check(beat.map.city(), self.projection, "/filter/")
+            .check(beat.map.city(), &self.sight, "/filter/")
             .map_err(|faults| errors.extend(faults))
             .ok();
         match (bbox, layers, filter) {
             (Some(bbox), Some(layers), Some(filter)) if errors.is_empty() => {
-                Ok(View { projection: self.projection, bbox, zoom: ask.zoom as u8, filter, layers })
+                let (projection, hotspots) = (self.sight.projection(), self.sight.hotspots());
+                Ok(View { projection, hotspots, bbox, zoom: ask.zoom as u8, filter, layers })
             }
             _ => Err(SubscribeFault {
                 errors,

@@ -9,7 +9,7 @@ use geo_types::{Geometry, MultiPolygon};
 
 use crate::city::City;
 use crate::intake::FieldFault;
-use crate::live::{Filter, IdSet, StatusSet, Within, Words};
+use crate::live::{Filter, IdSet, Sight, StatusSet, Within, Words};
 use crate::model::{Bbox, LngLat, Projection, Status, TimeMs};
 
 /// A drawn polygon has at most this many points.
@@ -37,16 +37,12 @@ pub struct FilterSpec {
 }
 
 impl FilterSpec {
-    /// Checks every key against the city pack. `prefix` stands before a key in the pointers of faults.
+    /// Checks every key against the city pack; the filter asks for nothing that `sight` does not hold.
+    /// `prefix` stands before a key in the pointers of faults.
     ///
     /// # Errors
     /// All faults at once.
-    pub fn check(
-        &self,
-        city: &City,
-        projection: Projection,
-        prefix: &str,
-    ) -> Result<Filter, Vec<FieldFault>> {
+    pub fn check(&self, city: &City, sight: &Sight, prefix: &str) -> Result<Filter, Vec<FieldFault>> {
         let mut check = Check { prefix, faults: Vec::new() };
         let categories = check.list("category", &self.category, |key| {
             city.category_by_key(key)
@@ -68,8 +64,15 @@ impl FilterSpec {
         let since = check.value("since", &self.since, |text| parse_time(text));
         let until = check.value("until", &self.until, |text| parse_time(text));
         let words = check.value("q", &self.q, |text| parse_words(text)).unwrap_or_default();
+        if sight.hides_texts() && !words.is_empty() {
+            check.fault(
+                "q",
+                "words are looked for in what people wrote, which is not for you to see; leave q out"
+                    .to_owned(),
+            );
+        }
         // Drills are never public unless asked for.
-        let drill = match projection {
+        let drill = match sight.projection() {
             Projection::Public => Some(self.drill.unwrap_or(false)),
             Projection::Staff => self.drill,
         };
@@ -85,7 +88,7 @@ impl FilterSpec {
             drill,
             words: Words::new(words),
         };
-        if check.faults.is_empty() { Ok(filter) } else { Err(check.faults) }
+        if check.faults.is_empty() { Ok(sight.narrow(filter)) } else { Err(check.faults) }
     }
 }
 

@@ -6,9 +6,10 @@ use super::beat::{Beat, FrameKey, StepKey};
 use super::contents::{Contents, concerns};
 use super::frame::Frame;
 use super::topic::Topic;
+use super::view::View;
 use super::wire::{HotspotsDelta, Reason, Resume, ServerMessage};
 use crate::journal::JournalError;
-use crate::model::{Projection, Seq};
+use crate::model::Seq;
 
 pub(super) struct Subscription {
     topic: Arc<Topic>,
@@ -90,7 +91,7 @@ impl Subscription {
         self.alarms(beat, &mut frames);
         if *resume.view != *self.digest {
             frames.push(self.snapshot(beat, Reason::ViewChanged)?);
-        } else if !reaches(beat, self.projection(), held) {
+        } else if !reaches(beat, self.topic.view(), held) {
             frames.push(self.snapshot(beat, Reason::TooOld)?);
         } else {
             frames.push(self.caught_up(held, beat)?);
@@ -109,7 +110,7 @@ impl Subscription {
         let pan = self.topic.view().is_pan_of(before.topic.view())
             && self.level == before.level
             && before.ahead.is_none()
-            && reaches(beat, self.projection(), before.seen);
+            && reaches(beat, self.topic.view(), before.seen);
         if pan {
             self.told = before.told;
             let view = self.topic.view_at(&beat.map)?;
@@ -193,10 +194,10 @@ impl Subscription {
             }
         };
         let level = || beat.level(&self.topic, &view);
-        if !reaches(beat, view.projection, self.seen) {
+        if !reaches(beat, &view, self.seen) {
             return Some(level()).filter(|level| *level != self.level).map_or(Step::TooOld, Step::Level);
         }
-        let changes = beat.changes(view.projection, self.seen);
+        let changes = beat.changes(&view, self.seen);
         let touched = changes.touching(map, &view, self.level);
         if touched.is_nothing() {
             return Step::Nothing;
@@ -271,7 +272,7 @@ impl Subscription {
         let since = self.alarmed;
         self.alarmed = beat.map.seq();
         let view = self.topic.view();
-        let board = beat.map.hotspots(view.projection);
+        let board = beat.map.hotspots(view.hotspots);
         // They come with ticks only.
         if !view.layers.hotspots || board.as_of() <= since {
             return;
@@ -284,13 +285,9 @@ impl Subscription {
         });
         frames.extend(made.iter().cloned());
     }
-
-    fn projection(&self) -> Projection {
-        self.topic.view().projection
-    }
 }
 
 /// Whether everything after `since` is still known, of incidents and of hotspots.
-fn reaches(beat: &Beat, projection: Projection, since: Seq) -> bool {
-    beat.map.reaches_back_to(since) && beat.map.hotspots(projection).reaches_back_to(since)
+fn reaches(beat: &Beat, view: &View, since: Seq) -> bool {
+    beat.map.reaches_back_to(since) && beat.map.hotspots(view.hotspots).reaches_back_to(since)
 }

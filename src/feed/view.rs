@@ -40,6 +40,8 @@ impl Layers {
 #[derive(Debug, Clone, PartialEq)]
 pub struct View {
     pub projection: Projection,
+    /// Whose hotspots: the public's for whoever sees a part of the map.
+    pub hotspots: Projection,
     /// As given, never widened.
     pub bbox: Bbox,
     /// 0 to 20.

@@ -11,6 +11,7 @@
 //!   very next commit. So at opening at most one tick, the head itself, is not in the derived tables.
 //! - Entries form a hash chain; personal data stands beside it under a salted digest and can be erased.
 
+mod accounts;
 mod codec;
 mod copy;
 mod decide;
@@ -42,6 +43,7 @@ mod suite;
 mod testing;
 mod wire;
 
+pub use accounts::{AccountRow, AccountRows, AccountStore, DeviceRow, LinkRow, SessionRow, TokenRow};
 use copy::waiting_in;
 pub use copy::{Copied, migrate, verify_database, verify_database_against};
 pub use fold::check_incident;

@@ -21,6 +21,12 @@ impl IdSet {
     pub fn has(self, id: u8) -> bool {
         self.0 >> id & 1 == 1
     }
+
+    /// What is in both.
+    #[must_use]
+    pub fn and(self, other: IdSet) -> IdSet {
+        IdSet(self.0 & other.0)
+    }
 }
 
 /// A set of statuses.

@@ -80,7 +80,7 @@ pub fn not_held(reader: &dyn Reader, mut values: Vec<Vec<u8>>) -> Result<Vec<Vec
 /// A text as it stands in the journal: within JSON.
 fn in_json(text: &str) -> Vec<u8> {
     let quoted = serde_json::to_string(text).expect("a text becomes JSON");
-    quoted[1..quoted.len() - 1].as_bytes().to_vec()
+    quoted.as_bytes()[1..quoted.len() - 1].to_vec()
 }
 
 /// The ways in which a place stands in the journal's file and in a snapshot.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use pantau::clock::ManualClock;
 use pantau::feed::wire::Feature;
 use pantau::feed::{Beat, Contents, FilterSpec, Frame, Layers, Session, TextSearch, View, Views};
-use pantau::model::{Bbox, Projection};
+use pantau::live::{IdSet, Sight};
+use pantau::model::{AgencyId, Bbox};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -113,7 +114,7 @@ fn filters(history: &History) -> Vec<Value> {
     ]
 }
 
-fn run(city: Arc<pantau::city::City>, projection: Projection, moves: &[Move]) {
+fn run(city: Arc<pantau::city::City>, sight: &Sight, moves: &[Move]) {
     let mut history = History::new(city);
     let views = Arc::new(Views::default());
     let search = history.search();
@@ -122,7 +123,7 @@ fn run(city: Arc<pantau::city::City>, projection: Projection, moves: &[Move]) {
         |history: &History, no: u64| Beat::new(history.map().clone(), &ManualClock::at(history.now), no);
     let first = beat(&history, heartbeat_no);
     let mut subscriber = Subscriber {
-        session: Session::new(projection, views.clone(), search.clone(), &first),
+        session: Session::new(sight.clone(), views.clone(), search.clone(), &first),
         client: Client { epoch: history.map().epoch().to_string(), ..Client::default() },
         bbox: boxes(&history)[1].clone(),
         zoom: 15,
@@ -162,7 +163,7 @@ fn run(city: Arc<pantau::city::City>, projection: Projection, moves: &[Move]) {
                     history.restart();
                 }
                 let now = beat(&history, heartbeat_no);
-                subscriber.session = Session::new(projection, views.clone(), search.clone(), &now);
+                subscriber.session = Session::new(sight.clone(), views.clone(), search.clone(), &now);
                 let mut ask = subscriber.ask();
                 ask["resume"] = subscriber.client.resume();
                 subscriber.send(&ask, &now);
@@ -172,12 +173,23 @@ fn run(city: Arc<pantau::city::City>, projection: Projection, moves: &[Move]) {
     }
 }
 
+/// What an agency sees, or a responder of the areas around the centre.
+fn part(agency: bool) -> Sight {
+    let city = ternate();
+    let own =
+        city.areas.locate(city.centre).map(|area| city.areas.with_ancestors(area).nth(1).unwrap_or(area));
+    match agency {
+        true => Sight::of_agencies(IdSet::of_agencies([AgencyId(0), AgencyId(2)])),
+        false => Sight::of_areas(city.areas.with_descendants(own.as_slice())),
+    }
+}
+
 /// Hands over the newest moment and compares what is held with a fresh snapshot of it.
 fn settle(subscriber: &mut Subscriber, beat: &Beat, views: &Arc<Views>, search: Arc<TextSearch>) {
     let frames = subscriber.session.beat(beat);
     subscriber.take(frames);
     let mut fresh = Client::default();
-    let mut session = Session::new(subscriber.session.projection(), views.clone(), search, beat);
+    let mut session = Session::new(subscriber.session.sight().clone(), views.clone(), search, beat);
     for frame in session.receive(&subscriber.ask().to_string(), beat) {
         fresh.fold(&serde_json::from_slice(frame.json()).expect("JSON"));
     }
@@ -193,14 +205,22 @@ proptest! {
     fn a_snapshot_and_deltas_add_up_to_a_fresh_snapshot_for_staff(
         moves in prop::collection::vec(any_move(any_step(&ternate())), 1..120),
     ) {
-        run(ternate(), Projection::Staff, &moves);
+        run(ternate(), &Sight::STAFF, &moves);
     }
 
     #[test]
     fn a_snapshot_and_deltas_add_up_to_a_fresh_snapshot_for_the_public(
         moves in prop::collection::vec(any_move(any_step(&blank())), 1..120),
     ) {
-        run(blank(), Projection::Public, &moves);
+        run(blank(), &Sight::PUBLIC, &moves);
+    }
+
+    #[test]
+    fn a_snapshot_and_deltas_add_up_to_a_fresh_snapshot_for_whoever_sees_a_part(
+        agency in any::<bool>(),
+        moves in prop::collection::vec(any_move(any_step(&ternate())), 1..120),
+    ) {
+        run(ternate(), &part(agency), &moves);
     }
 }
 
@@ -220,7 +240,7 @@ fn fold(held: &mut BTreeMap<String, Value>, contents: &Contents) {
 /// A delta looks only at changes that can concern its view. Whatever happened, it turns what the view
 /// showed into what it shows, as one does that looks at every change; and where it finds nothing,
 /// nothing is different.
-fn check_guards(city: Arc<pantau::city::City>, projection: Projection, before: &[Step], after: &[Step]) {
+fn check_guards(city: Arc<pantau::city::City>, sight: &Sight, before: &[Step], after: &[Step]) {
     let mut history = History::new(city);
     before.iter().for_each(|step| history.step(step));
     let then = history.map().clone();
@@ -237,10 +257,11 @@ fn check_guards(city: Arc<pantau::city::City>, projection: Projection, before: &
         let bbox = Bbox::new(corner(0), corner(1), corner(2), corner(3)).expect("a box");
         for (layers, zoom) in layers.iter().zip([15, 3, 18]) {
             let view = View {
-                projection,
+                projection: sight.projection(),
+                hotspots: sight.hotspots(),
                 bbox,
                 zoom,
-                filter: spec.check(&history.city, projection, "/").expect("a filter"),
+                filter: spec.check(&history.city, sight, "/").expect("a filter"),
                 layers: layers.clone().expect("layers"),
             };
             let level = view.level_in_force(now);
@@ -265,11 +286,11 @@ proptest! {
 
     #[test]
     fn a_view_passes_over_only_what_leaves_it_as_it_was(
-        public in any::<bool>(),
+        sight in prop::sample::select(vec![Sight::PUBLIC, Sight::STAFF, part(true), part(false)]),
         before in prop::collection::vec(any_step(&ternate()), 0..60),
         after in prop::collection::vec(any_step(&ternate()), 0..12),
     ) {
-        check_guards(ternate(), if public { Projection::Public } else { Projection::Staff }, &before, &after);
+        check_guards(ternate(), &sight, &before, &after);
     }
 
     #[test]
@@ -277,6 +298,6 @@ proptest! {
         before in prop::collection::vec(any_step(&blank()), 0..60),
         after in prop::collection::vec(any_step(&blank()), 0..12),
     ) {
-        check_guards(blank(), Projection::Staff, &before, &after);
+        check_guards(blank(), &Sight::STAFF, &before, &after);
     }
 }

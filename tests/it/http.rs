@@ -577,7 +577,7 @@ async fn a_page_of_another_site_can_change_nothing() {
     let foreign = app.post("/api/v1/reports", body).header("origin", "http://evil.example").send().await;
     assert_eq!(foreign.problem(403)["type"], "/problems/foreign-origin");
     let path = format!("/api/v1/incidents/{}/verify", incident.as_str().unwrap());
-    app.post(&path, "").header("origin", "http://evil.example").send().await.problem(401);
+    app.post(&path, "").header("origin", "http://evil.example").send().await.problem(403);
     app.get("/api/v1/live").header("origin", "http://evil.example").send().await.problem(403);
 }
 
@@ -764,8 +764,19 @@ async fn nothing_private_reaches_the_public_by_any_way() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_describes_every_route_of_the_router_and_no_other() {
     // Pages and files are for browsers; what describes itself need not describe that.
-    let for_browsers =
-        ["/", "/wall", "/field", "/embed", "/assets/", "/favicon.svg", "/tiles/", "/openapi.json", "/docs"];
+    let for_browsers = [
+        "/",
+        "/wall",
+        "/console",
+        "/field",
+        "/embed",
+        "/login",
+        "/assets/",
+        "/favicon.svg",
+        "/tiles/",
+        "/openapi.json",
+        "/docs",
+    ];
     let source = std::fs::read_to_string(repo("src/api/mod.rs")).unwrap();
     let mut routes = Vec::new();
     let (api, rest) = source.split_once(".nest(\"/api/v1\"").expect("the API is nested");

@@ -159,13 +159,13 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the pages over a running 
     const home = await open(browser, server.url, 1440, 900);
     await home.page.waitForSelector('main ul a');
     const links = await home.page.$$eval('main nav a, main ul a', (all) => all.map((one) => one.getAttribute('href') ?? ''));
-    for (const link of ['/wall', '/field', '/embed', '/openapi.json', '/healthz']) expect(links).toContain(link);
+    for (const link of ['/wall', '/console', '/field', '/embed', '/openapi.json', '/healthz']) expect(links).toContain(link);
     for (const link of links) expect((await fetch(server.url + link)).status, link).toBe(200);
     await expectOwnHostOnly(home, server);
     await home.close();
   });
 
-  for (const path of ['/', '/wall', '/field', '/embed']) {
+  for (const path of ['/', '/wall', '/console', '/field', '/embed']) {
     it(`${path} overflows neither a phone nor a wall`, async () => {
       const opened = await open(browser, server.url + path, 390, 844);
       for (const [width, height] of [[390, 844], [1920, 1080], [3840, 2160]] as const) {

@@ -9,10 +9,14 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade::downcast;
 use socket2::SockRef;
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
-/// The one kind that there is today. Another, TLS say, is a variant that can do the same.
+use super::tls_line::TlsLine;
+
 pub(super) enum Line {
     Tcp(TcpStream),
+    /// In a box: most of what TLS keeps is its own.
+    Tls(Box<TlsLine>),
 }
 
 impl Line {
@@ -20,9 +24,15 @@ impl Line {
     /// after its request. From now on the runtime that this is called in hears of it. `None` where it
     /// is of a kind that is not known here.
     pub fn of_upgraded(upgraded: Upgraded) -> Option<(Line, Bytes)> {
-        let parts = downcast::<TokioIo<TcpStream>>(upgraded).ok()?;
-        let tcp = TcpStream::from_std(parts.io.into_inner().into_std().ok()?).ok()?;
-        Some((Line::Tcp(tcp), parts.read_buf))
+        match downcast::<TokioIo<TcpStream>>(upgraded) {
+            Ok(parts) => Some((Line::Tcp(in_this_runtime(parts.io.into_inner())?), parts.read_buf)),
+            Err(upgraded) => {
+                let parts = downcast::<TokioIo<TlsStream<TcpStream>>>(upgraded).ok()?;
+                let (tcp, conn) = parts.io.into_inner().into_inner();
+                let line = TlsLine::new(in_this_runtime(tcp)?, conn);
+                Some((Line::Tls(Box::new(line)), parts.read_buf))
+            }
+        }
     }
 
     /// Writes what the kernel takes now.
@@ -35,6 +45,7 @@ impl Line {
                 [one] => tcp.try_write(one),
                 many => tcp.try_write_vectored(many),
             },
+            Line::Tls(tls) => tls.try_write(slices),
         }
     }
 
@@ -45,15 +56,17 @@ impl Line {
     pub fn try_read(&self, into: &mut [u8]) -> io::Result<usize> {
         match self {
             Line::Tcp(tcp) => tcp.try_read(into),
+            Line::Tls(tls) => tls.try_read(into),
         }
     }
 
     /// Says that nothing more will be written.
     pub fn end(&self) {
-        // One that the peer cut has ended already.
-        let _ = match self {
-            Line::Tcp(tcp) => SockRef::from(tcp).shutdown(Shutdown::Write),
-        };
+        match self {
+            // One that the peer cut has ended already.
+            Line::Tcp(tcp) => drop(SockRef::from(tcp).shutdown(Shutdown::Write)),
+            Line::Tls(tls) => tls.end(),
+        }
     }
 
     /// Reads on, and forgets what it reads, until the peer ends the line.
@@ -71,12 +84,18 @@ impl Line {
     pub async fn readable(&self) -> io::Result<()> {
         match self {
             Line::Tcp(tcp) => tcp.readable().await,
+            Line::Tls(tls) => tls.readable().await,
         }
     }
 
     pub async fn writable(&self) -> io::Result<()> {
         match self {
             Line::Tcp(tcp) => tcp.writable().await,
+            Line::Tls(tls) => tls.tcp().writable().await,
         }
     }
+}
+
+fn in_this_runtime(tcp: TcpStream) -> Option<TcpStream> {
+    TcpStream::from_std(tcp.into_std().ok()?).ok()
 }

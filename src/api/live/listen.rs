@@ -88,6 +88,9 @@ impl Listener {
                     if !self.allowance.take(Instant::now()) {
                         return Err(CloseReason::Flood);
                     }
+                    if !self.sockets.holds(&self.socket) {
+                        return Err(CloseReason::SignedOut);
+                    }
                     self.message(text).await;
                 }
             }

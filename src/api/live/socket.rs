@@ -16,6 +16,7 @@ use super::line::Line;
 use super::outbox::{Out, Outbox};
 use super::sockets::Sockets;
 use super::{AHEAD_TIMEOUT, CloseReason};
+use crate::accounts::Pass;
 use crate::feed::{Beat, Frame, Session};
 
 /// How long a client that is sent away may take to close its side.
@@ -29,6 +30,8 @@ pub(super) struct Socket {
     line: Line,
     deflate: bool,
     sockets: Arc<Sockets>,
+    /// What it was opened with. In a box: most have none.
+    pass: Option<Box<Pass>>,
     state: Mutex<State>,
 }
 
@@ -64,7 +67,13 @@ pub(super) struct Desk {
 }
 
 impl Socket {
-    pub fn new(line: Line, deflate: bool, session: Session, sockets: Arc<Sockets>) -> Arc<Socket> {
+    pub fn new(
+        line: Line,
+        deflate: bool,
+        session: Session,
+        sockets: Arc<Sockets>,
+        pass: Option<Pass>,
+    ) -> Arc<Socket> {
         sockets.count(|open| open + 1);
         let state = State {
             session: Some(session),
@@ -76,11 +85,17 @@ impl Socket {
             unanswered: 0,
             ears: None,
         };
-        Arc::new(Socket { line, deflate, sockets, state: Mutex::new(state) })
+        let pass = pass.map(Box::new);
+        Arc::new(Socket { line, deflate, sockets, pass, state: Mutex::new(state) })
     }
 
     pub fn line(&self) -> &Line {
         &self.line
+    }
+
+    /// What it was opened with, where that can end.
+    pub fn pass(&self) -> Option<&Pass> {
+        self.pass.as_deref()
     }
 
     /// The task that listens, to be ended with the socket.

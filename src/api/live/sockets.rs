@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use super::CloseReason;
 use super::beats::Beats;
 use super::socket::Socket;
+use crate::accounts::Accounts;
 use crate::feed::Beat;
 
 /// Questions of clients that are answered at once. The others wait in turn: when ten thousand come
@@ -23,6 +24,10 @@ pub struct Sockets {
     answering: Semaphore,
     open: watch::Sender<usize>,
     doors: Mutex<Doors>,
+    /// Who says whether a socket's pass still holds.
+    accounts: Option<Arc<Accounts>>,
+    /// Those that were opened with a pass.
+    known: Mutex<Vec<Weak<Socket>>>,
 }
 
 /// Sockets that no round has visited yet.
@@ -36,7 +41,12 @@ impl Sockets {
     /// `patience`: how long a line may take nothing before its client is let go. `runtime`: where the
     /// sockets have their tasks. Not that of requests: when ten thousand lines break, or come back, at
     /// once, those who report are in no queue with them.
-    pub fn new(beats: Arc<Beats>, patience: Duration, runtime: Handle) -> Arc<Sockets> {
+    pub fn new(
+        beats: Arc<Beats>,
+        patience: Duration,
+        runtime: Handle,
+        accounts: Option<Arc<Accounts>>,
+    ) -> Arc<Sockets> {
         Arc::new(Sockets {
             beats,
             runtime,
@@ -44,6 +54,8 @@ impl Sockets {
             answering: Semaphore::new(ANSWERED_AT_ONCE_MAX),
             open: watch::Sender::new(0),
             doors: Mutex::default(),
+            accounts,
+            known: Mutex::default(),
         })
     }
 
@@ -77,8 +89,44 @@ impl Sockets {
         });
     }
 
+    /// Whether a socket may still be told and answered.
+    pub(super) fn holds(&self, socket: &Socket) -> bool {
+        socket.pass().zip(self.accounts.as_ref()).is_none_or(|(pass, accounts)| accounts.holds(pass))
+    }
+
+    /// Sends everybody away whose session or token ended, whenever one may have: until the server stops.
+    pub async fn end_with_passes(self: Arc<Sockets>) {
+        let Some(mut changes) = self.accounts.as_ref().map(|accounts| accounts.changes()) else { return };
+        while changes.changed().await.is_ok() {
+            // Out of the lock: sending away takes other locks.
+            let known: Vec<Arc<Socket>> = {
+                let mut known = self.known();
+                known.retain(|socket| socket.strong_count() > 0);
+                known.iter().filter_map(Weak::upgrade).collect()
+            };
+            for socket in known.iter().filter(|socket| !self.holds(socket)) {
+                socket.send_away(CloseReason::SignedOut);
+            }
+        }
+    }
+
+    fn know(&self, socket: &Arc<Socket>) {
+        let mut known = self.known();
+        if known.len() == known.capacity() {
+            known.retain(|socket| socket.strong_count() > 0);
+        }
+        known.push(Arc::downgrade(socket));
+    }
+
     /// From now on the rounds visit this one too.
     pub(super) fn join(&self, socket: &Arc<Socket>) {
+        if socket.pass().is_some() {
+            self.know(socket);
+            // It may have ended while the socket was opened.
+            if !self.holds(socket) {
+                return socket.send_away(CloseReason::SignedOut);
+            }
+        }
         let mut doors = self.doors();
         if doors.closed {
             drop(doors);
@@ -96,6 +144,10 @@ impl Sockets {
     pub(super) fn close(&self) -> Vec<Weak<Socket>> {
         self.doors().closed = true;
         self.newcomers()
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Socket>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn doors(&self) -> std::sync::MutexGuard<'_, Doors> {

@@ -11,10 +11,12 @@ use futures_util::StreamExt;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::tls::TlsStream;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{AsyncMessage, Client, NoTls, Row};
+use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, Row, Socket};
 
 use super::term::fenced;
+use super::tls::Tls;
 use super::url::StoreUrl;
 use crate::journal::JournalError;
 
@@ -82,21 +84,16 @@ pub(in crate::journal) struct Link {
 impl Link {
     /// Connects, and sets what every session of ours needs.
     pub fn connect(driver: &Arc<Driver>, url: &StoreUrl) -> Result<Link, JournalError> {
-        let (client, mut connection) = driver.wait(PATIENCE, url.config().connect(NoTls))?;
-        let (heard, notices) = watch::channel(0_u64);
-        driver.handle.spawn(async move {
-            while let Some(message) = poll_fn(|cx| connection.poll_message(cx)).await {
-                match message {
-                    Ok(AsyncMessage::Notification(_)) => heard.send_modify(|n| *n = n.wrapping_add(1)),
-                    Ok(AsyncMessage::Notice(notice)) => tracing::debug!("the database says: {notice}"),
-                    Ok(_) => {}
-                    Err(error) => {
-                        tracing::debug!(%error, "a connection to the database ended");
-                        break;
-                    }
-                }
+        let (client, notices) = match url.tls() {
+            None => {
+                let (client, connection) = driver.wait(PATIENCE, url.config().connect(NoTls))?;
+                (client, listen(driver, connection))
             }
-        });
+            Some(tls) => {
+                let (client, connection) = driver.wait(PATIENCE, url.config().connect(Tls::new(tls)?))?;
+                (client, listen(driver, connection))
+            }
+        };
         let link = Link { client, driver: driver.clone(), notices };
         link.run("SET search_path = pantau, public; SET datestyle = ISO; SET lock_timeout = '20s'")?;
         Ok(link)
@@ -157,6 +154,28 @@ impl Link {
     }
 }
 
+/// Drives a connection until it ends; what is answered changes with each notice.
+fn listen<S>(driver: &Driver, mut connection: Connection<Socket, S>) -> watch::Receiver<u64>
+where
+    S: TlsStream + Unpin + Send + 'static,
+{
+    let (heard, notices) = watch::channel(0_u64);
+    driver.handle.spawn(async move {
+        while let Some(message) = poll_fn(|cx| connection.poll_message(cx)).await {
+            match message {
+                Ok(AsyncMessage::Notification(_)) => heard.send_modify(|n| *n = n.wrapping_add(1)),
+                Ok(AsyncMessage::Notice(notice)) => tracing::debug!("the database says: {notice}"),
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "a connection to the database ended");
+                    break;
+                }
+            }
+        }
+    });
+    notices
+}
+
 impl From<tokio_postgres::Error> for JournalError {
     fn from(error: tokio_postgres::Error) -> JournalError {
         let Some(db) = error.as_db_error() else {
@@ -176,8 +195,9 @@ impl From<tokio_postgres::Error> for JournalError {
         if *code == SqlState::DISK_FULL {
             return JournalError::Full;
         }
-        // Connections, shutting down, crashed, starting, too many of us, read-only after a switch-over.
-        let is_away = class == "08" || class == "57" || class == "53" || code.code() == "25006";
+        // Connections, shutting down, crashed, starting, too many of us, its disk fails (what became of the commit
+        // is read from the log once it is back), read-only after a switch-over.
+        let is_away = ["08", "57", "53", "58"].contains(&class) || code.code() == "25006";
         if is_away {
             return JournalError::Away(format!("cannot be used now: {}", db.message()));
         }

@@ -26,12 +26,13 @@ mod standby;
 mod term;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod url;
 
 pub(super) use area::put as put_areas;
 pub use erase::vacuum_erased;
 pub(super) use link::{Driver, Link, Param};
-pub(super) use open::{coarsen, meta};
+pub(super) use open::{coarsen, meta, prepare_tables};
 pub(super) use rows::get;
 pub use standby::PostgisStandby;
 pub use url::StoreUrl;

@@ -20,9 +20,10 @@ use crate::journal::{FolderMode, JournalError};
 use crate::model::{Secret, Seq, TimeMs};
 
 /// In order; never edited, only added to.
-const MIGRATIONS: [(&str, &str); 2] = [
+const MIGRATIONS: [(&str, &str); 3] = [
     ("0001_journal", include_str!("../../../migrations/postgis/0001_journal.sql")),
     ("0002_erased", include_str!("../../../migrations/postgis/0002_erased.sql")),
+    ("0003_accounts", include_str!("../../../migrations/postgis/0003_accounts.sql")),
 ];
 
 /// PostgreSQL 15: `server_version_num`.
@@ -62,6 +63,16 @@ pub(super) fn open(
         health: Health::default(),
         folder: None,
     })
+}
+
+/// A connection to the tables, which are made where there are none.
+pub(in crate::journal) fn prepare_tables(
+    driver: &Arc<Driver>,
+    url: &StoreUrl,
+) -> Result<Link, JournalError> {
+    let link = Link::connect(driver, url)?;
+    migrate(&link, url)?;
+    Ok(link)
 }
 
 fn migrate(link: &Link, url: &StoreUrl) -> Result<(), JournalError> {

@@ -1,11 +1,14 @@
 //! Where the database is: `postgres://user:password@host:port/name`. Never shows the password.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
+
+use super::tls::TlsSettings;
 
 /// A connection that is not made within this is none.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -16,12 +19,47 @@ const SILENCE_MAX: Duration = Duration::from_secs(10);
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoreUrl {
     config: Box<Config>,
+    /// `None`: the line is not encrypted.
+    tls: Option<TlsSettings>,
 }
 
 impl StoreUrl {
     pub(super) fn config(&self) -> &Config {
         &self.config
     }
+
+    pub(super) fn tls(&self) -> Option<&TlsSettings> {
+        self.tls.as_ref()
+    }
+}
+
+/// Takes `sslmode` and `sslrootcert` out of an address; the rest of it, and what they ask for.
+fn take_tls(text: &str) -> Result<(String, Option<TlsSettings>), String> {
+    let Some((base, query)) = text.split_once('?') else { return Ok((text.to_owned(), None)) };
+    let (mut mode, mut root, mut rest) = ("prefer", None, Vec::new());
+    for pair in query.split('&') {
+        match pair.split_once('=') {
+            Some(("sslmode", value)) => mode = value,
+            Some(("sslrootcert", value)) => root = Some(PathBuf::from(value)),
+            _ => rest.push(pair),
+        }
+    }
+    let tls = match (mode, root) {
+        ("disable" | "allow" | "prefer", None) => None,
+        ("disable" | "allow" | "prefer", Some(_)) => {
+            return Err("sslrootcert names whom to believe, and sslmode does not ask for TLS; write sslmode=verify-full".to_owned());
+        }
+        ("require", root) => Some(TlsSettings { root }),
+        ("verify-full", Some(root)) => Some(TlsSettings { root: Some(root) }),
+        ("verify-full", None) => {
+            return Err("sslmode=verify-full needs to know whom to believe; add sslrootcert=FILE, the database's certificate or that of its authority".to_owned());
+        }
+        _ => {
+            return Err("sslmode can be disable, require or verify-full".to_owned());
+        }
+    };
+    let rest = rest.join("&");
+    Ok((if rest.is_empty() { base.to_owned() } else { format!("{base}?{rest}") }, tls))
 }
 
 impl FromStr for StoreUrl {
@@ -33,6 +71,7 @@ impl FromStr for StoreUrl {
         if !(text.starts_with("postgres://") || text.starts_with("postgresql://")) {
             return Err(format!("the store is no address of a PostgreSQL database; {EXAMPLE}"));
         }
+        let (text, tls) = take_tls(text)?;
         let mut config: Box<Config> = text
             .parse()
             .map(Box::new)
@@ -40,8 +79,12 @@ impl FromStr for StoreUrl {
         if config.get_dbname().is_none() || config.get_hosts().is_empty() {
             return Err(format!("the address of the database names no host or no database; {EXAMPLE}"));
         }
-        if config.get_ssl_mode() == SslMode::Require {
-            return Err("this pantau does not speak TLS to the database; keep it on the same machine or a private line, or put a tunnel before it, and leave sslmode=require out".to_owned());
+        if tls.is_some() {
+            let is_name = |host: &Host| matches!(host, Host::Tcp(_));
+            if !config.get_hosts().iter().all(is_name) {
+                return Err("TLS is for a database on the network; leave sslmode out where it is reached by a socket file".to_owned());
+            }
+            config.ssl_mode(SslMode::Require);
         }
         if config.get_password().is_none()
             && let Ok(password) = std::env::var("PGPASSWORD")
@@ -50,7 +93,7 @@ impl FromStr for StoreUrl {
         }
         config.application_name("pantau").connect_timeout(CONNECT_TIMEOUT);
         config.keepalives(true).keepalives_idle(SILENCE_MAX).tcp_user_timeout(SILENCE_MAX);
-        Ok(StoreUrl { config })
+        Ok(StoreUrl { config, tls })
     }
 }
 
@@ -92,6 +135,27 @@ mod tests {
         {
             let said = wrong.parse::<StoreUrl>().unwrap_err();
             assert!(!said.contains("rahasia") && said.contains("postgres://USER@HOST"), "{said}");
+        }
+    }
+
+    #[test]
+    fn the_address_says_whether_the_line_is_encrypted_and_whom_to_believe() {
+        let parse =
+            |options: &str| format!("postgres://budi@db.example/pantau{options}").parse::<StoreUrl>();
+        assert_eq!(parse("").unwrap().tls(), None);
+        assert_eq!(parse("?sslmode=disable").unwrap().tls(), None);
+        assert_eq!(parse("?sslmode=require").unwrap().tls(), Some(&TlsSettings { root: None }));
+        let url = parse("?connect_timeout=5&sslmode=verify-full&sslrootcert=/etc/pantau/db.crt").unwrap();
+        assert_eq!(url.tls(), Some(&TlsSettings { root: Some("/etc/pantau/db.crt".into()) }));
+        assert_eq!(url.to_string(), "postgres://db.example:5432/pantau");
+        for (options, advice) in [
+            ("?sslmode=verify-full", "add sslrootcert=FILE"),
+            ("?sslmode=verify-ca&sslrootcert=x", "disable, require or verify-full"),
+            ("?sslrootcert=x", "write sslmode=verify-full"),
+            ("?host=/run/postgresql&sslmode=require", "socket file"),
+        ] {
+            let said = parse(options).unwrap_err();
+            assert!(said.contains(advice), "{options}: {said}");
         }
     }
 }

@@ -175,8 +175,11 @@ impl Reader for SqliteReader {
         self.with(|conn| {
             let mut statement = conn.prepare_cached(sql)?;
             let mut rows = statement.query([occurred_after.0])?;
+            let mut before = None;
             while let Some(row) = rows.next()? {
-                each(report_row(row, &*self.city)?);
+                let report = report_row(row, &*self.city)?;
+                in_order("report", before.replace(report.no.0), report.no.0)?;
+                each(report);
             }
             Ok(())
         })
@@ -350,10 +353,21 @@ fn each_incident(
 ) -> Result<(), JournalError> {
     let mut statement = conn.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
+    let mut before = None;
     while let Some(row) = rows.next()? {
-        each(incident_row(row, city)?);
+        let incident = incident_row(row, city)?;
+        in_order("incident", before.replace(incident.no.0), incident.no.0)?;
+        each(incident);
     }
     Ok(())
+}
+
+/// SQLite believes that its pages are sorted; a bit that the disk changed in a key is noticed here.
+fn in_order(table: &str, before: Option<u32>, no: u32) -> Result<(), JournalError> {
+    match before {
+        Some(before) if before >= no => Err(bad_row(table, no, format!("it stands after row {before}"))),
+        _ => Ok(()),
+    }
 }
 
 fn hotspots_as_of(conn: &Connection) -> Result<Seq, JournalError> {

@@ -10,10 +10,13 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
-use pantau::api::{AppState, Mode, build_router};
+use pantau::access::Role;
+use pantau::accounts::{Accounts, NewToken, Scope, new_token};
+use pantau::api::{AppState, Mode, TrustedProxy, build_router};
 use pantau::backup::ShipSettings;
 use pantau::city::City;
 use pantau::clock::{Clock, SystemClock};
+use pantau::config::TlsSettings;
 use pantau::edge::NodeSettings;
 use pantau::journal::{FolderMode, Journal, MemoryJournal, SqliteJournal};
 use pantau::live::LiveMap;
@@ -40,6 +43,8 @@ pub struct Setup {
     pub pulse: Pulse,
     /// What it shares with other nodes.
     pub nodes: NodeSettings,
+    pub trusted_proxies: Vec<TrustedProxy>,
+    pub tls: Option<TlsSettings>,
     /// Where its entries are shipped to.
     pub ship: Option<ShipSettings>,
 }
@@ -64,6 +69,8 @@ impl Default for Setup {
                 ..Pulse::default()
             },
             nodes: NodeSettings::default(),
+            trusted_proxies: Vec::new(),
+            tls: None,
             ship: None,
         }
     }
@@ -83,9 +90,16 @@ impl Setup {
             ),
             Kept::Given(journal) => journal,
         };
-        let sharing = Sharing { pulse: self.pulse, nodes: self.nodes, ship: self.ship };
+        let sharing = Sharing {
+            pulse: self.pulse,
+            nodes: self.nodes,
+            ship: self.ship,
+            accounts: None,
+            trusted_proxies: self.trusted_proxies,
+        };
         let server =
             Server::sharing(journal, self.city, self.clock, Mode::Live, self.trust_loopback, sharing)
+                .and_then(|server| server.with_tls(self.tls.as_ref()))
                 .expect("the server stands up");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -149,6 +163,22 @@ impl TestApp {
         answer.json()
     }
 
+    pub fn accounts(&self) -> &Arc<Accounts> {
+        self.app.accounts.as_ref().expect("a server with a store has accounts")
+    }
+
+    /// A token of the role; of the agency or the area where the role has one.
+    pub fn token(&self, role: Role, agency: &str, area: &str) -> String {
+        let agency = (role == Role::Agency).then(|| agency.to_owned());
+        let areas = if role == Role::Responder { vec![area.to_owned()] } else { Vec::new() };
+        let scope = Scope::new(role, agency, areas, Some(&self.app.city)).expect("a scope");
+        let new = NewToken { label: String::new(), scope, kiosk: false, only: None, expires_at: None };
+        let (secret, row) = new_token(new, self.app.clock.now()).expect("a token");
+        assert!(self.accounts().store().add_token(&row).expect("a store"));
+        self.accounts().look().expect("a store");
+        secret
+    }
+
     /// Acts on an incident; the transition must be allowed. Answers the incident.
     pub async fn act(&self, incident: &Value, action: &str, body: &Value) -> Value {
         let id = incident.as_str().expect("a UUID");
@@ -189,6 +219,10 @@ impl Ask<'_> {
     pub fn coming_from(mut self, peer: &str) -> Self {
         self.peer = peer.parse().expect("an address");
         self
+    }
+
+    pub fn bearing(self, token: &str) -> Self {
+        self.header("authorization", format!("Bearer {token}"))
     }
 
     /// From another machine: nobody we know.

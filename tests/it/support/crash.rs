@@ -14,6 +14,7 @@ use std::time::Duration;
 use pantau::city::City;
 use pantau::cli::Client;
 use pantau::cli::chance::Chance;
+use pantau::clock::{Clock, SystemClock};
 use pantau::feed::wire::StatsBody;
 use pantau::feed::{features, hotspot_features};
 use pantau::journal::{FolderMode, Journal, SqliteJournal};
@@ -131,7 +132,9 @@ pub fn run(plan: &Plan, mut tell: impl FnMut(&str)) -> anyhow::Result<Tally> {
     let mut folder = tempfile::tempdir()?;
     let mount = tempfile::tempdir()?;
     let mut promises = Vec::new();
+    let clock = SystemClock::new();
     for round in 0..plan.rounds {
+        let began = clock.monotonic();
         if round > 0 && round % ROUNDS_PER_FOLDER == 0 {
             folder = tempfile::tempdir()?;
             promises.clear();
@@ -147,7 +150,11 @@ pub fn run(plan: &Plan, mut tell: impl FnMut(&str)) -> anyhow::Result<Tally> {
         come_back(plan, folder.path(), &city, unanswered, &mut promises, &mut tally)?;
         tally.acknowledged += promises.len() - before;
         tally.rounds += 1;
-        tell(&format!("round {round}: {} acknowledged in this folder", promises.len()));
+        let took = clock.monotonic().saturating_sub(began).as_secs_f64();
+        tell(&format!(
+            "round {round}: {blow:?}, {} acknowledged in this folder, {took:.1} s",
+            promises.len()
+        ));
     }
     Ok(tally)
 }

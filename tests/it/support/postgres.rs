@@ -145,15 +145,47 @@ impl Cluster {
         Ok(())
     }
 
-    /// `kill -9` of everything; what was not on the disk is gone. [`Cluster::run`] starts it again.
-    pub fn kill(&mut self) -> anyhow::Result<()> {
-        self.signal("KILL")?;
+    /// Stops the server as an administrator does.
+    pub fn stop(&mut self) -> anyhow::Result<()> {
+        let mut stop = as_server_user(&self.bin.join("pg_ctl"))?;
+        stop.args(["stop", "-m", "fast", "-w", "-D"]).arg(self.data()).stdout(Stdio::null());
+        ensure!(stop.status()?.success(), "PostgreSQL did not stop");
+        self.let_go()
+    }
+
+    /// The folder that holds the databases.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Ends everything after `blow`, which has taken its disk away; returns once nobody uses it any more.
+    pub fn ends_with(&mut self, blow: impl FnOnce()) -> anyhow::Result<()> {
+        let pids = self.processes()?;
+        blow();
+        let mut kill = Command::new("kill");
+        kill.arg("-KILL").args(pids.iter().map(u32::to_string)).stderr(Stdio::null()).status()?;
+        self.let_go()?;
+        let lives = |pid: &u32| Path::new("/proc").join(pid.to_string()).exists();
+        while pids.iter().any(lives) {
+            std::thread::park_timeout(std::time::Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    /// The shell that watches over the server ends and leaves the folder.
+    fn let_go(&mut self) -> anyhow::Result<()> {
         if let Some((mut child, mut input)) = self.watch.take() {
             input.write_all(b"keep\n")?;
             drop(input);
             child.wait()?;
         }
         Ok(())
+    }
+
+    /// `kill -9` of everything; what was not on the disk is gone. [`Cluster::run`] starts it again.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.signal("KILL")?;
+        self.let_go()
     }
 
     /// A new empty database with PostGIS, and its address.

@@ -15,8 +15,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use fuser::{
     BackgroundSession, Config, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation,
     INodeNo, LockOwner, MountOption, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
-    ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite, Request, TimeOrNow,
-    WriteFlags,
+    ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite, Request, SessionACL,
+    TimeOrNow, WriteFlags,
 };
 
 use super::platter::{Node, PAGE};
@@ -73,8 +73,18 @@ impl PowerCut {
 
     /// Shows the folder `backing` at `mount`; both must be there.
     pub fn mount(backing: &Path, mount: &Path) -> io::Result<PowerCut> {
+        PowerCut::mount_for(SessionACL::Owner, backing, mount)
+    }
+
+    /// The same, for programs of other users too, each of whom owns what it makes: a database's.
+    pub fn mount_for_all(backing: &Path, mount: &Path) -> io::Result<PowerCut> {
+        PowerCut::mount_for(SessionACL::All, backing, mount)
+    }
+
+    fn mount_for(acl: SessionACL, backing: &Path, mount: &Path) -> io::Result<PowerCut> {
         let disk = Arc::new(Mutex::new(Disk::over(backing)));
         let mut config = Config::default();
+        config.acl = acl;
         config.mount_options = vec![MountOption::FSName("powercut".to_owned())];
         let session = fuser::spawn_mount(Mounted(disk.clone()), mount, &config)?;
         Ok(PowerCut { disk, session: Some(session) })
@@ -140,6 +150,27 @@ impl PowerCut {
 
 fn lock(disk: &Mutex<Disk>) -> MutexGuard<'_, Disk> {
     disk.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Who made a file.
+#[derive(Debug, Clone, Copy)]
+struct Owner {
+    uid: u32,
+    gid: u32,
+}
+
+impl Owner {
+    fn of(request: &Request) -> Owner {
+        Owner { uid: request.uid(), gid: request.gid() }
+    }
+
+    fn take(self, path: &Path) -> io::Result<()> {
+        let found = std::fs::symlink_metadata(path)?;
+        if (found.uid(), found.gid()) == (self.uid, self.gid) {
+            return Ok(());
+        }
+        std::os::unix::fs::chown(path, Some(self.uid), Some(self.gid))
+    }
 }
 
 struct Disk {
@@ -242,30 +273,45 @@ impl Disk {
         self.attributes(number)
     }
 
-    fn create(&mut self, parent: INodeNo, name: &OsStr, mode: u32) -> Result<FileAttr, Errno> {
+    fn create(
+        &mut self,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        owner: Owner,
+    ) -> Result<FileAttr, Errno> {
         let path = self.path(parent, name)?;
         let full = self.root.join(&path);
         std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&full)?;
         std::fs::set_permissions(&full, std::fs::Permissions::from_mode(mode & 0o7777))?;
+        owner.take(&full)?;
         let number = self.number(&path).ok_or(Errno::EIO)?;
         self.node(INodeNo(number))?.fresh = true;
         self.attributes(number)
     }
 
-    fn make_folder(&mut self, parent: INodeNo, name: &OsStr, mode: u32) -> Result<FileAttr, Errno> {
+    fn make_folder(
+        &mut self,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        owner: Owner,
+    ) -> Result<FileAttr, Errno> {
         let path = self.path(parent, name)?;
         let full = self.root.join(&path);
         std::fs::create_dir(&full)?;
         std::fs::set_permissions(&full, std::fs::Permissions::from_mode(mode & 0o7777))?;
+        owner.take(&full)?;
         let number = self.number(&path).ok_or(Errno::EIO)?;
         self.attributes(number)
     }
 
     fn write(&mut self, number: INodeNo, offset: u64, data: &[u8]) -> Result<u32, Errno> {
-        let (used, room) = (self.used(), self.manners.room);
+        // A database has thousands of files: they are counted only where it matters.
+        let left = self.manners.room.map(|room| room.saturating_sub(self.used()));
         let node = self.node(number)?;
         let grows = (offset + data.len() as u64).saturating_sub(node.size);
-        if grows > 0 && room.is_some_and(|room| used + grows > room) {
+        if grows > 0 && left.is_some_and(|left| grows > left) {
             return Err(Errno::ENOSPC);
         }
         node.write(offset, data);
@@ -405,7 +451,7 @@ impl Filesystem for Mounted {
 
     fn create(
         &self,
-        _: &Request,
+        request: &Request,
         parent: INodeNo,
         name: &OsStr,
         mode: u32,
@@ -413,14 +459,22 @@ impl Filesystem for Mounted {
         _: i32,
         reply: ReplyCreate,
     ) {
-        let made = lock(&self.0).create(parent, name, mode & !umask);
+        let made = lock(&self.0).create(parent, name, mode & !umask, Owner::of(request));
         answer!(reply, made, |reply: ReplyCreate, at: FileAttr| {
             reply.created(&TTL, &at, Generation(0), FileHandle(0), FopenFlags::empty())
         })
     }
 
-    fn mkdir(&self, _: &Request, parent: INodeNo, name: &OsStr, mode: u32, umask: u32, reply: ReplyEntry) {
-        let made = lock(&self.0).make_folder(parent, name, mode & !umask);
+    fn mkdir(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        umask: u32,
+        reply: ReplyEntry,
+    ) {
+        let made = lock(&self.0).make_folder(parent, name, mode & !umask, Owner::of(request));
         answer!(reply, made, |reply: ReplyEntry, at| reply.entry(&TTL, &at, Generation(0)))
     }
 

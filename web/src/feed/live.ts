@@ -17,7 +17,10 @@ const CHECK_MS = 500;
 export interface FeedFilter {
   category?: readonly string[];
   status?: readonly string[];
+  agency?: readonly string[];
   area?: readonly string[];
+  /** Words that must all stand in the title or, for staff, in a report's text. */
+  q?: string;
   within?: GeoJSON.Polygon;
   drill?: boolean;
 }

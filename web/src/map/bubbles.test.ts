@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Cluster, Incident, MapItem } from '../feed/protocol';
-import { bubbleOf, bubbleRadius_px, toBubbles, type Bubble } from './bubbles';
-import { fromWorldPx, toWorldPx } from './mercator';
+import { bubbleOf, bubbleRadius_px, bubbleWith, toBubbles, type Bubble } from './bubbles';
+import { cellOf, fromWorldPx, toWorldPx } from './mercator';
 
 describe('toBubbles', () => {
   it('leaves what does not touch as it is', () => {
@@ -50,6 +50,14 @@ describe('toBubbles', () => {
     expect(bubbleOf(bubbles, [127.3805, 0.7903])?.id).toBe('c:15/1/1');
     expect(bubbleOf(bubbles, [127.5, 0.79])?.id).toBe('i:2');
     expect(bubbleOf(bubbles, [127.6, 0.79])).toBeUndefined();
+  });
+
+  it('knows the bubble that shows an incident: itself, merged with neighbours, or counted by its cell', () => {
+    const [alone, near, hidden] = [incident('i:1', 127.5, 0.79), incident('i:2', 127.3805, 0.7903), incident('i:3', 127.3, 0.7)];
+    const cell = `c:${cellOf(hidden.at, 15)}`;
+    const bubbles = toBubbles([alone, near, cluster('c:15/1/1', 127.38, 0.79, { garbage: 6 }), cluster(cell, 127.3, 0.7, { water: 2 })], 12, 1);
+    expect([alone, near, hidden].map((one) => bubbleWith(bubbles, one, 15)?.id)).toEqual(['i:1', 'c:15/1/1', cell]);
+    expect(bubbleWith(bubbles, incident('i:4', 127.6, 0.79), 15)).toBeUndefined();
   });
 
   it('a bigger count is never a smaller bubble', () => {

@@ -3,7 +3,7 @@
  * merged; totals stay exact. Pure.
  */
 import type { Counts, Incident, LngLat, MapItem } from '../feed/protocol';
-import { fromWorldPx, toWorldPx } from './mercator';
+import { cellOf, fromWorldPx, toWorldPx } from './mercator';
 
 export interface Bubble {
   /** Of its heaviest member, so that a bubble keeps its id while it grows. */
@@ -137,6 +137,13 @@ function toBubble(disc: Disc, zoom: number): Bubble {
 /** The bubble that something at this very place is part of. */
 export function bubbleOf(bubbles: Iterable<Bubble>, [lng, lat]: LngLat): Bubble | undefined {
   return [...bubbles].find(({ members }) => members.some(({ at }) => at[0] === lng && at[1] === lat));
+}
+
+/** The bubble that shows an incident: itself, or as part of the cluster of its cell. `level` is the cells' level. */
+export function bubbleWith(bubbles: Iterable<Bubble>, incident: Incident, level: number): Bubble | undefined {
+  const cell = `c:${cellOf(incident.at, level)}`;
+  const all = [...bubbles];
+  return all.find(({ members }) => members.some(({ id }) => id === incident.id)) ?? all.find(({ members }) => members.some(({ id }) => id === cell));
 }
 
 export function countOf(item: MapItem): number {

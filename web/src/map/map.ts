@@ -11,7 +11,7 @@ import type { View } from '../feed/fold';
 import type { Bbox, Hotspot, Incident, LngLat, MapItem } from '../feed/protocol';
 import type { Words } from '../i18n';
 import { atLeast, type Box } from './boxes';
-import { bubbleOf, INCIDENT_R_PX, toBubbles, type Bubble } from './bubbles';
+import { bubbleOf, bubbleWith, INCIDENT_R_PX, toBubbles, type Bubble } from './bubbles';
 import { boundsOf, boundsOfOne, startCamera, type Camera } from './camera';
 import { addButtons, addScale } from './controls';
 import { toSourceDiff, type Drawn, type DrawnFeature } from './diff';
@@ -63,6 +63,9 @@ export interface Viewport {
 
 /** At a desk: what a plate leaves free round a bubble, and round the tick on its rim. */
 const PLATE_GAP_PX = 4;
+
+/** Between a bubble and the ring that marks it. */
+const SELECTED_GAP_PX = 5;
 
 const NOTHING: ReadonlyMap<string, never> = new Map<string, never>();
 
@@ -206,6 +209,15 @@ export class PantauMap {
     this.update(SOURCE.here, at === null ? NOTHING : new Map([['here', pointFeature('here', at, {})]]));
   }
 
+  /** Marks an incident, or the bubble that it is part of; null takes the mark away. The camera stays. */
+  select(incident: Incident | null): void {
+    if (incident?.id === this.selected?.id && incident?.at[0] === this.selected?.at[0] && incident?.at[1] === this.selected?.at[1]) return;
+    this.selected = incident;
+    this.drawSelected();
+  }
+
+  private selected: Incident | null = null;
+
   fit(bbox: Bbox, padding_px: number | maplibregl.PaddingOptions, zoomMax = 16): void {
     const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
     this.gl.fitBounds([...bbox] as [number, number, number, number], { padding: padding_px, maxZoom: zoomMax, animate: !still, duration: 700 });
@@ -297,6 +309,7 @@ export class PantauMap {
     const beacon = (r_px: number, strong: boolean, colour: string): string => this.marks.beacon(r_px, strong, colour);
     this.update(SOURCE.beacons, beaconFeatures(ranked, PALETTES[this.theme], this.bubbleZoom, this.options.scale, beacon));
     this.drawBubbles(before);
+    this.drawSelected();
     this.pulseRisen();
     this.drawPlates(ranked.slice(0, this.options.platesMax));
     this.marks.sweep();
@@ -317,6 +330,16 @@ export class PantauMap {
       features.set(bubble.id, pointFeature(bubble.id, bubble.at, { image, order: bubble.count }));
     }
     this.update(SOURCE.items, features);
+  }
+
+  private drawSelected(): void {
+    const incident = this.selected;
+    if (incident === null) return this.update(SOURCE.selected, NOTHING);
+    const bubble = bubbleWith(this.bubbles.values(), incident, this.level);
+    const { scale } = this.options;
+    // Without a bubble it is closed, filtered away or out of sight: its place is marked all the same.
+    const r_px = (bubble?.r_px ?? INCIDENT_R_PX * scale) + SELECTED_GAP_PX * scale;
+    this.update(SOURCE.selected, new Map([['selected', pointFeature('selected', bubble?.at ?? incident.at, { r_px })]]));
   }
 
   private pulseRisen(): void {

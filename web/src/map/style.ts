@@ -17,6 +17,7 @@ export const SOURCE = {
   plates: 'plates',
   chosen: 'chosen',
   here: 'here',
+  selected: 'selected',
 } as const;
 
 export interface StyleOptions {
@@ -257,6 +258,17 @@ function dataLayers({ theme, scale, note_px }: StyleOptions): LayerSpecification
       type: 'circle',
       source: SOURCE.here,
       paint: { 'circle-radius': 7, 'circle-color': '#2F7DE1', 'circle-stroke-color': '#FFFFFF', 'circle-stroke-width': 3 },
+    },
+    {
+      id: 'selected',
+      type: 'circle',
+      source: SOURCE.selected,
+      paint: {
+        'circle-radius': ['get', 'r_px'],
+        'circle-color': 'rgba(0,0,0,0)',
+        'circle-stroke-color': p.select,
+        'circle-stroke-width': 3 * scale,
+      },
     },
     {
       id: 'plates',

@@ -19,6 +19,7 @@ mod time;
 mod trouble;
 mod world;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use pantau::city::City;
@@ -50,7 +51,11 @@ impl Run {
 
 pub fn run(city: &Arc<City>, plan: Plan) -> Run {
     let mut world = World::new(city.clone(), plan);
-    world.run();
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| world.run())) {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("without a word");
+        world.book.fault(format!("panicked: {text}"));
+    }
     Run {
         digest: world.digest(),
         simulated_ms: world.now.ms(),

@@ -6,7 +6,7 @@ use pantau::edge::{Desk, Place};
 use pantau::engine::{Core, EngineError, StateMarks, Turn};
 use pantau::health::Condition;
 use pantau::journal::Pseudonyms;
-use pantau::model::{Command, Seq};
+use pantau::model::{Command, Outcome, Seq};
 
 use super::disk::Stop;
 use super::edge::Parked;
@@ -160,12 +160,15 @@ impl World {
         self.origin.busy_until = self.now.ms() + self.disk.manners().slow_ms.min(10 * SECOND);
         if !self.disk.is_out() {
             self.check_failed(&core, &answers);
+            self.check_published(&core, &answers);
             for (to, answer) in to.into_iter().zip(answers) {
                 let answer = answer.ok().and_then(|outcomes| outcomes.into_iter().next());
                 let answer = answer.map_or(Answer::Unavailable, Answer::of);
                 self.agenda.put(self.origin.busy_until, Event::Replies { life, to, answer });
             }
             core.pass_time();
+            // A tick may have been what failed.
+            self.check_failed(&core, &[]);
         }
         if self.disk.is_out() {
             // Whatever was not answered yet never is.
@@ -196,7 +199,7 @@ impl World {
     }
 
     /// After a failed flush nothing may be acknowledged; somebody looks at it and starts it again.
-    fn check_failed(&mut self, core: &Core, answers: &[Result<Vec<pantau::model::Outcome>, EngineError>]) {
+    fn check_failed(&mut self, core: &Core, answers: &[Result<Vec<Outcome>, EngineError>]) {
         if self.origin.failed && answers.iter().any(Result::is_ok) {
             self.book.fault("something was acknowledged after a flush had failed");
         }
@@ -205,6 +208,18 @@ impl World {
             self.count("failed flushes");
             let after = 1_000 + self.chance.below(60_000) as Ms;
             self.agenda.put(self.now.ms() + after, Event::Kill { life: self.origin.life });
+        }
+    }
+
+    /// Who is answered finds the answer's seq in any later answer.
+    fn check_published(&mut self, core: &Core, answers: &[Result<Vec<Outcome>, EngineError>]) {
+        let shown = core.moments().live().seq();
+        let ahead = |outcome: &&Outcome| match outcome {
+            Outcome::Accepted { receipt, .. } | Outcome::Repeat { receipt } => receipt.seq() > shown,
+            Outcome::Refused(_) => false,
+        };
+        if let Some(outcome) = answers.iter().flatten().flatten().find(ahead) {
+            self.book.fault(format!("{outcome:?} was answered while {shown} was shown"));
         }
     }
 

@@ -1,0 +1,254 @@
+//! What is kept of accounts, and how it is read.
+
+use super::{AccountStore, Cell, Sheet};
+use crate::journal::JournalError;
+use crate::model::TimeMs;
+
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountRow {
+    pub name: String,
+    pub full_name: String,
+    /// A key of [`crate::access::Role`].
+    pub role: String,
+    /// A key of the city pack.
+    pub agency: Option<String>,
+    /// Codes of the city pack.
+    pub areas: Vec<String>,
+    /// argon2id in its PHC form; `None` until one is chosen.
+    pub password: Option<String>,
+    /// In hex.
+    pub totp: Option<String>,
+    pub totp_step: i64,
+    /// Milliseconds since 1970, as all times here.
+    pub created_at: i64,
+    pub disabled_at: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRow {
+    pub digest: String,
+    pub account: String,
+    pub began_at: i64,
+    pub ends_at: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenRow {
+    pub id: String,
+    pub digest: String,
+    pub label: String,
+    pub kiosk: bool,
+    pub role: String,
+    pub agency: Option<String>,
+    pub areas: Vec<String>,
+    /// Keys of [`crate::access::Permission`]; `None`: all that the role has.
+    pub scopes: Option<Vec<String>>,
+    pub created_at: i64,
+    pub expires_at: Option<i64>,
+    pub revoked_at: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceRow {
+    pub digest: String,
+    pub account: String,
+    pub seen_at: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkRow {
+    pub digest: String,
+    /// Whose password it sets; `None`: it makes the first admin.
+    pub account: Option<String>,
+    pub expires_at: i64,
+}
+
+/// Everything, as of one revision.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountRows {
+    pub revision: i64,
+    pub accounts: Vec<AccountRow>,
+    pub sessions: Vec<SessionRow>,
+    pub tokens: Vec<TokenRow>,
+    pub devices: Vec<DeviceRow>,
+    pub links: Vec<LinkRow>,
+}
+
+/// How often the tables are read again where somebody changes them meanwhile.
+const LOOKS_MAX: usize = 20;
+
+impl AccountStore {
+    /// Rises with every change.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn revision(&self) -> Result<i64, JournalError> {
+        self.with(revision)
+    }
+
+    /// Everything. There are hundreds of accounts, not millions.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn load(&self) -> Result<AccountRows, JournalError> {
+        self.with(|sheet| {
+            let mut rows = AccountRows::default();
+            for _ in 0..LOOKS_MAX {
+                rows = load(sheet)?;
+                if revision(sheet)? == rows.revision {
+                    return Ok(rows);
+                }
+            }
+            // What is read between two changes is no worse than what was read before both.
+            Ok(AccountRows { revision: 0, ..rows })
+        })
+    }
+
+    /// What a backup holds of it: accounts and tokens, without sessions and links.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn lasting(&self) -> Result<(Vec<AccountRow>, Vec<TokenRow>), JournalError> {
+        let AccountRows { accounts, tokens, .. } = self.load()?;
+        Ok((accounts, tokens))
+    }
+}
+
+fn revision(sheet: &mut dyn Sheet) -> Result<i64, JournalError> {
+    let mut rows = sheet.rows("SELECT n FROM account_revision WHERE id = 1")?;
+    let mut row = Row::of(rows.pop().ok_or_else(|| damaged("account_revision"))?);
+    row.int()
+}
+
+fn load(sheet: &mut dyn Sheet) -> Result<AccountRows, JournalError> {
+    Ok(AccountRows {
+        revision: revision(sheet)?,
+        accounts: all(
+            sheet,
+            "SELECT name, full_name, role, agency, areas, password, totp, totp_step, created_at, disabled_at \
+             FROM account ORDER BY name",
+            account,
+        )?,
+        sessions: all(sheet, "SELECT digest, account, began_at, ends_at FROM account_session", |row| {
+            Ok(SessionRow {
+                digest: row.text()?,
+                account: row.text()?,
+                began_at: row.int()?,
+                ends_at: row.int()?,
+            })
+        })?,
+        tokens: all(
+            sheet,
+            "SELECT id, digest, label, kiosk, role, agency, areas, scopes, created_at, expires_at, revoked_at \
+             FROM account_token ORDER BY created_at, id",
+            token,
+        )?,
+        devices: all(sheet, "SELECT digest, account, seen_at FROM account_device", |row| {
+            Ok(DeviceRow { digest: row.text()?, account: row.text()?, seen_at: row.int()? })
+        })?,
+        links: all(sheet, "SELECT digest, account, expires_at FROM account_link", |row| {
+            Ok(LinkRow { digest: row.text()?, account: row.maybe_text()?, expires_at: row.int()? })
+        })?,
+    })
+}
+
+fn account(row: &mut Row) -> Result<AccountRow, JournalError> {
+    Ok(AccountRow {
+        name: row.text()?,
+        full_name: row.text()?,
+        role: row.text()?,
+        agency: row.maybe_text()?,
+        areas: split(&row.text()?),
+        password: row.maybe_text()?,
+        totp: row.maybe_text()?,
+        totp_step: row.int()?,
+        created_at: row.int()?,
+        disabled_at: row.maybe_int()?,
+    })
+}
+
+fn token(row: &mut Row) -> Result<TokenRow, JournalError> {
+    Ok(TokenRow {
+        id: row.text()?,
+        digest: row.text()?,
+        label: row.text()?,
+        kiosk: row.int()? == 1,
+        role: row.text()?,
+        agency: row.maybe_text()?,
+        areas: split(&row.text()?),
+        scopes: row.maybe_text()?.map(|scopes| split(&scopes)),
+        created_at: row.int()?,
+        expires_at: row.maybe_int()?,
+        revoked_at: row.maybe_int()?,
+    })
+}
+
+fn all<T>(
+    sheet: &mut dyn Sheet,
+    sql: &str,
+    read: impl Fn(&mut Row) -> Result<T, JournalError>,
+) -> Result<Vec<T>, JournalError> {
+    sheet.rows(sql)?.into_iter().map(|cells| read(&mut Row::of(cells))).collect()
+}
+
+/// A list in one column.
+fn split(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+/// The columns of a row, taken one by one.
+struct Row(std::vec::IntoIter<Cell>);
+
+impl Row {
+    fn of(cells: Vec<Cell>) -> Row {
+        Row(cells.into_iter())
+    }
+
+    fn maybe_int(&mut self) -> Result<Option<i64>, JournalError> {
+        match self.0.next() {
+            Some(Cell::Int(int)) => Ok(int),
+            // SQLite does not say of what type a NULL is.
+            Some(Cell::Text(None)) => Ok(None),
+            _ => Err(damaged("a number")),
+        }
+    }
+
+    fn maybe_text(&mut self) -> Result<Option<String>, JournalError> {
+        match self.0.next() {
+            Some(Cell::Text(text)) => Ok(text),
+            _ => Err(damaged("a text")),
+        }
+    }
+
+    fn int(&mut self) -> Result<i64, JournalError> {
+        self.maybe_int()?.ok_or_else(|| damaged("a number"))
+    }
+
+    fn text(&mut self) -> Result<String, JournalError> {
+        self.maybe_text()?.ok_or_else(|| damaged("a text"))
+    }
+}
+
+fn damaged(what: &str) -> JournalError {
+    JournalError::Corrupt(format!("the accounts lack {what}; restore a backup"))
+}
+
+impl AccountRow {
+    /// A new one that cannot sign in before a password is chosen.
+    pub fn new(name: &str, role: &str, created_at: TimeMs) -> AccountRow {
+        AccountRow {
+            name: name.to_owned(),
+            full_name: name.to_owned(),
+            role: role.to_owned(),
+            agency: None,
+            areas: Vec::new(),
+            password: None,
+            totp: None,
+            totp_step: 0,
+            created_at: created_at.0,
+            disabled_at: None,
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! One set of promises, over the file, memory and the database.
+
+use super::*;
+use crate::journal::StoreUrl;
+use crate::journal::postgres_server::shared;
+use crate::model::TimeMs;
+
+const NOW: TimeMs = TimeMs(1_700_000_000_000);
+
+fn account(name: &str) -> AccountRow {
+    AccountRow { areas: vec!["82.71".into(), "82.72".into()], ..AccountRow::new(name, "responder", NOW) }
+}
+
+fn session(digest: &str, account: &str) -> SessionRow {
+    SessionRow { digest: digest.into(), account: account.into(), began_at: NOW.0, ends_at: NOW.0 + 1_000 }
+}
+
+fn token(id: &str, scopes: Option<&[&str]>) -> TokenRow {
+    TokenRow {
+        id: id.into(),
+        digest: format!("digest of {id}"),
+        label: "a wall".into(),
+        kiosk: true,
+        role: "viewer".into(),
+        agency: Some("dlh".into()),
+        areas: Vec::new(),
+        scopes: scopes.map(|scopes| scopes.iter().map(|scope| (*scope).to_owned()).collect()),
+        created_at: NOW.0,
+        expires_at: None,
+        revoked_at: None,
+    }
+}
+
+fn check(store: &AccountStore) {
+    let first = store.revision().unwrap();
+    assert!(store.add_account(&account("ani")).unwrap());
+    assert!(!store.add_account(&account("ani")).unwrap());
+    assert!(store.add_account(&account("budi")).unwrap());
+    // A change that was not made does not count as one.
+    assert_eq!(store.revision().unwrap(), first + 2);
+    assert!(store.set_role("ani", "agency", Some("dlh"), &[]).unwrap());
+    assert!(!store.set_role("nobody", "viewer", None, &[]).unwrap());
+
+    assert!(store.begin_session(&session("s1", "ani"), "d1", TimeMs(0)).unwrap());
+    assert!(store.begin_session(&session("s2", "ani"), "d1", TimeMs(0)).unwrap());
+    assert!(store.set_password("ani", "$argon2id$1", Some("s2")).unwrap());
+    let rows = store.load().unwrap();
+    let ani = &rows.accounts[0];
+    assert_eq!((&*ani.role, ani.agency.as_deref(), ani.areas.len()), ("agency", Some("dlh"), 0));
+    assert_eq!(ani.password.as_deref(), Some("$argon2id$1"));
+    assert_eq!(rows.accounts[1], account("budi"));
+    assert_eq!(rows.sessions, [session("s2", "ani")]);
+    assert_eq!((rows.devices.len(), rows.revision), (0, store.revision().unwrap()));
+
+    assert!(store.disable("ani", NOW).unwrap());
+    assert!(!store.disable("ani", NOW).unwrap());
+    assert!(!store.set_password("ani", "$argon2id$2", None).unwrap());
+    assert_eq!(store.load().unwrap().sessions, []);
+    assert!(store.enable("ani").unwrap());
+
+    // A link is good once, and of two for one account the later one is.
+    let link = |digest: &str, account: Option<&str>| LinkRow {
+        digest: digest.into(),
+        account: account.map(str::to_owned),
+        expires_at: NOW.0 + 1_000,
+    };
+    assert!(store.add_link(&link("l1", Some("ani"))).unwrap());
+    assert!(store.add_link(&link("l2", Some("ani"))).unwrap());
+    let redeem = |link: &str, now| store.redeem(link, "$argon2id$3", &session("s3", "ani"), "d2", now);
+    assert!(!redeem("l1", NOW).unwrap());
+    assert!(!redeem("l2", NOW.plus_ms(1_000)).unwrap());
+    assert!(redeem("l2", NOW).unwrap());
+    assert!(!redeem("l2", NOW).unwrap());
+    // One that is not used up, because something else was wrong, is good still.
+    assert!(store.add_link(&link("l3", None)).unwrap());
+    let first = |name: &str, digest: &str| {
+        store.redeem_first("l3", &account(name), &session(digest, name), "d3", NOW)
+    };
+    assert!(!first("ani", "s4").unwrap());
+    assert!(first("citra", "s4").unwrap());
+    assert!(!first("dewi", "s5").unwrap());
+    assert_eq!(store.load().unwrap().links, []);
+    assert!(store.end_session("s4").unwrap());
+    assert!(!store.end_session("s4").unwrap());
+    assert!(store.end_sessions("ani").unwrap());
+    assert!(!store.end_sessions("nobody").unwrap());
+    assert_eq!(store.load().unwrap().sessions, []);
+
+    // A code of the second factor counts once, and none before it.
+    assert!(store.set_totp("ani", Some("00ff"), 5).unwrap());
+    assert!(!store.use_totp("ani", 5).unwrap());
+    assert!(store.use_totp("ani", 7).unwrap());
+    assert!(!store.use_totp("ani", 6).unwrap());
+
+    assert!(store.add_token(&token("t1", Some(&["import", "see-map"]))).unwrap());
+    assert!(store.add_token(&token("t2", Some(&[]))).unwrap());
+    assert!(store.add_token(&token("t3", None)).unwrap());
+    assert!(!store.add_token(&token("t3", None)).unwrap());
+    assert!(store.revoke_token("t1", NOW).unwrap());
+    assert!(!store.revoke_token("t1", NOW).unwrap());
+    let revoked = TokenRow { revoked_at: Some(NOW.0), ..token("t1", Some(&["import", "see-map"])) };
+    assert_eq!(store.load().unwrap().tokens, [revoked, token("t2", Some(&[])), token("t3", None)]);
+
+    // What lasts goes into a store that has nothing yet, and into no other.
+    let (accounts, tokens) = store.lasting().unwrap();
+    let empty = AccountStore::in_memory().unwrap();
+    assert!(empty.fill(&accounts, &tokens).unwrap());
+    assert_eq!(empty.lasting().unwrap(), (accounts.clone(), tokens.clone()));
+    assert!(!empty.fill(&accounts, &tokens).unwrap());
+}
+
+#[test]
+fn accounts_in_memory_keep_the_promises() {
+    check(&AccountStore::in_memory().unwrap());
+}
+
+#[test]
+fn accounts_in_a_folder_keep_the_promises_and_last() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let store = AccountStore::in_folder(folder.path()).unwrap();
+    check(&store);
+    let beside = AccountStore::in_folder(folder.path()).unwrap();
+    assert_eq!(beside.load().unwrap(), store.load().unwrap());
+    let before = beside.revision().unwrap();
+    assert!(store.add_account(&account("eka")).unwrap());
+    assert_eq!(beside.revision().unwrap(), before + 1);
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap();
+        let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{:?}", file.file_name());
+    }
+}
+
+#[test]
+fn accounts_in_a_database_keep_the_promises_for_every_server_on_it() {
+    let Some(cluster) = shared() else { return };
+    let text = cluster.new_database().unwrap();
+    let url: StoreUrl = text.parse().unwrap();
+    let store = AccountStore::open(&Place::Database(url.clone())).unwrap();
+    check(&store);
+    let other = AccountStore::open(&Place::Database(url)).unwrap();
+    assert_eq!(other.load().unwrap(), store.load().unwrap());
+    // A connection that was cut is made anew.
+    let name = text.rsplit('/').next().unwrap();
+    let cut = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()"
+    );
+    cluster.query("postgres", &cut).unwrap();
+    let revision = (0..20).find_map(|_| store.revision().ok());
+    assert_eq!(revision, other.load().ok().or_else(|| other.load().ok()).map(|rows| rows.revision));
+    drop((store, other));
+    cluster.drop_database(&text).unwrap();
+}

@@ -1,0 +1,201 @@
+/** The console played by its keys alone against the real server: one case from arrival to its end, and two operators at once. */
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CHROMIUM, launch, open, tooWide } from './browser';
+import { BINARY, Pantau, until } from './pantau';
+
+const LIVE = '[data-phase="live"]';
+
+/** An office PC that cannot draw the map works all the same; and no test waits for a map drawn in software. */
+const desk = async (page: Page): Promise<void> => {
+  await page.addInitScript(() => {
+    const real = HTMLCanvasElement.prototype.getContext as (this: HTMLCanvasElement, kind: string, ...rest: unknown[]) => RenderingContext | null;
+    HTMLCanvasElement.prototype.getContext = function (this: HTMLCanvasElement, kind: string, ...rest: unknown[]) {
+      return kind.startsWith('webgl') ? null : real.call(this, kind, ...rest);
+    } as typeof HTMLCanvasElement.prototype.getContext;
+  });
+};
+
+if (BINARY === null || CHROMIUM === null) console.warn(`skipped, no ${BINARY === null ? 'pantau binary (PANTAU_BIN)' : 'Chromium (CHROMIUM_BIN)'}: e2e/console.test.ts`);
+
+describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a running server', () => {
+  let server: Pantau;
+  let browser: Browser;
+
+  beforeAll(async () => {
+    [server, browser] = await Promise.all([Pantau.start(), launch()]);
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await server?.remove();
+  });
+
+  const status = async (incident: string): Promise<string> => (await server.get(`/api/v1/incidents/${incident}`)).properties.status;
+  const shows = (page: Page, word: string): Promise<unknown> => page.waitForSelector(`[data-status="${word}"]`);
+
+  it('a report is verified and assigned with four keys, started with one, resolved with two', async () => {
+    const console = await open(browser, `${server.url}/console`, 1366, 768, desk);
+    const { page } = console;
+    let pressed = 0;
+    const press = async (key: string): Promise<void> => {
+      pressed += 1;
+      await page.keyboard.press(key);
+    };
+    await page.waitForSelector(LIVE);
+    await page.waitForSelector('[data-empty]');
+    expect(await page.textContent('[data-empty]')).toContain('Semua sudah diverifikasi');
+
+    const incident = await server.report('water', 127.3841, 0.7911);
+    await page.waitForSelector(`[data-row="i:${incident}"]`);
+    await page.waitForFunction(() => document.querySelector('[data-tab="new"] b')?.textContent === '1');
+    await press('j');
+    await page.waitForSelector(`[data-incident="i:${incident}"]`);
+    await page.waitForSelector('article:has-text("saluran tersumbat")');
+    await press('v');
+    await press('t');
+    await page.waitForSelector('[data-option="bpbd"]');
+    await press('5');
+    await page.waitForSelector('[data-agency="bpbd"]');
+    expect(pressed, 'key presses from arrival to assigned').toBe(4);
+    // What was done left the list of new ones, and stays in sight while it is open.
+    await page.waitForSelector(`[data-row="i:${incident}"].left`);
+    await press('s');
+    await shows(page, 'in_progress');
+    await press('r');
+    await page.waitForSelector('[data-form="resolve"] textarea:focus');
+    await page.keyboard.type('pompa dipasang');
+    await press('Enter');
+    await shows(page, 'resolved');
+    expect(pressed).toBe(7);
+
+    const told = await server.get(`/api/v1/incidents/${incident}`);
+    expect(told.properties.agency).toBe('bpbd');
+    const log = told.properties.log.filter(({ kind }: { kind: string }) => kind === 'action');
+    expect(log.map(({ action }: { action: string }) => action)).toEqual(['verify', 'assign', 'start', 'resolve']);
+    expect(log[3].note).toBe('pompa dipasang');
+    expect(console.asked.filter((address) => new URL(address).host !== new URL(server.url).host)).toEqual([]);
+    expect(console.errors.filter((error) => !error.startsWith('pantau: no map'))).toEqual([]);
+    await console.close();
+  });
+
+  it('what somebody else did first is shown, what was typed is kept, and the operator decides', async () => {
+    const incident = await server.report('garbage', 127.3835, 0.7905);
+    const console = await open(browser, `${server.url}/console`, 1366, 768, desk);
+    const { page } = console;
+    await page.waitForSelector(`[data-row="i:${incident}"]`);
+    await page.keyboard.press('j');
+    await page.keyboard.press('x');
+    await page.waitForSelector('[data-form="reject"] textarea:focus');
+    await page.keyboard.type('tidak ada di lokasi');
+    await server.act(incident, 'verify');
+    // A live update says so beside the text, and takes neither the text nor the focus.
+    await page.waitForSelector('[data-changed]');
+    expect(await page.inputValue('textarea:focus')).toBe('tidak ada di lokasi');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('[data-trouble="conflict"]');
+    expect(await page.textContent('[data-trouble="conflict"]')).toContain('Sudah berubah');
+    expect(await status(incident)).toBe('verified');
+    expect(await page.inputValue('textarea:focus')).toBe('tidak ada di lokasi');
+    // The second answer counts only once the first could be read.
+    await until(20_000, () => 'it is rejected all the same', async () => {
+      await page.evaluate(() => document.querySelector<HTMLElement>('[data-send]')?.click());
+      return (await status(incident)) === 'rejected';
+    });
+    await shows(page, 'rejected');
+    const log = (await server.get(`/api/v1/incidents/${incident}`)).properties.log;
+    expect(log.at(-1).note).toBe('tidak ada di lokasi');
+    expect(log).toHaveLength(3);
+    await console.close();
+  });
+
+  it('what is read stays where it is when others come in above it, and what was typed outlives a reload', async () => {
+    for (let n = 0; n < 12; n++) await server.report('traffic', 127.37 + n / 1000, 0.79);
+    const console = await open(browser, `${server.url}/console`, 1366, 768, desk);
+    const { page } = console;
+    await page.waitForFunction(() => document.querySelectorAll('[data-row]').length >= 12);
+    for (let n = 0; n < 3; n++) await page.keyboard.press('j');
+    const top = (): Promise<number> => page.evaluate(() => document.querySelector('[data-row].open')?.getBoundingClientRect().top ?? NaN);
+    const before = await top();
+    const incident = await server.report('water', 127.3841, 0.7911);
+    await page.waitForSelector(`[data-row="i:${incident}"]`, { state: 'attached' });
+    await page.waitForSelector('[data-fresh="1"]');
+    expect(Math.abs((await top()) - before)).toBeLessThanOrEqual(1);
+    await page.keyboard.press('Home');
+    await page.waitForSelector('[data-fresh]', { state: 'detached' });
+
+    await page.keyboard.press('n');
+    await page.waitForSelector('[data-form="note"] textarea:focus');
+    await page.keyboard.type('menunggu truk');
+    await page.reload();
+    await page.waitForSelector('[data-action="note"]');
+    await page.keyboard.press('n');
+    await page.waitForSelector('[data-form="note"] textarea:focus');
+    expect(await page.inputValue('textarea')).toBe('menunggu truk');
+    await console.close();
+  });
+
+  it('many are rejected at once; the one that another operator took first is named', async () => {
+    const all: string[] = [];
+    for (const lng of [127.3811, 127.3702, 127.3621]) all.push(await server.report('infrastructure', lng, 0.7899));
+    const console = await open(browser, `${server.url}/console`, 1366, 768, desk);
+    const { page } = console;
+    await page.waitForSelector(`[data-row="i:${all[0]}"]`);
+    await page.route('**/api/v1/incidents/*/reject', async (route) => {
+      // Between the question and the answer somebody else was faster.
+      if (route.request().url().includes(all[1] ?? '')) await server.act(all[1] ?? '', 'verify');
+      await route.continue();
+    });
+    for (const _ of all) for (const key of ['j', 'Space']) await page.keyboard.press(key);
+    await page.waitForSelector('[data-marked="3"]');
+    await page.keyboard.press('x');
+    await page.waitForSelector('[data-bulk="reject"] textarea:focus');
+    await page.keyboard.type('laporan ganda');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('[data-refused] li');
+    expect(await page.locator('[data-refused] li').count()).toBe(1);
+    expect(await page.textContent('[data-refused]')).toContain('sudah diubah orang lain');
+    expect(await Promise.all(all.map(status))).toEqual(['rejected', 'verified', 'rejected']);
+    await console.close();
+  });
+
+  it('a report’s code opens its incident, and the address keeps it', async () => {
+    const { code, incident } = await server.post('/api/v1/reports', { category: 'traffic', lng: 127.379, lat: 0.788 });
+    const console = await open(browser, `${server.url}/console?lang=en`, 1366, 768, desk);
+    const { page } = console;
+    await page.waitForSelector(LIVE);
+    await page.keyboard.press('/');
+    await page.keyboard.type(code.toLowerCase());
+    await page.keyboard.press('Enter');
+    await page.waitForSelector(`[data-incident="i:${incident}"]`);
+    expect(new URL(page.url()).searchParams.get('incident')).toBe(`i:${incident}`);
+    expect(await page.innerText('body')).not.toContain('Belum diverifikasi');
+    await console.close();
+  });
+
+  it('whoever is not staff is told so, and what to do', async () => {
+    const console = await open(browser, `${server.url}/console`, 1366, 768, async (page) => {
+      await desk(page);
+      await page.route('**/api/v1/city*', async (route) => route.fulfill({ json: { ...(await (await route.fetch()).json()), projection: 'public' } }));
+    });
+    await console.page.waitForSelector('[data-denied] .do:not(:empty)');
+    expect(await console.page.innerText('[data-denied]')).toContain('Anda belum masuk');
+    await console.close();
+  });
+
+  it('overflows no width, and every column can be reached on each', async () => {
+    const incident = await server.report('disaster', 127.3822, 0.7899);
+    const console = await open(browser, `${server.url}/console?incident=i:${incident}`, 1440, 900, desk);
+    const { page } = console;
+    await page.waitForSelector(`[data-incident="i:${incident}"]`);
+    for (const [width, height] of [[1440, 900], [1366, 768], [1024, 768], [390, 844]] as const) {
+      await page.setViewportSize({ width, height });
+      expect(await tooWide(page), `at ${width}×${height}`).toEqual([]);
+      for (const view of width > 1100 ? [] : width > 720 ? ['map', 'incident'] : ['map', 'incident', 'queue']) {
+        await page.click(`[data-show="${view}"]`);
+        await page.waitForSelector(view === 'map' ? '.map' : view === 'queue' ? '[data-row]' : '[data-actions]', { state: 'visible' });
+      }
+    }
+    await console.close();
+  });
+});

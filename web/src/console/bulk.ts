@@ -1,0 +1,60 @@
+/** One action on many incidents. Each is a request of its own: one refusal never stops its neighbours. */
+import { ProblemError } from '../feed/http';
+import type { Incident } from '../feed/protocol';
+import { sendAction, type Sent } from './casefile';
+import { leadsTo, type BulkAction } from './transitions';
+
+/** So many are under way at once. */
+const ABREAST = 4;
+
+export type Why = 'conflict' | 'network' | 'denied' | 'refused';
+
+export interface Refused {
+  readonly incident: Incident;
+  readonly why: Why;
+  /** The server's sentence, where it is none of the usual reasons. */
+  readonly detail: string;
+}
+
+export interface BulkResult {
+  readonly stored: readonly string[];
+  readonly refused: readonly Refused[];
+}
+
+/** Those whose status allows the action. */
+export function able(incidents: readonly Incident[], action: BulkAction): readonly Incident[] {
+  return incidents.filter(({ status }) => leadsTo(action, status) !== null);
+}
+
+/** `sent` without the version: each incident is sent with the one that was seen in the queue. */
+export async function runBulk(
+  incidents: readonly Incident[],
+  sent: Omit<Sent, 'version'>,
+  progress: (done: number) => void,
+  send: (id: string, sent: Sent) => Promise<unknown> = sendAction,
+): Promise<BulkResult> {
+  const stored: string[] = [];
+  const refused: Refused[] = [];
+  const left = [...incidents];
+  const work = async (): Promise<void> => {
+    for (let incident = left.shift(); incident !== undefined; incident = left.shift()) {
+      try {
+        await send(incident.id, { ...sent, version: incident.version });
+        stored.push(incident.id);
+      } catch (error) {
+        refused.push({ incident, ...whyOf(error) });
+      }
+      progress(stored.length + refused.length);
+    }
+  };
+  await Promise.all(Array.from({ length: ABREAST }, work));
+  return { stored, refused };
+}
+
+function whyOf(error: unknown): { why: Why; detail: string } {
+  if (!(error instanceof ProblemError)) return { why: 'network', detail: '' };
+  const { status } = error.problem;
+  if (status === 409) return { why: 'conflict', detail: '' };
+  if (status === 401 || status === 403) return { why: 'denied', detail: '' };
+  return { why: status >= 500 ? 'network' : 'refused', detail: error.message };
+}

@@ -1,0 +1,213 @@
+import { expect, it } from 'vitest';
+import type { City } from '../feed/city';
+import { STATUSES, type Incident } from '../feed/protocol';
+import { ProblemError } from '../feed/http';
+import { able, runBulk } from './bulk';
+import { decodeCase, lastSeq, since } from './casefile';
+import { knownTo, readChoice, readSaved, START, tabCount, TABS, toFeedFilter, toQuery, withSaved, writeChoice, SAVED_MAX, type Saved } from './choice';
+import { asCode } from './code';
+import { commandOf, tabLetter, type Press } from './keys';
+import { append, entered, merge, range, step, type Row } from './queue';
+import { ACTIONS, actionsFor, formOf, keyOf, leadsTo } from './transitions';
+
+function incident(id: string, more: Partial<Incident> = {}): Incident {
+  return {
+    kind: 'incident',
+    id,
+    at: [127.38, 0.79],
+    category: 'water',
+    status: 'new',
+    reports: 1,
+    title: null,
+    area: null,
+    agency: null,
+    openedAtMs: 0,
+    updatedAtMs: 0,
+    dueAtMs: null,
+    overdue: false,
+    drill: false,
+    version: 1,
+    ...more,
+  };
+}
+
+const rows = (ids: string): readonly Row[] => [...ids].map((id) => ({ incident: incident(id), left: false }));
+const read = (ids: string): readonly Incident[] => [...ids].map((id) => incident(id));
+const text = (all: readonly Row[]): string => all.map(({ incident, left }) => (left ? `(${incident.id})` : incident.id)).join('');
+
+it('what is open keeps its place when it leaves the list, and nothing else does', () => {
+  const check = (before: string, now: string, open: string | null, expected: string): void =>
+    expect(text(merge(rows(before), read(now), open === null ? null : incident(open)))).toBe(expected);
+  check('abcd', 'acd', 'b', 'a(b)cd');
+  check('abcd', 'acd', null, 'acd');
+  check('abcd', 'bcd', 'a', '(a)bcd');
+  // New ones come in at the top, also right above it.
+  check('abcd', 'xabd', 'c', 'xab(c)d');
+  check('abc', 'xbc', 'a', 'x(a)bc');
+  // The neighbours went too.
+  check('abcd', 'd', 'c', '(c)d');
+  check('abcd', 'a', 'c', 'a(c)');
+  check('abc', '', 'b', '(b)');
+  // It was never in this list: it is not put into it.
+  check('abc', 'abc', 'z', 'abc');
+  // It came back.
+  check('abc', 'cba', 'b', 'cba');
+});
+
+it('an answer that is older than what the page knows of the open incident does not turn it back', () => {
+  const [row] = merge(rows('a'), [incident('a', { version: 1 })], incident('a', { version: 2, status: 'verified' }));
+  expect(row?.incident.status).toBe('verified');
+  const [later] = merge(rows('a'), [incident('a', { version: 3, status: 'in_progress' })], incident('a', { version: 2 }));
+  expect(later?.incident.status).toBe('in_progress');
+});
+
+it('new is what came in, not what came up from below', () => {
+  expect(entered(rows('abc'), read('xyabc'), true)).toEqual(['x', 'y']);
+  expect(entered(rows('abc'), read('xbcd'), false)).toEqual(['x']);
+  expect(entered(rows('abc'), read('abcd'), true)).toEqual(['d']);
+  expect(entered(rows(''), read('a'), true)).toEqual(['a']);
+});
+
+it('another page shows nothing twice', () => {
+  expect(text(append(rows('abc'), read('cde')))).toBe('abcde');
+});
+
+it('steps to the first, to the neighbours, and stays at the ends', () => {
+  const ids = (open: string | null, by: 1 | -1): string | undefined => step(rows('abc'), open, by)?.id;
+  expect([ids(null, 1), ids('a', 1), ids('c', 1), ids('a', -1), ids('z', -1)]).toEqual(['a', 'b', 'c', 'a', 'a']);
+  expect(step([], null, 1)).toBeNull();
+});
+
+it('marks a range in either direction', () => {
+  expect(range(rows('abcd'), 'b', 'd')).toEqual(['b', 'c', 'd']);
+  expect(range(rows('abcd'), 'c', 'a')).toEqual(['a', 'b', 'c']);
+  expect(range(rows('abcd'), 'z', 'a')).toEqual(['a']);
+  expect(range(rows('abcd'), null, 'a')).toEqual(['a']);
+});
+
+it('offers what the server takes, the usual next step first', () => {
+  expect(STATUSES.map((status) => actionsFor(status).join(' '))).toEqual([
+    'verify assign reject note',
+    'start assign resolve reject note',
+    'resolve assign reject note',
+    'reopen note',
+    'reopen note',
+  ]);
+  for (const status of STATUSES) for (const action of ACTIONS) expect(actionsFor(status).includes(action)).toBe(leadsTo(action, status) !== null);
+  expect([leadsTo('reopen', 'resolved'), leadsTo('reopen', 'rejected')]).toEqual(['verified', 'new']);
+  expect(ACTIONS.filter((action) => formOf(action) === null)).toEqual(['verify', 'start']);
+});
+
+const press = (key: string, more: Partial<Press> = {}): Press => ({ key, ctrl: false, meta: false, alt: false, inText: false, onControl: false, ...more });
+
+it('each action answers to the key that is written on its button, in both languages', () => {
+  for (const lang of ['id', 'en'] as const) {
+    const keys = ACTIONS.map((action) => keyOf(action, lang));
+    expect(new Set(keys).size).toBe(ACTIONS.length);
+    for (const action of ACTIONS) {
+      for (const key of [keyOf(action, lang), keyOf(action, lang).toLowerCase()]) expect(commandOf(press(key), lang), key).toEqual({ do: 'act', action });
+    }
+    for (const [n, tab] of TABS.entries()) {
+      expect(commandOf(press(String(n + 1)), lang)).toEqual({ do: 'tab', tab });
+      expect(commandOf(press(tabLetter(tab, lang)), lang, true)).toEqual({ do: 'tab', tab });
+    }
+  }
+});
+
+it('letters are text in a field, the browser keeps its own keys, and letters can be turned off', () => {
+  const inText = { inText: true };
+  for (const key of ['j', 'v', '/', '?', ' ', 'ArrowDown', '1']) expect(commandOf(press(key, inText), 'id')).toBeNull();
+  expect(commandOf(press('Escape', inText), 'id')).toEqual({ do: 'escape' });
+  expect(commandOf(press('k', { ...inText, ctrl: true }), 'id')).toEqual({ do: 'palette' });
+  for (const key of ['r', 'f', 'a', 'n']) expect(commandOf(press(key, { ctrl: true }), 'id')).toBeNull();
+  expect(commandOf(press('ArrowDown', { onControl: true }), 'id')).toBeNull();
+  expect(commandOf(press(' ', { onControl: true }), 'id')).toBeNull();
+  expect(commandOf(press('j', { onControl: true }), 'id')).toEqual({ do: 'step', by: 1 });
+  for (const key of ['v', 'r', '1']) expect(commandOf(press(key), 'id', true)).toBeNull();
+  for (const key of ['v', 'j', '1', '/']) expect(commandOf(press(key), 'id', false, false)).toBeNull();
+  expect(commandOf(press('ArrowDown'), 'id', false, false)).toEqual({ do: 'step', by: 1 });
+});
+
+it('the address keeps the choice and what else stands in it', () => {
+  const address = 'lang=en&tab=overdue&category=water,garbage&agency=dlh&q=banjir&everywhere=1';
+  const choice = readChoice(new URLSearchParams(address));
+  expect(choice).toEqual({ tab: 'overdue', categories: ['water', 'garbage'], agencies: ['dlh'], q: 'banjir', everywhere: true });
+  expect(writeChoice(new URLSearchParams(address), choice)).toBe(address);
+  expect(readChoice(new URLSearchParams('tab=lost&everywhere=1'))).toEqual(START);
+});
+
+it('a choice of another city’s pack keeps only what this one knows', () => {
+  const choice = readChoice(new URLSearchParams('category=water,lava&agency=dlh,kraton&q=banjir'));
+  const city = { categories: [{ key: 'water' }], agencies: [{ key: 'dlh' }] } as unknown as City;
+  expect(knownTo(city, choice)).toEqual({ ...choice, categories: ['water'], agencies: ['dlh'] });
+});
+
+it('a tab is a question to the list; map and counts are asked for all tabs at once', () => {
+  const choice = { ...START, agencies: ['dlh'] };
+  expect(TABS.map((tab) => toQuery({ ...choice, tab }))).toMatchObject([{ status: 'new' }, { overdue: 'true', sort: 'due_at' }, { status: 'in_progress' }, { agency: 'dlh' }]);
+  expect(toQuery({ ...choice, q: 'banjir', everywhere: true }).status).toBe(STATUSES.join(','));
+  expect(TABS.map((tab) => toFeedFilter({ ...choice, tab }))).toEqual(TABS.map(() => ({ agency: ['dlh'] })));
+  const stats = { total: 9, byCategory: {}, byStatus: { new: 4, in_progress: 2 }, overdue: 3, openedToday: 0, resolvedToday: 0 };
+  expect(TABS.map((tab) => tabCount(tab, stats))).toEqual([4, 3, 2, 9]);
+});
+
+it('saved filters: the newest of a name stands, and what cannot be read is none', () => {
+  const one = { name: 'Malam', categories: ['water'], agencies: [] };
+  const again = { ...one, categories: ['garbage'] };
+  expect(withSaved(withSaved([], one), again)).toEqual([again]);
+  expect(readSaved(JSON.stringify([one, null, 7, { name: 3 }]))).toEqual([one]);
+  for (const broken of [null, '', '{', '7', '{"name":"x"}']) expect(readSaved(broken)).toEqual([]);
+  const many = Array.from({ length: 30 }, (_, n) => ({ ...one, name: String(n) })).reduce<readonly Saved[]>(withSaved, []);
+  expect([many.length, many[0]?.name]).toEqual([SAVED_MAX, '29']);
+});
+
+it('tells a report’s code from words', () => {
+  for (const written of ['TTE-7K3M-9QXAC', 'tte-7k3m-9qxac', ' TTE7K3M9QXAC ', 'TTE 7K3M 9QXAC']) expect(asCode(written), written).toBe('TTE-7K3M-9QXAC');
+  for (const words of ['banjir', 'kecelakaans', 'perempatanan', 'TTE-7K3M', 'TTE-7K3M-9QXACX', '']) expect(asCode(words), words).toBeNull();
+});
+
+const FILE = {
+  type: 'Feature',
+  id: 'i:7',
+  geometry: { type: 'Point', coordinates: [127.38, 0.79] },
+  properties: {
+    kind: 'incident',
+    category: 'water',
+    status: 'verified',
+    reports: 1,
+    opened_at: '2026-11-24T05:00:00Z',
+    updated_at: '2026-11-24T05:05:00Z',
+    version: 2,
+    log: [
+      { kind: 'report', seq: 4, at: '2026-11-24T05:00:00Z', occurred_at: '2026-11-24T04:50:00Z', code: 'TTE-7K3M-9QXAC', channel: 'web', description: 'air mati' },
+      { kind: 'action', seq: 6, at: '2026-11-24T05:05:00Z', action: 'verify', from: 'new', to: 'verified', agency: null, actor: 'staff', note: null },
+      { kind: 'seen_by_a_newer_server', seq: 8 },
+      { kind: 'report', seq: 9, at: '2026-11-24T05:06:00Z', code: 'TTE-0000-00000', description: null },
+    ],
+  },
+};
+
+it('reads a case, and says what happened since the operator looked', () => {
+  const file = decodeCase(FILE);
+  expect(file.said.map(({ text }) => text)).toEqual(['air mati', '']);
+  expect(file.steps.map(({ action, to, note }) => [action, to, note])).toEqual([['verify', 'verified', '']]);
+  expect(lastSeq(file)).toBe(9);
+  expect(since(file, 4).map(({ seq }) => seq)).toEqual([6, 9]);
+  expect(since(file, 9)).toEqual([]);
+});
+
+it('many at once: each with the version that was seen, and a refusal stops no neighbour', async () => {
+  const all = [incident('a', { version: 3 }), incident('b'), incident('c', { status: 'resolved' }), incident('d')];
+  expect(able(all, 'verify').map(({ id }) => id)).toEqual(['a', 'b', 'd']);
+  const sent: unknown[] = [];
+  const done: number[] = [];
+  const result = await runBulk(able(all, 'verify'), { action: 'verify', words: '', agency: null }, (n) => done.push(n), async (id, one) => {
+    sent.push([id, one.version]);
+    if (id === 'b') throw new ProblemError({ type: '', title: '', detail: 'x', status: 409 });
+    if (id === 'd') throw new TypeError('no network');
+  });
+  expect(sent).toEqual([['a', 3], ['b', 1], ['d', 1]]);
+  expect(result.stored).toEqual(['a']);
+  expect(result.refused.map(({ incident: { id }, why }) => [id, why])).toEqual([['b', 'conflict'], ['d', 'network']]);
+  expect(done).toEqual([1, 2, 3]);
+});

@@ -1,0 +1,50 @@
+/** The words by which an incident is named on the screen. */
+import type { Agency, Area, Category, City } from '../feed/city';
+import type { Incident } from '../feed/protocol';
+import type { Key, Words } from '../i18n';
+import { isStep, type Said, type Step } from './casefile';
+import type { Action } from './transitions';
+
+export function categoryOf(incident: Incident, city: City): Category | undefined {
+  return city.categories.find(({ key }) => key === incident.category);
+}
+
+export function agencyOf(key: string | null, city: City): Agency | undefined {
+  return city.agencies.find((agency) => agency.key === key);
+}
+
+export function nameOf(incident: Incident, city: City, words: Words): string {
+  if (incident.title !== null) return words.pick(incident.title);
+  const category = categoryOf(incident, city);
+  return category === undefined ? incident.category : words.pick(category.name);
+}
+
+/** Village and district, as far as the city pack knows them. */
+export function placeOf(incident: Incident, areas: readonly Area[]): string {
+  const village = areas.find(({ code }) => code === incident.area);
+  const district = areas.find(({ code }) => code === village?.parent);
+  return [village?.name, district?.level === 'district' ? district.name : undefined].filter((name) => name !== undefined).join(', ');
+}
+
+/** "Tetap tolak", "Reject anyway". */
+export function anywayName(action: Action, words: Words): string {
+  const name = words.t(`console.act.${action}`);
+  return words.t('console.conflict.anyway', { action: words.lang === 'id' ? name.toLocaleLowerCase('id') : name });
+}
+
+const STEPS: Readonly<Record<string, Key>> = {
+  verify: 'console.step.verify',
+  assign: 'console.step.assign',
+  start: 'console.step.start',
+  resolve: 'console.step.resolve',
+  reject: 'console.step.reject',
+  reopen: 'console.step.reopen',
+  note: 'console.step.note',
+};
+
+/** One line of the history. */
+export function stepName(one: Step | Said, city: City, words: Words): string {
+  if (!isStep(one)) return words.t('console.step.report');
+  const agency = agencyOf(one.agency, city);
+  return words.t(STEPS[one.action] ?? 'console.step.other', { agency: agency === undefined ? (one.agency ?? '') : words.pick(agency.short) });
+}

@@ -1,0 +1,9 @@
+/** Where to sign in and come back from, or null where this server has no such page. */
+export async function signInAddress(): Promise<string | null> {
+  try {
+    const answer = await fetch('/login', { method: 'HEAD' });
+    return answer.ok ? `/login?next=${encodeURIComponent('/console')}` : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,39 @@
+import { expect, it } from 'vitest';
+import { nextPage, takeSecret } from './secret';
+import { decodeMe } from './session';
+
+const at = (hash: string) => ({ hash, pathname: '/login', search: '?lang=en' });
+
+it('a secret is read once and leaves the address bar', () => {
+  for (const [hash, secret] of [
+    ['#link=0abc', { kind: 'link', value: '0abc' }],
+    ['#token=pantau_0abc', { kind: 'token', value: 'pantau_0abc' }],
+    ['#token=', null],
+    ['#other=1', null],
+  ] as const) {
+    const shown: string[] = [];
+    const history = { replaceState: (_: unknown, __: string, url?: string | URL | null) => void shown.push(String(url)) };
+    expect(takeSecret(at(hash), history), hash).toEqual(secret);
+    expect(shown, hash).toEqual(['/login?lang=en']);
+  }
+});
+
+it('no link leads from the sign-in page to another site', () => {
+  const next = (text: string) => nextPage(new URLSearchParams({ next: text }));
+  expect(next('/wall')).toBe('/wall');
+  expect(next('/field?area=82.71.04')).toBe('/field?area=82.71.04');
+  for (const wrong of ['//evil.example', 'https://evil.example', '/\\evil.example', 'javascript:alert(1)', '/wall#x', '/a/../b', '']) {
+    expect(next(wrong), wrong).toBeNull();
+  }
+});
+
+it('whoever the server says one is, is read strictly', () => {
+  const nobody = { signed_in: false, ended: true, can_sign_in: true, projection: 'public' };
+  expect(decodeMe(nobody)).toEqual({ signedIn: false, ended: true, canSignIn: true });
+  const ani = {
+    signed_in: true, ended: false, can_sign_in: true, name: 'ani', full_name: 'Ani', role: 'operator', via: 'session',
+    agency: null, areas: [], may: {}, projection: 'staff', ends_at: '2026-11-24T05:05:32Z', second_factor: false,
+  };
+  expect(decodeMe(ani)).toMatchObject({ signedIn: true, name: 'ani', fullName: 'Ani', role: 'operator', isOwn: true });
+  expect(() => decodeMe({ ...ani, role: 7 })).toThrow();
+});

@@ -1,0 +1,28 @@
+import type { Words } from '../i18n';
+import type { SessionFault } from './session';
+
+/** What went wrong, in the reader's language: what happened, and what to do. */
+export function sentence(words: Words, fault: SessionFault): string {
+  switch (fault.kind) {
+    case 'wrong-password':
+      return words.t('login.wrong');
+    case 'wrong-code':
+      return words.t('login.code.wrong');
+    case 'wrong-token':
+      return words.t('login.token.wrong');
+    case 'too-many-tries':
+      return words.t('login.again');
+    case 'link-over':
+      return words.t('login.link.over');
+    case 'name-taken':
+      return words.t('login.name.taken');
+    case 'needs-tls':
+      return words.t('login.needs-tls');
+    case 'unreachable':
+      return words.t('login.unreachable.is');
+    case 'busy':
+      return words.t('login.busy');
+    default:
+      return words.t('login.failed');
+  }
+}
