@@ -122,8 +122,8 @@ fn digits(text: &str) -> String {
     text.chars().filter(char::is_ascii_digit).collect()
 }
 
-/// Reads every report: some seconds for a million. A person of whom contact data went before is known by
-/// the keyed hash of the phone or the e-mail still.
+/// Reads every report. A person of whom contact data went before is known by the keyed hash of the phone
+/// or the e-mail still.
 ///
 /// # Errors
 /// In words: a selector that is none, or a store that cannot be read.

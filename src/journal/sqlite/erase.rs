@@ -98,8 +98,8 @@ pub(super) fn wipe(journal: &mut SqliteJournal) -> Result<bool, JournalError> {
 }
 
 impl SqliteJournal {
-    /// Builds the whole file anew, without what lies between its rows. Takes as much room again, and some
-    /// seconds for each million reports: not beside a running server.
+    /// Builds the whole file anew, without what lies between its rows. Takes as much room again, and its
+    /// time: not beside a running server.
     ///
     /// # Errors
     /// Where the disk fails or is full; the file is as it was then.
