@@ -28,7 +28,7 @@ pub struct Updated {
     pub healed: Vec<String>,
     /// Pieces that were written anew because they held what was erased since.
     pub forgot: u64,
-    /// Of all that lies there, and what of it was written now.
+    /// Of the pieces and the accounts that lie there, and what of it was written now.
     pub bytes: u64,
     pub bytes_written: u64,
     pub pieces: u64,
@@ -168,7 +168,8 @@ impl<'r> Run<'r> {
             self.target.clean(&self.manifest)?;
         }
         self.done.pieces = self.manifest.pieces.len() as u64;
-        self.done.bytes = self.manifest.pieces.iter().map(|piece| piece.file.bytes).sum();
+        let accounts = self.manifest.accounts.as_ref().map_or(0, |accounts| accounts.file.bytes);
+        self.done.bytes = self.manifest.pieces.iter().map(|piece| piece.file.bytes).sum::<u64>() + accounts;
         Ok(())
     }
 
