@@ -6,6 +6,7 @@ use pantau::access::{Permission, Permissions, Role};
 use pantau::accounts::{
     NewToken, Scope, Totp, first_link, hash_password, link_for, new_account, new_token,
 };
+use pantau::backup::{Opener, Sealer, backup, restore};
 use pantau::model::TimeMs;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use crate::http::report;
-use crate::support::app::{Answer, Ask, PATIENCE, Setup, TestApp, wait_for};
+use crate::support::app::{Answer, Ask, PATIENCE, Setup, TestApp, patient, wait_for};
 use crate::support::socket::{Dial, End, Socket};
 
 const PASSWORD: &str = "tiga kata pendek";
@@ -325,7 +326,8 @@ enum Loss {
 async fn whoever_loses_a_right_loses_every_open_socket_within_two_seconds() {
     for way in [Loss::SignOut, Loss::Role, Loss::Disabled, Loss::Password, Loss::ByAnotherProcess] {
         let folder = tempfile::tempdir().unwrap();
-        let app = Setup { trust_loopback: false, ..Setup::in_folder(folder.path()) }.start().await;
+        let app = Setup { trust_loopback: false, pulse: patient(), ..Setup::in_folder(folder.path()) };
+        let app = app.start().await;
         add(&app, "ani", Role::Operator);
         add(&app, "budi", Role::Operator);
         let (ani, budi) = (session(&app, "ani").await, session(&app, "budi").await);
@@ -461,5 +463,38 @@ async fn accounts_outlive_the_server_and_are_seen_by_one_beside_it() {
     let elsewhere = pantau::journal::AccountStore::in_folder(folder.path()).unwrap();
     assert!(elsewhere.set_role("ani", "viewer", None, &[]).unwrap());
     wait_for("the new role", async || (who(&app, &cookie).await["role"] == "viewer").then_some(())).await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_carries_accounts_and_tokens_and_no_session() {
+    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let [data, target, restored] = [0, 1, 2].map(|i| folders[i].path());
+    let app = Setup { trust_loopback: false, ..Setup::in_folder(data) }.start().await;
+    app.report(&report("garbage")).await;
+    add(&app, "ani", Role::Operator);
+    let (cookie, token) = (session(&app, "ani").await, app.token(Role::Viewer, "", ""));
+    app.stop().await;
+    let sealer = Sealer::of(&[]).unwrap();
+    let files = || {
+        let names = std::fs::read_dir(target).unwrap().map(|file| file.unwrap().file_name());
+        let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+        names.retain(|name| name.starts_with("accounts-"));
+        names
+    };
+    backup(data, target, &sealer, &mut |_, _| ()).unwrap();
+    let first = files();
+    backup(data, target, &sealer, &mut |_, _| ()).unwrap();
+    assert_eq!((files(), first.len()), (first.clone(), 1), "what did not change is not written again");
+    // A file that was damaged is written anew, under another name.
+    std::fs::write(target.join(&first[0]), "{}").unwrap();
+    backup(data, target, &sealer, &mut |_, _| ()).unwrap();
+    assert_ne!(files(), first);
+    restore(target, restored, &Opener::default(), &mut |_, _, _| ()).unwrap();
+    let app = Setup { trust_loopback: false, ..Setup::in_folder(restored) }.start().await;
+    assert_eq!(who(&app, &cookie).await["signed_in"], false);
+    assert_eq!(sign_in(&app, "ani", PASSWORD).await.status, 200);
+    let seen = app.get("/api/v1/session").bearing(&token).send().await.ok();
+    assert_eq!(seen["role"], "viewer");
     app.stop().await;
 }

@@ -23,7 +23,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::http::{report, with};
-use crate::support::app::{PATIENCE, Setup, TestApp, wait_for};
+use crate::support::app::{PATIENCE, Setup, TestApp, patient, wait_for};
 
 /// Makes or renews a certificate; answers where it is.
 fn certificate(folder: &Path) -> TlsFiles {
@@ -73,7 +73,7 @@ async fn plain(address: SocketAddr, request: &str) -> String {
 
 async fn start(folder: &Path) -> TestApp {
     let tls = TlsSettings { files: certificate(folder), redirect: None };
-    Setup { trust_loopback: false, tls: Some(tls), ..Setup::default() }.start().await
+    Setup { trust_loopback: false, tls: Some(tls), pulse: patient(), ..Setup::default() }.start().await
 }
 
 #[tokio::test(flavor = "multi_thread")]

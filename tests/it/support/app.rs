@@ -76,6 +76,11 @@ impl Default for Setup {
     }
 }
 
+/// For clients that do not listen for a while: nobody is let go for silence meanwhile.
+pub fn patient() -> Pulse {
+    Pulse { heartbeat: Duration::from_secs(15), ..Pulse::default() }
+}
+
 impl Setup {
     pub fn in_folder(folder: &Path) -> Setup {
         Setup { journal: Kept::InFolder(folder.to_owned()), ..Setup::default() }
