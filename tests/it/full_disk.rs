@@ -4,11 +4,12 @@
 use std::path::Path;
 
 use pantau::journal::{DerivedUpdate, FolderMode, Journal, JournalError, SqliteJournal};
-use pantau::model::Seq;
+use pantau::model::{Command, Kinds, NewErasure, Outcome, ReportNo, Seq};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::app::{Kept, Setup, TestApp, wait_for};
+use crate::support::history::{History, Step};
 use crate::support::power_cut::{Cut, PowerCut};
 use crate::support::ternate;
 
@@ -140,12 +141,12 @@ fn the_reserve_is_used_up_by_a_stop_and_reports_wait_until_it_is_whole() {
     let Some(mut place) = place("the reserve used up") else { return };
     let mut journal = open(place.mount.path());
     let now = pantau::model::TimeMs(1_795_478_400_000);
-    journal.append(vec![pantau::model::Command::Tick], now, None).unwrap();
+    journal.append(vec![Command::Tick], now, None).unwrap();
     place.disk.fill(0);
     // More than fits into what is there: only the reserve makes room.
     journal.append(Vec::new(), now, Some(&left_by_a_stop())).unwrap();
     assert_eq!(place.reserve_bytes(), 0, "it was used");
-    let refused = journal.append(vec![pantau::model::Command::Tick], now, None);
+    let refused = journal.append(vec![Command::Tick], now, None);
     assert!(matches!(refused, Err(JournalError::Full)), "{refused:?}");
     drop(journal);
     // Starting works without it, and what the stop left is there.
@@ -153,9 +154,41 @@ fn the_reserve_is_used_up_by_a_stop_and_reports_wait_until_it_is_whole() {
     assert_eq!(journal.reader().derived().unwrap().events.len(), 40);
     journal.keep_reserve(RESERVE_BYTES);
     place.disk.behave(|manners| manners.room = None);
-    journal.append(vec![pantau::model::Command::Tick], now, None).unwrap();
+    journal.append(vec![Command::Tick], now, None).unwrap();
     assert_eq!(place.reserve_bytes(), RESERVE_BYTES, "it is whole again");
     drop(journal);
+    place.disk.unmount().unwrap();
+}
+
+#[test]
+fn who_asks_to_be_forgotten_is_forgotten_on_a_full_disk_too() {
+    let Some(mut place) = place("the reserve at an erasure") else { return };
+    let journal = open(place.mount.path());
+    let mut history = History::over(ternate(), Box::new(journal));
+    let step = Step::Report {
+        category: 0,
+        place: ternate().centre,
+        age_min: 0,
+        sender: 1,
+        join: None,
+        drill: false,
+        text: true,
+    };
+    history.step(&step);
+    place.disk.fill(0);
+    let erasure = NewErasure {
+        reason: "test".to_owned(),
+        kinds: Kinds::ALL,
+        reports: vec![ReportNo(1)],
+        notes: Vec::new(),
+    };
+    let erasure = vec![Command::Erasure(Box::new(erasure))];
+    let outcome = history.journal.append(erasure, history.now, None).unwrap();
+    assert!(matches!(outcome[0], Outcome::Accepted { .. }), "{outcome:?}");
+    assert_eq!(place.reserve_bytes(), 0, "it was used");
+    let report = history.journal.reader().report(ReportNo(1)).unwrap().unwrap();
+    assert_eq!(report.private.description, None);
+    drop(history);
     place.disk.unmount().unwrap();
 }
 
@@ -164,7 +197,7 @@ fn the_reserve_makes_room_for_a_deletion() {
     let Some(mut place) = place("the reserve at a deletion") else { return };
     let mut journal = open(place.mount.path());
     let now = pantau::model::TimeMs(1_795_478_400_000);
-    journal.append(vec![pantau::model::Command::Tick], now, Some(&left_by_a_stop())).unwrap();
+    journal.append(vec![Command::Tick], now, Some(&left_by_a_stop())).unwrap();
     place.disk.fill(0);
     let delete = || {
         let conn = rusqlite::Connection::open(place.mount.path().join("pantau.db")).unwrap();

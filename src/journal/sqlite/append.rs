@@ -33,16 +33,18 @@ pub(super) fn append(
     now: TimeMs,
     derived: Option<&DerivedUpdate>,
 ) -> Result<Vec<Outcome>, JournalError> {
-    // Only at stopping and starting is there something to keep beside commands.
-    let may_use_reserve = commands.is_empty();
-    guarded(journal, may_use_reserve, commands, |journal, commands| {
+    // Only at stopping and starting is there something to keep beside commands. And who asks to be forgotten
+    // is not told to wait for a larger disk.
+    let erases = commands.iter().all(|command| matches!(command, Command::Erasure(_)));
+    let again = if erases { commands.clone() } else { Vec::new() };
+    guarded(journal, erases, (commands, again), |journal, commands| {
         append_in_transaction(journal, commands, now, derived)
     })
 }
 
 /// A checkpoint at the head, and the mark on the disk.
 pub(super) fn seal(journal: &mut SqliteJournal) -> Result<(), JournalError> {
-    guarded(journal, true, (), |journal, ()| {
+    guarded(journal, true, ((), ()), |journal, ()| {
         let last = journal.last;
         if journal.sealer.is_behind(last.seq) {
             let tx = journal.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -62,11 +64,11 @@ pub(super) fn seal(journal: &mut SqliteJournal) -> Result<(), JournalError> {
 /// Runs one transaction and draws the consequences of its failure: after an I/O error nothing more is
 /// written, a full disk refuses reports until there is room.
 ///
-/// Where the reserve may be used, `argument` is the default one: with it, it is tried once more.
-fn guarded<A: Default, T>(
+/// Where the reserve may be used, it is tried once more with the second argument.
+fn guarded<A, T>(
     journal: &mut SqliteJournal,
     may_use_reserve: bool,
-    argument: A,
+    (argument, again): (A, A),
     write: impl Fn(&mut SqliteJournal, A) -> Result<T, JournalError>,
 ) -> Result<T, JournalError> {
     if journal.broken {
@@ -80,7 +82,7 @@ fn guarded<A: Default, T>(
     let head = journal.last.seq;
     let mut result = write(journal, argument);
     if may_use_reserve && matches!(result, Err(JournalError::Full)) && journal.reserve.release() {
-        result = write(journal, A::default());
+        result = write(journal, again);
     }
     match &result {
         Ok(_) if journal.last.seq > head && journal.reserve.is_whole() => {
