@@ -168,9 +168,14 @@ impl<'r> Run<'r> {
             self.target.clean(&self.manifest)?;
         }
         self.done.pieces = self.manifest.pieces.len() as u64;
-        let accounts = self.manifest.accounts.as_ref().map_or(0, |accounts| accounts.file.bytes);
-        self.done.bytes = self.manifest.pieces.iter().map(|piece| piece.file.bytes).sum::<u64>() + accounts;
+        self.count_bytes();
         Ok(())
+    }
+
+    fn count_bytes(&mut self) {
+        let pieces = self.manifest.pieces.iter().map(|piece| &piece.file);
+        let accounts = self.manifest.accounts.iter().map(|accounts| &accounts.file);
+        self.done.bytes = pieces.chain(accounts).map(|file| file.bytes).sum();
     }
 
     /// Writes who may sign in, where it is not what lies there, or that is damaged.
@@ -190,6 +195,7 @@ impl<'r> Run<'r> {
         let file = self.target.write(&name, self.sealer, |out| out.write_all(json.as_bytes()))?;
         self.done.bytes_written += file.bytes;
         self.manifest.accounts = Some(AccountsRef { plain_sha256, file });
+        self.count_bytes();
         self.commit()?;
         self.target.clean(&self.manifest)
     }

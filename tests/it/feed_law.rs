@@ -209,7 +209,7 @@ fn another_question_while_a_resume_waits_shows_nothing_older() {
     for catches_up in [true, false] {
         let behind = beat(&history);
         let seq = behind.map.seq().0 + 1;
-        let mut session = Session::new(Projection::Staff, Arc::default(), history.search(), &behind);
+        let mut session = Session::new(Sight::STAFF, Arc::default(), history.search(), &behind);
         let mut first = ask(&boxes[1]);
         first["resume"] =
             json!({"epoch": behind.map.epoch().to_string(), "seq": seq, "view": "of another node"});
