@@ -25,6 +25,10 @@ use pantau::cli::chance::Chance;
 /// Nothing is remembered by the kernel about names and sizes: this file system alone knows.
 const TTL: Duration = Duration::ZERO;
 
+/// How often, and how many times, one looks whether threads that end have closed their files.
+const LET_GO_EVERY: Duration = Duration::from_millis(5);
+const LET_GO_LOOKS: u32 = 2_000;
+
 /// What the cut leaves of what was not synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
@@ -58,6 +62,7 @@ pub struct Manners {
 pub struct PowerCut {
     disk: Arc<Mutex<Disk>>,
     session: Option<BackgroundSession>,
+    mount: PathBuf,
 }
 
 impl PowerCut {
@@ -87,7 +92,7 @@ impl PowerCut {
         config.acl = acl;
         config.mount_options = vec![MountOption::FSName("powercut".to_owned())];
         let session = fuser::spawn_mount(Mounted(disk.clone()), mount, &config)?;
-        Ok(PowerCut { disk, session: Some(session) })
+        Ok(PowerCut { disk, session: Some(session), mount: mount.to_owned() })
     }
 
     /// Changes how the disk behaves.
@@ -142,10 +147,22 @@ impl PowerCut {
         self.unmount()
     }
 
-    /// Lets the disk go, as the cut left it.
+    /// Lets the disk go, as the cut left it, once no thread of this process has a file of it open.
     pub fn unmount(&mut self) -> io::Result<()> {
+        for _ in 0..LET_GO_LOOKS {
+            if !is_open_here(&self.mount) {
+                break;
+            }
+            std::thread::park_timeout(LET_GO_EVERY);
+        }
         self.session.take().map_or(Ok(()), BackgroundSession::umount_and_join)
     }
+}
+
+/// Whether this process has a file below the folder open.
+fn is_open_here(folder: &Path) -> bool {
+    let open = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    open.filter_map(|entry| std::fs::read_link(entry.path()).ok()).any(|file| file.starts_with(folder))
 }
 
 fn lock(disk: &Mutex<Disk>) -> MutexGuard<'_, Disk> {
