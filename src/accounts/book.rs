@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::secret::digest;
 use crate::access::{Permission, Permissions, Role, Via, Who};
 use crate::city::{AreaSet, City};
-use crate::journal::{AccountRow, AccountRows, TokenRow};
+use crate::journal::{AccountRow, AccountRows, PasskeyRow, TokenRow};
 use crate::model::{AreaId, TimeMs};
 
 /// What somebody showed, as its digest.
@@ -52,6 +52,8 @@ pub(super) struct Book {
     devices: HashMap<String, String>,
     /// Digest to whose password it sets, and until when.
     links: HashMap<String, (Option<String>, TimeMs)>,
+    /// By their id.
+    passkeys: HashMap<String, PasskeyRow>,
 }
 
 impl Book {
@@ -79,6 +81,7 @@ impl Book {
                 .into_iter()
                 .map(|row| (row.digest, (row.account, TimeMs(row.expires_at))))
                 .collect(),
+            passkeys: rows.passkeys.into_iter().map(|row| (row.id.clone(), row)).collect(),
         }
     }
 
@@ -88,6 +91,14 @@ impl Book {
 
     pub fn account(&self, name: &str) -> Option<&Account> {
         self.accounts.get(name)
+    }
+
+    pub fn passkey(&self, id: &str) -> Option<&PasskeyRow> {
+        self.passkeys.get(id)
+    }
+
+    pub fn passkeys_of(&self, name: &str) -> impl Iterator<Item = &PasskeyRow> {
+        self.passkeys.values().filter(move |row| row.account == name)
     }
 
     pub fn has_admin(&self) -> bool {

@@ -5,7 +5,7 @@
 //! `pantau user` beside this one. What it changes itself it sees at once.
 //!
 //! Invariants:
-//! - No secret that is drawn is kept, only its digest; no password, only its argon2id hash.
+//! - No secret that is drawn is kept, only its digest; no password, only its argon2id hash; of a passkey, its public key.
 //! - Right after a change everybody is what they are now: whoever lost something is told by
 //!   [`Accounts::changes`] within [`LOOK_EVERY`], and asks [`Accounts::holds`].
 //! - What slows guessing down never keeps out a browser that its account signed in from before.
@@ -13,6 +13,7 @@
 mod book;
 mod guesses;
 mod issue;
+mod passkey;
 mod password;
 mod secret;
 mod sign_in;
@@ -21,6 +22,7 @@ mod totp;
 pub use book::Credential;
 pub use guesses::Network;
 pub use issue::{NewToken, Scope, check_name, first_link, link_for, new_account, new_token};
+pub use passkey::{Asked, Site};
 pub use password::{PASSWORD_CHARS_MIN, hash_password};
 pub use sign_in::{SignIn, SignInFault, SignedIn};
 pub use totp::{Totp, address as totp_address};
@@ -38,6 +40,7 @@ use crate::journal::{AccountStore, JournalError};
 use crate::model::TimeMs;
 use book::Book;
 use guesses::Guesses;
+use passkey::Questions;
 
 /// How often it is looked whether somebody else changed the accounts.
 pub const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -49,6 +52,7 @@ pub struct Accounts {
     clock: Arc<dyn Clock>,
     book: ArcSwap<Book>,
     guesses: Mutex<Guesses>,
+    questions: Mutex<Questions>,
     /// Rises when somebody may have lost, or got, something.
     changes: watch::Sender<u64>,
     /// The time up to which ends of sessions and tokens were told.
@@ -74,8 +78,9 @@ impl Accounts {
     ) -> Result<Arc<Accounts>, JournalError> {
         let book = ArcSwap::from_pointee(Book::of(store.load()?, &city));
         let told = Mutex::new(clock.now());
-        let (guesses, changes) = (Mutex::default(), watch::Sender::new(0));
-        Ok(Arc::new(Accounts { store: Arc::new(store), city, clock, book, guesses, changes, told }))
+        let (guesses, questions, changes) = (Mutex::default(), Mutex::default(), watch::Sender::new(0));
+        let store = Arc::new(store);
+        Ok(Arc::new(Accounts { store, city, clock, book, guesses, questions, changes, told }))
     }
 
     /// Who an `Authorization: Bearer` token stands for.

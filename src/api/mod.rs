@@ -22,6 +22,7 @@ mod openapi;
 mod origin;
 mod pages;
 mod params;
+mod passkeys;
 mod problem;
 mod redirect;
 mod reports;
@@ -51,7 +52,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 use serde::Serialize;
 
@@ -86,6 +87,9 @@ pub fn build_router(app: AppState) -> Router {
         .route("/session", session)
         .route("/session/link", post(session::use_link))
         .route("/session/password", post(session::change_password))
+        .route("/session/passkey", post(passkeys::sign_in))
+        .route("/session/passkeys", get(passkeys::list).post(passkeys::add))
+        .route("/session/passkeys/{id}", delete(passkeys::remove))
         .route("/session/totp", post(session::set_totp).delete(session::drop_totp))
         .route("/nodes/snapshot", get(nodes::snapshot))
         .route("/nodes/entries", get(nodes::entries))

@@ -3,7 +3,7 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{city, clock, health, import, incidents, live, map, nodes, reports, session, sse};
+use super::{city, clock, health, import, incidents, live, map, nodes, passkeys, reports, session, sse};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -17,6 +17,7 @@ use super::{city, clock, health, import, incidents, live, map, nodes, reports, s
         live::live, sse::live_sse, clock::set_clock, import::import,
         session::who_am_i, session::sign_in, session::sign_out, session::use_link, session::change_password,
         session::set_totp, session::drop_totp,
+        passkeys::sign_in, passkeys::list, passkeys::add, passkeys::remove,
         nodes::snapshot, nodes::entries, nodes::state,
         health::healthz, health::readyz, health::metrics,
     ),

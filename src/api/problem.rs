@@ -221,6 +221,21 @@ impl From<SignInFault> for Problem {
                 "The link is over",
                 "a link is good once, and not for long; ask for a new one (pantau user password NAME)",
             ),
+            SignInFault::NoName => Problem::conflict(
+                "passkeys-need-a-name",
+                "passkeys are bound to a name: open the server by its name over https, or as localhost, not by an address",
+            ),
+            SignInFault::PasskeyOver => Problem::new(
+                StatusCode::GONE,
+                "passkey-over",
+                "The question is over",
+                "a question for a passkey is good once, for five minutes; ask for a new one",
+            ),
+            SignInFault::WrongPasskey => refused(
+                "wrong-passkey",
+                "Not signed in",
+                "no account of this server has this passkey, or it was taken off; sign in with the password",
+            ),
             SignInFault::NameTaken => {
                 Problem::conflict("name-taken", "there is an account of this name; take another")
             }

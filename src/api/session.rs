@@ -141,7 +141,7 @@ fn wall(app: &App, accounts: &Accounts, caller: Caller, token: &str) -> Result<R
     Ok(response)
 }
 
-fn welcome(app: &App, caller: Caller, signed_in: SignedIn) -> Response {
+pub(super) fn welcome(app: &App, caller: Caller, signed_in: SignedIn) -> Response {
     let SignedIn { session, device, pass, ends_at } = signed_in;
     let seconds = (ends_at.0 - app.clock.now().0) / SECOND_MS;
     let caller = Caller { who: Some(pass.who.clone()), pass: Some(pass), has_ended: false, ..caller };
@@ -284,7 +284,7 @@ pub async fn drop_totp(
 }
 
 /// The accounts, where secrets may come this way.
-fn private_accounts(app: &App, caller: &Caller) -> Result<std::sync::Arc<Accounts>, Problem> {
+pub(super) fn private_accounts(app: &App, caller: &Caller) -> Result<std::sync::Arc<Accounts>, Problem> {
     let accounts = app.accounts.clone().ok_or_else(|| {
         Problem::forbidden("an edge has no accounts; sign in at the origin, where staff work")
     })?;
@@ -292,7 +292,7 @@ fn private_accounts(app: &App, caller: &Caller) -> Result<std::sync::Arc<Account
 }
 
 /// The account of somebody who signed in with a password: tokens have none.
-fn own_account(app: &App, caller: &Caller) -> Result<(std::sync::Arc<Accounts>, Pass), Problem> {
+pub(super) fn own_account(app: &App, caller: &Caller) -> Result<(std::sync::Arc<Accounts>, Pass), Problem> {
     let accounts = private_accounts(app, caller)?;
     let pass = caller.pass.clone().filter(|pass| pass.who.via == Via::Session);
     let pass =
@@ -300,11 +300,11 @@ fn own_account(app: &App, caller: &Caller) -> Result<(std::sync::Arc<Accounts>, 
     Ok((accounts, pass))
 }
 
-fn network(caller: &Caller) -> Network {
+pub(super) fn network(caller: &Caller) -> Network {
     Network::of(caller.visit.client.unwrap_or([0; 4].into()))
 }
 
-async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
+pub(super) async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
     let body = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await;
     let body = body.map_err(|_| Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE))?;
     serde_json::from_slice(&body).map_err(|e| {
@@ -319,7 +319,7 @@ async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
     })
 }
 
-fn missing(pointers: &[&str]) -> Problem {
+pub(super) fn missing(pointers: &[&str]) -> Problem {
     let fault =
         |pointer: &&str| FieldFault { pointer: (*pointer).to_owned(), detail: "is needed".to_owned() };
     Problem::invalid_body(pointers.iter().map(fault).collect())
@@ -330,7 +330,7 @@ fn unfit(pointer: &str, detail: &str) -> Problem {
 }
 
 /// Asks the accounts where blocking is allowed.
-async fn asked<T: Send + 'static>(
+pub(super) async fn asked<T: Send + 'static>(
     ask: impl FnOnce() -> Result<T, SignInFault> + Send + 'static,
 ) -> Result<T, Problem> {
     let answer = tokio::task::spawn_blocking(ask).await;
@@ -339,7 +339,7 @@ async fn asked<T: Send + 'static>(
 }
 
 /// The same for what hashes a password: a few at once.
-async fn hashing<T: Send + 'static>(
+pub(super) async fn hashing<T: Send + 'static>(
     ask: impl FnOnce() -> Result<T, SignInFault> + Send + 'static,
 ) -> Result<T, Problem> {
     let turn = tokio::time::timeout(TURN_TIMEOUT, HASHING.acquire()).await;

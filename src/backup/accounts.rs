@@ -1,35 +1,25 @@
-//! Who may sign in, as a backup holds it: accounts and tokens, without sessions, links and known browsers.
+//! Who may sign in, as a backup holds it: accounts, tokens and passkeys, without sessions, links and known browsers.
 
 use std::io::Read;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::manifest::{FileRef, hex};
 use super::target::Target;
 use super::{BackupError, Opener};
-use crate::journal::{AccountRow, AccountStore, TokenRow};
+use crate::journal::{AccountStore, LastingRows};
 
 /// Ten thousand accounts take some four.
 const BYTES_MAX: u64 = 64 << 20;
-
-/// As it is stored. A promise: only added to.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AccountsWire {
-    accounts: Vec<AccountRow>,
-    tokens: Vec<TokenRow>,
-}
 
 /// The accounts of a data folder; `None` where it has none yet.
 pub(super) fn read(data: &Path) -> Result<Option<String>, BackupError> {
     if !AccountStore::is_in_folder(data) {
         return Ok(None);
     }
-    let (accounts, tokens) = AccountStore::in_folder(data)?.lasting()?;
-    let wire = AccountsWire { accounts, tokens };
-    Ok(Some(serde_json::to_string(&wire).expect("plain structs become JSON")))
+    let rows = AccountStore::in_folder(data)?.lasting()?;
+    Ok(Some(serde_json::to_string(&rows).expect("plain structs become JSON")))
 }
 
 /// Equal where the accounts are.
@@ -55,8 +45,8 @@ pub(super) fn restore(
         .and_then(|plain| plain.take(BYTES_MAX).read_to_string(&mut json).map_err(|e| damaged(&e)));
     input.check()?;
     read?;
-    let AccountsWire { accounts, tokens } = serde_json::from_str(&json).map_err(|e| damaged(&e))?;
-    if !AccountStore::in_folder(data)?.fill(&accounts, &tokens)? {
+    let rows: LastingRows = serde_json::from_str(&json).map_err(|e| damaged(&e))?;
+    if !AccountStore::in_folder(data)?.fill(&rows)? {
         return Err(BackupError::Unfit(format!(
             "{} has accounts already; name a new folder",
             data.display()

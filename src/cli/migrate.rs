@@ -58,14 +58,15 @@ pub fn run(args: &MigrateArgs, defaults: &Defaults) -> anyhow::Result<()> {
 
 /// Accounts and tokens go along; sessions end, as the server's address may be another.
 fn migrate_accounts(from: &Place, to: &Place) -> anyhow::Result<()> {
-    let (accounts, tokens) = AccountStore::open(from)?.lasting()?;
+    let rows = AccountStore::open(from)?.lasting()?;
     let store = AccountStore::open(to)?;
     // An attempt before this one may have carried them already.
-    if !store.fill(&accounts, &tokens)? && store.lasting()? != (accounts.clone(), tokens.clone()) {
+    if !store.fill(&rows)? && store.lasting()? != rows {
         anyhow::bail!("{to} has other accounts than {from}; they were left as they are");
     }
-    println!("{:>12} account", accounts.len());
-    println!("{:>12} account_token", tokens.len());
+    println!("{:>12} account", rows.accounts.len());
+    println!("{:>12} account_token", rows.tokens.len());
+    println!("{:>12} account_passkey", rows.passkeys.len());
     Ok(())
 }
 

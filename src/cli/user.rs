@@ -105,6 +105,12 @@ enum UserCommand {
         #[command(flatten)]
         at: WhereArgs,
     },
+    /// Take all passkeys off an account: when a telephone is lost
+    DropPasskeys {
+        name: String,
+        #[command(flatten)]
+        at: WhereArgs,
+    },
     /// Sign an account out everywhere: at the end of a shift, or when a telephone is lost
     SignOut {
         name: String,
@@ -186,6 +192,7 @@ impl UserArgs {
             | UserCommand::Role { at, .. }
             | UserCommand::Password { at, .. }
             | UserCommand::DropTotp { at, .. }
+            | UserCommand::DropPasskeys { at, .. }
             | UserCommand::SignOut { at, .. }
             | UserCommand::Disable { at, .. }
             | UserCommand::Enable { at, .. }
@@ -261,6 +268,11 @@ pub fn run(args: UserArgs, place: &Place, defaults: &Defaults) -> anyhow::Result
         UserCommand::DropTotp { name, .. } => {
             known(store.set_totp(&name, None, 0)?, &name)?;
             println!("{name} signs in without a second factor now");
+            Ok(())
+        }
+        UserCommand::DropPasskeys { name, .. } => {
+            let had_some = store.drop_passkeys(&name)?;
+            println!("{name} {} passkeys", if had_some { "has no more" } else { "had no" });
             Ok(())
         }
         UserCommand::SignOut { name, .. } => {

@@ -43,7 +43,9 @@ mod suite;
 mod testing;
 mod wire;
 
-pub use accounts::{AccountRow, AccountRows, AccountStore, DeviceRow, LinkRow, SessionRow, TokenRow};
+pub use accounts::{
+    AccountRow, AccountRows, AccountStore, DeviceRow, LastingRows, LinkRow, PasskeyRow, SessionRow, TokenRow,
+};
 use copy::waiting_in;
 pub use copy::{Copied, migrate, verify_database, verify_database_against};
 pub use fold::check_incident;

@@ -1,5 +1,5 @@
 /** Starts the real server on a free port with a data folder of its own, and a drill beside it. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -23,11 +23,12 @@ export class Pantau {
     private readonly binary: string,
     readonly port: number,
     private readonly city: string,
+    private readonly flags: readonly string[],
   ) {}
 
-  static async start(city = 'ternate'): Promise<Pantau> {
+  static async start(city = 'ternate', flags: readonly string[] = ['--trust-loopback']): Promise<Pantau> {
     if (BINARY === null) throw new Error('no pantau binary: set PANTAU_BIN or run cargo build');
-    const server = new Pantau(BINARY, await freePort(), city);
+    const server = new Pantau(BINARY, await freePort(), city, flags);
     await server.up();
     return server;
   }
@@ -40,7 +41,7 @@ export class Pantau {
   async up(): Promise<void> {
     const child = spawn(
       this.binary,
-      ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', this.dir, '--city', join(ROOT, 'geodata', this.city), '--trust-loopback'],
+      ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', this.dir, '--city', join(ROOT, 'geodata', this.city), ...this.flags],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     child.stdout.on('data', (text: Buffer) => (this.log += text.toString()));
@@ -50,6 +51,12 @@ export class Pantau {
       if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}:\n${this.log}`);
       return (await fetch(`${this.url}/readyz`).catch(() => null))?.ok === true;
     });
+  }
+
+  /** A command on the data folder, beside the server; `input` is what it reads. Answers what it prints. */
+  command(args: readonly string[], input = ''): string {
+    const all = [...args, '--data', this.dir, '--city', join(ROOT, 'geodata', this.city)];
+    return execFileSync(this.binary, all, { input: `${input}\n`, encoding: 'utf8' });
   }
 
   /** As a power cut would. */

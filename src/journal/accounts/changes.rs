@@ -1,6 +1,6 @@
 //! Each change of the accounts, as the statements that make it.
 
-use super::{AccountRow, AccountStore, Cell, LinkRow, SessionRow, Step, TokenRow};
+use super::{AccountRow, AccountStore, Cell, LastingRows, LinkRow, PasskeyRow, SessionRow, Step, TokenRow};
 use crate::journal::JournalError;
 use crate::model::TimeMs;
 
@@ -62,6 +62,22 @@ fn insert_token(row: &TokenRow) -> Step {
             int(row.created_at),
             Cell::Int(row.expires_at),
             Cell::Int(row.revoked_at),
+        ],
+    )
+}
+
+fn insert_passkey(row: &PasskeyRow) -> Step {
+    Step::must(
+        "INSERT INTO account_passkey (id, account, label, host, credential, created_at, used_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+        vec![
+            text(&row.id),
+            text(&row.account),
+            text(&row.label),
+            text(&row.host),
+            text(&row.credential),
+            int(row.created_at),
+            Cell::Int(row.used_at),
         ],
     )
 }
@@ -255,14 +271,41 @@ impl AccountStore {
         )])
     }
 
+    /// `false`: there is one with this id.
+    pub fn add_passkey(&self, row: &PasskeyRow) -> Made {
+        self.change(vec![insert_passkey(row)])
+    }
+
+    /// What a use leaves. `false`: there is none any more.
+    pub fn use_passkey(&self, id: &str, credential: &str, now: TimeMs) -> Made {
+        self.change(vec![Step::must(
+            "UPDATE account_passkey SET credential = $1, used_at = $2 WHERE id = $3",
+            vec![text(credential), int(now.0), text(id)],
+        )])
+    }
+
+    /// `false`: the account has none of this id.
+    pub fn drop_passkey(&self, account: &str, id: &str) -> Made {
+        self.change(vec![Step::must(
+            "DELETE FROM account_passkey WHERE account = $1 AND id = $2",
+            vec![text(account), text(id)],
+        )])
+    }
+
+    /// All of an account. `false`: it has none.
+    pub fn drop_passkeys(&self, account: &str) -> Made {
+        self.change(vec![Step::must("DELETE FROM account_passkey WHERE account = $1", vec![text(account)])])
+    }
+
     /// What a backup or another store holds, into a store that has no accounts yet. `false`: it has some.
-    pub fn fill(&self, accounts: &[AccountRow], tokens: &[TokenRow]) -> Made {
+    pub fn fill(&self, LastingRows { accounts, tokens, passkeys }: &LastingRows) -> Made {
         let empty = Step::must(
             "UPDATE account_revision SET n = n WHERE id = 1 AND NOT EXISTS (SELECT 1 FROM account) \
              AND NOT EXISTS (SELECT 1 FROM account_token)",
             Vec::new(),
         );
         let rows = accounts.iter().map(insert_account).chain(tokens.iter().map(insert_token));
+        let rows = rows.chain(passkeys.iter().map(insert_passkey));
         self.change([empty].into_iter().chain(rows).collect())
     }
 }

@@ -15,8 +15,10 @@ use crate::journal::codec::hex;
 
 pub(super) const FILE: &str = "accounts.db";
 /// In order; never edited, only added to.
-const MIGRATIONS: [(&str, &str); 1] =
-    [("0001_accounts", include_str!("../../../migrations/accounts/0001_accounts.sql"))];
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("0001_accounts", include_str!("../../../migrations/accounts/0001_accounts.sql")),
+    ("0002_passkeys", include_str!("../../../migrations/accounts/0002_passkeys.sql")),
+];
 /// "PNTA": of Pantau, but not its journal.
 const APPLICATION_ID: i32 = 0x504E_5441;
 /// Another process is done with its change long before.

@@ -15,7 +15,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-pub use rows::{AccountRow, AccountRows, DeviceRow, LinkRow, SessionRow, TokenRow};
+pub use rows::{AccountRow, AccountRows, DeviceRow, LastingRows, LinkRow, PasskeyRow, SessionRow, TokenRow};
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};

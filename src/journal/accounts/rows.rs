@@ -65,6 +65,33 @@ pub struct LinkRow {
     pub expires_at: i64,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PasskeyRow {
+    /// The beginning of the digest of the device's own id, in hex.
+    pub id: String,
+    pub account: String,
+    /// What its owner calls the device.
+    pub label: String,
+    /// The name of the server that it is for.
+    pub host: String,
+    /// Its public key and counter, as JSON of the library that checks them.
+    pub credential: String,
+    pub created_at: i64,
+    pub used_at: Option<i64>,
+}
+
+/// What a backup holds of the accounts: without sessions, links and known browsers. As it is stored there; a
+/// promise, only added to.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LastingRows {
+    pub accounts: Vec<AccountRow>,
+    pub tokens: Vec<TokenRow>,
+    #[serde(default)]
+    pub passkeys: Vec<PasskeyRow>,
+}
+
 /// Everything, as of one revision.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccountRows {
@@ -74,6 +101,7 @@ pub struct AccountRows {
     pub tokens: Vec<TokenRow>,
     pub devices: Vec<DeviceRow>,
     pub links: Vec<LinkRow>,
+    pub passkeys: Vec<PasskeyRow>,
 }
 
 /// How often the tables are read again where somebody changes them meanwhile.
@@ -106,13 +134,13 @@ impl AccountStore {
         })
     }
 
-    /// What a backup holds of it: accounts and tokens, without sessions and links.
+    /// What a backup holds of it.
     ///
     /// # Errors
     /// Where it cannot be read.
-    pub fn lasting(&self) -> Result<(Vec<AccountRow>, Vec<TokenRow>), JournalError> {
-        let AccountRows { accounts, tokens, .. } = self.load()?;
-        Ok((accounts, tokens))
+    pub fn lasting(&self) -> Result<LastingRows, JournalError> {
+        let AccountRows { accounts, tokens, passkeys, .. } = self.load()?;
+        Ok(LastingRows { accounts, tokens, passkeys })
     }
 }
 
@@ -151,6 +179,12 @@ fn load(sheet: &mut dyn Sheet) -> Result<AccountRows, JournalError> {
         links: all(sheet, "SELECT digest, account, expires_at FROM account_link", |row| {
             Ok(LinkRow { digest: row.text()?, account: row.maybe_text()?, expires_at: row.int()? })
         })?,
+        passkeys: all(
+            sheet,
+            "SELECT id, account, label, host, credential, created_at, used_at FROM account_passkey \
+             ORDER BY created_at, id",
+            passkey,
+        )?,
     })
 }
 
@@ -182,6 +216,18 @@ fn token(row: &mut Row) -> Result<TokenRow, JournalError> {
         created_at: row.int()?,
         expires_at: row.maybe_int()?,
         revoked_at: row.maybe_int()?,
+    })
+}
+
+fn passkey(row: &mut Row) -> Result<PasskeyRow, JournalError> {
+    Ok(PasskeyRow {
+        id: row.text()?,
+        account: row.text()?,
+        label: row.text()?,
+        host: row.text()?,
+        credential: row.text()?,
+        created_at: row.int()?,
+        used_at: row.maybe_int()?,
     })
 }
 

@@ -101,12 +101,31 @@ fn check(store: &AccountStore) {
     let revoked = TokenRow { revoked_at: Some(NOW.0), ..token("t1", Some(&["import", "see-map"])) };
     assert_eq!(store.load().unwrap().tokens, [revoked, token("t2", Some(&[])), token("t3", None)]);
 
+    // A passkey is one account's, and is used only while it is there.
+    let passkey = |id: &str| PasskeyRow {
+        id: id.to_owned(),
+        account: "ani".to_owned(),
+        label: "telepon".to_owned(),
+        host: "peta.example".to_owned(),
+        credential: "{}".to_owned(),
+        created_at: NOW.0,
+        used_at: None,
+    };
+    assert!(store.add_passkey(&passkey("p1")).unwrap() && store.add_passkey(&passkey("p2")).unwrap());
+    assert!(!store.add_passkey(&passkey("p1")).unwrap());
+    assert!(store.use_passkey("p1", "{\"n\":1}", NOW).unwrap());
+    assert!(!store.use_passkey("p3", "{}", NOW).unwrap());
+    assert!(!store.drop_passkey("budi", "p2").unwrap() && store.drop_passkey("ani", "p2").unwrap());
+    let used = PasskeyRow { credential: "{\"n\":1}".to_owned(), used_at: Some(NOW.0), ..passkey("p1") };
+    assert_eq!(store.load().unwrap().passkeys, [used]);
+
     // What lasts goes into a store that has nothing yet, and into no other.
-    let (accounts, tokens) = store.lasting().unwrap();
+    let lasting = store.lasting().unwrap();
+    assert_eq!((lasting.tokens.len(), lasting.passkeys.len()), (3, 1));
     let empty = AccountStore::in_memory().unwrap();
-    assert!(empty.fill(&accounts, &tokens).unwrap());
-    assert_eq!(empty.lasting().unwrap(), (accounts.clone(), tokens.clone()));
-    assert!(!empty.fill(&accounts, &tokens).unwrap());
+    assert!(empty.fill(&lasting).unwrap());
+    assert_eq!(empty.lasting().unwrap(), lasting);
+    assert!(!empty.fill(&lasting).unwrap());
 }
 
 #[test]

@@ -24,6 +24,7 @@ const MIGRATIONS: [(&str, &str); 3] = [
     ("0001_journal", include_str!("../../../migrations/postgis/0001_journal.sql")),
     ("0002_erased", include_str!("../../../migrations/postgis/0002_erased.sql")),
     ("0003_accounts", include_str!("../../../migrations/postgis/0003_accounts.sql")),
+    ("0004_passkeys", include_str!("../../../migrations/postgis/0004_passkeys.sql")),
 ];
 
 /// PostgreSQL 15: `server_version_num`.

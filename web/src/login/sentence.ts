@@ -14,6 +14,14 @@ export function sentence(words: Words, fault: SessionFault): string {
       return words.t('login.again');
     case 'link-over':
       return words.t('login.link.over');
+    case 'wrong-passkey':
+      return words.t('login.passkey.wrong');
+    case 'passkey-over':
+      return words.t('login.passkey.over');
+    case 'passkeys-need-a-name':
+      return words.t('login.passkey.name');
+    case 'passkey-refused':
+      return words.t('login.passkey.refused');
     case 'name-taken':
       return words.t('login.name.taken');
     case 'needs-tls':

@@ -34,6 +34,9 @@ export class SessionFault extends Error {
   }
 }
 
+/** Any fault as one that a page can say. */
+export const faultOf = (error: unknown): SessionFault => (error instanceof SessionFault ? error : new SessionFault('internal', String(error), 0));
+
 export function decodeMe(json: unknown): Me {
   const o = object(json, 'session');
   if (o.signed_in !== true) return { signedIn: false, ended: o.ended === true, canSignIn: o.can_sign_in === true };
@@ -51,7 +54,7 @@ export function decodeMe(json: unknown): Me {
   };
 }
 
-async function ask(method: string, path: string, body?: unknown): Promise<unknown> {
+export async function ask(method: string, path: string, body?: unknown): Promise<unknown> {
   let response: Response;
   try {
     response = await fetch(`/api/v1/session${path}`, {
