@@ -23,6 +23,14 @@ pub enum Permission {
     Import,
     /// The clock of a replay.
     SetClock,
+    /// Send back what is not the agency's.
+    Return,
+    /// Words to the reporters.
+    Answer,
+    /// Look at what somebody else resolved, and say that it is.
+    Confirm,
+    /// Steps of checklists.
+    Check,
 }
 
 /// How far a permission goes.
@@ -38,7 +46,7 @@ use Reach::{All, No, Own};
 
 /// The table. A row a permission; in the order of [`Role::ALL`]: viewer, responder, agency, operator,
 /// supervisor, admin.
-const TABLE: [(Permission, [Reach; 6]); 12] = [
+const TABLE: [(Permission, [Reach; 6]); 16] = [
     (Permission::SeeMap, [All, Own, Own, All, All, All]),
     (Permission::SeeIncident, [No, Own, Own, All, All, All]),
     (Permission::SeeMembers, [No, No, No, All, All, All]),
@@ -51,6 +59,10 @@ const TABLE: [(Permission, [Reach; 6]); 12] = [
     (Permission::Note, [No, Own, Own, All, All, All]),
     (Permission::Import, [No, No, No, No, All, All]),
     (Permission::SetClock, [No, No, No, No, All, All]),
+    (Permission::Return, [No, No, Own, All, All, All]),
+    (Permission::Answer, [No, No, Own, All, All, All]),
+    (Permission::Confirm, [No, No, No, All, All, All]),
+    (Permission::Check, [No, Own, Own, All, All, All]),
 ];
 
 /// How far a role's permission goes.
@@ -80,6 +92,10 @@ impl Permission {
             Permission::Note => "note",
             Permission::Import => "import",
             Permission::SetClock => "set-clock",
+            Permission::Return => "return",
+            Permission::Answer => "answer",
+            Permission::Confirm => "confirm",
+            Permission::Check => "check",
         }
     }
 
@@ -97,6 +113,10 @@ impl Permission {
             Action::Resolve => Permission::Resolve,
             Action::Reopen => Permission::Reopen,
             Action::Note => Permission::Note,
+            Action::Return => Permission::Return,
+            Action::Answer => Permission::Answer,
+            Action::Confirm => Permission::Confirm,
+            Action::Check => Permission::Check,
         }
     }
 }
