@@ -23,6 +23,10 @@ pub enum Permission {
     Import,
     /// The clock of a replay.
     SetClock,
+    /// Letting one incident absorb another; and which ones may belong together.
+    Merge,
+    /// Setting an absorbed incident free again.
+    Split,
 }
 
 /// How far a permission goes.
@@ -38,7 +42,7 @@ use Reach::{All, No, Own};
 
 /// The table. A row a permission; in the order of [`Role::ALL`]: viewer, responder, agency, operator,
 /// supervisor, admin.
-const TABLE: [(Permission, [Reach; 6]); 12] = [
+const TABLE: [(Permission, [Reach; 6]); 14] = [
     (Permission::SeeMap, [All, Own, Own, All, All, All]),
     (Permission::SeeIncident, [No, Own, Own, All, All, All]),
     (Permission::SeeMembers, [No, No, No, All, All, All]),
@@ -51,6 +55,8 @@ const TABLE: [(Permission, [Reach; 6]); 12] = [
     (Permission::Note, [No, Own, Own, All, All, All]),
     (Permission::Import, [No, No, No, No, All, All]),
     (Permission::SetClock, [No, No, No, No, All, All]),
+    (Permission::Merge, [No, No, No, All, All, All]),
+    (Permission::Split, [No, No, No, All, All, All]),
 ];
 
 /// How far a role's permission goes.
@@ -80,6 +86,8 @@ impl Permission {
             Permission::Note => "note",
             Permission::Import => "import",
             Permission::SetClock => "set-clock",
+            Permission::Merge => "merge",
+            Permission::Split => "split",
         }
     }
 

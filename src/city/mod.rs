@@ -103,6 +103,17 @@ pub struct Category {
     /// Time from opening until an incident must be resolved; `None` where no deadline runs.
     pub deadline_ms: Option<i64>,
     pub hotspot: HotspotParameters,
+    /// Within which another incident of the category may be the same.
+    pub join: JoinRule,
+}
+
+/// Where and when two incidents may be the same.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct JoinRule {
+    /// On the great circle.
+    pub radius_m: f64,
+    /// Between their openings.
+    pub within_ms: i64,
 }
 
 /// `#RRGGBB` for the dark and for the day theme.

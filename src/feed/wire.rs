@@ -211,6 +211,9 @@ pub struct IncidentProperties<'a> {
     /// For staff: what an action must name to be sure of what it acts on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
+    /// For staff: distinct senders of the reports.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reporters: Option<u32>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -372,6 +375,7 @@ impl<'a> Feature<'a> {
             overdue: incident.overdue,
             drill: incident.drill,
             version: (projection == Projection::Staff).then_some(incident.version),
+            reporters: (projection == Projection::Staff).then_some(incident.reporters),
         };
         let id = incident_id(map, incident.no, incident.opened_at);
         Feature::new(id, Geometry::Point(point(spot.place)), Properties::Incident(properties))

@@ -86,7 +86,7 @@ fn read(action: Action, mut fields: Fields, city: &City) -> ActionRequest {
     ActionRequest { action, agency, note: words, version: fields.count("version") }
 }
 
-fn note(fields: &mut Fields, name: &str) -> Option<String> {
+pub(super) fn note(fields: &mut Fields, name: &str) -> Option<String> {
     let text = fields.text(name)?;
     fields.keep(name, checked_text(&text, NOTE_CHARS_MAX, Lines::Many)).flatten()
 }

@@ -25,6 +25,8 @@ mod hotspot_oracle;
 mod hotspot_words;
 mod http;
 mod live_law;
+mod merge_law;
+mod merging;
 mod nodes;
 mod origins;
 mod policy;
