@@ -627,7 +627,11 @@ fn a_running_server_on_a_database_erases_for_the_command_and_goes_on() {
     assert!(after["seq"].as_u64() > receipt["seq"].as_u64());
     assert_eq!(search(), 0, "no search finds the text");
     let code = receipt["code"].as_str().unwrap();
-    assert_eq!(client.get(&format!("/api/v1/reports/{code}")).unwrap()["status"], "new", "the code is good still");
+    assert_eq!(
+        client.get(&format!("/api/v1/reports/{code}")).unwrap()["status"],
+        "new",
+        "the code is good still"
+    );
     node.kill();
     let found = pantau::journal::verify_database(&store.parse().unwrap(), &mut |_, _| {}).unwrap();
     assert_eq!((found.faults, found.erased), (vec![], 1));
