@@ -36,7 +36,10 @@ pub(super) async fn answer(app: &App, caller: &Caller, named: &Named) -> Result<
     }
     properties["merged"] = history.absorbed(no).map(|merged| history.merged(app, merged)).collect();
     if caller.may(Permission::SeeIncident, Named::of(&incident).object()).is_ok() {
-        let own = history.log.iter().filter(|entry| matches!(&entry.fact, Fact::Action(fact) if fact.incident == no));
+        let own = history
+            .log
+            .iter()
+            .filter(|entry| matches!(&entry.fact, Fact::Action(fact) if fact.incident == no));
         detail::add(&app.city, &incident, &own.cloned().collect::<Vec<_>>(), properties);
         properties["log"] = history.log.iter().filter_map(|entry| history.line(app, no, entry)).collect();
     }

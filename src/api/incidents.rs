@@ -22,7 +22,9 @@ use crate::feed::parse_bbox;
 use crate::feed::wire::{self, Feature};
 use crate::intake::parse_action;
 use crate::live::{ArchivePage, ArchiveQuestion, Circle, Cursor, Incident, LiveMap, Sort, Where};
-use crate::model::{Action, AgencyId, AreaId, CategoryId, Command, IncidentNo, LngLat, Outcome, Projection, TimeMs};
+use crate::model::{
+    Action, AgencyId, AreaId, CategoryId, Command, IncidentNo, LngLat, Outcome, Projection, TimeMs,
+};
 
 const LIMIT_DEFAULT: u32 = 100;
 const LIMIT_MAX: u32 = 1_000;

@@ -4,7 +4,8 @@ use axum::Json;
 use utoipa::OpenApi;
 
 use super::{
-    city, clock, health, import, incidents, live, map, merging, nodes, reports, session, sse, suggestions, transitions,
+    city, clock, health, import, incidents, live, map, merging, nodes, reports, session, sse, suggestions,
+    transitions,
 };
 
 #[derive(OpenApi)]

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use crate::city::{City, Text};
 use crate::feed::wire::time;
 use crate::journal::{IncidentRow, JournalError, Reader, ReportRow};
-use crate::model::{Action, ActionFact, AgencyId, Disposition, Entry, Fact, IncidentNo, ReportNo, Seq, TimeMs};
+use crate::model::{
+    Action, ActionFact, AgencyId, Disposition, Entry, Fact, IncidentNo, ReportNo, Seq, TimeMs,
+};
 
 /// What is known of a report, for whoever holds its code.
 pub(super) struct ToldOf {
@@ -39,7 +41,8 @@ impl ToldOf {
         let mut joined = false;
         while let Some(into) = incident.merged_into {
             let log = reader.incident_log(incident.no)?;
-            let is_merge = |entry: &&Entry| matches!(&entry.fact, Fact::Merge(fact) if fact.absorbed == incident.no);
+            let is_merge =
+                |entry: &&Entry| matches!(&entry.fact, Fact::Merge(fact) if fact.absorbed == incident.no);
             let Some(merge) = log.iter().rev().find(is_merge) else { break };
             let Some(next) = reader.incident(into)? else { break };
             let mut before = actions(reader, into)?;

@@ -6,8 +6,8 @@ use super::keys::StatusSet;
 use crate::city::City;
 use crate::journal::IncidentRow;
 use crate::model::{
-    ActionFact, AgencyId, AreaId, CategoryId, Disposition, IncidentNo, LngLat, MergeFact, Projection, ReportFact,
-    Status, TimeMs,
+    ActionFact, AgencyId, AreaId, CategoryId, Disposition, IncidentNo, LngLat, MergeFact, Projection,
+    ReportFact, Status, TimeMs,
 };
 
 /// Where an incident is, as one projection sees it.
