@@ -55,7 +55,7 @@ it('the clock speaks plainly, and the server’s state is not contradicted', () 
   // Its time is over, but no beat of the server has said so yet.
   expect(says({ state: 'soon' }, 3_600_000 + 5_000)).toBe('segera, sisa < 1 mnt');
   expect(clockSays(clock({}), en, 0)).toBe('60 min left'.replace('60 min', en.span(3_600_000)));
-  expect([0, 1, 2].map((escalation) => escalationSays(clock({ escalation }), id))).toEqual([null, 'Penyelia diberi tahu', 'Kepala diberi tahu']);
+  expect([0, 1, 2].map((escalation) => escalationSays(clock({ escalation }), id))).toEqual([null, 'ke penyelia', 'ke pimpinan']);
 });
 
 it('only what leaves no trace in status, agency, clock or counts has an opposite', () => {

@@ -63,6 +63,14 @@ it('the server’s table decides; what this page does not know in it disturbs no
   expect(() => decodeTable([row('verify', 'lost', 'verified')])).toThrow();
 });
 
+it('whoever may assign finds giving back in the list of commands', () => {
+  const mine = incident('a', { status: 'in_progress', agency: 'dlh' });
+  const all = offer({ table: TABLE, may: { assign: 'all', return: 'all', resolve: 'all' } });
+  expect([all.buttons(mine, null), all.commands(mine, null)]).toEqual([['resolve', 'return'], ['resolve', 'return']]);
+  const plain = offer({ may: { assign: 'all', return: 'all' }, table: decodeTable([row('assign', 'new', 'new'), row('return', 'new', 'new')]) });
+  expect([plain.buttons(incident('a', { agency: 'dlh' }), null), plain.commands(incident('a', { agency: 'dlh' }), null)]).toEqual([['assign'], ['assign', 'return']]);
+});
+
 it('who resolved it does not confirm it', () => {
   const log = (actor: string) => [
     { kind: 'action', seq: 4, at: '2026-11-24T05:00:00Z', action: 'resolve', from: 'in_progress', to: 'resolved', actor },

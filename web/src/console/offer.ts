@@ -39,9 +39,15 @@ export class Offer {
     return this.verdict(action, incident, file) === 'yes';
   }
 
-  /** As their buttons stand. */
+  /** As their buttons stand. Whoever may assign has no need of giving back: the key and the list of commands have it. */
   buttons(incident: Incident, file: CaseFile | null): readonly Action[] {
-    return buttonOrder(incident.status).filter((action) => this.can(action, incident, file));
+    return buttonOrder(incident.status).filter((action) => this.can(action, incident, file) && !(action === 'return' && this.can('assign', incident, file)));
+  }
+
+  /** For the list of commands: all that can be begun. */
+  commands(incident: Incident, file: CaseFile | null): readonly Action[] {
+    const extra: readonly Action[] = ['return', 'pause', 'resume', 'split', 'check'];
+    return [...this.buttons(incident, file), ...extra.filter((action) => this.can(action, incident, file) && !this.buttons(incident, file).includes(action))];
   }
 
   /** For the help: what there is to press at all. */

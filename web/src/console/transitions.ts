@@ -92,10 +92,10 @@ export const PLAIN_TABLE = new Table([
   ...STATUSES.map((from) => line('note', from, from, 'note')),
 ]);
 
-/** Their buttons in this order: the usual next step first. Joining out, counting steps and so on have places of their own. */
+/** Their buttons in this order: the usual next step first. Splitting, ticking and the clock have theirs where they are shown. */
 export function buttonOrder(status: Status): readonly Action[] {
   const work: readonly Action[] = status === 'verified' ? ['assign', 'resolve'] : ['resolve', 'assign'];
-  return ['verify', 'start', 'confirm', ...work, 'merge', 'reject', 'return', 'reopen', 'note', 'answer', 'pause', 'resume'];
+  return ['verify', 'start', 'confirm', ...work, 'merge', 'reject', 'return', 'reopen', 'note', 'answer'];
 }
 
 const KEYS: Readonly<Record<Action, string>> = {
