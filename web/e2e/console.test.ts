@@ -2,30 +2,8 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHROMIUM, launch, open, tooWide } from './browser';
+import { desk, LIVE, PASSWORD, signIn, wasNothing } from './desk';
 import { BINARY, Pantau, until } from './pantau';
-
-const LIVE = '[data-phase="live"]';
-
-const PASSWORD = 'kopi pagi di pelabuhan';
-
-/** Who comes straight from this machine is admin until they sign in. */
-async function signIn(page: Page, name: string): Promise<void> {
-  const answer = await page.evaluate(
-    async (body) => (await fetch('/api/v1/session', { method: 'POST', headers: { 'content-type': 'application/json' }, body })).status,
-    JSON.stringify({ name, password: PASSWORD }),
-  );
-  expect(answer, `${name} signs in`).toBe(200);
-}
-
-/** An office PC that cannot draw the map works all the same; and no test waits for a map drawn in software. */
-const desk = async (page: Page): Promise<void> => {
-  await page.addInitScript(() => {
-    const real = HTMLCanvasElement.prototype.getContext as (this: HTMLCanvasElement, kind: string, ...rest: unknown[]) => RenderingContext | null;
-    HTMLCanvasElement.prototype.getContext = function (this: HTMLCanvasElement, kind: string, ...rest: unknown[]) {
-      return kind.startsWith('webgl') ? null : real.call(this, kind, ...rest);
-    } as typeof HTMLCanvasElement.prototype.getContext;
-  });
-};
 
 if (BINARY === null || CHROMIUM === null) console.warn(`skipped, no ${BINARY === null ? 'pantau binary (PANTAU_BIN)' : 'Chromium (CHROMIUM_BIN)'}: e2e/console.test.ts`);
 
@@ -103,6 +81,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a runnin
     await page.keyboard.press('j');
     await page.keyboard.press('x');
     await page.waitForSelector('[data-form="reject"] textarea:focus');
+    await wasNothing(server, page);
     await page.keyboard.type('tidak ada di lokasi');
     await server.act(incident, 'verify');
     // A live update says so beside the text, and takes neither the text nor the focus.
@@ -167,6 +146,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a runnin
     await page.waitForSelector('[data-marked="3"]');
     await page.keyboard.press('x');
     await page.waitForSelector('[data-bulk="reject"] textarea:focus');
+    await wasNothing(server, page);
     await page.keyboard.type('laporan ganda');
     await page.keyboard.press('Enter');
     await page.waitForSelector('[data-undo="reject"][data-waits="true"]');

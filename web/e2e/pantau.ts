@@ -74,6 +74,11 @@ export class Pantau {
     return (await fetch(this.url + path)).json();
   }
 
+  /** Whether there is anything at this address. */
+  async offers(path: string): Promise<boolean> {
+    return (await fetch(this.url + path)).status !== 404;
+  }
+
   async post(path: string, body: unknown): Promise<any> {
     const response = await fetch(this.url + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
     const json = await response.json();
@@ -101,8 +106,13 @@ export class Pantau {
 
   private accounts = 0;
 
-  async act(incident: string, action: string): Promise<void> {
-    await this.post(`/api/v1/incidents/${incident}/${action}`, {});
+  async act(incident: string, action: string, body: unknown = {}): Promise<void> {
+    await this.post(`/api/v1/incidents/${incident}/${action}`, body);
+  }
+
+  /** What a caller from this machine may. */
+  async may(permission: string): Promise<boolean> {
+    return (await this.get('/api/v1/session')).may[permission] !== undefined;
   }
 }
 
