@@ -193,6 +193,25 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('an incident lives at the 
     await close();
   });
 
+  it('contacts are shown to whoever says why, and are gone with their dialog', async ({ skip }) => {
+    skip(!(await server.may('see-contacts')), 'this server shows no contacts');
+    const { incident } = await server.post('/api/v1/reports', { category: 'water', lng: 127.3861, lat: 0.7899, description: 'air mati', reporter: { name: 'Ani', phone: '0812 3456 789' } });
+    const { page, close } = await at(incident);
+    await page.keyboard.press('h');
+    await page.waitForSelector('[data-contacts] input:focus');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('[data-contacts] [role="alert"]');
+    expect(await page.innerText('body')).not.toContain('0812');
+    await page.keyboard.type('menanyakan nomor rumah');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('[data-contacts] a[href^="tel:"]');
+    expect(await page.textContent('[data-contacts]')).toContain('0812 3456 789');
+    await page.keyboard.press('Escape');
+    await page.waitForSelector('[data-contacts]', { state: 'detached' });
+    expect(await page.content()).not.toContain('0812');
+    await close();
+  });
+
   it('a clock is paused with a reason, says so, and runs again', async ({ skip }) => {
     const incident = await server.report('water', 127.3835, 0.7955);
     skip((await told(incident)).clock == null, 'this server has no clocks');

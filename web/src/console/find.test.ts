@@ -7,6 +7,7 @@ import type { Clock } from '../feed/protocol';
 import { readHeld } from './held';
 import { opposite, versionFor } from './opposite';
 import { decodeCase } from './casefile';
+import { decodeContacts, dialled } from './contacts';
 import { readRecent, RECENT_MAX, withRecent, type Recent } from './recent';
 import { decodeSuggestions, openStays } from './suggestions.svelte';
 import { incident, offer } from './testing';
@@ -98,4 +99,11 @@ it('suggestions are read strictly', () => {
   const one = { incident: { type: 'Feature', id: 'i:8', geometry: { type: 'Point', coordinates: [127, 1] }, properties }, distance_m: 80.4, minutes_apart: 12, likeness: 0.4, score: 0.81, why: { id: 'dekat', en: 'near' } };
   expect(decodeSuggestions({ seq: 1, suggestions: [one] })).toMatchObject([{ incident: { id: 'i:8', reporters: 2 }, distance_m: 80.4, minutesApart: 12, score: 0.81, why: { id: 'dekat' } }]);
   expect(() => decodeSuggestions({ suggestions: [{ ...one, score: '1' }] })).toThrow();
+});
+
+it('contacts are read as the reporters left them, and dialled without what stands between the digits', () => {
+  const read = decodeContacts({ seq: 9, contacts: [{ report: 'x', code: 'TTE-7K3M-9QXAC', name: 'Ani', phone: '+62 812-3456 (7)', email: null }, { code: 'TTE-0000-00000', name: '', phone: null, email: 'a@b.id' }] });
+  expect(read).toEqual([{ code: 'TTE-7K3M-9QXAC', name: 'Ani', phone: '+62 812-3456 (7)', email: null }, { code: 'TTE-0000-00000', name: null, phone: null, email: 'a@b.id' }]);
+  expect(dialled(read[0]?.phone ?? '')).toBe('+6281234567');
+  expect(() => decodeContacts({})).toThrow();
 });
