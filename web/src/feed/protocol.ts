@@ -130,6 +130,8 @@ export interface Hello {
   readonly build: string;
   /** New reports may be missing from what is shown. */
   readonly degraded: boolean;
+  /** This socket may say where its reader is, and is told of the others. */
+  readonly presence: boolean;
 }
 
 export interface Snapshot {
@@ -183,7 +185,24 @@ export interface ErrorFrame {
   readonly problem: Problem;
 }
 
-export type Frame = Hello | Snapshot | Delta | Alarm | Heartbeat | ErrorFrame | { readonly type: 'pong' };
+/** Somebody of the staff who is signed in. */
+export interface Person {
+  /** The account's name. */
+  readonly who: string;
+  /** As people call them. */
+  readonly name: string;
+  /** The feature's id of the incident that they are at. */
+  readonly incident: string | null;
+  readonly editing: boolean;
+  readonly sinceMs: number;
+}
+
+export interface PresenceFrame {
+  readonly type: 'presence';
+  readonly people: readonly Person[];
+}
+
+export type Frame = PresenceFrame | Hello | Snapshot | Delta | Alarm | Heartbeat | ErrorFrame | { readonly type: 'pong' };
 
 export class DecodeError extends Error {}
 
@@ -208,6 +227,7 @@ export function decodeFrame(text: string): Frame | null {
         speed: number(o.speed ?? 1, 'speed'),
         build: string(o.build, 'build'),
         degraded: o.degraded === true,
+        presence: o.presence === true,
       };
     case 'snapshot':
       return {
@@ -259,6 +279,8 @@ export function decodeFrame(text: string): Frame | null {
       };
     case 'error':
       return { type: 'error', id: typeof o.id === 'string' ? o.id : null, problem: decodeProblem(o.problem) };
+    case 'presence':
+      return { type: 'presence', people: list(o.people, 'people').map(decodePerson) };
     case 'pong':
       return { type: 'pong' };
     default:
@@ -355,6 +377,17 @@ function decodeSurge(value: unknown): Surge {
     reporters: number(p.reporters, 'reporters'),
     usual: number(p.usual, 'usual'),
     drill: p.drill === true,
+  };
+}
+
+function decodePerson(value: unknown): Person {
+  const o = object(value, 'person');
+  return {
+    who: string(o.who, 'who'),
+    name: string(o.name, 'name'),
+    incident: o.incident === null ? null : `i:${string(o.incident, 'incident')}`,
+    editing: o.editing === true,
+    sinceMs: time(o.since, 'since'),
   };
 }
 
