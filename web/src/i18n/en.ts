@@ -84,7 +84,7 @@ export const en: Record<Key, string> = {
   'filter.done': 'Show',
   'filter.search': 'Search a district or village',
   'filter.nothing': 'No area has that name',
-  'filter.open': 'Show the villages of {name}',
+  'filter.open': 'Show the {n} {n|village|villages} of {name}',
   'field.title': 'Field',
   'field.draw': 'Draw a box',
   'field.draw.hint': 'Drag on the map from one corner to the other',

@@ -84,7 +84,7 @@ export const id = {
   'filter.done': 'Tampilkan',
   'filter.search': 'Cari kecamatan atau kelurahan',
   'filter.nothing': 'Tidak ada wilayah bernama itu',
-  'filter.open': 'Lihat kelurahan di {name}',
+  'filter.open': 'Lihat {n} kelurahan di {name}',
   'field.title': 'Lapangan',
   'field.draw': 'Gambar kotak',
   'field.draw.hint': 'Geser jari di peta dari satu sudut ke sudut lain',
