@@ -1,8 +1,14 @@
 import { consoleEn } from './console';
+import { papersEn } from './papers';
+import { replayEn } from './replay';
+import { tourEn } from './tour';
 import type { Key } from './id';
 
 export const en: Record<Key, string> = {
   ...consoleEn,
+  ...papersEn,
+  ...replayEn,
+  ...tourEn,
   'status.new': 'Not verified',
   'status.verified': 'Verified',
   'status.in_progress': 'In progress',

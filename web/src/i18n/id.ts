@@ -1,8 +1,14 @@
 import { consoleId } from './console';
+import { papersId } from './papers';
+import { replayId } from './replay';
+import { tourId } from './tour';
 
 /** Indonesian, as officers speak it. The source of the dictionary: English must have the same keys. */
 export const id = {
   ...consoleId,
+  ...papersId,
+  ...replayId,
+  ...tourId,
   'status.new': 'Belum diverifikasi',
   'status.verified': 'Terverifikasi',
   'status.in_progress': 'Dikerjakan',
