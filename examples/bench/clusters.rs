@@ -227,6 +227,7 @@ fn opening(sample: &Sample, no: IncidentNo) -> Fact {
             agency: None,
             opened_at: sample.opened_at,
             due_at: None,
+            clock: None,
         }),
         place: sample.place,
         accuracy_m: None,
@@ -249,6 +250,7 @@ fn verifying(no: IncidentNo) -> Fact {
         to: Status::Verified,
         agency: None,
         due_at: None,
+        clock: None,
         actor: "bench".to_owned(),
         note: None,
     }))

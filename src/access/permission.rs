@@ -23,6 +23,8 @@ pub enum Permission {
     Import,
     /// The clock of a replay.
     SetClock,
+    /// Stops the clock of an incident's step, and lets it go on.
+    Pause,
 }
 
 /// How far a permission goes.
@@ -38,7 +40,7 @@ use Reach::{All, No, Own};
 
 /// The table. A row a permission; in the order of [`Role::ALL`]: viewer, responder, agency, operator,
 /// supervisor, admin.
-const TABLE: [(Permission, [Reach; 6]); 12] = [
+const TABLE: [(Permission, [Reach; 6]); 13] = [
     (Permission::SeeMap, [All, Own, Own, All, All, All]),
     (Permission::SeeIncident, [No, Own, Own, All, All, All]),
     (Permission::SeeMembers, [No, No, No, All, All, All]),
@@ -51,6 +53,7 @@ const TABLE: [(Permission, [Reach; 6]); 12] = [
     (Permission::Note, [No, Own, Own, All, All, All]),
     (Permission::Import, [No, No, No, No, All, All]),
     (Permission::SetClock, [No, No, No, No, All, All]),
+    (Permission::Pause, [No, No, No, All, All, All]),
 ];
 
 /// How far a role's permission goes.
@@ -80,6 +83,7 @@ impl Permission {
             Permission::Note => "note",
             Permission::Import => "import",
             Permission::SetClock => "set-clock",
+            Permission::Pause => "pause",
         }
     }
 
@@ -97,6 +101,7 @@ impl Permission {
             Action::Resolve => Permission::Resolve,
             Action::Reopen => Permission::Reopen,
             Action::Note => Permission::Note,
+            Action::Pause | Action::Resume => Permission::Pause,
         }
     }
 }

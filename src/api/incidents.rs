@@ -56,6 +56,7 @@ struct IncidentList<'a> {
         ("area" = Option<String>, Query), ("category" = Option<String>, Query), ("status" = Option<String>, Query),
         ("agency" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query),
         ("q" = Option<String>, Query), ("overdue" = Option<bool>, Query), ("drill" = Option<bool>, Query),
+        ("escalation" = Option<u8>, Query, description = "staff: late, and 1: the supervisor was told, 2: the head too"),
         ("include" = Option<String>, Query, description = "archive: those that left memory too"),
         ("sort" = Option<String>, Query), ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200), (status = 400)))]
@@ -172,7 +173,7 @@ pub async fn incident(
 }
 
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/{action}", tag = "center",
-    description = "Acts on an incident: verify, reject, assign, start, resolve, reopen, note. Staff.",
+    description = "Acts on an incident: verify, reject, assign, start, resolve, reopen, note, pause, resume. Staff.",
     params(("id" = String, Path), ("action" = String, Path)),
     request_body(content = Object, description = "{note?, reason?, agency?, version?}"),
     responses((status = 200), (status = 401), (status = 404), (status = 409), (status = 422)))]
@@ -264,9 +265,21 @@ async fn answer(app: &App, caller: &Caller, named: &Named) -> Result<Response, P
     feature["seq"] = live.seq().0.into();
     feature["incident"] = app.ids.incident_uuid(no, opened_at).to_string().into();
     if caller.may(Permission::SeeIncident, Named::of(&incident).object()).is_ok() {
+        say_who_paused(&mut feature, &log);
         feature["properties"]["log"] = log.iter().filter_map(|entry| log_line(app, entry)).collect();
     }
     Ok(Json(feature).into_response())
+}
+
+/// Who stopped the clock, and why.
+fn say_who_paused(feature: &mut Value, log: &[Entry]) {
+    let Some(paused) = feature["properties"]["clock"]["paused"].as_object_mut() else { return };
+    let by = log.iter().rev().find_map(|entry| match &entry.fact {
+        Fact::Action(fact) if fact.action == Action::Pause => Some(fact),
+        _ => None,
+    });
+    paused.insert("by".to_owned(), by.map(|fact| fact.actor.clone()).into());
+    paused.insert("note".to_owned(), by.and_then(|fact| fact.note.clone()).into());
 }
 
 /// One entry of an incident's history. Contact data stays in the journal until looking at it is an entry.

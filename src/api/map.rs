@@ -38,7 +38,7 @@ struct ClusterList<'a> {
         ("zoom" = u32, Query, description = "0 to 20"), ("category" = Option<String>, Query), ("status" = Option<String>, Query),
         ("agency" = Option<String>, Query), ("area" = Option<String>, Query), ("within" = Option<String>, Query),
         ("since" = Option<String>, Query), ("until" = Option<String>, Query), ("q" = Option<String>, Query),
-        ("overdue" = Option<bool>, Query), ("drill" = Option<bool>, Query)),
+        ("overdue" = Option<bool>, Query), ("escalation" = Option<u8>, Query), ("drill" = Option<bool>, Query)),
     responses((status = 200), (status = 400)))]
 pub async fn clusters(
     State(app): State<AppState>,
@@ -149,7 +149,7 @@ fn parameters(p: &HotspotParameters) -> Value {
     description = "The figures of a filter; `by_status` and the day's figures ignore its statuses.",
     params(("category" = Option<String>, Query), ("status" = Option<String>, Query), ("agency" = Option<String>, Query),
         ("area" = Option<String>, Query), ("within" = Option<String>, Query), ("since" = Option<String>, Query),
-        ("until" = Option<String>, Query), ("q" = Option<String>, Query), ("overdue" = Option<bool>, Query),
+        ("until" = Option<String>, Query), ("q" = Option<String>, Query), ("overdue" = Option<bool>, Query), ("escalation" = Option<u8>, Query),
         ("drill" = Option<bool>, Query)),
     responses((status = 200), (status = 400)))]
 pub async fn stats(

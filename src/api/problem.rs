@@ -333,6 +333,7 @@ impl From<Refusal> for Problem {
             Refusal::IncidentClosed { .. } => Problem::conflict("incident-closed", detail),
             Refusal::DrillMismatch => Problem::conflict("drill-mismatch", detail),
             Refusal::Transition { .. } => Problem::conflict("transition", detail),
+            Refusal::NoClock | Refusal::Paused | Refusal::NotPaused => Problem::conflict("clock", detail),
             Refusal::Archived => Problem::conflict("archived", detail),
             Refusal::Version { .. } => Problem::conflict("version", detail),
             Refusal::KeyReused => Problem::new(

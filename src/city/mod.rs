@@ -4,10 +4,14 @@
 //! `City` never changes: facts, filters and pages refer to its categories, agencies and areas by index.
 
 mod areas;
+mod calendar;
+mod clocks;
 mod land;
 mod load;
 
 pub use areas::{Area, AreaLevel, AreaSet, Areas, NEAREST_AREA_M};
+pub use calendar::{Calendar, Hours, Length};
+pub use clocks::Deadlines;
 pub use land::{LAND_CELLS_MAX, Land};
 pub use load::{CityError, Fault};
 
@@ -58,6 +62,8 @@ pub struct City {
     pub agencies: Vec<Agency>,
     pub areas: Areas,
     pub holidays: Vec<Holiday>,
+    /// When the city works.
+    pub calendar: Calendar,
     /// In hotspots a report counts less for what speaks against it.
     pub weighs_senders: bool,
     pub land: Land,
@@ -100,8 +106,11 @@ pub struct Category {
     pub agency: Option<AgencyId>,
     /// The public sees its places only coarsened.
     pub sensitive: bool,
-    /// Time from opening until an incident must be resolved; `None` where no deadline runs.
+    /// Time from opening until an incident must be resolved as a whole; `None` where only its steps have
+    /// deadlines, or none.
     pub deadline_ms: Option<i64>,
+    /// Of its steps.
+    pub deadlines: Deadlines,
     pub hotspot: HotspotParameters,
 }
 

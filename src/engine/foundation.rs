@@ -89,7 +89,7 @@ impl Foundation {
         incidents.dedup_by_key(|incident| incident.no);
         let others: HashMap<IncidentNo, (Status, CategoryId)> =
             self.standings.iter().map(|(no, status, category)| (*no, (*status, *category))).collect();
-        let mut restorer = Restorer::new(city, ids, self.head, incidents);
+        let mut restorer = Restorer::new(city, ids, self.head, incidents, snapshot.clocks);
         let standing = |restorer: &Restorer, no: IncidentNo| {
             restorer.standing_of(no).or_else(|| others.get(&no).copied())
         };

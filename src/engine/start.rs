@@ -1,14 +1,15 @@
 //! Stands the live map up at the journal's head.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::city::City;
 use crate::health::{Condition, Health};
-use crate::journal::{Derived, Head, Journal, JournalError, Reader, ReportRow};
+use crate::journal::{Derived, Head, IncidentRow, Journal, JournalError, Reader, ReportRow};
 use crate::live::hotspots::HISTORY_MS;
 use crate::live::{Incident, LiveWriter, Restorer, Snapshot};
-use crate::model::{Command, Fact, IdKey, IncidentNo, MINUTE_MS, Outcome, Seq, TimeMs};
+use crate::model::{Clock, Command, Fact, IdKey, IncidentNo, MINUTE_MS, Outcome, Seq, TimeMs};
 
 /// The ring of changes is rebuilt from this much of the journal's tail.
 const RING_TAIL_ENTRIES_MAX: u64 = 20_000;
@@ -42,13 +43,13 @@ pub fn open(
             Ok::<_, JournalError>(past)
         });
         let tail = scope.spawn(|| reader.entries(before_tail, RING_TAIL_ENTRIES_MAX as usize));
-        let incidents = match snapshot {
+        let Known { incidents, clocks } = match snapshot {
             Some(snapshot) if is_usable(&snapshot, reader, head)? => {
                 carry_on(snapshot, reader, closed_after, &city)?
             }
             _ => read_tables(reader, closed_after, &city)?,
         };
-        let restorer = Restorer::new(city.clone(), ids, head, incidents);
+        let restorer = Restorer::new(city.clone(), ids, head, incidents, clocks);
         Ok::<_, JournalError>((restorer, joined(tail)?, joined(past)?, joined(recent)?))
     })?;
     // Of one that left memory the journal knows.
@@ -121,20 +122,38 @@ fn is_usable(snapshot: &Snapshot, reader: &dyn Reader, head: Head) -> Result<boo
         && reader.entry_hash(snapshot.seq)? == Some(snapshot.entry_hash))
 }
 
+/// Incidents in the order of their numbers, and the clocks of those that are open.
+#[derive(Default)]
+struct Known {
+    incidents: Vec<Incident>,
+    clocks: BTreeMap<IncidentNo, Clock>,
+}
+
+impl Known {
+    fn add(&mut self, row: &IncidentRow, city: &City) {
+        self.incidents.push(Incident::from_row(row, city));
+        match row.clock {
+            Some(clock) => self.clocks.insert(row.no, clock),
+            None => self.clocks.remove(&row.no),
+        };
+    }
+}
+
 /// The incidents as of the head: those of the snapshot, with what changed since in their place.
 fn carry_on(
     snapshot: Snapshot,
     reader: &dyn Reader,
     closed_after: TimeMs,
     city: &City,
-) -> Result<Vec<Incident>, JournalError> {
-    let mut newer = Vec::new();
+) -> Result<Known, JournalError> {
+    let mut newer = Known { incidents: Vec::new(), clocks: snapshot.clocks.into_iter().collect() };
     if let Some(keep_ms) = city.keep_closed_ms {
         // These had left memory when the snapshot was taken, but the ring may still tell of it.
         let left = snapshot.at.plus_ms(-keep_ms);
-        reader.archived(closed_after, left, &mut |row| newer.push(Incident::from_row(&row, city)))?;
+        reader.archived(closed_after, left, &mut |row| newer.add(&row, city))?;
     }
-    reader.changed_incidents(snapshot.seq, &mut |row| newer.push(Incident::from_row(&row, city)))?;
+    reader.changed_incidents(snapshot.seq, &mut |row| newer.add(&row, city))?;
+    let Known { incidents: mut newer, clocks } = newer;
     let mut incidents = snapshot.incidents;
     if !newer.is_empty() {
         // Later ones win: the sort keeps equal numbers in their order, and of each run the last stays.
@@ -149,27 +168,24 @@ fn carry_on(
         });
     }
     incidents.retain(|incident| incident.closed_at().is_none_or(|at| at > closed_after));
-    Ok(incidents)
+    Ok(Known { incidents, clocks })
 }
 
 /// All rows of the tables that belong into memory, read by two threads.
-fn read_tables(
-    reader: &dyn Reader,
-    closed_after: TimeMs,
-    city: &City,
-) -> Result<Vec<Incident>, JournalError> {
+fn read_tables(reader: &dyn Reader, closed_after: TimeMs, city: &City) -> Result<Known, JournalError> {
     let read = |numbers: RangeInclusive<IncidentNo>| {
-        let mut incidents = Vec::new();
-        let mut add = |row| incidents.push(Incident::from_row(&row, city));
-        reader.incidents(numbers, closed_after, &mut add)?;
-        Ok::<_, JournalError>(incidents)
+        let mut known = Known::default();
+        reader.incidents(numbers, closed_after, &mut |row| known.add(&row, city))?;
+        Ok::<_, JournalError>(known)
     };
     let middle = IncidentNo(reader.last_incident()?.0 / 2);
     std::thread::scope(|scope| {
         let upper = scope.spawn(|| read(IncidentNo(middle.0 + 1)..=IncidentNo(u32::MAX)));
-        let mut incidents = read(IncidentNo(0)..=middle)?;
-        incidents.append(&mut joined(upper)?);
-        Ok(incidents)
+        let mut known = read(IncidentNo(0)..=middle)?;
+        let Known { mut incidents, clocks } = joined(upper)?;
+        known.incidents.append(&mut incidents);
+        known.clocks.extend(clocks);
+        Ok(known)
     })
 }
 

@@ -61,6 +61,7 @@ fn read(action: Action, mut fields: Fields, city: &City) -> ActionRequest {
     match action {
         Action::Assign => fields.require("agency", "the key of the agency that must act"),
         Action::Note => fields.require("note", "what you want to write down"),
+        Action::Pause => fields.require("note", "why the clock is stopped"),
         Action::Reject if !fields.has("note") => fields.require("reason", "why the incident is rejected"),
         _ => {}
     }
@@ -79,7 +80,7 @@ fn read(action: Action, mut fields: Fields, city: &City) -> ActionRequest {
         (Some(reason), Some(note)) => Some(format!("{reason}\n{note}")),
         (reason, note) => reason.or(note),
     };
-    let must_say = matches!(action, Action::Note | Action::Reject);
+    let must_say = matches!(action, Action::Note | Action::Reject | Action::Pause);
     if must_say && let Some(name) = ["reason", "note"].into_iter().find(|name| fields.is_blank(name)) {
         fields.fault(name, "must not be blank");
     }

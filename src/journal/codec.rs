@@ -14,6 +14,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::JournalError;
+use super::clock_wire::ClockWire;
 use super::erase::{Held, Left};
 use super::keys::Keys;
 use super::salts::Salts;
@@ -222,6 +223,7 @@ fn report_wire<'a>(
             agency: opening.agency.map(|id| Cow::Borrowed(city.agency(id).key.as_str())),
             at: opening.opened_at.0,
             due_at: opening.due_at.map(|due| due.0),
+            clock: opening.clock.as_ref().map(ClockWire::of),
         }),
         place: degrees(coarse_place.unwrap_or(report.place)),
         accuracy_m: report.accuracy_m,
@@ -244,6 +246,7 @@ fn action_wire<'a>(city: &'a City, action: &'a ActionFact, digest: Option<&'a st
         to: Cow::Borrowed(action.to.key()),
         agency: action.agency.map(|id| Cow::Borrowed(city.agency(id).key.as_str())),
         due_at: action.due_at.map(|due| due.0),
+        clock: action.clock.as_ref().map(ClockWire::of),
         actor: Cow::Borrowed(&action.actor),
         private: digest.map(Cow::Borrowed),
     }
@@ -448,6 +451,7 @@ impl OpeningWire<'_> {
             agency: self.agency.as_deref().map(|key| keys.agency(key)).transpose()?,
             opened_at: TimeMs(self.at),
             due_at: self.due_at.map(TimeMs),
+            clock: ClockWire::read_any(self.clock.as_ref(), seq)?,
         })
     }
 }
@@ -470,6 +474,7 @@ impl ActionWire<'_> {
             to: status(seq, &self.to)?,
             agency: self.agency.as_deref().map(|key| keys.agency(key)).transpose()?,
             due_at: self.due_at.map(TimeMs),
+            clock: ClockWire::read_any(self.clock.as_ref(), seq)?,
             actor: self.actor.into_owned(),
             note,
         })

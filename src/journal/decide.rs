@@ -3,8 +3,10 @@
 //! Pure but for the look-ups that a [`Store`] answers; both stores decide here, so they agree.
 //! What was decided is written before the next command is looked at, so a batch sees itself.
 
+use super::clocks::{self, Acted, Due};
 use super::erase::{Held, HeldNote, Left};
 use super::{IncidentRow, JournalError, erase, fold};
+use crate::city::City;
 use crate::model::{
     ActionFact, Command, Entry, Fact, HOUR_MS, Idempotency, ImportRow, IncidentNo, LngLat, NewAction,
     NewReport, Opening, Outcome, Receipt, Refusal, ReportFact, ReportNo, SenderId, Seq, Status, TimeMs,
@@ -33,8 +35,8 @@ pub(super) trait Store {
 
     fn write(&mut self, accepted: &Accepted) -> Result<(), JournalError>;
 
-    /// How long after its closing an incident may still be acted on; `None` for ever.
-    fn keep_closed_ms(&self) -> Option<i64>;
+    /// The pack in force.
+    fn city(&self) -> &City;
 }
 
 /// A submission under an idempotency key.
@@ -168,7 +170,7 @@ fn decide_report(
         (new.idempotency.take(), new.import.take(), new.coarse_place.take());
     let status = import.as_ref().map(|row| row.status);
     let seq = last.seq.next();
-    let fact = report_fact(last, new, joined.as_ref(), status, at);
+    let fact = report_fact(store.city(), last, new, joined.as_ref(), status, at);
     let incident = match (joined, &fact.opens) {
         (Some(mut incident), _) => {
             fold::join(&mut incident, seq, at);
@@ -231,6 +233,7 @@ fn joinable(incident: IncidentRow, drill: bool) -> Result<IncidentRow, Refusal> 
 
 /// `imported` is the status of the row where the report comes from an import.
 fn report_fact(
+    city: &City,
     last: &Counters,
     new: NewReport,
     joined: Option<&IncidentRow>,
@@ -240,13 +243,12 @@ fn report_fact(
     let report = ReportNo(next_no(last.report));
     let occurred_at = new.occurred_at.unwrap_or(at);
     let opened_at = if imported.is_some() { occurred_at } else { at };
-    let due_after_ms = new.due_after_ms.filter(|_| imported.is_none());
-    let opening = Opening {
-        status: imported.unwrap_or(Status::New),
-        agency: new.agency,
-        opened_at,
-        due_at: due_after_ms.map(|ms| opened_at.plus_ms(ms)),
+    let status = imported.unwrap_or(Status::New);
+    let due = match imported {
+        Some(_) => Due::default(),
+        None => clocks::opened(city, new.category, status, new.agency, (opened_at, new.due_after_ms)),
     };
+    let opening = Opening { status, agency: new.agency, opened_at, due_at: due.at, clock: due.clock };
     ReportFact {
         report,
         incident: joined.map_or_else(|| IncidentNo(next_no(last.incident)), |incident| incident.no),
@@ -282,7 +284,7 @@ fn decide_action(
     }
     // It has left the live map by now, which could not show the change.
     let is_archived =
-        |closed_at: TimeMs| store.keep_closed_ms().is_some_and(|ms| closed_at.plus_ms(ms) <= at);
+        |closed_at: TimeMs| store.city().keep_closed_ms.is_some_and(|ms| closed_at.plus_ms(ms) <= at);
     if incident.closed_at.is_some_and(is_archived) {
         return Ok(Decision::Refuse(Refusal::Archived));
     }
@@ -290,15 +292,20 @@ fn decide_action(
     let Some(to) = new.action.leads_to(from) else {
         return Ok(Decision::Refuse(Refusal::Transition { action: new.action, from }));
     };
-    let reopened = !from.is_open() && to.is_open();
-    let due_at = if reopened { new.due_after_ms.map(|ms| at.plus_ms(ms)) } else { incident.due_at };
+    let agency = new.agency.or(incident.agency);
+    let acted = Acted { action: new.action, to, agency, at, whole_after_ms: new.due_after_ms };
+    let due = match clocks::acted(store.city(), &incident, &acted) {
+        Ok(due) => due,
+        Err(refusal) => return Ok(Decision::Refuse(refusal)),
+    };
     let fact = ActionFact {
         incident: incident.no,
         action: new.action,
         from,
         to,
-        agency: new.agency.or(incident.agency),
-        due_at,
+        agency,
+        due_at: due.at,
+        clock: due.clock,
         actor: new.actor,
         note: new.note,
     };

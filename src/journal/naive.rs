@@ -7,9 +7,9 @@ use super::suite::{Kind, Store, archived, incidents, report_places, reports, tex
 use super::testing::{NOW, SECRET, act, import_row, key, new_report, sensitive_report};
 use super::{IncidentRow, Reader, ReportPlace, ReportRow, verify, verify_database};
 use crate::model::{
-    Action, ActionFact, AgencyId, Command, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, HOUR_MS,
-    IdKey, IncidentNo, Kinds, NewAction, NewErasure, NewReport, Opening, Outcome, Receipt, Refusal,
-    ReportFact, ReportNo, SenderId, Seq, Status, TimeMs,
+    Action, ActionFact, AgencyId, Clock, Command, Entry, ErasedNote, ErasedReport, ErasureFact, Fact,
+    HOUR_MS, IdKey, IncidentNo, Kinds, NewAction, NewErasure, NewReport, Opening, Outcome, Receipt,
+    Refusal, ReportFact, ReportNo, SenderId, Seq, Status, Step as ClockStep, TimeMs,
 };
 
 #[derive(Default)]
@@ -90,7 +90,11 @@ impl Naive {
                 status: new.import.as_ref().map_or(Status::New, |row| row.status),
                 agency: new.agency,
                 opened_at,
-                due_at: if imported { None } else { new.due_after_ms.map(|ms| at.plus_ms(ms)) },
+                due_at: new.due_after_ms.filter(|_| !imported).map(|ms| at.plus_ms(ms)),
+                clock: new
+                    .due_after_ms
+                    .filter(|_| !imported)
+                    .map(|ms| clock(ClockStep::Verify, at.plus_ms(ms))),
             }),
             place: new.place,
             accuracy_m: new.accuracy_m,
@@ -127,21 +131,61 @@ impl Naive {
         let Some(to) = new.action.leads_to(row.status) else {
             return Outcome::Refused(Refusal::Transition { action: new.action, from: row.status });
         };
-        let due_at = match new.action {
-            Action::Reopen => new.due_after_ms.map(|ms| at.plus_ms(ms)),
-            _ => row.due_at,
+        let agency = new.agency.or(row.agency);
+        let (due_at, clock) = match self.due(&row, &new, (to, agency), at) {
+            Ok(due) => due,
+            Err(refusal) => return Outcome::Refused(refusal),
         };
         let fact = ActionFact {
             incident: new.incident,
             action: new.action,
             from: row.status,
             to,
-            agency: new.agency.or(row.agency),
+            agency,
             due_at,
+            clock,
             actor: new.actor,
             note: new.note,
         };
         self.push(at, Fact::Action(Box::new(fact)), |seq| Receipt::Action { seq, incident: new.incident })
+    }
+
+    /// When an incident is due after an action, and its clock: the pack has no times of steps, so that all of
+    /// them are due with the whole.
+    fn due(
+        &self,
+        row: &IncidentRow,
+        new: &NewAction,
+        (to, agency): (Status, Option<AgencyId>),
+        at: TimeMs,
+    ) -> Result<(Option<TimeMs>, Option<Clock>), Refusal> {
+        let running = |step, due_at: Option<TimeMs>| Ok((due_at, due_at.map(|due_at| clock(step, due_at))));
+        let step = |status, agency: Option<AgencyId>| match status {
+            Status::New => ClockStep::Verify,
+            Status::Verified if agency.is_none() => ClockStep::Assign,
+            Status::Verified => ClockStep::Start,
+            _ => ClockStep::Resolve,
+        };
+        // As if the time of the pause had not been.
+        let unpaused =
+            |clock: Clock| clock.due_at.plus_ms(clock.paused_at.map_or(0, |paused| at.since(paused)));
+        match (new.action, row.clock) {
+            (Action::Pause | Action::Resume, None) => Err(Refusal::NoClock),
+            (Action::Pause, Some(Clock { paused_at: Some(_), .. })) => Err(Refusal::Paused),
+            (Action::Pause, Some(clock)) => Ok((None, Some(Clock { paused_at: Some(at), ..clock }))),
+            (Action::Resume, Some(Clock { paused_at: None, .. })) => Err(Refusal::NotPaused),
+            (Action::Resume, Some(clock)) => running(clock.step, Some(unpaused(clock))),
+            (Action::Reopen, _) => running(step(to, agency), new.due_after_ms.map(|ms| at.plus_ms(ms))),
+            (_, None) => Ok((row.due_at, None)),
+            (Action::Reject | Action::Resolve, Some(_)) => Ok((row.due_at, None)),
+            (_, Some(clock)) => {
+                let handed_on = clock.step == ClockStep::Start && row.agency != agency;
+                if step(to, agency) == clock.step && !handed_on {
+                    return Ok((row.due_at, Some(clock)));
+                }
+                running(step(to, agency), Some(unpaused(clock)))
+            }
+        }
     }
 
     /// Edits the entries themselves.
@@ -234,6 +278,7 @@ impl Naive {
             opened_at: opening.opened_at,
             updated_at: if log.len() == 1 { opening.opened_at } else { newest.at },
             due_at: actions().next_back().map_or(opening.due_at, |(_, action)| action.due_at),
+            clock: actions().next_back().map_or(opening.clock, |(_, action)| action.clock),
             closed_at: (!status.is_open()).then(|| closing.map_or(first.at, |(at, _)| at)),
             closed_by_import: !status.is_open() && closing.is_none(),
             reports: (log.len() - actions().count()) as u32,
@@ -267,6 +312,19 @@ impl Naive {
             _ => None,
         };
         self.entries.iter().filter_map(row).collect()
+    }
+}
+
+/// A clock that is due with the whole.
+fn clock(step: ClockStep, due_at: TimeMs) -> Clock {
+    Clock {
+        step,
+        due_at,
+        warn_at: None,
+        escalate_at: [None; 2],
+        whole_due_at: Some(due_at),
+        is_working: false,
+        paused_at: None,
     }
 }
 

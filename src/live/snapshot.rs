@@ -8,11 +8,14 @@
 use super::incident::{Incident, MaybeArea, MaybeTime};
 use super::map::LiveMap;
 use crate::city::City;
-use crate::model::{AgencyId, AreaId, CategoryId, Epoch, IncidentNo, LngLat, Seq, Status, TimeMs};
+use crate::model::{
+    AgencyId, AreaId, CategoryId, Clock, Epoch, IncidentNo, LngLat, Seq, Status, Step, TimeMs,
+};
 
 /// The last digit is the version of the format.
-const MAGIC: &[u8; 8] = b"PANTAUS2";
+const MAGIC: &[u8; 8] = b"PANTAUS3";
 const ROW_BYTES: usize = 60;
+const CLOCK_BYTES: usize = 54;
 const NO_AREA: u16 = u16::MAX;
 const NO_AGENCY: u8 = u8::MAX;
 
@@ -26,6 +29,8 @@ pub struct Snapshot {
     pub entry_hash: [u8; 32],
     /// In the order of their numbers, none overdue yet: that depends on the time.
     pub incidents: Vec<Incident>,
+    /// Of those that are open, in the same order.
+    pub clocks: Vec<(IncidentNo, Clock)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +55,7 @@ impl Snapshot {
         out.bytes(entry_hash);
         out.bytes(&(map.incident_count() as u32).to_le_bytes());
         map.incidents.iter().for_each(|incident| out.incident(incident));
+        map.clocks.iter().for_each(|(no, clock)| out.clock(no, clock));
         let sum = crc32fast::hash(&out.0);
         out.bytes(&sum.to_le_bytes());
         out.0
@@ -73,11 +79,13 @@ impl Snapshot {
         let seq = Seq(u64::from_le_bytes(input.take()?));
         let (at, entry_hash) = (input.time()?, input.take()?);
         let n = u32::from_le_bytes(input.take()?) as usize;
-        if input.0.len() != n * ROW_BYTES {
+        let incidents = (0..n).map(|_| input.incident()).collect::<Result<_, _>>()?;
+        let n_clocks = input.0.len() / CLOCK_BYTES;
+        let clocks = (0..n_clocks).map(|_| input.clock()).collect::<Result<_, _>>()?;
+        if !input.0.is_empty() {
             return Err(SnapshotError::Damaged);
         }
-        let incidents = (0..n).map(|_| input.incident()).collect::<Result<_, _>>()?;
-        Ok(Snapshot { epoch, seq, at, entry_hash, incidents })
+        Ok(Snapshot { epoch, seq, at, entry_hash, incidents, clocks })
     }
 }
 
@@ -132,6 +140,15 @@ impl Writer {
         self.maybe_time(incident.due_at());
         self.maybe_time(incident.closed_at());
     }
+
+    pub fn clock(&mut self, no: IncidentNo, clock: &Clock) {
+        self.bytes(&no.0.to_le_bytes());
+        self.bytes(&[clock.step as u8, u8::from(clock.is_working)]);
+        self.time(clock.due_at);
+        let [supervisor, head] = clock.escalate_at;
+        let moments = [clock.warn_at, supervisor, head, clock.whole_due_at, clock.paused_at];
+        moments.into_iter().for_each(|at| self.maybe_time(at));
+    }
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -164,6 +181,18 @@ impl Reader<'_> {
     fn area(&mut self) -> Result<MaybeArea, SnapshotError> {
         let area = u16::from_le_bytes(self.take()?);
         Ok(MaybeArea::of((area != NO_AREA).then_some(AreaId(area))))
+    }
+
+    fn clock(&mut self) -> Result<(IncidentNo, Clock), SnapshotError> {
+        let no = IncidentNo(self.u32()?);
+        let [step, working] = self.take()?;
+        let step = *Step::ALL.get(usize::from(step)).ok_or(SnapshotError::Damaged)?;
+        let due_at = self.time()?;
+        let mut moment = || Ok::<_, SnapshotError>(self.maybe_time()?.get());
+        let (warn_at, supervisor, head) = (moment()?, moment()?, moment()?);
+        let (whole_due_at, paused_at) = (moment()?, moment()?);
+        let (escalate_at, is_working) = ([supervisor, head], working != 0);
+        Ok((no, Clock { step, due_at, warn_at, escalate_at, whole_due_at, is_working, paused_at }))
     }
 
     fn incident(&mut self) -> Result<Incident, SnapshotError> {

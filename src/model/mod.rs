@@ -2,6 +2,7 @@
 //!
 //! Values only. No I/O, no clock, no chance; nothing here knows of HTTP, SQL or JSON.
 
+mod clock;
 mod command;
 mod coord;
 mod erasure;
@@ -10,6 +11,7 @@ mod id;
 mod time;
 mod vocabulary;
 
+pub use clock::{Clock, ClockState, ESCALATION_MAX, Step};
 pub use command::{Command, Idempotency, ImportRow, NewAction, NewReport, Outcome, Receipt, Refusal};
 pub use coord::{
     Bbox, Cell, CoordError, EARTH_RADIUS_M, LEVEL_MAX, LngLat, MERCATOR_LAT_MAX, great_circle_m,

@@ -66,10 +66,14 @@ pub enum Action {
     Resolve,
     Reopen,
     Note,
+    /// Stops the clock of the step, with a reason.
+    Pause,
+    /// Lets it go on.
+    Resume,
 }
 
 impl Action {
-    pub const ALL: [Action; 7] = [
+    pub const ALL: [Action; 9] = [
         Action::Verify,
         Action::Reject,
         Action::Assign,
@@ -77,6 +81,8 @@ impl Action {
         Action::Resolve,
         Action::Reopen,
         Action::Note,
+        Action::Pause,
+        Action::Resume,
     ];
 
     pub fn key(self) -> &'static str {
@@ -88,6 +94,8 @@ impl Action {
             Action::Resolve => "resolve",
             Action::Reopen => "reopen",
             Action::Note => "note",
+            Action::Pause => "pause",
+            Action::Resume => "resume",
         }
     }
 
@@ -96,7 +104,8 @@ impl Action {
     }
 
     /// The table of transitions: the status that this action leads to from `from`, or `None` where
-    /// it is not allowed. `Assign` (of open incidents) and `Note` (of any) leave the status alone.
+    /// it is not allowed. `Assign`, `Pause` and `Resume` (of open incidents) and `Note` (of any) leave the
+    /// status alone.
     pub fn leads_to(self, from: Status) -> Option<Status> {
         use Status::{InProgress, New, Rejected, Resolved, Verified};
         match (self, from) {
@@ -106,7 +115,7 @@ impl Action {
             (Action::Resolve, Verified | InProgress) => Some(Resolved),
             (Action::Reopen, Resolved) => Some(Verified),
             (Action::Reopen, Rejected) => Some(New),
-            (Action::Assign, New | Verified | InProgress) => Some(from),
+            (Action::Assign | Action::Pause | Action::Resume, New | Verified | InProgress) => Some(from),
             (Action::Note, _) => Some(from),
             _ => None,
         }

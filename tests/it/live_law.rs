@@ -79,6 +79,7 @@ fn filters(city: &City) -> Vec<Filter> {
         Filter::everything(),
         Filter { statuses: some(&[Status::Resolved, Status::Rejected]), ..Filter::default() },
         Filter { overdue: Some(true), ..Filter::default() },
+        Filter { escalation: Some(1), ..Filter::default() },
         Filter { drill: Some(false), ..Filter::everything() },
         Filter {
             categories: Some(pantau::live::IdSet::of_categories([CategoryId(0), CategoryId(5)])),

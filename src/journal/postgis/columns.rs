@@ -8,6 +8,7 @@ use super::batch::{Actions, Entries, Reports};
 use super::link::Param;
 use crate::city::City;
 use crate::journal::IncidentRow;
+use crate::journal::clock_wire::write_clock;
 use crate::journal::decide::Keyed;
 use crate::model::{LngLat, ReportNo};
 
@@ -71,6 +72,7 @@ pub(super) struct Incidents<'c> {
     imported: Vec<bool>,
     coarse_lng_e7: Vec<Option<i32>>,
     coarse_lat_e7: Vec<Option<i32>>,
+    clock: Vec<Option<String>>,
 }
 
 impl<'c> Incidents<'c> {
@@ -101,6 +103,7 @@ impl<'c> Incidents<'c> {
             columns.imported.push(row.imported);
             columns.coarse_lng_e7.push(coarse.map(LngLat::lng_e7));
             columns.coarse_lat_e7.push(coarse.map(LngLat::lat_e7));
+            columns.clock.push(row.clock.as_ref().map(write_clock));
         }
         columns
     }
@@ -127,6 +130,7 @@ impl<'c> Incidents<'c> {
             &self.imported,
             &self.coarse_lng_e7,
             &self.coarse_lat_e7,
+            &self.clock,
         ]
     }
 }

@@ -12,6 +12,7 @@ use super::read::{self, incident_columns};
 use super::sums;
 use crate::city::City;
 use crate::health::Condition;
+use crate::journal::clock_wire::write_clock;
 use crate::journal::codec::{Encoder, Hash, chain};
 use crate::journal::decide::{Accepted, IDEMPOTENCY_MS, Keyed, Store, decide_all};
 use crate::journal::erase::{Held, HeldNote};
@@ -279,7 +280,7 @@ impl<'b> Batch<'b> {
             put_incident: conn.prepare_cached(concat!(
                 "INSERT OR REPLACE INTO incident (",
                 incident_columns!(),
-                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
             ))?,
         })
     }
@@ -309,14 +310,15 @@ impl<'b> Batch<'b> {
             row.version,
             row.drill,
             row.imported,
+            row.clock.as_ref().map(write_clock),
         ])?;
         Ok(())
     }
 }
 
 impl Store for Batch<'_> {
-    fn keep_closed_ms(&self) -> Option<i64> {
-        self.city.keep_closed_ms
+    fn city(&self) -> &City {
+        self.city
     }
 
     fn incident(&mut self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError> {

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::proven::{self, entries, entry_columns};
 use super::{bad_row, open, sums};
 use crate::city::City;
+use crate::journal::clock_wire::read_clock;
 use crate::journal::codec;
 use crate::journal::keys::Keys;
 use crate::journal::{
@@ -28,7 +29,7 @@ const CACHE_KIB: u32 = 4_096;
 macro_rules! incident_columns {
     () => {
         "no, closed_at, opened_seq, changed_seq, category, status, agency, area, lng_e7, lat_e7, \
-         opened_at, updated_at, due_at, closed_by_import, reports, version, drill, imported"
+         opened_at, updated_at, due_at, closed_by_import, reports, version, drill, imported, clock"
     };
 }
 pub(super) use incident_columns;
@@ -545,6 +546,9 @@ pub(super) fn incident_row(row: &Row, keys: &impl Keys) -> Result<IncidentRow, J
         version: row.get(15)?,
         drill: row.get(16)?,
         imported: row.get(17)?,
+        clock: text_or_null(row, 18)?
+            .map(|json| read_clock(json).map_err(|e| bad_row("incident", no, e)))
+            .transpose()?,
     })
 }
 

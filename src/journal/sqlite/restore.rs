@@ -17,6 +17,7 @@ use super::read::{self, incident_columns};
 use super::sums;
 use super::verify::{VerifyReport, verify_file};
 use super::{erase, file_in, open};
+use crate::journal::clock_wire::write_clock;
 use crate::journal::codec::Body;
 use crate::journal::keys::Interner;
 use crate::journal::{
@@ -204,7 +205,7 @@ impl Restoring {
             .prepare_cached(concat!(
                 "INSERT OR REPLACE INTO incident (",
                 incident_columns!(),
-                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
             ))?
             .execute(params![
                 row.no.0,
@@ -225,6 +226,7 @@ impl Restoring {
                 row.version,
                 row.drill,
                 row.imported,
+                row.clock.as_ref().map(write_clock),
             ])?;
         Ok(())
     }

@@ -81,6 +81,7 @@ pub fn city(eps_m: f64, min_reports: f64, min_reporters: usize) -> Arc<City> {
         agency: None,
         sensitive: false,
         deadline_ms: None,
+        deadlines: Default::default(),
         hotspot: hotspot(hours),
     };
     Arc::new(City {
@@ -105,6 +106,7 @@ pub fn city(eps_m: f64, min_reports: f64, min_reporters: usize) -> Arc<City> {
         agencies: Vec::new(),
         areas: Areas::default(),
         holidays: Vec::new(),
+        calendar: crate::city::Calendar::plain(jiff::tz::TimeZone::fixed(jiff::tz::offset(9))),
         weighs_senders: false,
         land: crate::city::Land::new(h3o::Resolution::Nine),
         hash: [0; 32],
