@@ -253,5 +253,6 @@ fn verifying(no: IncidentNo) -> Fact {
         clock: None,
         actor: "bench".to_owned(),
         note: None,
+        more: Default::default(),
     }))
 }

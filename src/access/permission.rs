@@ -23,6 +23,14 @@ pub enum Permission {
     Import,
     /// The clock of a replay.
     SetClock,
+    /// Send back what is not the agency's.
+    Return,
+    /// Words to the reporters.
+    Answer,
+    /// Look at what somebody else resolved, and say that it is.
+    Confirm,
+    /// Steps of checklists.
+    Check,
     /// Stops the clock of an incident's step, and lets it go on.
     Pause,
 }
@@ -40,7 +48,7 @@ use Reach::{All, No, Own};
 
 /// The table. A row a permission; in the order of [`Role::ALL`]: viewer, responder, agency, operator,
 /// supervisor, admin.
-const TABLE: [(Permission, [Reach; 6]); 13] = [
+const TABLE: [(Permission, [Reach; 6]); 17] = [
     (Permission::SeeMap, [All, Own, Own, All, All, All]),
     (Permission::SeeIncident, [No, Own, Own, All, All, All]),
     (Permission::SeeMembers, [No, No, No, All, All, All]),
@@ -53,6 +61,10 @@ const TABLE: [(Permission, [Reach; 6]); 13] = [
     (Permission::Note, [No, Own, Own, All, All, All]),
     (Permission::Import, [No, No, No, No, All, All]),
     (Permission::SetClock, [No, No, No, No, All, All]),
+    (Permission::Return, [No, No, Own, All, All, All]),
+    (Permission::Answer, [No, No, Own, All, All, All]),
+    (Permission::Confirm, [No, No, No, All, All, All]),
+    (Permission::Check, [No, Own, Own, All, All, All]),
     (Permission::Pause, [No, No, No, All, All, All]),
 ];
 
@@ -83,6 +95,10 @@ impl Permission {
             Permission::Note => "note",
             Permission::Import => "import",
             Permission::SetClock => "set-clock",
+            Permission::Return => "return",
+            Permission::Answer => "answer",
+            Permission::Confirm => "confirm",
+            Permission::Check => "check",
             Permission::Pause => "pause",
         }
     }
@@ -101,6 +117,10 @@ impl Permission {
             Action::Resolve => Permission::Resolve,
             Action::Reopen => Permission::Reopen,
             Action::Note => Permission::Note,
+            Action::Return => Permission::Return,
+            Action::Answer => Permission::Answer,
+            Action::Confirm => Permission::Confirm,
+            Action::Check => Permission::Check,
             Action::Pause | Action::Resume => Permission::Pause,
         }
     }

@@ -8,6 +8,7 @@ mod app;
 mod city;
 mod clock;
 mod cookies;
+mod detail;
 mod entrance;
 mod forward;
 mod guard;
@@ -30,6 +31,8 @@ mod session;
 mod spool;
 mod sse;
 mod tls;
+mod track;
+mod transitions;
 mod visit;
 
 pub use app::{App, AppState, Edge, Mode, Role};
@@ -76,6 +79,7 @@ pub fn build_router(app: AppState) -> Router {
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::incident))
         .route("/incidents/{id}/{action}", post(incidents::act))
+        .route("/transitions", get(transitions::transitions))
         .route("/clusters", get(map::clusters))
         .route("/hotspots", get(map::hotspots))
         .route("/stats", get(map::stats))

@@ -106,6 +106,7 @@ impl Params {
             overdue: self.flag("overdue"),
             escalation: self.whole("escalation", 1, ESCALATION_MAX.into()).map(|level| level as u8),
             drill: self.flag("drill"),
+            returned: self.flag("returned"),
             q: self.text("q"),
         };
         let filter = spec.check(city, sight, "").map_err(|faults| self.faults.extend(faults)).ok()?;

@@ -57,6 +57,7 @@ pub const RULES: &[Rule] = &[
     get("/api/v1/incidents", Needs::Nothing),
     get("/api/v1/incidents/{id}", Needs::Permission(Permission::SeeIncident)),
     post("/api/v1/incidents/{id}/{action}", Needs::PermissionOfAction),
+    get("/api/v1/transitions", Needs::Nothing),
     get("/api/v1/clusters", Needs::Nothing),
     get("/api/v1/hotspots", Needs::Nothing),
     get("/api/v1/stats", Needs::Nothing),

@@ -8,8 +8,6 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use geo::{InteriorPoint, Validation};
-use geo_types::{Geometry, MultiPolygon};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
@@ -17,9 +15,11 @@ use toml::Spanned;
 use calendar::{CalendarFile, Days, HolidaysFile};
 use deadlines::{DeadlinesFile, LadderFile};
 
+use super::duties::{self, RouteFile, StepFile};
+use super::read_area::read_area;
 use super::{
     Agency, Area, AreaLevel, Areas, Category, City, Colour, HotspotParameters, LAND_CELLS_MAX, Land,
-    Overlay, Retention, Text, Zoom, land,
+    Overlay, Retention, Route, Text, Zoom, land,
 };
 use crate::model::{AgencyId, AreaId, Bbox, DAY_MS, HOUR_MS, LngLat};
 
@@ -123,6 +123,8 @@ struct CategoryFile {
     deadline_h: Option<Spanned<f64>>,
     #[serde(default)]
     deadlines: DeadlinesFile,
+    #[serde(default)]
+    checklist: Vec<StepFile>,
     hotspot: Spanned<HotspotFile>,
 }
 
@@ -139,6 +141,8 @@ struct HotspotFile {
 #[serde(deny_unknown_fields)]
 struct AgenciesFile {
     agency: Vec<AgencyFile>,
+    #[serde(default)]
+    route: Vec<RouteFile>,
 }
 
 #[derive(Deserialize)]
@@ -172,13 +176,13 @@ struct Pack<'a> {
 }
 
 /// The text of one file, for turning byte offsets into lines.
-struct Source {
+pub(super) struct Source {
     path: PathBuf,
     text: String,
 }
 
 impl Source {
-    fn fault<T>(&self, at: &Spanned<T>, message: impl Into<String>) -> Fault {
+    pub fn fault<T>(&self, at: &Spanned<T>, message: impl Into<String>) -> Fault {
         let before = &self.text.as_bytes()[..at.span().start.min(self.text.len())];
         let line = before.iter().filter(|b| **b == b'\n').count() + 1;
         Fault { file: self.path.clone(), line: Some(line), message: message.into() }
@@ -201,12 +205,21 @@ impl Pack<'_> {
         let calendar: Option<(Source, CalendarFile)> = self.toml("calendar.toml", false);
         let areas = self.areas();
 
-        let agencies = agencies.map(|(source, file)| self.agencies(&source, file)).unwrap_or_default();
+        let mut routes = None;
+        let agencies = agencies.map_or_else(Vec::new, |(source, mut file)| {
+            let of_file = std::mem::take(&mut file.route);
+            let agencies = self.agencies(&source, file);
+            routes = Some((source, of_file));
+            agencies
+        });
         let days = self.days_off(holidays, calendar);
         let (all_categories, categories) =
             categories.and_then(|(source, file)| self.categories(&source, file, &agencies))?;
+        let routes = routes.map_or_else(Vec::new, |(source, routes)| {
+            duties::routes(&source, routes, (&categories, &agencies, &areas), &mut self.faults)
+        });
         let (source, file) = city?;
-        self.city(&source, file, categories, all_categories, agencies, areas, days)
+        self.city(&source, file, categories, all_categories, agencies, routes, areas, days)
     }
 
     #[expect(clippy::too_many_arguments, reason = "each is one file of the pack")]
@@ -217,6 +230,7 @@ impl Pack<'_> {
         categories: Vec<Category>,
         all_categories: HotspotParameters,
         agencies: Vec<Agency>,
+        routes: Vec<Route>,
         areas: Areas,
         days: Days,
     ) -> Option<City> {
@@ -275,6 +289,7 @@ impl Pack<'_> {
             categories,
             all_categories,
             agencies,
+            routes,
             areas,
             holidays: days.holidays,
             calendar: calendar?,
@@ -343,6 +358,7 @@ impl Pack<'_> {
                 agency: agency.and_then(|a| self.keep(a)),
                 sensitive: c.sensitive,
                 deadline_ms: deadline.and_then(|d| self.keep(d)),
+                checklist: duties::checklist(source, c.checklist, &mut self.faults),
                 deadlines: self.deadlines(source, &c.deadlines, &file.clocks),
                 hotspot: self.hotspot(source, &c.hotspot)?,
             })
@@ -532,10 +548,10 @@ fn gi_res(source: &Source, res: Option<&Spanned<u8>>, areas: &Areas) -> Result<h
     Ok(found)
 }
 
-const KEY_RULE: &str =
+pub(super) const KEY_RULE: &str =
     "a key must be lower case letters, digits and _ and start with a letter; \"all\" is taken";
 
-fn is_key(key: &str) -> bool {
+pub(super) fn is_key(key: &str) -> bool {
     key.starts_with(|c: char| c.is_ascii_lowercase())
         && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
@@ -550,31 +566,3 @@ fn hours_ms(hours: f64) -> Option<i64> {
 
 #[cfg(test)]
 mod tests;
-
-/// One feature of `areas.geojson` and the code of its parent.
-fn read_area(i: usize, feature: geojson::Feature) -> Result<(Area, Option<String>), String> {
-    let text = |key: &str| feature.property(key).and_then(|v| v.as_str()).map(str::to_owned);
-    let code = text("code")
-        .filter(|c| !c.is_empty())
-        .ok_or_else(|| format!("feature {i} has no property \"code\""))?;
-    let name = text("name").ok_or_else(|| format!("area {code:?} has no property \"name\""))?;
-    let level = text("level")
-        .and_then(|l| AreaLevel::from_key(&l))
-        .ok_or_else(|| format!("area {code:?}: \"level\" must be city, district or village"))?;
-    let parent = text("parent");
-    let approximate = feature.property("approximate").and_then(|v| v.as_bool()).unwrap_or(false);
-    let geometry = feature.geometry.ok_or_else(|| format!("area {code:?} has no geometry"))?;
-    let polygons = match Geometry::try_from(geometry) {
-        Ok(Geometry::Polygon(polygon)) => MultiPolygon::new(vec![polygon]),
-        Ok(Geometry::MultiPolygon(polygons)) if !polygons.0.is_empty() => polygons,
-        Ok(_) => return Err(format!("area {code:?} must be a Polygon or a MultiPolygon")),
-        Err(e) => return Err(format!("area {code:?}: {e}")),
-    };
-    polygons.check_validation().map_err(|e| format!("area {code:?} is not a valid polygon: {e}"))?;
-    for coord in polygons.iter().flat_map(|p| p.exterior().coords()) {
-        LngLat::new(coord.x, coord.y).map_err(|e| format!("area {code:?}: {e}"))?;
-    }
-    let inside = polygons.interior_point().ok_or_else(|| format!("area {code:?} has no inside"))?;
-    let label = LngLat::new(inside.x(), inside.y()).map_err(|e| format!("area {code:?}: {e}"))?;
-    Ok((Area { code, name, level, parent: None, approximate, polygons, label }, parent))
-}

@@ -6,12 +6,15 @@
 mod areas;
 mod calendar;
 mod clocks;
+mod duties;
 mod land;
 mod load;
+mod read_area;
 
 pub use areas::{Area, AreaLevel, AreaSet, Areas, NEAREST_AREA_M};
 pub use calendar::{Calendar, Hours, Length};
 pub use clocks::Deadlines;
+pub use duties::{ChecklistStep, Route, Routed};
 pub use land::{LAND_CELLS_MAX, Land};
 pub use load::{CityError, Fault};
 
@@ -60,6 +63,7 @@ pub struct City {
     /// Parameters of the hotspot layer over all categories.
     pub all_categories: HotspotParameters,
     pub agencies: Vec<Agency>,
+    pub routes: Vec<Route>,
     pub areas: Areas,
     pub holidays: Vec<Holiday>,
     /// When the city works.
@@ -111,6 +115,8 @@ pub struct Category {
     pub deadline_ms: Option<i64>,
     /// Of its steps.
     pub deadlines: Deadlines,
+    /// What is to be done about an incident, in order.
+    pub checklist: Vec<ChecklistStep>,
     pub hotspot: HotspotParameters,
 }
 

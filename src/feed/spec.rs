@@ -35,6 +35,7 @@ pub struct FilterSpec {
     /// So many rungs of the ladder or more.
     pub escalation: Option<u8>,
     pub drill: Option<bool>,
+    pub returned: Option<bool>,
     pub q: Option<String>,
 }
 
@@ -73,6 +74,10 @@ impl FilterSpec {
                     .to_owned(),
             );
         }
+        if sight.projection() == Projection::Public && self.returned.is_some() {
+            let detail = "what an agency sent back is for staff to see; sign in, or leave returned out";
+            check.fault("returned", detail.to_owned());
+        }
         let escalation =
             check.value("escalation", &self.escalation, |level| parse_escalation(*level, sight));
         // Drills are never public unless asked for.
@@ -91,6 +96,8 @@ impl FilterSpec {
             overdue: self.overdue,
             escalation,
             drill,
+            returned: self.returned,
+            disposition: None,
             words: Words::new(words),
         };
         if check.faults.is_empty() { Ok(sight.narrow(filter)) } else { Err(check.faults) }

@@ -80,11 +80,14 @@ pub(super) fn write_clock(clock: &Clock) -> String {
     serde_json::to_string(&ClockWire::of(clock)).expect("plain structs become JSON")
 }
 
+/// As the column has it, where it has one.
+///
 /// # Errors
 /// Says what is wrong with it.
-pub(super) fn read_clock(json: &str) -> Result<Clock, String> {
+pub(super) fn read_clock(json: Option<&str>) -> Result<Option<Clock>, String> {
+    let Some(json) = json else { return Ok(None) };
     let wire: ClockWire = serde_json::from_str(json).map_err(|e| format!("its clock: {e}"))?;
-    wire.read().ok_or_else(|| format!("there is no step {:?}", wire.step))
+    wire.read().map(Some).ok_or_else(|| format!("there is no step {:?}", wire.step))
 }
 
 #[cfg(test)]
@@ -111,9 +114,10 @@ mod tests {
             ..full
         };
         for clock in [full, bare] {
-            assert_eq!(read_clock(&write_clock(&clock)), Ok(clock));
+            assert_eq!(read_clock(Some(&write_clock(&clock))), Ok(Some(clock)));
         }
+        assert_eq!(read_clock(None), Ok(None));
         assert_eq!(write_clock(&bare), r#"{"step":"assign","due_at":10}"#);
-        assert!(read_clock(r#"{"step":"sleep","due_at":10}"#).unwrap_err().contains("sleep"));
+        assert!(read_clock(Some(r#"{"step":"sleep","due_at":10}"#)).unwrap_err().contains("sleep"));
     }
 }

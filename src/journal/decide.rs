@@ -7,9 +7,11 @@ use super::clocks::{self, Acted, Due};
 use super::erase::{Held, HeldNote, Left};
 use super::{IncidentRow, JournalError, erase, fold};
 use crate::city::City;
+use crate::model::transitions::transition;
 use crate::model::{
-    ActionFact, Command, Entry, Fact, HOUR_MS, Idempotency, ImportRow, IncidentNo, LngLat, NewAction,
-    NewReport, Opening, Outcome, Receipt, Refusal, ReportFact, ReportNo, SenderId, Seq, Status, TimeMs,
+    Action, ActionFact, Command, Entry, Fact, HOUR_MS, Idempotency, ImportRow, IncidentNo, LngLat,
+    NewAction, NewReport, Opening, Outcome, Receipt, Refusal, ReportFact, ReportNo, SenderId, Seq, Status,
+    TimeMs, Transition,
 };
 
 /// How long after its entry an idempotency key counts, by the time of entries.
@@ -270,6 +272,20 @@ fn next_no(last: u32) -> u32 {
     last.checked_add(1).expect("four thousand million reports are beyond any city")
 }
 
+/// Why an action that the status allows is not allowed all the same.
+fn forbidden(row: &Transition, new: &NewAction, incident: &IncidentRow) -> Option<Refusal> {
+    if let Some(what) = row.lacking(new) {
+        return Some(Refusal::Lacks { action: new.action, what });
+    }
+    match new.action {
+        Action::Return if incident.agency.is_none() => return Some(Refusal::Unassigned),
+        Action::Confirm if incident.standing.confirmed => return Some(Refusal::Confirmed),
+        _ => {}
+    }
+    let by = incident.standing.resolved_by.as_ref().filter(|by| row.four_eyes && **by == new.actor)?;
+    Some(Refusal::FourEyes { by: by.clone() })
+}
+
 fn decide_action(
     store: &mut impl Store,
     last: &Counters,
@@ -289,10 +305,17 @@ fn decide_action(
         return Ok(Decision::Refuse(Refusal::Archived));
     }
     let from = incident.status;
-    let Some(to) = new.action.leads_to(from) else {
+    let Some(row) = transition(new.action, from) else {
         return Ok(Decision::Refuse(Refusal::Transition { action: new.action, from }));
     };
-    let agency = new.agency.or(incident.agency);
+    if let Some(refusal) = forbidden(row, &new, &incident) {
+        return Ok(Decision::Refuse(refusal));
+    }
+    let to = row.to;
+    let agency = match new.action {
+        Action::Return => None,
+        _ => new.agency.or(incident.agency),
+    };
     let acted = Acted { action: new.action, to, agency, at, whole_after_ms: new.due_after_ms };
     let due = match clocks::acted(store.city(), &incident, &acted) {
         Ok(due) => due,
@@ -308,6 +331,7 @@ fn decide_action(
         clock: due.clock,
         actor: new.actor,
         note: new.note,
+        more: new.more,
     };
     let seq = last.seq.next();
     fold::act(&mut incident, seq, at, &fact);

@@ -303,7 +303,8 @@ async fn an_edge_goes_on_when_a_standby_takes_over_from_its_origin() {
     *front.towards.lock().unwrap() = second.address;
     wait_for("the takeover", async || (second.ready()["ready"] == true).then_some(())).await;
     screen.until(second.reports(30..60)).await;
-    let written = edge.post("/api/v1/reports", &json!({"category": "water", "lng": 127.38, "lat": 0.79}), None);
+    let written =
+        edge.post("/api/v1/reports", &json!({"category": "water", "lng": 127.38, "lat": 0.79}), None);
     assert_eq!(written.unwrap().status, 201, "what is written at the edge reaches the one that took over");
     let after = wait_for("both to be equal", async || are_equal(&[&second, &edge])).await;
     assert_eq!(after.epoch, before.epoch, "the database counts on");

@@ -6,7 +6,7 @@ use tokio_postgres::types::FromSql;
 use crate::journal::clock_wire::read_clock;
 use crate::journal::codec;
 use crate::journal::keys::Keys;
-use crate::journal::{IncidentRow, JournalError, ReportPlace, ReportRow};
+use crate::journal::{IncidentRow, JournalError, ReportPlace, ReportRow, Standing};
 use crate::model::{
     Channel, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, Status, TimeMs,
 };
@@ -14,7 +14,7 @@ use crate::model::{
 macro_rules! incident_columns {
     () => {
         "no, closed_at, opened_seq, changed_seq, category, status, agency, area, lng_e7, lat_e7, \
-         opened_at, updated_at, due_at, closed_by_import, reports, version, drill, imported, clock"
+         opened_at, updated_at, due_at, closed_by_import, reports, version, drill, imported, standing, clock"
     };
 }
 pub(super) use incident_columns;
@@ -100,9 +100,8 @@ pub(super) fn incident_row(row: &Row, keys: &impl Keys) -> Result<IncidentRow, J
         version: number(row, 15)?,
         drill: get(row, 16)?,
         imported: get(row, 17)?,
-        clock: get::<Option<&str>>(row, 18)?
-            .map(|json| read_clock(json).map_err(|e| bad_row("incident", no, e)))
-            .transpose()?,
+        standing: Standing::of_json(get(row, 18)?).map_err(|e| bad_row("incident", no, e))?,
+        clock: read_clock(get(row, 19)?).map_err(|e| bad_row("incident", no, e))?,
     })
 }
 

@@ -10,12 +10,11 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::proven::{self, entries, entry_columns};
 use super::{bad_row, open, sums};
 use crate::city::City;
-use crate::journal::clock_wire::read_clock;
-use crate::journal::codec;
 use crate::journal::keys::Keys;
 use crate::journal::{
     Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, HotspotEventRow, HotspotMemberRow, HotspotMembers, HotspotRow,
-    HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow, SURGES_MAX, SurgeRow,
+    HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow, SURGES_MAX, Standing,
+    SurgeRow, clock_wire, codec,
 };
 use crate::model::{
     Channel, Entry, Fact, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, Status,
@@ -29,7 +28,7 @@ const CACHE_KIB: u32 = 4_096;
 macro_rules! incident_columns {
     () => {
         "no, closed_at, opened_seq, changed_seq, category, status, agency, area, lng_e7, lat_e7, \
-         opened_at, updated_at, due_at, closed_by_import, reports, version, drill, imported, clock"
+         opened_at, updated_at, due_at, closed_by_import, reports, version, drill, imported, standing, clock"
     };
 }
 pub(super) use incident_columns;
@@ -265,6 +264,13 @@ impl Reader for SqliteReader {
             );
             entries(conn, sql, [i64::from(no.0)], &self.city)
         })
+    }
+
+    fn incident_actions(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
+        let of_incident =
+            " FROM entry WHERE seq IN (SELECT seq FROM action WHERE incident_no = ?1) ORDER BY seq";
+        let sql = ["SELECT ", entry_columns!(), of_incident].concat();
+        self.with(|conn| entries(conn, &sql, [i64::from(no.0)], &self.city))
     }
 
     fn derived(&self) -> Result<Derived, JournalError> {
@@ -546,9 +552,8 @@ pub(super) fn incident_row(row: &Row, keys: &impl Keys) -> Result<IncidentRow, J
         version: row.get(15)?,
         drill: row.get(16)?,
         imported: row.get(17)?,
-        clock: text_or_null(row, 18)?
-            .map(|json| read_clock(json).map_err(|e| bad_row("incident", no, e)))
-            .transpose()?,
+        standing: Standing::of_json(text_or_null(row, 18)?).map_err(|e| bad_row("incident", no, e))?,
+        clock: clock_wire::read_clock(text_or_null(row, 19)?).map_err(|e| bad_row("incident", no, e))?,
     })
 }
 

@@ -82,6 +82,7 @@ pub fn city(eps_m: f64, min_reports: f64, min_reporters: usize) -> Arc<City> {
         sensitive: false,
         deadline_ms: None,
         deadlines: Default::default(),
+        checklist: Vec::new(),
         hotspot: hotspot(hours),
     };
     Arc::new(City {
@@ -104,6 +105,7 @@ pub fn city(eps_m: f64, min_reports: f64, min_reporters: usize) -> Arc<City> {
         categories: vec![category("water", 1), category("garbage", 3)],
         all_categories: hotspot(2),
         agencies: Vec::new(),
+        routes: Vec::new(),
         areas: Areas::default(),
         holidays: Vec::new(),
         calendar: crate::city::Calendar::plain(jiff::tz::TimeZone::fixed(jiff::tz::offset(9))),
