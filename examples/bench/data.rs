@@ -138,6 +138,8 @@ impl Sample {
             version: 1,
             drill: false,
             imported: true,
+            reporters: 1,
+            merged_into: None,
         };
         Incident::from_row(&row, city)
     }

@@ -31,6 +31,10 @@ pub enum Permission {
     Confirm,
     /// Steps of checklists.
     Check,
+    /// Letting one incident absorb another; and which ones may belong together.
+    Merge,
+    /// Setting an absorbed incident free again.
+    Split,
     /// Stops the clock of an incident's step, and lets it go on.
     Pause,
 }
@@ -48,7 +52,7 @@ use Reach::{All, No, Own};
 
 /// The table. A row a permission; in the order of [`Role::ALL`]: viewer, responder, agency, operator,
 /// supervisor, admin.
-const TABLE: [(Permission, [Reach; 6]); 17] = [
+const TABLE: [(Permission, [Reach; 6]); 19] = [
     (Permission::SeeMap, [All, Own, Own, All, All, All]),
     (Permission::SeeIncident, [No, Own, Own, All, All, All]),
     (Permission::SeeMembers, [No, No, No, All, All, All]),
@@ -65,6 +69,8 @@ const TABLE: [(Permission, [Reach; 6]); 17] = [
     (Permission::Answer, [No, No, Own, All, All, All]),
     (Permission::Confirm, [No, No, No, All, All, All]),
     (Permission::Check, [No, Own, Own, All, All, All]),
+    (Permission::Merge, [No, No, No, All, All, All]),
+    (Permission::Split, [No, No, No, All, All, All]),
     (Permission::Pause, [No, No, No, All, All, All]),
 ];
 
@@ -99,6 +105,8 @@ impl Permission {
             Permission::Answer => "answer",
             Permission::Confirm => "confirm",
             Permission::Check => "check",
+            Permission::Merge => "merge",
+            Permission::Split => "split",
             Permission::Pause => "pause",
         }
     }

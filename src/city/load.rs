@@ -3,6 +3,7 @@
 
 mod calendar;
 mod deadlines;
+mod join;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -126,6 +127,7 @@ struct CategoryFile {
     #[serde(default)]
     checklist: Vec<StepFile>,
     hotspot: Spanned<HotspotFile>,
+    join: Option<Spanned<join::JoinFile>>,
 }
 
 #[derive(Deserialize, Clone)]
@@ -350,7 +352,9 @@ impl Pack<'_> {
                 hours_ms(*hours.get_ref())
                     .ok_or_else(|| source.fault(hours, "deadline_h must be more than 0 hours"))
             });
+            let hotspot = self.hotspot(source, &c.hotspot)?;
             Some(Category {
+                join: self.join(source, c.join.as_ref(), &hotspot)?,
                 key: c.key.into_inner(),
                 name: c.name,
                 icon: c.icon,
@@ -360,7 +364,7 @@ impl Pack<'_> {
                 deadline_ms: deadline.and_then(|d| self.keep(d)),
                 checklist: duties::checklist(source, c.checklist, &mut self.faults),
                 deadlines: self.deadlines(source, &c.deadlines, &file.clocks),
-                hotspot: self.hotspot(source, &c.hotspot)?,
+                hotspot,
             })
         });
         Some((all, categories.collect()))

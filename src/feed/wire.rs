@@ -219,6 +219,9 @@ pub struct IncidentProperties<'a> {
     /// For staff: what an action must name to be sure of what it acts on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
+    /// For staff: distinct senders of the reports.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reporters: Option<u32>,
     /// For staff: an agency sent it back, and nobody has it yet.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub returned: bool,
@@ -391,6 +394,7 @@ impl<'a> Feature<'a> {
                 .filter(|_| is_staff && incident.status.is_open())
                 .map(|(clock, state)| ClockProperties::of(clock, state, &city.calendar)),
             version: is_staff.then_some(incident.version),
+            reporters: is_staff.then_some(incident.reporters),
             returned: is_staff && incident.returned,
             disposition: incident.disposition.filter(|_| is_staff).map(Disposition::key),
         };

@@ -1,15 +1,20 @@
 //! Random batches against a model that knows nothing but the list of entries and rereads it for
 //! every question. Every store must answer as it does, also after they were opened again.
 
+mod acting;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use acting::{clock, due, forbidden};
 use proptest::prelude::*;
 
 use super::suite::{Kind, Store, archived, incidents, report_places, reports, texts};
 use super::testing::{NOW, SECRET, act, import_row, key, new_report, sensitive_report};
 use super::{IncidentRow, Reader, ReportPlace, ReportRow, Standing, verify, verify_database};
 use crate::model::{
-    Action, ActionFact, AgencyId, Clock, Command, Entry, ErasedNote, ErasedReport, ErasureFact, Fact,
-    HOUR_MS, IdKey, IncidentNo, Kinds, NewAction, NewErasure, NewReport, Opening, Outcome, Receipt,
-    Refusal, ReportFact, ReportNo, Requirement, SenderId, Seq, Status, Step as ClockStep, TimeMs,
+    Action, ActionFact, AgencyId, Command, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, HOUR_MS,
+    IdKey, IncidentNo, Kinds, MergeFact, NewAction, NewErasure, NewMerge, NewReport, Opening, Outcome,
+    Receipt, Refusal, ReportFact, ReportNo, SenderId, Seq, Status, Step as ClockStep, TimeMs,
 };
 
 #[derive(Default)]
@@ -34,7 +39,93 @@ impl Naive {
                 self.push(at, Fact::Pack { key, hash }, |seq| Receipt::Other { seq })
             }
             Command::Tick => self.push(at, Fact::Tick, |seq| Receipt::Other { seq }),
+            Command::Merge(new) => self.merge(*new, at),
+            Command::Split(new) => self.split(*new, at),
         }
+    }
+
+    /// Who is absorbed by whom.
+    fn parents(&self) -> BTreeMap<IncidentNo, IncidentNo> {
+        let mut parents = BTreeMap::new();
+        for entry in &self.entries {
+            match &entry.fact {
+                Fact::Merge(fact) => drop(parents.insert(fact.absorbed, fact.into)),
+                Fact::Split(fact) => drop(parents.remove(&fact.absorbed)),
+                _ => {}
+            }
+        }
+        parents
+    }
+
+    fn root(&self, no: IncidentNo) -> IncidentNo {
+        let parents = self.parents();
+        std::iter::successors(Some(no), |no| parents.get(no).copied()).last().unwrap()
+    }
+
+    /// Reports of an incident, and of those that lead up to it.
+    fn below(&self, no: IncidentNo) -> Vec<&ReportFact> {
+        let parents = self.parents();
+        let leads_here =
+            |from| std::iter::successors(Some(from), |no| parents.get(no).copied()).any(|up| up == no);
+        let reports = self.entries.iter().filter_map(|entry| match &entry.fact {
+            Fact::Report(fact) => Some(&**fact),
+            _ => None,
+        });
+        reports.filter(|fact| leads_here(fact.incident)).collect()
+    }
+
+    fn senders(&self, no: IncidentNo) -> BTreeSet<SenderId> {
+        self.below(no).iter().map(|fact| fact.sender).collect()
+    }
+
+    fn merge(&mut self, new: NewMerge, at: TimeMs) -> Outcome {
+        if new.absorbed == new.into {
+            return Outcome::Refused(Refusal::MergeSelf);
+        }
+        let (Some(absorbed), Some(into)) = (self.incident(new.absorbed), self.incident(new.into)) else {
+            return Outcome::Refused(Refusal::UnknownIncident);
+        };
+        for row in [&absorbed, &into] {
+            if row.merged_into.is_some() {
+                return Outcome::Refused(Refusal::Merged { into: self.root(row.no) });
+            }
+        }
+        if new.version.is_some_and(|version| version != absorbed.version) {
+            return Outcome::Refused(Refusal::Version { current: absorbed.version });
+        }
+        for row in [&absorbed, &into] {
+            if !row.status.is_open() {
+                return Outcome::Refused(Refusal::MergeClosed { status: row.status });
+            }
+        }
+        if absorbed.drill != into.drill {
+            return Outcome::Refused(Refusal::MergeDrill);
+        }
+        let all: BTreeSet<SenderId> = &self.senders(absorbed.no) | &self.senders(into.no);
+        let fact = merge_fact(&absorbed, &into, all.len(), new);
+        let incident = into.no;
+        self.push(at, Fact::Merge(Box::new(fact)), |seq| Receipt::Action { seq, incident })
+    }
+
+    fn split(&mut self, new: NewMerge, at: TimeMs) -> Outcome {
+        let (Some(absorbed), Some(into)) = (self.incident(new.absorbed), self.incident(new.into)) else {
+            return Outcome::Refused(Refusal::UnknownIncident);
+        };
+        if into.merged_into.is_some() {
+            return Outcome::Refused(Refusal::Merged { into: self.root(into.no) });
+        }
+        if new.version.is_some_and(|version| version != into.version) {
+            return Outcome::Refused(Refusal::Version { current: into.version });
+        }
+        if absorbed.merged_into != Some(into.no) {
+            return Outcome::Refused(Refusal::NotMerged);
+        }
+        let gone: BTreeSet<ReportNo> = self.below(absorbed.no).iter().map(|fact| fact.report).collect();
+        let left = self.below(into.no).into_iter().filter(|fact| !gone.contains(&fact.report));
+        let left: BTreeSet<SenderId> = left.map(|fact| fact.sender).collect();
+        let fact = merge_fact(&absorbed, &into, left.len(), new);
+        let incident = absorbed.no;
+        self.push(at, Fact::Split(Box::new(fact)), |seq| Receipt::Action { seq, incident })
     }
 
     fn push(&mut self, at: TimeMs, fact: Fact, receipt: impl FnOnce(Seq) -> Receipt) -> Outcome {
@@ -69,7 +160,7 @@ impl Naive {
         }
         let joined = match new.incident {
             None => None,
-            Some(no) => match self.incident(no) {
+            Some(no) => match self.incident(self.root(no)) {
                 None => return Outcome::Refused(Refusal::UnknownIncident),
                 Some(row) if !row.status.is_open() => {
                     return Outcome::Refused(Refusal::IncidentClosed { status: row.status });
@@ -102,6 +193,7 @@ impl Naive {
             occurred_at,
             area: new.area,
             sender: new.sender.unwrap_or(SenderId(u64::from(report.0))),
+            again: new.sender.is_some_and(|sender| self.senders(incident).contains(&sender)),
             channel: new.channel,
             drill: new.drill,
             imported,
@@ -125,6 +217,9 @@ impl Naive {
         let Some(row) = self.incident(new.incident) else {
             return Outcome::Refused(Refusal::UnknownIncident);
         };
+        if row.merged_into.is_some() {
+            return Outcome::Refused(Refusal::Merged { into: self.root(row.no) });
+        }
         if new.version.is_some_and(|version| version != row.version) {
             return Outcome::Refused(Refusal::Version { current: row.version });
         }
@@ -135,7 +230,7 @@ impl Naive {
             return Outcome::Refused(refusal);
         }
         let agency = if new.action == Action::Return { None } else { new.agency.or(row.agency) };
-        let (due_at, clock) = match self.due(&row, &new, (to, agency), at) {
+        let (due_at, clock) = match due(&row, &new, (to, agency), at) {
             Ok(due) => due,
             Err(refusal) => return Outcome::Refused(refusal),
         };
@@ -154,44 +249,6 @@ impl Naive {
         self.push(at, Fact::Action(Box::new(fact)), |seq| Receipt::Action { seq, incident: new.incident })
     }
 
-    /// When an incident is due after an action, and its clock: the pack has no times of steps, so that all of
-    /// them are due with the whole.
-    fn due(
-        &self,
-        row: &IncidentRow,
-        new: &NewAction,
-        (to, agency): (Status, Option<AgencyId>),
-        at: TimeMs,
-    ) -> Result<(Option<TimeMs>, Option<Clock>), Refusal> {
-        let running = |step, due_at: Option<TimeMs>| Ok((due_at, due_at.map(|due_at| clock(step, due_at))));
-        let step = |status, agency: Option<AgencyId>| match status {
-            Status::New => ClockStep::Verify,
-            Status::Verified if agency.is_none() => ClockStep::Assign,
-            Status::Verified => ClockStep::Start,
-            _ => ClockStep::Resolve,
-        };
-        // As if the time of the pause had not been.
-        let unpaused =
-            |clock: Clock| clock.due_at.plus_ms(clock.paused_at.map_or(0, |paused| at.since(paused)));
-        match (new.action, row.clock) {
-            (Action::Pause | Action::Resume, None) => Err(Refusal::NoClock),
-            (Action::Pause, Some(Clock { paused_at: Some(_), .. })) => Err(Refusal::Paused),
-            (Action::Pause, Some(clock)) => Ok((None, Some(Clock { paused_at: Some(at), ..clock }))),
-            (Action::Resume, Some(Clock { paused_at: None, .. })) => Err(Refusal::NotPaused),
-            (Action::Resume, Some(clock)) => running(clock.step, Some(unpaused(clock))),
-            (Action::Reopen, _) => running(step(to, agency), new.due_after_ms.map(|ms| at.plus_ms(ms))),
-            (_, None) => Ok((row.due_at, None)),
-            (Action::Reject | Action::Resolve, Some(_)) => Ok((row.due_at, None)),
-            (_, Some(clock)) => {
-                let handed_on = clock.step == ClockStep::Start && row.agency != agency;
-                if step(to, agency) == clock.step && !handed_on {
-                    return Ok((row.due_at, Some(clock)));
-                }
-                running(step(to, agency), Some(unpaused(clock)))
-            }
-        }
-    }
-
     /// Edits the entries themselves.
     fn erase(&mut self, mut new: NewErasure, at: TimeMs) -> Outcome {
         new.reports.sort_unstable_by_key(|no| no.0);
@@ -203,7 +260,8 @@ impl Naive {
         }
         let is_action = |seq: &Seq| {
             let entry = self.entries.iter().find(|entry| entry.seq == *seq);
-            entry.is_some_and(|entry| matches!(entry.fact, Fact::Action(_)))
+            let has_note = |fact: &Fact| matches!(fact, Fact::Action(_) | Fact::Merge(_) | Fact::Split(_));
+            entry.is_some_and(|entry| has_note(&entry.fact))
         };
         if !new.notes.iter().all(is_action) {
             return Outcome::Refused(Refusal::UnknownNote);
@@ -237,6 +295,10 @@ impl Naive {
                     let incident = fact.incident;
                     notes.extend(fact.note.take().map(|_| ErasedNote { seq: entry.seq, incident }));
                 }
+                Fact::Merge(fact) | Fact::Split(fact) if new.notes.contains(&entry.seq) => {
+                    let incident = fact.absorbed;
+                    notes.extend(fact.note.take().map(|_| ErasedNote { seq: entry.seq, incident }));
+                }
                 _ => {}
             }
         }
@@ -251,6 +313,7 @@ impl Naive {
         let about = |entry: &&Entry| match &entry.fact {
             Fact::Report(fact) => fact.incident == no,
             Fact::Action(fact) => fact.incident == no,
+            Fact::Merge(fact) | Fact::Split(fact) => fact.absorbed == no || fact.into == no,
             _ => false,
         };
         self.entries.iter().filter(about).collect()
@@ -285,7 +348,9 @@ impl Naive {
             clock: actions().next_back().map_or(opening.clock, |(_, action)| action.clock),
             closed_at: (!status.is_open()).then(|| closing.map_or(first.at, |(at, _)| at)),
             closed_by_import: !status.is_open() && closing.is_none(),
-            reports: (log.len() - actions().count()) as u32,
+            reports: self.below(no).len() as u32,
+            reporters: self.senders(no).len() as u32,
+            merged_into: self.parents().get(&no).copied(),
             version: log.len() as u32,
             drill: opener.drill,
             imported: opener.imported,
@@ -317,49 +382,6 @@ impl Naive {
             _ => None,
         };
         self.entries.iter().filter_map(row).collect()
-    }
-}
-
-/// A clock that is due with the whole.
-fn clock(step: ClockStep, due_at: TimeMs) -> Clock {
-    Clock {
-        step,
-        due_at,
-        warn_at: None,
-        escalate_at: [None; 2],
-        whole_due_at: Some(due_at),
-        is_working: false,
-        paused_at: None,
-    }
-}
-
-/// What forbids an action that the status allows.
-fn forbidden(new: &NewAction, row: &IncidentRow) -> Option<Refusal> {
-    let says = matches!(
-        new.action,
-        Action::Note | Action::Answer | Action::Return | Action::Reject | Action::Pause
-    );
-    let lacks = if says && new.note.is_none() {
-        Some(Requirement::Note)
-    } else if new.action == Action::Reject && new.more.disposition.is_none() {
-        Some(Requirement::Disposition)
-    } else if new.action == Action::Assign && new.agency.is_none() {
-        Some(Requirement::Agency)
-    } else if new.action == Action::Check && new.more.step.is_none() {
-        Some(Requirement::Step)
-    } else {
-        None
-    };
-    if let Some(what) = lacks {
-        return Some(Refusal::Lacks { action: new.action, what });
-    }
-    match new.action {
-        Action::Return if row.agency.is_none() => Some(Refusal::Unassigned),
-        Action::Confirm if row.standing.confirmed => Some(Refusal::Confirmed),
-        Action::Confirm if row.standing.resolved_by.as_ref() == Some(&new.actor) => {
-            Some(Refusal::FourEyes { by: new.actor.clone() })
-        }
-        _ => None,
     }
 }
 
@@ -408,7 +430,17 @@ fn check_reading(naive: &Naive, reader: &dyn Reader, now: TimeMs) {
         drill: row.drill,
     };
     assert_eq!(report_places(reader, then), recent.iter().map(place).collect::<Vec<_>>());
+    let mut merged: Vec<(IncidentNo, IncidentNo)> = Vec::new();
+    reader.absorbed(&mut |no, into| merged.push((no, into))).unwrap();
+    merged.sort_unstable();
+    assert_eq!(merged, naive.parents().into_iter().collect::<Vec<_>>());
     for no in (0..=all.len() as u32 + 1).map(IncidentNo) {
+        let below: Vec<IncidentRow> =
+            all.iter().filter(|row| row.merged_into == Some(no)).cloned().collect();
+        assert_eq!(reader.absorbed_by(no).unwrap(), below);
+        let reports = naive.reports().into_iter().filter(|row| row.incident == no);
+        let texts: Vec<String> = reports.filter_map(|row| row.private.description).take(2).collect();
+        assert_eq!(reader.first_texts(no, 2).unwrap(), texts);
         assert_eq!(reader.incident(no).unwrap(), naive.incident(no));
         let log: Vec<Entry> = naive.log(no).into_iter().cloned().collect();
         assert_eq!(reader.incident_log(no).unwrap(), log);
@@ -470,6 +502,35 @@ fn any_action() -> impl Strategy<Value = Command> {
     )
 }
 
+fn merge_fact(absorbed: &IncidentRow, into: &IncidentRow, reporters: usize, new: NewMerge) -> MergeFact {
+    MergeFact {
+        absorbed: absorbed.no,
+        into: into.no,
+        status: absorbed.status,
+        into_status: into.status,
+        reports: absorbed.reports,
+        reporters: reporters as u32,
+        actor: new.actor,
+        note: new.note,
+    }
+}
+
+fn any_merge() -> impl Strategy<Value = Command> {
+    let version = prop::option::weighted(0.2, 1..4_u32);
+    (1..8_u32, 1..8_u32, version, any::<(bool, bool)>()).prop_map(
+        |(absorbed, into, version, (split, note))| {
+            let new = Box::new(NewMerge {
+                absorbed: IncidentNo(absorbed),
+                into: IncidentNo(into),
+                version,
+                note: note.then(|| "sama".to_owned()),
+                actor: "ani".to_owned(),
+            });
+            if split { Command::Split(new) } else { Command::Merge(new) }
+        },
+    )
+}
+
 fn any_erasure() -> impl Strategy<Value = Command> {
     let reports = prop::collection::vec(1..12_u32, 0..4);
     let notes = prop::collection::vec(1..20_u64, 0..2);
@@ -485,7 +546,8 @@ fn any_erasure() -> impl Strategy<Value = Command> {
 
 fn any_step() -> impl Strategy<Value = Step> {
     let pack = any::<[u8; 32]>().prop_map(|hash| Command::Pack { key: "testville".to_owned(), hash });
-    let command = prop_oneof![5 => any_report(), 5 => any_action(), 2 => any_erasure(), 1 => pack];
+    let command =
+        prop_oneof![5 => any_report(), 5 => any_action(), 4 => any_merge(), 2 => any_erasure(), 1 => pack];
     let after_ms = prop_oneof![Just(0), -HOUR_MS..HOUR_MS, Just(30 * HOUR_MS), Just(80 * HOUR_MS)];
     let batch = (prop::collection::vec(command, 0..10), any::<bool>(), after_ms)
         .prop_map(|(commands, tick, after_ms)| Step::Batch { commands, tick, after_ms });

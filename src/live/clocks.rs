@@ -28,6 +28,8 @@ pub struct LateAlarm {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Clocks {
     running: OrdMap<IncidentNo, Clock>,
+    /// Of those that others absorbed: they tell nothing until a split.
+    parked: OrdMap<IncidentNo, Clock>,
     due: Timeline,
     /// Oldest first.
     alarms: Vector<LateAlarm>,
@@ -43,12 +45,17 @@ pub(super) struct Turned {
 }
 
 impl Clocks {
-    /// As they stand at `now`.
-    pub fn of(clocks: impl IntoIterator<Item = (IncidentNo, Clock)>, now: TimeMs) -> Clocks {
-        let running: OrdMap<IncidentNo, Clock> = clocks.into_iter().collect();
+    /// As they stand at `now`; `is_parked` says of which incidents others absorbed.
+    pub fn of(
+        clocks: impl IntoIterator<Item = (IncidentNo, Clock)>,
+        now: TimeMs,
+        is_parked: impl Fn(IncidentNo) -> bool,
+    ) -> Clocks {
+        let (parked, running): (Vec<_>, Vec<_>) = clocks.into_iter().partition(|(no, _)| is_parked(*no));
+        let running: OrdMap<IncidentNo, Clock> = running.into_iter().collect();
         let next = |(no, clock): (&IncidentNo, &Clock)| Some((clock.next_after(now)?, *no));
         let due = Timeline::of(running.iter().filter_map(next));
-        Clocks { running, due, alarms: Vector::new() }
+        Clocks { running, parked: parked.into_iter().collect(), due, alarms: Vector::new() }
     }
 
     pub fn get(&self, no: IncidentNo) -> Option<&Clock> {
@@ -58,6 +65,23 @@ impl Clocks {
     /// By number.
     pub fn iter(&self) -> impl Iterator<Item = (IncidentNo, &Clock)> {
         self.running.iter().map(|(no, clock)| (*no, clock))
+    }
+
+    /// Those of absorbed incidents too.
+    pub fn all(&self) -> impl Iterator<Item = (IncidentNo, &Clock)> {
+        self.iter().chain(self.parked.iter().map(|(no, clock)| (*no, clock)))
+    }
+
+    /// The incident was absorbed: its clock is kept for a split. `now` is the map's.
+    pub fn park(&mut self, no: IncidentNo, now: TimeMs) {
+        let Some(clock) = self.running.get(&no).copied() else { return };
+        self.set(no, None, now);
+        self.parked.insert(no, clock);
+    }
+
+    /// The clock of an absorbed incident, which is forgotten here.
+    pub fn unpark(&mut self, no: IncidentNo) -> Option<Clock> {
+        self.parked.remove(&no)
     }
 
     /// When time alone next changes what a clock reads.

@@ -206,6 +206,7 @@ fn a_center_that_was_off_tells_every_rung_that_was_reached_meanwhile() {
 /// Who was told what, by walking the entries: at each of them every clock is looked at, before and after.
 fn alarms_of(entries: &[Entry]) -> Vec<(Seq, IncidentNo, u8)> {
     let mut clocks: BTreeMap<IncidentNo, Clock> = BTreeMap::new();
+    let mut parked: BTreeMap<IncidentNo, Clock> = BTreeMap::new();
     let mut told = Vec::new();
     let mut before = TimeMs(0);
     for entry in entries {
@@ -220,6 +221,11 @@ fn alarms_of(entries: &[Entry]) -> Vec<(Seq, IncidentNo, u8)> {
         let (no, clock) = match &entry.fact {
             Fact::Report(fact) if fact.opens.is_some() => (fact.incident, fact.opens.unwrap().clock),
             Fact::Action(fact) => (fact.incident, fact.clock),
+            Fact::Merge(fact) => {
+                parked.extend(clocks.remove(&fact.absorbed).map(|clock| (fact.absorbed, clock)));
+                (IncidentNo(0), None)
+            }
+            Fact::Split(fact) => (fact.absorbed, parked.remove(&fact.absorbed)),
             _ => (IncidentNo(0), None),
         };
         if no.0 > 0 {

@@ -131,9 +131,9 @@ async fn who_may_sign_in_is_shipped_too() {
     app.token(Role::Operator, "", "");
     app.stop().await;
     drop(place.restored(&Opener::default()));
-    let lasting = |folder| AccountStore::in_folder(folder).unwrap().lasting().unwrap();
-    let shipped = lasting(&place.path("anew"));
-    assert_eq!(shipped, lasting(&place.data()));
+    let lasting = |folder: PathBuf| AccountStore::in_folder(&folder).unwrap().lasting().unwrap();
+    let shipped = lasting(place.path("anew"));
+    assert_eq!(shipped, lasting(place.data()));
     assert_eq!(shipped.1.len(), 1, "the token of the operator");
 }
 
