@@ -14,12 +14,11 @@ use crate::city::City;
 use crate::journal::keys::Keys;
 use crate::journal::{
     Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, HotspotEventRow, HotspotMemberRow, HotspotMembers, HotspotRow,
-    HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow, SURGES_MAX, Standing,
-    SurgeRow, codec,
+    HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow, SURGES_MAX, SurgeRow,
+    codec,
 };
 use crate::model::{
-    Channel, Entry, Fact, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, Status,
-    TimeMs,
+    Channel, Entry, Fact, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, TimeMs,
 };
 
 /// Connections kept open between calls; more are opened for as long as more calls run at once.
