@@ -35,6 +35,8 @@ pub enum Permission {
     Merge,
     /// Setting an absorbed incident free again.
     Split,
+    /// Stops the clock of an incident's step, and lets it go on.
+    Pause,
 }
 
 /// How far a permission goes.
@@ -50,7 +52,7 @@ use Reach::{All, No, Own};
 
 /// The table. A row a permission; in the order of [`Role::ALL`]: viewer, responder, agency, operator,
 /// supervisor, admin.
-const TABLE: [(Permission, [Reach; 6]); 18] = [
+const TABLE: [(Permission, [Reach; 6]); 19] = [
     (Permission::SeeMap, [All, Own, Own, All, All, All]),
     (Permission::SeeIncident, [No, Own, Own, All, All, All]),
     (Permission::SeeMembers, [No, No, No, All, All, All]),
@@ -69,6 +71,7 @@ const TABLE: [(Permission, [Reach; 6]); 18] = [
     (Permission::Check, [No, Own, Own, All, All, All]),
     (Permission::Merge, [No, No, No, All, All, All]),
     (Permission::Split, [No, No, No, All, All, All]),
+    (Permission::Pause, [No, No, No, All, All, All]),
 ];
 
 /// How far a role's permission goes.
@@ -104,6 +107,7 @@ impl Permission {
             Permission::Check => "check",
             Permission::Merge => "merge",
             Permission::Split => "split",
+            Permission::Pause => "pause",
         }
     }
 
@@ -125,6 +129,7 @@ impl Permission {
             Action::Answer => Permission::Answer,
             Action::Confirm => Permission::Confirm,
             Action::Check => Permission::Check,
+            Action::Pause | Action::Resume => Permission::Pause,
         }
     }
 }

@@ -56,6 +56,7 @@ struct IncidentList<'a> {
         ("agency" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query),
         ("q" = Option<String>, Query), ("overdue" = Option<bool>, Query), ("drill" = Option<bool>, Query),
         ("returned" = Option<bool>, Query, description = "sent back by an agency, and not assigned anew; staff"),
+        ("escalation" = Option<u8>, Query, description = "staff: late, and 1: the supervisor was told, 2: the head too"),
         ("include" = Option<String>, Query, description = "archive: those that left memory too"),
         ("sort" = Option<String>, Query), ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200), (status = 400)))]
@@ -172,8 +173,9 @@ pub async fn incident(
 }
 
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/{action}", tag = "center",
-    description = "Acts on an incident: verify, reject, assign, return, start, resolve, confirm, reopen, note, answer, check; \
-        GET /api/v1/transitions says what is possible and what it needs. After a conflict `current` says how the incident stands. Staff.",
+    description = "Acts on an incident: verify, reject, assign, return, start, resolve, confirm, reopen, note, answer, check, \
+        pause, resume; GET /api/v1/transitions says what is possible and what it needs. After a conflict `current` says how the \
+        incident stands. Staff.",
     params(("id" = String, Path), ("action" = String, Path)),
     request_body(content = Object, description = "{note?, reason?, agency?, version?, disposition?, public?, step?, done?}"),
     responses((status = 200), (status = 401), (status = 404), (status = 409), (status = 422)))]

@@ -38,7 +38,8 @@ struct ClusterList<'a> {
         ("zoom" = u32, Query, description = "0 to 20"), ("category" = Option<String>, Query), ("status" = Option<String>, Query),
         ("agency" = Option<String>, Query), ("area" = Option<String>, Query), ("within" = Option<String>, Query),
         ("since" = Option<String>, Query), ("until" = Option<String>, Query), ("q" = Option<String>, Query),
-        ("overdue" = Option<bool>, Query), ("drill" = Option<bool>, Query), ("returned" = Option<bool>, Query)),
+        ("overdue" = Option<bool>, Query), ("escalation" = Option<u8>, Query), ("drill" = Option<bool>, Query),
+        ("returned" = Option<bool>, Query)),
     responses((status = 200), (status = 400)))]
 pub async fn clusters(
     State(app): State<AppState>,
@@ -150,7 +151,7 @@ fn parameters(p: &HotspotParameters) -> Value {
     params(("category" = Option<String>, Query), ("status" = Option<String>, Query), ("agency" = Option<String>, Query),
         ("area" = Option<String>, Query), ("within" = Option<String>, Query), ("since" = Option<String>, Query),
         ("until" = Option<String>, Query), ("q" = Option<String>, Query), ("overdue" = Option<bool>, Query),
-        ("drill" = Option<bool>, Query), ("returned" = Option<bool>, Query)),
+        ("escalation" = Option<u8>, Query), ("drill" = Option<bool>, Query), ("returned" = Option<bool>, Query)),
     responses((status = 200), (status = 400)))]
 pub async fn stats(
     State(app): State<AppState>,

@@ -9,6 +9,7 @@ use crate::city::City;
 use crate::feed::{FilterSpec, parse_within_text};
 use crate::intake::FieldFault;
 use crate::live::{Filter, Sight};
+use crate::model::ESCALATION_MAX;
 
 /// The parameters of one request, taken one by one. What is left at the end is unknown.
 pub struct Params {
@@ -103,6 +104,7 @@ impl Params {
             since: self.text("since"),
             until: self.text("until"),
             overdue: self.flag("overdue"),
+            escalation: self.whole("escalation", 1, ESCALATION_MAX.into()).map(|level| level as u8),
             drill: self.flag("drill"),
             returned: self.flag("returned"),
             q: self.text("q"),

@@ -353,6 +353,7 @@ impl From<Refusal> for Problem {
             Refusal::Unassigned => Problem::conflict("unassigned", detail),
             Refusal::FourEyes { .. } => Problem::conflict("four-eyes", detail),
             Refusal::Confirmed => Problem::conflict("confirmed", detail),
+            Refusal::NoClock | Refusal::Paused | Refusal::NotPaused => Problem::conflict("clock", detail),
             Refusal::Archived => Problem::conflict("archived", detail),
             Refusal::Version { .. } => Problem::conflict("version", detail),
             Refusal::Merged { .. } => Problem::conflict("merged", detail),

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::JournalError;
 use super::action_wire::action_wire;
+use super::clock_wire::ClockWire;
 use super::erase::{Held, Left};
 use super::keys::Keys;
 use super::salts::Salts;
@@ -237,6 +238,7 @@ fn report_wire<'a>(
             agency: opening.agency.map(|id| Cow::Borrowed(city.agency(id).key.as_str())),
             at: opening.opened_at.0,
             due_at: opening.due_at.map(|due| due.0),
+            clock: opening.clock.as_ref().map(ClockWire::of),
         }),
         place: degrees(coarse_place.unwrap_or(report.place)),
         accuracy_m: report.accuracy_m,
@@ -456,6 +458,7 @@ impl OpeningWire<'_> {
             agency: self.agency.as_deref().map(|key| keys.agency(key)).transpose()?,
             opened_at: TimeMs(self.at),
             due_at: self.due_at.map(TimeMs),
+            clock: ClockWire::read_any(self.clock.as_ref(), seq)?,
         })
     }
 }

@@ -20,6 +20,7 @@ pub(super) fn opened(seq: Seq, at: TimeMs, report: &ReportFact, opening: &Openin
         opened_at: opening.opened_at,
         updated_at: if report.imported { opening.opened_at } else { at },
         due_at: opening.due_at,
+        clock: opening.clock,
         closed_at: closed.then_some(at),
         closed_by_import: closed,
         reports: 1,
@@ -52,6 +53,7 @@ pub(super) fn act(incident: &mut IncidentRow, seq: Seq, at: TimeMs, action: &Act
     incident.status = action.to;
     incident.agency = action.agency;
     incident.due_at = action.due_at;
+    incident.clock = action.clock;
     incident.standing.act(action);
     touch(incident, seq, at);
 }

@@ -29,9 +29,8 @@ pub struct MemoryJournal {
     state: Arc<RwLock<State>>,
 }
 
-#[derive(Default)]
 struct State {
-    keep_closed_ms: Option<i64>,
+    city: Arc<City>,
     last: Counters,
     entries: Vec<Entry>,
     /// By number, from 1.
@@ -64,8 +63,7 @@ impl MemoryJournal {
 
     /// The same in an epoch of one's choice: a history that was restored.
     pub fn of_epoch(city: Arc<City>, secret: Secret, epoch: Epoch) -> MemoryJournal {
-        let state = State { keep_closed_ms: city.keep_closed_ms, ..State::default() };
-        MemoryJournal { epoch, secret, state: Arc::new(RwLock::new(state)) }
+        MemoryJournal { epoch, secret, state: Arc::new(RwLock::new(State::new(city))) }
     }
 }
 
@@ -114,6 +112,27 @@ fn write(state: &RwLock<State>) -> RwLockWriteGuard<'_, State> {
 }
 
 impl State {
+    fn new(city: Arc<City>) -> State {
+        State {
+            city,
+            last: Counters::default(),
+            entries: Vec::new(),
+            reports: Vec::new(),
+            incidents: Vec::new(),
+            absorbed: BTreeSet::new(),
+            senders: HashMap::new(),
+            keyed: HashMap::new(),
+            imported: HashMap::new(),
+            coarse_places: HashMap::new(),
+            hotspots_as_of: Seq(0),
+            hotspots: BTreeMap::new(),
+            states: BTreeMap::new(),
+            members: BTreeMap::new(),
+            events: BTreeMap::new(),
+            surges: BTreeMap::new(),
+        }
+    }
+
     fn incident(&self, no: IncidentNo) -> Option<&IncidentRow> {
         self.incidents.get((no.0 as usize).checked_sub(1)?)
     }
@@ -182,8 +201,8 @@ impl State {
 }
 
 impl Store for State {
-    fn keep_closed_ms(&self) -> Option<i64> {
-        self.keep_closed_ms
+    fn city(&self) -> &City {
+        &self.city
     }
 
     fn incident(&mut self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError> {

@@ -13,6 +13,8 @@
 
 mod accounts;
 mod action_wire;
+mod clock_wire;
+mod clocks;
 mod codec;
 mod copy;
 mod decide;
@@ -73,8 +75,8 @@ use std::time::Duration;
 
 use crate::health::Health;
 use crate::model::{
-    AgencyId, AreaId, CategoryId, Channel, Command, Entry, Epoch, IncidentNo, LngLat, Outcome, Projection,
-    ReportNo, ReportPrivate, Secret, SenderId, Seq, Status, TimeMs,
+    AgencyId, AreaId, CategoryId, Channel, Clock, Command, Entry, Epoch, IncidentNo, LngLat, Outcome,
+    Projection, ReportNo, ReportPrivate, Secret, SenderId, Seq, Status, TimeMs,
 };
 
 /// Ended hotspots are in [`Derived`] while their end is among this many newest entries.
@@ -334,6 +336,8 @@ pub struct IncidentRow {
     /// Time of the newest entry that changed it; an imported one begins with `opened_at`.
     pub updated_at: TimeMs,
     pub due_at: Option<TimeMs>,
+    /// While it is open; `None` of one whose newest entry is of before there were clocks.
+    pub clock: Option<Clock>,
     /// Time of the entry that closed it, while it is closed.
     pub closed_at: Option<TimeMs>,
     /// Closed by the import itself, not by an action.

@@ -1,8 +1,11 @@
 //! Random batches against a model that knows nothing but the list of entries and rereads it for
 //! every question. Every store must answer as it does, also after they were opened again.
 
+mod acting;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use acting::{clock, due, forbidden};
 use proptest::prelude::*;
 
 use super::suite::{Kind, Store, archived, incidents, report_places, reports, texts};
@@ -11,7 +14,7 @@ use super::{IncidentRow, Reader, ReportPlace, ReportRow, Standing, verify, verif
 use crate::model::{
     Action, ActionFact, AgencyId, Command, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, HOUR_MS,
     IdKey, IncidentNo, Kinds, MergeFact, NewAction, NewErasure, NewMerge, NewReport, Opening, Outcome,
-    Receipt, Refusal, ReportFact, ReportNo, Requirement, SenderId, Seq, Status, TimeMs,
+    Receipt, Refusal, ReportFact, ReportNo, SenderId, Seq, Status, Step as ClockStep, TimeMs,
 };
 
 #[derive(Default)]
@@ -178,7 +181,11 @@ impl Naive {
                 status: new.import.as_ref().map_or(Status::New, |row| row.status),
                 agency: new.agency,
                 opened_at,
-                due_at: if imported { None } else { new.due_after_ms.map(|ms| at.plus_ms(ms)) },
+                due_at: new.due_after_ms.filter(|_| !imported).map(|ms| at.plus_ms(ms)),
+                clock: new
+                    .due_after_ms
+                    .filter(|_| !imported)
+                    .map(|ms| clock(ClockStep::Verify, at.plus_ms(ms))),
             }),
             place: new.place,
             accuracy_m: new.accuracy_m,
@@ -222,17 +229,19 @@ impl Naive {
         if let Some(refusal) = forbidden(&new, &row) {
             return Outcome::Refused(refusal);
         }
-        let due_at = match new.action {
-            Action::Reopen => new.due_after_ms.map(|ms| at.plus_ms(ms)),
-            _ => row.due_at,
+        let agency = if new.action == Action::Return { None } else { new.agency.or(row.agency) };
+        let (due_at, clock) = match due(&row, &new, (to, agency), at) {
+            Ok(due) => due,
+            Err(refusal) => return Outcome::Refused(refusal),
         };
         let fact = ActionFact {
             incident: new.incident,
             action: new.action,
             from: row.status,
             to,
-            agency: if new.action == Action::Return { None } else { new.agency.or(row.agency) },
+            agency,
             due_at,
+            clock,
             actor: new.actor,
             note: new.note,
             more: new.more,
@@ -336,6 +345,7 @@ impl Naive {
             opened_at: opening.opened_at,
             updated_at: if log.len() == 1 { opening.opened_at } else { newest.at },
             due_at: actions().next_back().map_or(opening.due_at, |(_, action)| action.due_at),
+            clock: actions().next_back().map_or(opening.clock, |(_, action)| action.clock),
             closed_at: (!status.is_open()).then(|| closing.map_or(first.at, |(at, _)| at)),
             closed_by_import: !status.is_open() && closing.is_none(),
             reports: self.below(no).len() as u32,
@@ -372,33 +382,6 @@ impl Naive {
             _ => None,
         };
         self.entries.iter().filter_map(row).collect()
-    }
-}
-
-/// What forbids an action that the status allows.
-fn forbidden(new: &NewAction, row: &IncidentRow) -> Option<Refusal> {
-    let says = matches!(new.action, Action::Note | Action::Answer | Action::Return | Action::Reject);
-    let lacks = if says && new.note.is_none() {
-        Some(Requirement::Note)
-    } else if new.action == Action::Reject && new.more.disposition.is_none() {
-        Some(Requirement::Disposition)
-    } else if new.action == Action::Assign && new.agency.is_none() {
-        Some(Requirement::Agency)
-    } else if new.action == Action::Check && new.more.step.is_none() {
-        Some(Requirement::Step)
-    } else {
-        None
-    };
-    if let Some(what) = lacks {
-        return Some(Refusal::Lacks { action: new.action, what });
-    }
-    match new.action {
-        Action::Return if row.agency.is_none() => Some(Refusal::Unassigned),
-        Action::Confirm if row.standing.confirmed => Some(Refusal::Confirmed),
-        Action::Confirm if row.standing.resolved_by.as_ref() == Some(&new.actor) => {
-            Some(Refusal::FourEyes { by: new.actor.clone() })
-        }
-        _ => None,
     }
 }
 

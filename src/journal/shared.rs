@@ -213,6 +213,7 @@ mod tests {
             to: Status::Verified,
             agency: None,
             due_at: None,
+            clock: None,
             actor: "marker-actor".into(),
             note: Some("marker-note".into()),
             more: ActionMore {

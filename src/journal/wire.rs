@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::clock_wire::ClockWire;
+
 /// A body: exactly one of the facts is there.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -103,6 +105,8 @@ pub(super) struct OpeningWire<'a> {
     pub at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<i64>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockWire<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -119,6 +123,8 @@ pub(super) struct ActionWire<'a> {
     pub agency: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<i64>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockWire<'a>>,
     #[serde(borrow)]
     pub actor: Cow<'a, str>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]

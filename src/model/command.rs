@@ -37,7 +37,7 @@ pub struct NewReport {
     pub incident: Option<IncidentNo>,
     /// The agency that gets an incident opened by this report.
     pub agency: Option<AgencyId>,
-    /// How long after its opening an incident opened by this report is due, in milliseconds.
+    /// How long after its opening an incident opened by this report is due as a whole, in milliseconds.
     pub due_after_ms: Option<i64>,
     /// `None`: the report counts for itself.
     pub sender: Option<SenderId>,
@@ -73,7 +73,8 @@ pub struct NewAction {
     pub note: Option<String>,
     /// Refused unless the incident still has this version.
     pub version: Option<u32>,
-    /// The deadline that a reopened incident gets, counted from its reopening, in milliseconds.
+    /// The deadline of the whole that a reopened incident gets, counted from its reopening, in
+    /// milliseconds.
     pub due_after_ms: Option<i64>,
     pub actor: String,
     pub more: ActionMore,
@@ -159,6 +160,12 @@ pub enum Refusal {
     MergeDrill,
     #[error("that incident is not joined with this one; look at \"merged\" of this one")]
     NotMerged,
+    #[error("no deadline runs for the incident, so there is no clock to pause or resume")]
+    NoClock,
+    #[error("the incident's clock is paused already; resume it first")]
+    Paused,
+    #[error("the incident's clock is not paused; it runs")]
+    NotPaused,
     #[error("this Idempotency-Key was used before with another body; use a new key")]
     KeyReused,
 }

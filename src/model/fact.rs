@@ -1,7 +1,7 @@
 //! The numbered facts that the journal keeps and the live map adds up.
 
 use super::{
-    Action, ActionMore, AgencyId, AreaId, CategoryId, Channel, Disposition, ErasureFact, IncidentNo,
+    Action, ActionMore, AgencyId, AreaId, CategoryId, Channel, Clock, Disposition, ErasureFact, IncidentNo,
     LngLat, MergeFact, ReportNo, SenderId, Seq, Status, TimeMs,
 };
 
@@ -64,8 +64,9 @@ pub struct Opening {
     pub status: Status,
     pub agency: Option<AgencyId>,
     pub opened_at: TimeMs,
-    /// When it must be resolved; `None` where no deadline runs.
+    /// When its first step is due; `None` where no deadline runs.
     pub due_at: Option<TimeMs>,
+    pub clock: Option<Clock>,
 }
 
 /// Personal data: kept outside the chained body, which holds a salted digest of it, so that it can
@@ -87,8 +88,10 @@ pub struct ActionFact {
     pub to: Status,
     /// The agency after the action.
     pub agency: Option<AgencyId>,
-    /// The deadline after the action.
+    /// When the incident is due after the action; of one that it closed, when it was.
     pub due_at: Option<TimeMs>,
+    /// The clock after the action. `None` in entries of before there were clocks, too.
+    pub clock: Option<Clock>,
     /// Who acted, as the journal shall remember it.
     pub actor: String,
     /// Note, reason or answer. Erasable like [`ReportPrivate`].

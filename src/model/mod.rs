@@ -2,6 +2,7 @@
 //!
 //! Values only. No I/O, no clock, no chance; nothing here knows of HTTP, SQL or JSON.
 
+mod clock;
 mod command;
 mod coord;
 mod disposition;
@@ -13,6 +14,7 @@ mod time;
 pub mod transitions;
 mod vocabulary;
 
+pub use clock::{Clock, ClockState, ESCALATION_MAX, Step};
 pub use command::{Command, Idempotency, ImportRow, NewAction, NewReport, Outcome, Receipt, Refusal};
 pub use coord::{
     Bbox, Cell, CoordError, EARTH_RADIUS_M, LEVEL_MAX, LngLat, MERCATOR_LAT_MAX, great_circle_m,

@@ -11,6 +11,7 @@ mod support;
 mod backup;
 mod bit_flips;
 mod canary;
+mod clocks;
 mod crash;
 mod crash_postgres;
 mod database_away;

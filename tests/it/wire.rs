@@ -260,6 +260,28 @@ fn every_message_of_the_live_socket_is_as_published() {
     assert_eq!(snapshot["reason"], "epoch_changed");
 }
 
+#[test]
+fn what_is_late_is_told_to_staff_as_published() {
+    let mut history = morning();
+    let ask = json!({"type": "subscribe", "id": "main", "bbox": [0, 0, 1, 1], "zoom": 3});
+    let mut staff = Reader::new(&history, Projection::Staff);
+    let mut public = Reader::new(&history, Projection::Public);
+    staff.send(&ask, &history);
+    public.send(&ask, &history);
+    // A heap that nobody has looked at: four working hours, then two until the supervisor is told.
+    history.step(&Step::Pass { minutes: 26 * 60 });
+    history.step(&Step::Tick);
+    let late = |frames: Vec<Value>| -> Vec<Value> {
+        frames.into_iter().filter(|frame| frame["kind"] == "overdue").collect()
+    };
+    let told = late(staff.beat(&history, 0));
+    let of_heap = told
+        .iter()
+        .find(|alarm| alarm["level"] == 1 && alarm["feature"]["properties"]["category"] == "garbage");
+    pin("alarm_overdue.json", of_heap.expect("the supervisor is told"));
+    assert_eq!(late(public.beat(&history, 0)), Vec::<Value>::new());
+}
+
 async fn stands_at(history: History) -> TestApp {
     let clock = Arc::new(ManualClock::at(history.now));
     let journal = Kept::Given(history.journal);

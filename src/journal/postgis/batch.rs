@@ -298,8 +298,8 @@ fn owned(private: Private) -> PrivateOwned {
 }
 
 impl Store for Batch<'_> {
-    fn keep_closed_ms(&self) -> Option<i64> {
-        self.city.keep_closed_ms
+    fn city(&self) -> &City {
+        self.city
     }
 
     fn incident(&mut self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError> {

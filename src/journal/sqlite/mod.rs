@@ -14,6 +14,7 @@ mod append;
 mod checkpoint;
 mod erase;
 mod import_keys;
+mod incident_row;
 mod log;
 mod mark;
 mod merges;

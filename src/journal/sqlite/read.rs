@@ -6,20 +6,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+pub(super) use super::incident_row::incident_row;
 use super::merges::{self, changed_after};
 use super::proven::{self, entries, entry_columns};
 use super::{bad_row, open, sums};
 use crate::city::City;
-use crate::journal::codec;
 use crate::journal::keys::Keys;
 use crate::journal::{
     Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, HotspotEventRow, HotspotMemberRow, HotspotMembers, HotspotRow,
-    HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow, SURGES_MAX, Standing,
-    SurgeRow,
+    HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow, SURGES_MAX, SurgeRow,
+    codec,
 };
 use crate::model::{
-    Channel, Entry, Fact, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, Status,
-    TimeMs,
+    Channel, Entry, Fact, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, TimeMs,
 };
 
 /// Connections kept open between calls; more are opened for as long as more calls run at once.
@@ -30,7 +29,7 @@ macro_rules! incident_columns {
     () => {
         "no, closed_at, opened_seq, changed_seq, category, status, agency, area, lng_e7, lat_e7, \
          opened_at, updated_at, due_at, closed_by_import, reports, version, drill, imported, reporters, \
-         merged_into, standing"
+         merged_into, standing, clock"
     };
 }
 pub(super) use incident_columns;
@@ -526,38 +525,8 @@ pub(super) fn text_or_null<'r>(row: &'r Row, i: usize) -> Result<Option<&'r str>
     row.get_ref(i)?.as_str_or_null().map_err(|e| JournalError::Corrupt(format!("column {i} of a row: {e}")))
 }
 
-fn place(table: &str, no: u32, lng_e7: i32, lat_e7: i32) -> Result<LngLat, JournalError> {
+pub(super) fn place(table: &str, no: u32, lng_e7: i32, lat_e7: i32) -> Result<LngLat, JournalError> {
     LngLat::from_e7(lng_e7, lat_e7).ok_or_else(|| bad_row(table, no, "its place is outside the world"))
-}
-
-/// Reads [`incident_columns`].
-pub(super) fn incident_row(row: &Row, keys: &impl Keys) -> Result<IncidentRow, JournalError> {
-    let no: u32 = row.get(0)?;
-    let place = place("incident", no, row.get(8)?, row.get(9)?)?;
-    let status =
-        Status::from_key(text(row, 5)?).ok_or_else(|| bad_row("incident", no, "unknown status"))?;
-    Ok(IncidentRow {
-        no: IncidentNo(no),
-        closed_at: row.get::<_, Option<i64>>(1)?.map(TimeMs),
-        opened_seq: seq(row, 2)?,
-        changed_seq: seq(row, 3)?,
-        category: keys.category(text(row, 4)?)?,
-        status,
-        agency: text_or_null(row, 6)?.map(|key| keys.agency(key)).transpose()?,
-        area: text_or_null(row, 7)?.map_or(Ok(None), |code| keys.area(code, place))?,
-        place,
-        opened_at: TimeMs(row.get(10)?),
-        updated_at: TimeMs(row.get(11)?),
-        due_at: row.get::<_, Option<i64>>(12)?.map(TimeMs),
-        closed_by_import: row.get(13)?,
-        reports: row.get(14)?,
-        version: row.get(15)?,
-        drill: row.get(16)?,
-        imported: row.get(17)?,
-        reporters: row.get(18)?,
-        merged_into: row.get::<_, Option<u32>>(19)?.map(IncidentNo),
-        standing: Standing::of_json(text_or_null(row, 20)?).map_err(|e| bad_row("incident", no, e))?,
-    })
 }
 
 /// Reads a row of [`REPORT_PLACES`].

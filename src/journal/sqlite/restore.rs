@@ -17,6 +17,7 @@ use super::read::{self, incident_columns};
 use super::verify::{VerifyReport, verify_file};
 use super::{erase, file_in, open};
 use super::{merges, sums};
+use crate::journal::clock_wire::write_clock;
 use crate::journal::codec::Body;
 use crate::journal::keys::Interner;
 use crate::journal::{
@@ -224,7 +225,7 @@ impl Restoring {
                 "INSERT OR REPLACE INTO incident (",
                 incident_columns!(),
                 ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
-                 ?19, ?20, ?21)"
+                 ?19, ?20, ?21, ?22)"
             ))?
             .execute(params![
                 row.no.0,
@@ -248,6 +249,7 @@ impl Restoring {
                 row.reporters,
                 row.merged_into.map(|no| no.0),
                 row.standing.to_json(),
+                row.clock.as_ref().map(write_clock),
             ])?;
         Ok(())
     }

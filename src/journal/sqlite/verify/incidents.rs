@@ -181,6 +181,7 @@ fn incident_differences(a: &IncidentRow, b: &IncidentRow) -> Vec<&'static str> {
         opened_at,
         updated_at,
         due_at,
+        clock,
         closed_at,
         closed_by_import,
         reports,
