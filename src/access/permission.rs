@@ -31,6 +31,10 @@ pub enum Permission {
     Confirm,
     /// Steps of checklists.
     Check,
+    /// Letting one incident absorb another; and which ones may belong together.
+    Merge,
+    /// Setting an absorbed incident free again.
+    Split,
 }
 
 /// How far a permission goes.
@@ -46,7 +50,7 @@ use Reach::{All, No, Own};
 
 /// The table. A row a permission; in the order of [`Role::ALL`]: viewer, responder, agency, operator,
 /// supervisor, admin.
-const TABLE: [(Permission, [Reach; 6]); 16] = [
+const TABLE: [(Permission, [Reach; 6]); 18] = [
     (Permission::SeeMap, [All, Own, Own, All, All, All]),
     (Permission::SeeIncident, [No, Own, Own, All, All, All]),
     (Permission::SeeMembers, [No, No, No, All, All, All]),
@@ -63,6 +67,8 @@ const TABLE: [(Permission, [Reach; 6]); 16] = [
     (Permission::Answer, [No, No, Own, All, All, All]),
     (Permission::Confirm, [No, No, No, All, All, All]),
     (Permission::Check, [No, Own, Own, All, All, All]),
+    (Permission::Merge, [No, No, No, All, All, All]),
+    (Permission::Split, [No, No, No, All, All, All]),
 ];
 
 /// How far a role's permission goes.
@@ -96,6 +102,8 @@ impl Permission {
             Permission::Answer => "answer",
             Permission::Confirm => "confirm",
             Permission::Check => "check",
+            Permission::Merge => "merge",
+            Permission::Split => "split",
         }
     }
 

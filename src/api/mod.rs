@@ -14,9 +14,11 @@ mod forward;
 mod guard;
 mod health;
 mod import;
+mod incident_answer;
 mod incidents;
 mod live;
 mod map;
+mod merging;
 mod middleware;
 mod nodes;
 mod openapi;
@@ -30,6 +32,7 @@ mod rules;
 mod session;
 mod spool;
 mod sse;
+mod suggestions;
 mod tls;
 mod track;
 mod transitions;
@@ -80,6 +83,9 @@ pub fn build_router(app: AppState) -> Router {
         .route("/incidents/{id}", get(incidents::incident))
         .route("/incidents/{id}/{action}", post(incidents::act))
         .route("/transitions", get(transitions::transitions))
+        .route("/incidents/{id}/suggestions", get(suggestions::suggested))
+        .route("/incidents/{id}/merge", post(merging::merge))
+        .route("/incidents/{id}/split", post(merging::split))
         .route("/clusters", get(map::clusters))
         .route("/hotspots", get(map::hotspots))
         .route("/stats", get(map::stats))
@@ -108,6 +114,10 @@ pub fn build_router(app: AppState) -> Router {
         .route("/field", get(pages::field))
         .route("/embed", get(pages::embed))
         .route("/login", get(pages::login))
+        .route("/statistics", get(pages::statistics))
+        .route("/sitrep", get(pages::sitrep))
+        .route("/handover", get(pages::handover))
+        .route("/replay", get(pages::replay))
         .route("/assets/{*path}", get(pages::asset))
         .route("/favicon.svg", get(pages::favicon))
         .route_layer(from_fn_with_state(app.clone(), guard::guard))

@@ -355,6 +355,13 @@ impl From<Refusal> for Problem {
             Refusal::Confirmed => Problem::conflict("confirmed", detail),
             Refusal::Archived => Problem::conflict("archived", detail),
             Refusal::Version { .. } => Problem::conflict("version", detail),
+            Refusal::Merged { .. } => Problem::conflict("merged", detail),
+            Refusal::MergeSelf => {
+                Problem::invalid_body(vec![FieldFault { pointer: "/incident".to_owned(), detail }])
+            }
+            Refusal::MergeClosed { .. } => Problem::conflict("incident-closed", detail),
+            Refusal::MergeDrill => Problem::conflict("drill-mismatch", detail),
+            Refusal::NotMerged => Problem::conflict("not-merged", detail),
             Refusal::KeyReused => Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "key-reused",

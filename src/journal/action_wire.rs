@@ -66,7 +66,7 @@ impl ActionWire<'_> {
     }
 }
 
-fn read_action_private(json: &str) -> Result<String, String> {
+pub(super) fn read_action_private(json: &str) -> Result<String, String> {
     let wire: ActionPrivateWire =
         serde_json::from_str(json).map_err(|e| format!("its private part: {e}"))?;
     Ok(wire.note.into_owned())

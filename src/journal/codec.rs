@@ -19,7 +19,7 @@ use super::erase::{Held, Left};
 use super::keys::Keys;
 use super::salts::Salts;
 use super::wire::{
-    ActionPrivateWire, ErasedNoteWire, ErasedReportWire, ErasureWire, OpeningWire, PackWire,
+    ActionPrivateWire, ErasedNoteWire, ErasedReportWire, ErasureWire, MergeWire, OpeningWire, PackWire,
     ReportPrivateWire, ReportWire, TickWire, Wire,
 };
 use crate::city::City;
@@ -32,6 +32,7 @@ use crate::model::{
 const VERSION: u8 = 1;
 
 pub(super) type Hash = [u8; 32];
+pub(super) use super::hex::{hex, unhex};
 pub(super) use super::salts::Salt;
 
 /// The hash that stands before the first entry's.
@@ -104,7 +105,7 @@ impl Encoder {
         let digests: Vec<Option<String>> =
             parts.iter().map(|part: &LeftPart| part.as_ref().map(|(_, _, digest)| hex(digest))).collect();
         let erasure = Some(erasure_wire(fact, &digests));
-        let wire = Wire { v: VERSION, report: None, action: None, erasure, pack: None, tick: None };
+        let wire = Wire { erasure, ..Wire::empty(VERSION) };
         self.body.clear();
         write_json(&mut self.body, &wire);
         Ok(EncodedErasure { body: text(&self.body).to_owned(), lefts: parts })
@@ -152,11 +153,16 @@ fn write_private(buffer: &mut Vec<u8>, fact: &Fact, coarse_place: Option<LngLat>
             write_report_private(buffer, &report.private, coarse_place.map(|_| report.place));
         }
         Fact::Action(action) => {
-            if let Some(note) = &action.note {
-                write_json(buffer, &ActionPrivateWire { note: Cow::Borrowed(note) });
-            }
+            write_note(buffer, action.note.as_deref());
         }
+        Fact::Merge(merge) | Fact::Split(merge) => write_note(buffer, merge.note.as_deref()),
         Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => {}
+    }
+}
+
+fn write_note(buffer: &mut Vec<u8>, note: Option<&str>) {
+    if let Some(note) = note {
+        write_json(buffer, &ActionPrivateWire { note: Cow::Borrowed(note) });
     }
 }
 
@@ -182,7 +188,7 @@ fn wire<'a>(
     coarse_place: Option<LngLat>,
     digest: Option<&'a str>,
 ) -> (&'static str, Wire<'a>) {
-    let mut wire = Wire { v: VERSION, report: None, action: None, erasure: None, pack: None, tick: None };
+    let mut wire = Wire::empty(VERSION);
     let kind = match fact {
         Fact::Report(report) => {
             wire.report = Some(report_wire(city, report, coarse_place, digest));
@@ -203,6 +209,14 @@ fn wire<'a>(
         Fact::Tick => {
             wire.tick = Some(TickWire {});
             "tick"
+        }
+        Fact::Merge(merge) => {
+            wire.merge = Some(MergeWire::of(merge, digest));
+            "merge"
+        }
+        Fact::Split(split) => {
+            wire.split = Some(MergeWire::of(split, digest));
+            "split"
         }
     };
     (kind, wire)
@@ -230,6 +244,7 @@ fn report_wire<'a>(
         occurred_at: report.occurred_at.0,
         area: report.area.map(|id| Cow::Borrowed(city.areas.get(id).code.as_str())),
         sender: known_sender.then(|| Cow::Owned(format!("{:016x}", report.sender.0))),
+        again: report.again,
         channel: Cow::Borrowed(report.channel.key()),
         drill: report.drill,
         imported: report.imported,
@@ -279,27 +294,14 @@ impl<'a> Body<'a> {
                 format!("it is of version {v}; a newer pantau wrote it, use that one"),
             ));
         }
-        let facts = [
-            wire.report.is_some(),
-            wire.action.is_some(),
-            wire.erasure.is_some(),
-            wire.pack.is_some(),
-            wire.tick.is_some(),
-        ];
-        if facts.into_iter().filter(|there| *there).count() != 1 {
+        if wire.kinds().count() != 1 {
             return Err(corrupt(seq, "its body holds not one fact"));
         }
         Ok(Body { seq, wire })
     }
 
     pub fn kind(&self) -> &'static str {
-        match &self.wire {
-            Wire { report: Some(_), .. } => "report",
-            Wire { action: Some(_), .. } => "action",
-            Wire { erasure: Some(_), .. } => "erasure",
-            Wire { pack: Some(_), .. } => "pack",
-            _ => "tick",
-        }
+        self.wire.kinds().next().unwrap_or("tick")
     }
 
     /// The number of the report, where it is one.
@@ -315,14 +317,21 @@ impl<'a> Body<'a> {
     /// Where to look for the private part; `None` where there never was one.
     pub fn private_part(&self) -> Option<PrivatePart> {
         let report = self.wire.report.as_ref().filter(|r| r.private.is_some());
-        let action = self.wire.action.as_ref().filter(|a| a.private.is_some());
-        report.map(|r| PrivatePart::Report(ReportNo(r.no))).or(action.map(|_| PrivatePart::Action))
+        report
+            .map(|r| PrivatePart::Report(ReportNo(r.no)))
+            .or(self.note_digest().map(|_| PrivatePart::Action))
+    }
+
+    fn note_digest(&self) -> Option<&str> {
+        let action = self.wire.action.as_ref().and_then(|action| action.private.as_deref());
+        let merge = self.wire.merge.as_ref().or(self.wire.split.as_ref());
+        action.or(merge.and_then(|merge| merge.private.as_deref()))
     }
 
     /// Whether the private part is the one that the entry was written with.
     pub fn vouches_for(&self, salt: &[u8], private: &str) -> bool {
         let report = self.wire.report.as_ref().and_then(|r| r.private.as_deref());
-        let digest = report.or(self.wire.action.as_ref().and_then(|a| a.private.as_deref()));
+        let digest = report.or(self.note_digest());
         digest == Some(private_digest(salt, private.as_bytes()).as_str())
     }
 
@@ -381,7 +390,17 @@ impl<'a> Body<'a> {
                 Ok(Fact::Pack { key: pack.key.into_owned(), hash })
             }
             Wire { erasure: Some(erasure), .. } => Ok(Fact::Erasure(Box::new(erasure.into_fact(seq)?))),
-            Wire { report: None, action: None, erasure: None, pack: None, .. } => Ok(Fact::Tick),
+            Wire { merge: Some(merge), .. } => Ok(Fact::Merge(Box::new(merge.into_fact(seq, private)?))),
+            Wire { split: Some(split), .. } => Ok(Fact::Split(Box::new(split.into_fact(seq, private)?))),
+            Wire {
+                report: None,
+                action: None,
+                erasure: None,
+                pack: None,
+                merge: None,
+                split: None,
+                ..
+            } => Ok(Fact::Tick),
         }
     }
 }
@@ -420,6 +439,7 @@ impl ReportWire<'_> {
             occurred_at: TimeMs(self.occurred_at),
             area: self.area.map_or(Ok(None), |code| keys.area(&code, place))?,
             sender,
+            again: self.again,
             channel: Channel::from_key(&self.channel)
                 .ok_or_else(|| unknown(seq, "channel", &self.channel))?,
             drill: self.drill,
@@ -525,25 +545,4 @@ pub(super) fn private_hash(salt: &[u8], private: &[u8]) -> Hash {
     hash.update(salt);
     hash.update(private);
     hash.finalize().into()
-}
-
-pub(super) fn hex(bytes: &Hash) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(64);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    text
-}
-
-pub(super) fn unhex(text: &str) -> Option<Hash> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (i, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).ok()?;
-    }
-    Some(bytes)
 }
