@@ -20,7 +20,7 @@ use crate::feed::{features, hotspot_features, parse_bbox, parse_time, past_hotsp
 use crate::journal::JournalError;
 use crate::live::hotspots::{Hotspot, read_states};
 use crate::live::{CellRange, LiveMap};
-use crate::model::{Disposition, Projection, SECOND_MS, Seq, TimeMs};
+use crate::model::{Projection, SECOND_MS, Seq, TimeMs};
 
 /// What one screen shows.
 #[derive(Serialize)]
@@ -165,14 +165,6 @@ pub async fn stats(
     let answer = super::compute(&app, app.live(), projection, filter, move |live, filter| {
         let stats = StatsBody::of(&live.stats(projection, filter), live.city());
         let mut body = json!(stats);
-        if projection == Projection::Staff {
-            let counts = Disposition::ALL
-                .map(Disposition::key)
-                .into_iter()
-                .zip(live.dispositions(projection, filter));
-            body["by_disposition"] =
-                counts.map(|(key, n)| (key.to_owned(), n.into())).collect::<Map<_, _>>().into();
-        }
         body["seq"] = live.seq().0.into();
         body
     });

@@ -317,6 +317,9 @@ pub struct StatsBody<'a> {
     pub overdue: u32,
     pub opened_today: u32,
     pub resolved_today: u32,
+    /// For staff: what was rejected, by what it was said to be; the filter's statuses ignored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by_disposition: Option<Counts<'a>>,
 }
 
 /// Counts by key, in the order of the pack or of the statuses.
@@ -343,6 +346,10 @@ impl<'a> Counts<'a> {
     fn of_all_categories(counts: &[(CategoryId, u32)], city: &'a City) -> Counts<'a> {
         let count = |id| counts.iter().find(|(c, _)| *c == id).map_or(0, |(_, count)| *count);
         Counts(city.category_ids().map(|id| (city.category(id).key.as_str(), count(id))).collect())
+    }
+
+    fn of_dispositions(counts: &[u32; 6]) -> Counts<'a> {
+        Counts(Disposition::ALL.iter().map(|d| (d.key(), counts[*d as usize])).collect())
     }
 
     fn of_statuses(counts: &[u32; 5]) -> Counts<'a> {
@@ -510,6 +517,7 @@ impl<'a> StatsBody<'a> {
             overdue: stats.matched.overdue,
             opened_today: stats.opened_today,
             resolved_today: stats.resolved_today,
+            by_disposition: stats.by_disposition.as_ref().map(Counts::of_dispositions),
         }
     }
 }
