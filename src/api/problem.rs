@@ -24,7 +24,7 @@ pub struct Problem {
     pub detail: String,
     pub errors: Vec<FieldFault>,
     /// After a conflict: how what it is about stands now.
-    pub current: Option<Value>,
+    pub current: Option<Box<Value>>,
     pub retry_after_s: Option<u32>,
 }
 
@@ -164,7 +164,7 @@ impl Problem {
             body["errors"] = errors.collect();
         }
         if let Some(current) = &self.current {
-            body["current"] = current.clone();
+            body["current"] = Value::clone(current);
         }
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();

@@ -90,6 +90,10 @@ pub const RULES: &[Rule] = &[
     get("/field", Needs::Nothing),
     get("/embed", Needs::Nothing),
     get("/login", Needs::Nothing),
+    get("/statistics", Needs::Nothing),
+    get("/sitrep", Needs::Nothing),
+    get("/handover", Needs::Nothing),
+    get("/replay", Needs::Nothing),
     get("/assets/{*path}", Needs::Nothing),
     get("/favicon.svg", Needs::Nothing),
 ];

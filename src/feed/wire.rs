@@ -21,8 +21,18 @@ use crate::model::{CategoryId, Cell, Disposition, IncidentNo, LngLat, Projection
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ClientMessage {
     Subscribe(Box<Subscribe>),
-    Unsubscribe { id: String },
-    Ping { t: Option<serde_json::Value> },
+    Unsubscribe {
+        id: String,
+    },
+    Ping {
+        t: Option<serde_json::Value>,
+    },
+    /// Where a member of the staff is; `null`: at no incident.
+    Presence {
+        incident: Option<String>,
+        #[serde(default)]
+        editing: bool,
+    },
 }
 
 #[derive(Debug, Deserialize)]
@@ -63,6 +73,9 @@ pub enum ServerMessage<'a> {
         /// New reports may be missing from what is shown.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         degraded: bool,
+        /// This socket may say where its reader is, and is told of the others.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        presence: bool,
     },
     Snapshot {
         id: &'a str,
@@ -111,6 +124,9 @@ pub enum ServerMessage<'a> {
     Pong {
         t: Option<serde_json::Value>,
     },
+    Presence {
+        people: Vec<PersonBody<'a>>,
+    },
     Error {
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a str>,
@@ -136,6 +152,16 @@ impl<'a> ServerMessage<'a> {
         let (seq, title) = (alarm.seq().0, alarm.title().clone());
         ServerMessage::Alarm { id, sub, kind, seq, level: None, title, feature }
     }
+}
+
+/// Somebody of the staff, and the incident that they are at.
+#[derive(Debug, Serialize)]
+pub struct PersonBody<'a> {
+    pub who: &'a str,
+    pub name: &'a str,
+    pub incident: Option<String>,
+    pub editing: bool,
+    pub since: TimeMs,
 }
 
 #[derive(Debug, Serialize)]

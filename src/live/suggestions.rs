@@ -144,7 +144,7 @@ fn why(candidate: &Candidate, likeness: Option<f64>) -> Text {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::IncidentRow;
+    use crate::journal::{IncidentRow, Standing};
     use crate::live::hotspots::testing_city;
     use crate::model::{CategoryId, LngLat, Seq, Status, TimeMs};
 
@@ -169,6 +169,7 @@ mod tests {
             imported: false,
             reporters: 1,
             merged_into: None,
+            standing: Standing::default(),
         };
         let incident = Incident::from_row(&row, &testing_city());
         let closeness = 1.0 - distance_m / 1_000.0;

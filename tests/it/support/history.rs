@@ -122,7 +122,7 @@ pub fn any_step(city: &City) -> BoxedStrategy<Step> {
 
 /// What the table of transitions wants of an action.
 fn more_of(action: Action, n: u8) -> ActionMore {
-    let step = CheckedStep { key: "measure".to_owned(), done: n % 2 == 0 };
+    let step = CheckedStep { key: "measure".to_owned(), done: n.is_multiple_of(2) };
     ActionMore {
         disposition: (action == Action::Reject).then(|| Disposition::ALL[usize::from(n) % 6]),
         step: (action == Action::Check).then_some(step),
