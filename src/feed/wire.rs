@@ -112,7 +112,7 @@ pub enum ServerMessage<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         level: Option<u8>,
         title: Text,
-        feature: Feature<'a>,
+        feature: Box<Feature<'a>>,
     },
     Heartbeat {
         seq: u64,
@@ -150,7 +150,7 @@ impl<'a> ServerMessage<'a> {
             }
         };
         let (seq, title) = (alarm.seq().0, alarm.title().clone());
-        ServerMessage::Alarm { id, sub, kind, seq, level: None, title, feature }
+        ServerMessage::Alarm { id, sub, kind, seq, level: None, title, feature: Box::new(feature) }
     }
 }
 
@@ -241,7 +241,7 @@ pub struct IncidentProperties<'a> {
     pub drill: bool,
     /// For staff, where one runs or stands still.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub clock: Option<ClockProperties>,
+    pub clock: Option<Box<ClockProperties>>,
     /// For staff: what an action must name to be sure of what it acts on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
@@ -425,7 +425,7 @@ impl<'a> Feature<'a> {
             clock: map
                 .clock(incident.no)
                 .filter(|_| is_staff && incident.status.is_open())
-                .map(|(clock, state)| ClockProperties::of(clock, state, &city.calendar)),
+                .map(|(clock, state)| Box::new(ClockProperties::of(clock, state, &city.calendar))),
             version: is_staff.then_some(incident.version),
             reporters: is_staff.then_some(incident.reporters),
             returned: is_staff && incident.returned,
