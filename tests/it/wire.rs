@@ -228,7 +228,7 @@ fn every_message_of_the_live_socket_is_as_published() {
     let before = history.map().seq();
     hour_after(&mut history);
     let frames = staff.beat(&history, 0);
-    let alarms: Vec<&Value> = frames.iter().filter(|frame| frame["type"] == "alarm").collect();
+    let alarms: Vec<&Value> = frames.iter().filter(|frame| frame["kind"] == "hotspot").collect();
     pin("alarm.json", alarms.first().expect("the hotspot doubled"));
     let delta = only(frames.clone(), "delta");
     for part in ["upsert", "remove"] {
