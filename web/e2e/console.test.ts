@@ -7,7 +7,7 @@ import { BINARY, Pantau, until } from './pantau';
 
 if (BINARY === null || CHROMIUM === null) console.warn(`skipped, no ${BINARY === null ? 'pantau binary (PANTAU_BIN)' : 'Chromium (CHROMIUM_BIN)'}: e2e/console.test.ts`);
 
-describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a running server', () => {
+describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a running server', { timeout: 300_000 }, () => {
   let server: Pantau;
   let browser: Browser;
 

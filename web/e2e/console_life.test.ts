@@ -7,7 +7,7 @@ import { BINARY, Pantau, until } from './pantau';
 
 if (BINARY === null || CHROMIUM === null) console.warn(`skipped, no ${BINARY === null ? 'pantau binary (PANTAU_BIN)' : 'Chromium (CHROMIUM_BIN)'}: e2e/console_life.test.ts`);
 
-describe.skipIf(BINARY === null || CHROMIUM === null)('an incident lives at the console', () => {
+describe.skipIf(BINARY === null || CHROMIUM === null)('an incident lives at the console', { timeout: 300_000 }, () => {
   let server: Pantau;
   let browser: Browser;
 
@@ -210,6 +210,31 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('an incident lives at the 
     await page.waitForSelector('[data-contacts]', { state: 'detached' });
     expect(await page.content()).not.toContain('0812');
     await close();
+  });
+
+  it('two at one incident see each other, and who writes', async ({ skip }) => {
+    const [ani, budi] = [await server.account('operator', PASSWORD), await server.account('operator', PASSWORD)];
+    const incident = await server.report('traffic', 127.3871, 0.7889);
+    const first = await at(incident, ani);
+    const presence = await first.page.evaluate(
+      () => new Promise<boolean>((resolve) => {
+        const socket = new WebSocket(location.origin.replace('http', 'ws') + '/api/v1/live', 'pantau.v1');
+        socket.onmessage = ({ data }) => {
+          socket.close();
+          resolve(JSON.parse(String(data)).presence === true);
+        };
+      }),
+    );
+    skip(!presence, 'this server tells nobody of the others');
+    const second = await at(incident, budi);
+    await first.page.waitForSelector(`article [data-others="${budi}"]`);
+    await second.page.waitForSelector(`[data-row="i:${incident}"] [data-others="${ani}"]`);
+    await second.page.keyboard.press('n');
+    await first.page.waitForSelector(`article [data-others="${budi}"][data-writing="true"]`);
+    // Whoever goes is gone.
+    await second.close();
+    await first.page.waitForSelector('article [data-others]', { state: 'detached' });
+    await first.close();
   });
 
   it('a clock is paused with a reason, says so, and runs again', async ({ skip }) => {
