@@ -23,6 +23,12 @@ pub enum Permission {
     Import,
     /// The clock of a replay.
     SetClock,
+    /// Who did what, and who looked at what.
+    SeeAudit,
+    /// How reporters can be reached; every look is written down.
+    SeeContacts,
+    /// The shift log and the situation report.
+    ShiftLog,
 }
 
 /// How far a permission goes.
@@ -38,7 +44,7 @@ use Reach::{All, No, Own};
 
 /// The table. A row a permission; in the order of [`Role::ALL`]: viewer, responder, agency, operator,
 /// supervisor, admin.
-const TABLE: [(Permission, [Reach; 6]); 12] = [
+const TABLE: [(Permission, [Reach; 6]); 15] = [
     (Permission::SeeMap, [All, Own, Own, All, All, All]),
     (Permission::SeeIncident, [No, Own, Own, All, All, All]),
     (Permission::SeeMembers, [No, No, No, All, All, All]),
@@ -51,6 +57,9 @@ const TABLE: [(Permission, [Reach; 6]); 12] = [
     (Permission::Note, [No, Own, Own, All, All, All]),
     (Permission::Import, [No, No, No, No, All, All]),
     (Permission::SetClock, [No, No, No, No, All, All]),
+    (Permission::SeeAudit, [No, No, No, No, All, All]),
+    (Permission::SeeContacts, [No, No, No, All, All, All]),
+    (Permission::ShiftLog, [No, No, No, All, All, All]),
 ];
 
 /// How far a role's permission goes.
@@ -80,6 +89,9 @@ impl Permission {
             Permission::Note => "note",
             Permission::Import => "import",
             Permission::SetClock => "set-clock",
+            Permission::SeeAudit => "see-audit",
+            Permission::SeeContacts => "see-contacts",
+            Permission::ShiftLog => "shift-log",
         }
     }
 

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::access::{Access, Caller};
 use super::app::{App, AppState};
+use super::moment::{Moment, read_at};
 use super::params::Params;
 use super::problem::Problem;
 use super::reports::body_problem;
@@ -38,6 +39,8 @@ struct IncidentList<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
     #[serde(rename = "numberMatched")]
     matched: u64,
     #[serde(rename = "numberReturned")]
@@ -57,6 +60,7 @@ struct IncidentList<'a> {
         ("agency" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query),
         ("q" = Option<String>, Query), ("overdue" = Option<bool>, Query), ("drill" = Option<bool>, Query),
         ("include" = Option<String>, Query, description = "archive: those that left memory too"),
+        ("at" = Option<String>, Query, description = "RFC 3339: what was known then"),
         ("sort" = Option<String>, Query), ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200), (status = 400)))]
 pub async fn list(
@@ -79,12 +83,14 @@ pub async fn list(
     });
     let sort = sort.unwrap_or_default();
     let after = params.read("cursor", |text| read_cursor(text, sort));
+    let at = read_at(&mut params, &app);
     params.finish()?;
     let filter = filter.ok_or_else(Problem::internal)?;
 
-    let live = app.live();
+    let moment = Moment::of(&app, at).await?;
+    let live = moment.live.clone();
     let ask = ArchiveQuestion { projection, filter, place, sort, after, limit };
-    let answer = super::compute(&app, live.clone(), projection, ask.filter.clone(), move |map, filter| {
+    let answer = moment.compute(projection, ask.filter.clone(), move |map, filter| {
         map.incidents(projection, filter, &place, sort, after, limit)
     });
     let mut found = answer.await?;
@@ -97,6 +103,7 @@ pub async fn list(
     let list = IncidentList {
         kind: "FeatureCollection",
         seq: live.seq().0,
+        at: moment.asked(),
         matched: found.matched,
         returned: features.len(),
         next: found.next.map(|cursor| write_cursor(cursor, sort)),
@@ -190,9 +197,7 @@ pub async fn act(
     })?;
     let incident = find(&app, &id)?;
     caller.may(Permission::of_action(action), incident.object())?;
-    let body = <Bytes as axum::extract::FromRequest<()>>::from_request(request, &())
-        .await
-        .map_err(|e| Problem::of_status(e.status()))?;
+    let body = body_of(request).await?;
     let ask = parse_action(action, &body, &app.city).map_err(body_problem)?;
     let no = incident.no;
     let category = app.live().incident(no).map(|incident| incident.category);
@@ -207,13 +212,19 @@ pub async fn act(
     }
 }
 
+/// The whole body of a request.
+pub(super) async fn body_of(request: Request) -> Result<Bytes, Problem> {
+    let body = <Bytes as axum::extract::FromRequest<()>>::from_request(request, &()).await;
+    body.map_err(|e| Problem::of_status(e.status()))
+}
+
 fn no_such_incident() -> Problem {
     Problem::not_found("there is no such incident")
 }
 
 /// An incident that an address names.
-struct Named {
-    no: IncidentNo,
+pub(super) struct Named {
+    pub no: IncidentNo,
     opened_at: TimeMs,
     agency: Option<AgencyId>,
     area: Option<AreaId>,
@@ -225,13 +236,13 @@ impl Named {
         Named { no: incident.no, opened_at: incident.opened_at, agency: incident.agency, area }
     }
 
-    fn object(&self) -> Object {
+    pub fn object(&self) -> Object {
         Object::Incident { agency: self.agency, area: self.area }
     }
 }
 
 /// The incident that a UUID names, if all of the UUID is right.
-fn find(app: &App, id: &str) -> Result<Named, Problem> {
+pub(super) fn find(app: &App, id: &str) -> Result<Named, Problem> {
     let uuid: Uuid = id.strip_prefix("i:").unwrap_or(id).parse().map_err(|_| no_such_incident())?;
     let no = app.ids.incident_of_uuid(uuid).ok_or_else(no_such_incident)?;
     let named = match app.live().incident(no) {
@@ -296,6 +307,14 @@ fn log_line(app: &App, entry: &Entry) -> Option<Value> {
             "agency": fact.agency.map(|agency| app.city.agency(agency).key.clone()),
             "actor": fact.actor,
             "note": fact.note,
+        })),
+        Fact::Record(fact) => Some(json!({
+            "kind": "record",
+            "seq": entry.seq.0,
+            "at": at,
+            "record": fact.kind.key(),
+            "actor": fact.actor,
+            "note": fact.text,
         })),
         Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => None,
     }

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use super::JournalError;
 use super::erase::{Held, Left};
 use super::keys::Keys;
+use super::records::RecordWire;
 use super::salts::Salts;
 use super::wire::{
     ActionPrivateWire, ActionWire, ErasedNoteWire, ErasedReportWire, ErasureWire, OpeningWire, PackWire,
@@ -31,6 +32,7 @@ use crate::model::{
 const VERSION: u8 = 1;
 
 pub(super) type Hash = [u8; 32];
+pub(super) use super::hex::{hex, unhex};
 pub(super) use super::salts::Salt;
 
 /// The hash that stands before the first entry's.
@@ -103,7 +105,7 @@ impl Encoder {
         let digests: Vec<Option<String>> =
             parts.iter().map(|part: &LeftPart| part.as_ref().map(|(_, _, digest)| hex(digest))).collect();
         let erasure = Some(erasure_wire(fact, &digests));
-        let wire = Wire { v: VERSION, report: None, action: None, erasure, pack: None, tick: None };
+        let wire = Wire { erasure, ..empty() };
         self.body.clear();
         write_json(&mut self.body, &wire);
         Ok(EncodedErasure { body: text(&self.body).to_owned(), lefts: parts })
@@ -136,6 +138,10 @@ pub(super) fn share_body(city: &City, fact: &Fact) -> String {
     serde_json::to_string(&wire).expect("plain structs become JSON")
 }
 
+fn empty<'a>() -> Wire<'a> {
+    Wire { v: VERSION, report: None, action: None, erasure: None, pack: None, tick: None, record: None }
+}
+
 fn write_json(buffer: &mut Vec<u8>, value: &impl Serialize) {
     serde_json::to_writer(buffer, value).expect("plain structs become JSON");
 }
@@ -151,11 +157,16 @@ fn write_private(buffer: &mut Vec<u8>, fact: &Fact, coarse_place: Option<LngLat>
             write_report_private(buffer, &report.private, coarse_place.map(|_| report.place));
         }
         Fact::Action(action) => {
-            if let Some(note) = &action.note {
-                write_json(buffer, &ActionPrivateWire { note: Cow::Borrowed(note) });
-            }
+            write_note(buffer, action.note.as_deref());
         }
+        Fact::Record(record) => write_note(buffer, record.text.as_deref()),
         Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => {}
+    }
+}
+
+fn write_note(buffer: &mut Vec<u8>, note: Option<&str>) {
+    if let Some(note) = note {
+        write_json(buffer, &ActionPrivateWire { note: Cow::Borrowed(note) });
     }
 }
 
@@ -181,7 +192,7 @@ fn wire<'a>(
     coarse_place: Option<LngLat>,
     digest: Option<&'a str>,
 ) -> (&'static str, Wire<'a>) {
-    let mut wire = Wire { v: VERSION, report: None, action: None, erasure: None, pack: None, tick: None };
+    let mut wire = empty();
     let kind = match fact {
         Fact::Report(report) => {
             wire.report = Some(report_wire(city, report, coarse_place, digest));
@@ -202,6 +213,10 @@ fn wire<'a>(
         Fact::Tick => {
             wire.tick = Some(TickWire {});
             "tick"
+        }
+        Fact::Record(record) => {
+            wire.record = Some(RecordWire::of(record, digest));
+            "record"
         }
     };
     (kind, wire)
@@ -297,6 +312,7 @@ impl<'a> Body<'a> {
             wire.erasure.is_some(),
             wire.pack.is_some(),
             wire.tick.is_some(),
+            wire.record.is_some(),
         ];
         if facts.into_iter().filter(|there| *there).count() != 1 {
             return Err(corrupt(seq, "its body holds not one fact"));
@@ -310,6 +326,7 @@ impl<'a> Body<'a> {
             Wire { action: Some(_), .. } => "action",
             Wire { erasure: Some(_), .. } => "erasure",
             Wire { pack: Some(_), .. } => "pack",
+            Wire { record: Some(_), .. } => "record",
             _ => "tick",
         }
     }
@@ -327,14 +344,20 @@ impl<'a> Body<'a> {
     /// Where to look for the private part; `None` where there never was one.
     pub fn private_part(&self) -> Option<PrivatePart> {
         let report = self.wire.report.as_ref().filter(|r| r.private.is_some());
-        let action = self.wire.action.as_ref().filter(|a| a.private.is_some());
-        report.map(|r| PrivatePart::Report(ReportNo(r.no))).or(action.map(|_| PrivatePart::Action))
+        report
+            .map(|r| PrivatePart::Report(ReportNo(r.no)))
+            .or(self.note_digest().map(|_| PrivatePart::Action))
+    }
+
+    fn note_digest(&self) -> Option<&str> {
+        let action = self.wire.action.as_ref().and_then(|action| action.private.as_deref());
+        action.or(self.wire.record.as_ref().and_then(|record| record.private.as_deref()))
     }
 
     /// Whether the private part is the one that the entry was written with.
     pub fn vouches_for(&self, salt: &[u8], private: &str) -> bool {
         let report = self.wire.report.as_ref().and_then(|r| r.private.as_deref());
-        let digest = report.or(self.wire.action.as_ref().and_then(|a| a.private.as_deref()));
+        let digest = report.or(self.note_digest());
         digest == Some(private_digest(salt, private.as_bytes()).as_str())
     }
 
@@ -393,7 +416,12 @@ impl<'a> Body<'a> {
                 Ok(Fact::Pack { key: pack.key.into_owned(), hash })
             }
             Wire { erasure: Some(erasure), .. } => Ok(Fact::Erasure(Box::new(erasure.into_fact(seq)?))),
-            Wire { report: None, action: None, erasure: None, pack: None, .. } => Ok(Fact::Tick),
+            Wire { record: Some(record), .. } => {
+                Ok(Fact::Record(Box::new(record.into_fact(seq, private)?)))
+            }
+            Wire { report: None, action: None, erasure: None, pack: None, record: None, .. } => {
+                Ok(Fact::Tick)
+            }
         }
     }
 }
@@ -531,13 +559,13 @@ pub(super) fn read_description(json: &str, each: impl FnOnce(&str)) -> Result<()
     Ok(())
 }
 
-fn read_action_private(json: &str) -> Result<String, String> {
+pub(super) fn read_action_private(json: &str) -> Result<String, String> {
     let wire: ActionPrivateWire =
         serde_json::from_str(json).map_err(|e| format!("its private part: {e}"))?;
     Ok(wire.note.into_owned())
 }
 
-fn corrupt(seq: Seq, what: impl std::fmt::Display) -> JournalError {
+pub(super) fn corrupt(seq: Seq, what: impl std::fmt::Display) -> JournalError {
     JournalError::Corrupt(format!("entry {seq}: {what}"))
 }
 
@@ -567,25 +595,4 @@ pub(super) fn private_hash(salt: &[u8], private: &[u8]) -> Hash {
     hash.update(salt);
     hash.update(private);
     hash.finalize().into()
-}
-
-pub(super) fn hex(bytes: &Hash) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(64);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    text
-}
-
-pub(super) fn unhex(text: &str) -> Option<Hash> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (i, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).ok()?;
-    }
-    Some(bytes)
 }

@@ -4,7 +4,7 @@
 //! What was decided is written before the next command is looked at, so a batch sees itself.
 
 use super::erase::{Held, HeldNote, Left};
-use super::{IncidentRow, JournalError, erase, fold};
+use super::{IncidentRow, JournalError, erase, fold, records};
 use crate::model::{
     ActionFact, Command, Entry, Fact, HOUR_MS, Idempotency, ImportRow, IncidentNo, LngLat, NewAction,
     NewReport, Opening, Outcome, Receipt, Refusal, ReportFact, ReportNo, SenderId, Seq, Status, TimeMs,
@@ -131,10 +131,11 @@ fn decide(
         Command::Erasure(erasure) => erase::decide(store, last, *erasure, at),
         Command::Pack { key, hash } => Ok(other(last, at, Fact::Pack { key, hash })),
         Command::Tick => Ok(other(last, at, Fact::Tick)),
+        Command::Record(record) => records::decide(store, last, *record, at),
     }
 }
 
-fn other(last: &Counters, at: TimeMs, fact: Fact) -> Decision {
+pub(super) fn other(last: &Counters, at: TimeMs, fact: Fact) -> Decision {
     let seq = last.seq.next();
     Decision::Accept(Accepted {
         entry: Entry { seq, at, fact },

@@ -12,9 +12,9 @@ use uuid::Uuid;
 use super::decide::{Accepted, Counters, Keyed, Store, decide_all};
 use super::erase::{Held, HeldNote, Left};
 use super::{
-    Derived, DerivedUpdate, ENDED_ENTRIES_MAX, EVENTS_MAX, Head, HotspotEventRow, HotspotMemberRow,
-    HotspotMembers, HotspotRow, HotspotStateRow, IncidentRow, Journal, JournalError, Reader, ReportPlace,
-    ReportRow, SURGES_MAX, SurgeRow, fold,
+    ActsQuestion, Derived, DerivedUpdate, ENDED_ENTRIES_MAX, EVENTS_MAX, Head, HotspotEventRow,
+    HotspotMemberRow, HotspotMembers, HotspotRow, HotspotStateRow, IncidentRow, Journal, JournalError,
+    Reader, ReportPlace, ReportRow, SURGES_MAX, SurgeRow, fold, records,
 };
 use crate::city::City;
 use crate::model::{
@@ -137,8 +137,10 @@ impl State {
             self.keyed.values_mut().filter(of_report).for_each(|keyed| keyed.body_digest = [0; 32]);
         }
         for note in &fact.notes {
-            if let Fact::Action(action) = &mut self.entries[note.seq.0 as usize - 1].fact {
-                action.note = None;
+            match &mut self.entries[note.seq.0 as usize - 1].fact {
+                Fact::Action(action) => action.note = None,
+                Fact::Record(record) => record.text = None,
+                _ => {}
             }
         }
     }
@@ -220,6 +222,9 @@ impl Store for State {
             Fact::Action(action) => {
                 Some(HeldNote { incident: action.incident, is_there: action.note.is_some() })
             }
+            Fact::Record(record) => {
+                Some(HeldNote { incident: records::row_no(record), is_there: record.text.is_some() })
+            }
             _ => None,
         }))
     }
@@ -284,6 +289,7 @@ impl Reader for MemoryReader {
                 let reports = fact.reports.iter().map(|erased| erased.incident);
                 reports.chain(fact.notes.iter().map(|erased| erased.incident)).collect()
             }
+            Fact::Record(fact) if entry.seq > after => fact.incident.into_iter().collect(),
             _ => Vec::new(),
         };
         let erased: HashSet<IncidentNo> = state.entries.iter().flat_map(of_erasure).collect();
@@ -370,6 +376,7 @@ impl Reader for MemoryReader {
         let about = |entry: &&Entry| match &entry.fact {
             Fact::Report(report) => report.incident == no,
             Fact::Action(action) => action.incident == no,
+            Fact::Record(record) => record.incident == Some(no),
             Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => false,
         };
         Ok(read(&self.state).entries.iter().filter(about).cloned().collect())
@@ -413,6 +420,11 @@ impl Reader for MemoryReader {
     fn last_erasure(&self) -> Result<Seq, JournalError> {
         let is_erasure = |entry: &&Entry| matches!(entry.fact, Fact::Erasure(_));
         Ok(read(&self.state).entries.iter().rev().find(is_erasure).map_or(Seq(0), |entry| entry.seq))
+    }
+
+    fn acts(&self, asked: &ActsQuestion, limit: usize) -> Result<Vec<Entry>, JournalError> {
+        let state = read(&self.state);
+        Ok(state.entries.iter().rev().filter(|entry| asked.holds(entry)).take(limit).cloned().collect())
     }
 
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError> {

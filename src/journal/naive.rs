@@ -5,11 +5,11 @@ use proptest::prelude::*;
 
 use super::suite::{Kind, Store, archived, incidents, report_places, reports, texts};
 use super::testing::{NOW, SECRET, act, import_row, key, new_report, sensitive_report};
-use super::{IncidentRow, Reader, ReportPlace, ReportRow, verify, verify_database};
+use super::{ActsQuestion, ERASE, IncidentRow, Reader, ReportPlace, ReportRow, verify, verify_database};
 use crate::model::{
     Action, ActionFact, AgencyId, Command, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, HOUR_MS,
-    IdKey, IncidentNo, Kinds, NewAction, NewErasure, NewReport, Opening, Outcome, Receipt, Refusal,
-    ReportFact, ReportNo, SenderId, Seq, Status, TimeMs,
+    IdKey, IncidentNo, Kinds, NewAction, NewErasure, NewRecord, NewReport, Opening, Outcome, Receipt,
+    RecordFact, RecordKind, Refusal, ReportFact, ReportNo, SenderId, Seq, Status, TimeMs,
 };
 
 #[derive(Default)]
@@ -34,6 +34,14 @@ impl Naive {
                 self.push(at, Fact::Pack { key, hash }, |seq| Receipt::Other { seq })
             }
             Command::Tick => self.push(at, Fact::Tick, |seq| Receipt::Other { seq }),
+            Command::Record(new) => match new.incident.filter(|no| self.incident(*no).is_none()) {
+                Some(_) => Outcome::Refused(Refusal::UnknownIncident),
+                None => {
+                    let NewRecord { kind, incident, actor, text } = *new;
+                    let fact = RecordFact { kind, incident, actor, text: Some(text) };
+                    self.push(at, Fact::Record(Box::new(fact)), |seq| Receipt::Other { seq })
+                }
+            },
         }
     }
 
@@ -155,7 +163,7 @@ impl Naive {
         }
         let is_action = |seq: &Seq| {
             let entry = self.entries.iter().find(|entry| entry.seq == *seq);
-            entry.is_some_and(|entry| matches!(entry.fact, Fact::Action(_)))
+            entry.is_some_and(|entry| matches!(entry.fact, Fact::Action(_) | Fact::Record(_)))
         };
         if !new.notes.iter().all(is_action) {
             return Outcome::Refused(Refusal::UnknownNote);
@@ -189,6 +197,10 @@ impl Naive {
                     let incident = fact.incident;
                     notes.extend(fact.note.take().map(|_| ErasedNote { seq: entry.seq, incident }));
                 }
+                Fact::Record(fact) if new.notes.contains(&entry.seq) => {
+                    let incident = fact.incident.unwrap_or(IncidentNo(0));
+                    notes.extend(fact.text.take().map(|_| ErasedNote { seq: entry.seq, incident }));
+                }
                 _ => {}
             }
         }
@@ -206,6 +218,17 @@ impl Naive {
             _ => false,
         };
         self.entries.iter().filter(about).collect()
+    }
+
+    /// The log, and who looked at its contact data.
+    fn log_and_looks(&self, no: IncidentNo) -> Vec<&Entry> {
+        let looks = self
+            .entries
+            .iter()
+            .filter(|entry| matches!(&entry.fact, Fact::Record(fact) if fact.incident == Some(no)));
+        let mut all: Vec<&Entry> = self.log(no).into_iter().chain(looks).collect();
+        all.sort_unstable_by_key(|entry| entry.seq);
+        all
     }
 
     /// The incident, every column worked out from its log by itself.
@@ -300,9 +323,10 @@ fn check_reading(naive: &Naive, reader: &dyn Reader, now: TimeMs) {
         drill: row.drill,
     };
     assert_eq!(report_places(reader, then), recent.iter().map(place).collect::<Vec<_>>());
-    for no in (0..=all.len() as u32 + 1).map(IncidentNo) {
+    check_acts(naive, reader);
+    for no in (1..=all.len() as u32 + 1).map(IncidentNo) {
         assert_eq!(reader.incident(no).unwrap(), naive.incident(no));
-        let log: Vec<Entry> = naive.log(no).into_iter().cloned().collect();
+        let log: Vec<Entry> = naive.log_and_looks(no).into_iter().cloned().collect();
         assert_eq!(reader.incident_log(no).unwrap(), log);
     }
 }
@@ -366,9 +390,44 @@ fn any_erasure() -> impl Strategy<Value = Command> {
     })
 }
 
+fn any_record() -> impl Strategy<Value = Command> {
+    let about = prop::option::weighted(0.7, 1..8_u32);
+    (about, prop::sample::select(&RecordKind::ALL[..]), 0..2_u8).prop_map(|(incident, kind, actor)| {
+        Command::Record(Box::new(NewRecord {
+            kind,
+            incident: incident.map(IncidentNo),
+            actor: format!("actor-{actor}"),
+            text: "dipanggil balik".to_owned(),
+        }))
+    })
+}
+
+/// What people did, newest first, whole and in part.
+fn check_acts(naive: &Naive, reader: &dyn Reader) {
+    let all = ActsQuestion::below(Seq(u64::MAX));
+    let middle = Seq(naive.entries.len() as u64 / 2);
+    let questions = [
+        all.clone(),
+        ActsQuestion::below(middle),
+        ActsQuestion { actor: Some("actor-1".to_owned()), ..all.clone() },
+        ActsQuestion { incident: Some(IncidentNo(2)), ..all.clone() },
+        ActsQuestion { kinds: vec!["verify".to_owned(), "handover".to_owned()], ..all.clone() },
+        ActsQuestion { kinds: vec![ERASE.to_owned()], ..all.clone() },
+        ActsQuestion { kinds: vec!["look-up".to_owned()], incident: Some(IncidentNo(1)), ..all },
+    ];
+    for asked in questions {
+        let expected = naive.entries.iter().rev().filter(|entry| asked.holds(entry)).cloned();
+        let expected: Vec<Entry> = expected.collect();
+        assert_eq!(reader.acts(&asked, 1_000).unwrap(), expected, "{asked:?}");
+        let first: Vec<Entry> = expected.iter().take(2).cloned().collect();
+        assert_eq!(reader.acts(&asked, 2).unwrap(), first, "{asked:?}");
+    }
+}
+
 fn any_step() -> impl Strategy<Value = Step> {
     let pack = any::<[u8; 32]>().prop_map(|hash| Command::Pack { key: "testville".to_owned(), hash });
-    let command = prop_oneof![5 => any_report(), 5 => any_action(), 2 => any_erasure(), 1 => pack];
+    let command =
+        prop_oneof![5 => any_report(), 5 => any_action(), 2 => any_erasure(), 2 => any_record(), 1 => pack];
     let after_ms = prop_oneof![Just(0), -HOUR_MS..HOUR_MS, Just(30 * HOUR_MS), Just(80 * HOUR_MS)];
     let batch = (prop::collection::vec(command, 0..10), any::<bool>(), after_ms)
         .prop_map(|(commands, tick, after_ms)| Step::Batch { commands, tick, after_ms });

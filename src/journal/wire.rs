@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-/// A body: exactly one of the five facts is there.
+use super::records::RecordWire;
+
+/// A body: exactly one of the facts is there.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wire<'a> {
@@ -19,6 +21,8 @@ pub(super) struct Wire<'a> {
     pub pack: Option<PackWire<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tick: Option<TickWire>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<RecordWire<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -195,7 +195,7 @@ impl LiveWriter {
                     let without_text = fact.reports.iter().filter(|erased| erased.gone.text);
                     changed.extend(without_text.map(|erased| (entry.seq, erased.incident, false)));
                 }
-                Fact::Pack { .. } | Fact::Tick => {}
+                Fact::Pack { .. } | Fact::Tick | Fact::Record(_) => {}
             }
         }
         // Changes before a place was erased are told no more: nobody knows where they were.

@@ -31,6 +31,8 @@ pub struct LiveWriter {
     pub(super) public_hotspots: HotspotEngine,
     /// What ticks changed since the journal was last handed it.
     derived: Option<DerivedUpdate>,
+    /// Unset where the map goes through the past.
+    finds_hotspots: bool,
 }
 
 impl LiveWriter {
@@ -41,6 +43,7 @@ impl LiveWriter {
             staff_hotspots: HotspotEngine::new(city.clone(), OutlineStyle::Exact),
             public_hotspots: HotspotEngine::new(city.clone(), public_outline),
             derived: None,
+            finds_hotspots: true,
             map: LiveMap {
                 city,
                 ids: Arc::new(ids),
@@ -65,6 +68,13 @@ impl LiveWriter {
         }
     }
 
+    /// Goes on from a map of the past, without hotspots: to find them is most of the work, and they have a
+    /// history of their own ([`crate::journal::Reader::hotspots_at`]).
+    pub fn of_past(map: &LiveMap) -> LiveWriter {
+        let new = LiveWriter::new(map.city.clone(), (*map.ids).clone(), map.epoch);
+        LiveWriter { finds_hotspots: false, map: map.clone(), ..new }
+    }
+
     pub fn map(&self) -> &LiveMap {
         &self.map
     }
@@ -81,6 +91,7 @@ impl LiveWriter {
                 Fact::Action(fact) => self.action(fact, entry.seq, entry.at),
                 Fact::Erasure(fact) => self.erase(fact, entry.seq),
                 Fact::Tick => self.tick(),
+                Fact::Record(_) => {}
             }
         }
     }
@@ -193,6 +204,9 @@ impl LiveWriter {
 
     /// Hands a report to both hotspot engines.
     pub(super) fn count_report(&mut self, report: HotspotReport, exact: Spot, status: Status) {
+        if !self.finds_hotspots {
+            return;
+        }
         // A report is as sensitive as the incident it belongs to.
         let city = &self.map.city;
         let of_incident = self.map.incident(report.incident).map(|incident| incident.category);
@@ -261,6 +275,9 @@ impl LiveWriter {
     }
 
     pub(super) fn tick(&mut self) {
+        if !self.finds_hotspots {
+            return;
+        }
         let (seq, now) = (self.map.seq, self.map.now);
         let derived = self.derived.get_or_insert_default();
         derived.as_of_seq = seq;

@@ -1,8 +1,8 @@
 //! What is asked of the journal, and what it answers.
 
 use super::{
-    Action, AgencyId, AreaId, CategoryId, Channel, Entry, IncidentNo, LngLat, NewErasure, ReportNo,
-    ReportPrivate, SenderId, Seq, Status, TimeMs,
+    Action, AgencyId, AreaId, CategoryId, Channel, Entry, IncidentNo, LngLat, NewErasure, NewRecord,
+    ReportNo, ReportPrivate, SenderId, Seq, Status, TimeMs,
 };
 
 /// A wish, checked as far as it can be without the state. The journal decides it.
@@ -13,6 +13,7 @@ pub enum Command {
     Action(Box<NewAction>),
     Erasure(Box<NewErasure>),
     Tick,
+    Record(Box<NewRecord>),
 }
 
 /// A report that passed intake's checks, placed in its area and routed.
@@ -100,7 +101,7 @@ pub enum Receipt {
         seq: Seq,
         incident: IncidentNo,
     },
-    /// For packs, ticks and erasures.
+    /// For packs, ticks, erasures and records.
     Other {
         seq: Seq,
     },

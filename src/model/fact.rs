@@ -1,8 +1,8 @@
 //! The numbered facts that the journal keeps and the live map adds up.
 
 use super::{
-    Action, AgencyId, AreaId, CategoryId, Channel, ErasureFact, IncidentNo, LngLat, ReportNo, SenderId,
-    Seq, Status, TimeMs,
+    Action, AgencyId, AreaId, CategoryId, Channel, ErasureFact, IncidentNo, LngLat, RecordFact, ReportNo,
+    SenderId, Seq, Status, TimeMs,
 };
 
 /// One fact with its number. `at` never falls from one entry to the next.
@@ -25,6 +25,8 @@ pub enum Fact {
     Erasure(Box<ErasureFact>),
     /// Time passed: hotspots are computed anew. Always the last entry of its commit.
     Tick,
+    /// Something was written down that changes nothing on the map.
+    Record(Box<RecordFact>),
 }
 
 /// What is kept of a report for ever, and beside it what may be erased (`private`).

@@ -7,6 +7,7 @@ mod coord;
 mod erasure;
 mod fact;
 mod id;
+mod record;
 mod time;
 mod vocabulary;
 
@@ -17,5 +18,6 @@ pub use coord::{
 pub use erasure::{ERASED_MAX, ErasedNote, ErasedReport, ErasureFact, Kinds, NewErasure};
 pub use fact::{ActionFact, Entry, Fact, Opening, ReportFact, ReportPrivate};
 pub use id::{Epoch, IdKey, IncidentNo, ReportNo, Secret, SenderId, Seq};
+pub use record::{NewRecord, RecordFact, RecordKind};
 pub use time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, TimeMs};
 pub use vocabulary::{Action, AgencyId, AreaId, CategoryId, Channel, Projection, Status};

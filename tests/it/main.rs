@@ -8,6 +8,7 @@
 
 mod support;
 
+mod audit;
 mod backup;
 mod bit_flips;
 mod canary;
@@ -27,6 +28,8 @@ mod http;
 mod live_law;
 mod nodes;
 mod origins;
+mod past;
+mod past_law;
 mod policy;
 mod privacy;
 mod restart;

@@ -11,10 +11,11 @@ use crate::city::City;
 use crate::journal::codec::{Encoder, Hash, chain};
 use crate::journal::decide::{Accepted, Keyed, Store};
 use crate::journal::erase::{Held, HeldNote};
+use crate::journal::records::row_no;
 use crate::journal::{IncidentRow, JournalError};
 use crate::model::{
-    ActionFact, Command, Entry, Fact, ImportRow, IncidentNo, LngLat, Receipt, ReportFact, ReportNo, Seq,
-    TimeMs,
+    ActionFact, Command, Entry, Fact, ImportRow, IncidentNo, LngLat, Receipt, RecordFact, ReportFact,
+    ReportNo, Seq, TimeMs,
 };
 
 type ImportKey = (i64, [u8; 16]);
@@ -45,6 +46,9 @@ impl Asked {
                     }
                 }
                 Command::Action(action) => asked.incidents.push(i64::from(action.incident.0)),
+                Command::Record(record) => {
+                    asked.incidents.extend(record.incident.map(|no| i64::from(no.0)))
+                }
                 Command::Erasure(_) | Command::Pack { .. } | Command::Tick => {}
             }
         }
@@ -250,6 +254,17 @@ impl<'b> Batch<'b> {
         rows.private.push(json);
     }
 
+    fn record(&mut self, seq: Seq, record: &RecordFact, private: PrivateOwned) {
+        let (salt, json) = private;
+        let rows = &mut self.actions;
+        rows.seq.push(seq.0.cast_signed());
+        rows.incident_no.push(row_no(record).0.into());
+        rows.action.push(record.kind.key());
+        rows.actor.push(record.actor.clone());
+        rows.salt.push(salt);
+        rows.private.push(json);
+    }
+
     fn keys(&mut self, accepted: &Accepted, report: ReportNo, at: TimeMs) {
         if let Some(row) = &accepted.import {
             let source = self.source(&row.source).unwrap_or_else(|| {
@@ -329,8 +344,12 @@ impl Store for Batch<'_> {
                 self.keys(accepted, report.report, at);
             }
             Fact::Action(action) => {
-                self.erasable.add_action(seq, action);
+                self.erasable.add_note(seq, action.incident, action.note.is_some());
                 self.action(seq, action, private);
+            }
+            Fact::Record(record) => {
+                self.erasable.add_note(seq, row_no(record), record.text.is_some());
+                self.record(seq, record, private);
             }
             Fact::Pack { .. } => self.has_pack = true,
             Fact::Erasure(_) | Fact::Tick => {}

@@ -5,6 +5,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavi
 use std::sync::atomic::Ordering;
 
 use super::SqliteJournal;
+use super::acts::insert_record;
 use super::erase;
 use super::import_keys::{ImportKeys, Staged};
 use super::open::WAL_PAGES;
@@ -379,6 +380,7 @@ impl Store for Batch<'_> {
                 self.insert_keys(accepted, report, at)?;
             }
             Fact::Action(action) => insert_action(self.conn, seq, action, encoded.private)?,
+            Fact::Record(record) => insert_record(self.conn, seq, record, encoded.private)?,
             Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => {}
         }
         accepted.incident.as_ref().map_or(Ok(()), |incident| self.put_incident(incident))

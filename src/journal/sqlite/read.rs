@@ -8,13 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::proven::{self, entries, entry_columns};
-use super::{bad_row, open, sums};
+use super::{acts, bad_row, open, sums};
 use crate::city::City;
 use crate::journal::codec;
 use crate::journal::keys::Keys;
 use crate::journal::{
-    Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, HotspotEventRow, HotspotMemberRow, HotspotMembers, HotspotRow,
-    HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow, SURGES_MAX, SurgeRow,
+    ActsQuestion, Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, HotspotEventRow, HotspotMemberRow,
+    HotspotMembers, HotspotRow, HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow,
+    SURGES_MAX, SurgeRow,
 };
 use crate::model::{
     Channel, Entry, Fact, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, Status,
@@ -310,6 +311,10 @@ impl Reader for SqliteReader {
     fn last_erasure(&self) -> Result<Seq, JournalError> {
         let sql = "SELECT coalesce(max(seq), 0) FROM entry WHERE kind = 'erasure'";
         self.with(|conn| Ok(Seq(conn.query_row(sql, [], |row| row.get::<_, i64>(0))?.cast_unsigned())))
+    }
+
+    fn acts(&self, asked: &ActsQuestion, limit: usize) -> Result<Vec<Entry>, JournalError> {
+        self.with(|conn| acts::acts(conn, asked, limit, &self.city))
     }
 
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError> {

@@ -16,7 +16,7 @@ use super::append::update_derived;
 use super::read::{self, incident_columns};
 use super::sums;
 use super::verify::{VerifyReport, verify_file};
-use super::{erase, file_in, open};
+use super::{acts, erase, file_in, open};
 use crate::journal::codec::Body;
 use crate::journal::keys::Interner;
 use crate::journal::{
@@ -120,6 +120,10 @@ impl Restoring {
                 let mut incident = self.incident(seq, action.incident)?;
                 fold::act(&mut incident, seq, at, &action);
                 self.put_incident(&incident)
+            }
+            Fact::Record(record) => {
+                let private = entry.private.as_ref().map(|part| (part.salt, part.json.as_str()));
+                acts::insert_record(&self.conn, seq, &record, private)
             }
             Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => Ok(()),
         }

@@ -68,6 +68,7 @@ impl Verifier<'_> {
             (Fact::Action(action), Some(incident)) if follows(action, incident) => {
                 fold::act(incident, seq, at, action);
             }
+            (Fact::Record(_), _) => {}
             _ => self.fault(seq, format!("it does not follow from incident {} before it", no.0)),
         }
     }
