@@ -251,5 +251,6 @@ fn verifying(no: IncidentNo) -> Fact {
         due_at: None,
         actor: "bench".to_owned(),
         note: None,
+        more: Default::default(),
     }))
 }

@@ -23,6 +23,14 @@ pub enum Permission {
     Import,
     /// The clock of a replay.
     SetClock,
+    /// Send back what is not the agency's.
+    Return,
+    /// Words to the reporters.
+    Answer,
+    /// Look at what somebody else resolved, and say that it is.
+    Confirm,
+    /// Steps of checklists.
+    Check,
     /// Who did what, and who looked at what.
     SeeAudit,
     /// How reporters can be reached; every look is written down.
@@ -44,7 +52,7 @@ use Reach::{All, No, Own};
 
 /// The table. A row a permission; in the order of [`Role::ALL`]: viewer, responder, agency, operator,
 /// supervisor, admin.
-const TABLE: [(Permission, [Reach; 6]); 15] = [
+const TABLE: [(Permission, [Reach; 6]); 19] = [
     (Permission::SeeMap, [All, Own, Own, All, All, All]),
     (Permission::SeeIncident, [No, Own, Own, All, All, All]),
     (Permission::SeeMembers, [No, No, No, All, All, All]),
@@ -57,6 +65,10 @@ const TABLE: [(Permission, [Reach; 6]); 15] = [
     (Permission::Note, [No, Own, Own, All, All, All]),
     (Permission::Import, [No, No, No, No, All, All]),
     (Permission::SetClock, [No, No, No, No, All, All]),
+    (Permission::Return, [No, No, Own, All, All, All]),
+    (Permission::Answer, [No, No, Own, All, All, All]),
+    (Permission::Confirm, [No, No, No, All, All, All]),
+    (Permission::Check, [No, Own, Own, All, All, All]),
     (Permission::SeeAudit, [No, No, No, No, All, All]),
     (Permission::SeeContacts, [No, No, No, All, All, All]),
     (Permission::ShiftLog, [No, No, No, All, All, All]),
@@ -89,6 +101,10 @@ impl Permission {
             Permission::Note => "note",
             Permission::Import => "import",
             Permission::SetClock => "set-clock",
+            Permission::Return => "return",
+            Permission::Answer => "answer",
+            Permission::Confirm => "confirm",
+            Permission::Check => "check",
             Permission::SeeAudit => "see-audit",
             Permission::SeeContacts => "see-contacts",
             Permission::ShiftLog => "shift-log",
@@ -109,6 +125,10 @@ impl Permission {
             Action::Resolve => Permission::Resolve,
             Action::Reopen => Permission::Reopen,
             Action::Note => Permission::Note,
+            Action::Return => Permission::Return,
+            Action::Answer => Permission::Answer,
+            Action::Confirm => Permission::Confirm,
+            Action::Check => Permission::Check,
         }
     }
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::access::{Access, Caller};
 use super::app::{App, AppState};
+use super::detail;
 use super::moment::{Moment, read_at};
 use super::params::Params;
 use super::problem::Problem;
@@ -24,8 +25,8 @@ use crate::intake::parse_action;
 use crate::journal::check_incident;
 use crate::live::{ArchivePage, ArchiveQuestion, Circle, Cursor, Incident, LiveMap, Sort, Where};
 use crate::model::{
-    Action, AgencyId, AreaId, Command, Entry, Fact, IncidentNo, LngLat, Outcome, Projection, Refusal,
-    TimeMs,
+    Action, ActionFact, AgencyId, AreaId, CategoryId, Command, Entry, Fact, IncidentNo, LngLat, Outcome,
+    Projection, Refusal, TimeMs,
 };
 
 const LIMIT_DEFAULT: u32 = 100;
@@ -59,6 +60,7 @@ struct IncidentList<'a> {
         ("area" = Option<String>, Query), ("category" = Option<String>, Query), ("status" = Option<String>, Query),
         ("agency" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query),
         ("q" = Option<String>, Query), ("overdue" = Option<bool>, Query), ("drill" = Option<bool>, Query),
+        ("returned" = Option<bool>, Query, description = "sent back by an agency, and not assigned anew; staff"),
         ("include" = Option<String>, Query, description = "archive: those that left memory too"),
         ("at" = Option<String>, Query, description = "RFC 3339: what was known then"),
         ("sort" = Option<String>, Query), ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
@@ -179,9 +181,10 @@ pub async fn incident(
 }
 
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/{action}", tag = "center",
-    description = "Acts on an incident: verify, reject, assign, start, resolve, reopen, note. Staff.",
+    description = "Acts on an incident: verify, reject, assign, return, start, resolve, confirm, reopen, note, answer, check; \
+        GET /api/v1/transitions says what is possible and what it needs. After a conflict `current` says how the incident stands. Staff.",
     params(("id" = String, Path), ("action" = String, Path)),
-    request_body(content = Object, description = "{note?, reason?, agency?, version?}"),
+    request_body(content = Object, description = "{note?, reason?, agency?, version?, disposition?, public?, step?, done?}"),
     responses((status = 200), (status = 401), (status = 404), (status = 409), (status = 422)))]
 pub async fn act(
     State(app): State<AppState>,
@@ -199,15 +202,19 @@ pub async fn act(
     caller.may(Permission::of_action(action), incident.object())?;
     let body = body_of(request).await?;
     let ask = parse_action(action, &body, &app.city).map_err(body_problem)?;
+    if ask.action != action {
+        caller.may(Permission::of_action(ask.action), incident.object())?;
+    }
+    detail::check_step(&app.city, incident.category, &ask)?;
     let no = incident.no;
-    let category = app.live().incident(no).map(|incident| incident.category);
-    let due_after_ms = category.and_then(|category| app.city.category(category).deadline_ms);
-    let command = ask.for_incident(no, caller.actor(), due_after_ms);
+    let due_after_ms = app.city.category(incident.category).deadline_ms;
+    let mut command = ask.for_incident(no, caller.actor(), due_after_ms);
+    command.more.speaker = caller.speaks_for().filter(|_| command.action == Action::Answer);
     let outcomes = app.engine.submit(vec![Command::Action(Box::new(command))]).await?;
     match outcomes.into_iter().next() {
         Some(Outcome::Accepted { .. } | Outcome::Repeat { .. }) => answer(&app, &caller, &incident).await,
         Some(Outcome::Refused(Refusal::UnknownIncident)) => Err(no_such_incident()),
-        Some(Outcome::Refused(refusal)) => Err(refusal.into()),
+        Some(Outcome::Refused(refusal)) => Err(detail::refused(&app, no, refusal).await),
         None => Err(Problem::internal()),
     }
 }
@@ -226,6 +233,7 @@ fn no_such_incident() -> Problem {
 pub(super) struct Named {
     pub no: IncidentNo,
     opened_at: TimeMs,
+    category: CategoryId,
     agency: Option<AgencyId>,
     area: Option<AreaId>,
 }
@@ -233,7 +241,8 @@ pub(super) struct Named {
 impl Named {
     fn of(incident: &Incident) -> Named {
         let area = incident.area(Projection::Staff);
-        Named { no: incident.no, opened_at: incident.opened_at, agency: incident.agency, area }
+        let &Incident { no, opened_at, category, agency, .. } = incident;
+        Named { no, opened_at, category, agency, area }
     }
 
     pub fn object(&self) -> Object {
@@ -275,6 +284,7 @@ async fn answer(app: &App, caller: &Caller, named: &Named) -> Result<Response, P
     feature["seq"] = live.seq().0.into();
     feature["incident"] = app.ids.incident_uuid(no, opened_at).to_string().into();
     if caller.may(Permission::SeeIncident, Named::of(&incident).object()).is_ok() {
+        detail::add(&app.city, &incident, &log, &mut feature["properties"]);
         feature["properties"]["log"] = log.iter().filter_map(|entry| log_line(app, entry)).collect();
     }
     Ok(Json(feature).into_response())
@@ -297,17 +307,6 @@ fn log_line(app: &App, entry: &Entry) -> Option<Value> {
             "channel": fact.channel.key(),
             "description": fact.private.description,
         })),
-        Fact::Action(fact) => Some(json!({
-            "kind": "action",
-            "seq": entry.seq.0,
-            "at": at,
-            "action": fact.action.key(),
-            "from": fact.from.key(),
-            "to": fact.to.key(),
-            "agency": fact.agency.map(|agency| app.city.agency(agency).key.clone()),
-            "actor": fact.actor,
-            "note": fact.note,
-        })),
         Fact::Record(fact) => Some(json!({
             "kind": "record",
             "seq": entry.seq.0,
@@ -316,6 +315,38 @@ fn log_line(app: &App, entry: &Entry) -> Option<Value> {
             "actor": fact.actor,
             "note": fact.text,
         })),
+        Fact::Action(fact) => Some(more(
+            app,
+            fact,
+            json!({
+                "kind": "action",
+                "seq": entry.seq.0,
+                "at": at,
+                "action": fact.action.key(),
+                "from": fact.from.key(),
+                "to": fact.to.key(),
+                "agency": fact.agency.map(|agency| app.city.agency(agency).key.clone()),
+                "actor": fact.actor,
+                "note": fact.note,
+            }),
+        )),
         Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => None,
     }
+}
+
+/// What only some actions carry.
+fn more(app: &App, fact: &ActionFact, mut line: Value) -> Value {
+    let agency = |agency: AgencyId| app.city.agency(agency).key.clone();
+    let mut put = |key: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            line[key] = value;
+        }
+    };
+    put("public", (fact.action == Action::Answer).then_some(true.into()));
+    put("speaker", fact.more.speaker.map(|speaker| agency(speaker).into()));
+    put("disposition", fact.more.disposition.map(|disposition| disposition.key().into()));
+    put("suggested", fact.more.suggested.map(|suggested| agency(suggested).into()));
+    put("step", fact.more.step.as_ref().map(|step| step.key.clone().into()));
+    put("done", fact.more.step.as_ref().map(|step| step.done.into()));
+    line
 }

@@ -11,6 +11,7 @@ mod city;
 mod clock;
 mod contacts;
 mod cookies;
+mod detail;
 mod entrance;
 mod forward;
 mod guard;
@@ -37,6 +38,8 @@ mod spool;
 mod sse;
 mod statistics;
 mod tls;
+mod track;
+mod transitions;
 mod visit;
 
 pub use app::{App, AppState, Edge, Mode, Role};
@@ -84,6 +87,7 @@ pub fn build_router(app: AppState) -> Router {
         .route("/audit.csv", get(audit::audit_csv))
         .route("/shift-log", get(shift::shift_log).post(shift::write_shift_log))
         .route("/sitrep", get(sitrep::sitrep))
+        .route("/transitions", get(transitions::transitions))
         .route("/clusters", get(map::clusters))
         .route("/hotspots", get(map::hotspots))
         .route("/stats", get(map::stats))

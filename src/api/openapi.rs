@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::OpenApi;
 
 use super::{audit, city, clock, contacts, health, import, incidents, live, map, nodes, reports};
-use super::{session, shift, sitrep, sse, statistics};
+use super::{session, shift, sitrep, sse, statistics, transitions};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -13,7 +13,7 @@ use super::{session, shift, sitrep, sse, statistics};
     paths(
         city::city, city::areas, city::area,
         reports::post_report, reports::report,
-        incidents::list, incidents::incident, incidents::act, contacts::contacts,
+        incidents::list, incidents::incident, incidents::act, contacts::contacts, transitions::transitions,
         audit::audit, audit::audit_csv, shift::shift_log, shift::write_shift_log, sitrep::sitrep,
         map::clusters, map::hotspots, map::stats,
         statistics::statistics, statistics::statistics_csv,

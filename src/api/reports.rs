@@ -6,7 +6,7 @@ use axum::extract::{FromRequest, FromRequestParts, Multipart, Path, Request, Sta
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::access::{Caller, media_type};
@@ -14,6 +14,7 @@ use super::app::{App, AppState, Mode};
 use super::params::Params;
 use super::problem::Problem;
 use super::spool::{self, Found};
+use super::track::{self, ToldOf};
 use crate::access::{Object, Permission};
 use crate::engine::EngineError;
 use crate::feed::wire::time;
@@ -51,6 +52,14 @@ pub struct ReportStatus {
     received_at: String,
     updated_at: String,
     drill: bool,
+    /// Key of the agency that must act; null while nobody has it.
+    agency: Option<String>,
+    /// What happened, in order: `{at, step, text: {id, en}}`.
+    #[schema(value_type = Vec<Object>)]
+    steps: Vec<Value>,
+    /// What was answered: `{at, text, agency}`; agency is null where the center speaks.
+    #[schema(value_type = Vec<Object>)]
+    answers: Vec<Value>,
 }
 
 #[utoipa::path(post, path = "/api/v1/reports", tag = "reports",
@@ -253,12 +262,9 @@ pub async fn report(
         },
     };
     let reader = app.engine.reader().clone();
-    let found = super::blocking(move || {
-        let Some(report) = reader.report(no)? else { return Ok(None) };
-        Ok(reader.incident(report.incident)?.map(|incident| (report, incident)))
-    })
-    .await?;
-    let (report, incident) = found.ok_or_else(unknown)?;
+    let found = super::blocking(move || ToldOf::read(&*reader, no)).await?;
+    let told_of = found.ok_or_else(unknown)?;
+    let ToldOf { report, incident, actions, .. } = &told_of;
     let status = ReportStatus {
         code: app.ids.report_code(no),
         category: app.city.category(report.category).key.clone(),
@@ -266,6 +272,9 @@ pub async fn report(
         received_at: time(report.received_at),
         updated_at: time(incident.updated_at),
         drill: report.drill,
+        agency: incident.agency.map(|agency| app.city.agency(agency).key.clone()),
+        steps: track::steps(&app.city, &told_of),
+        answers: track::answers(&app.city, actions),
     };
     let mut body = json!(status);
     body["seq"] = app.live().seq().0.into();

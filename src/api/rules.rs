@@ -63,6 +63,7 @@ pub const RULES: &[Rule] = &[
     get("/api/v1/shift-log", Needs::Permission(Permission::ShiftLog)),
     post("/api/v1/shift-log", Needs::Permission(Permission::ShiftLog)),
     get("/api/v1/sitrep", Needs::Permission(Permission::ShiftLog)),
+    get("/api/v1/transitions", Needs::Nothing),
     get("/api/v1/clusters", Needs::Nothing),
     get("/api/v1/hotspots", Needs::Nothing),
     get("/api/v1/stats", Needs::Nothing),

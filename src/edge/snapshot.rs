@@ -16,16 +16,16 @@ use crate::city::City;
 use crate::engine::Foundation;
 use crate::journal::{
     Derived, Head, HotspotEventRow, HotspotMemberRow, HotspotMembers, HotspotRow, IncidentRow, Pseudonyms,
-    ReportPlace, ReportRow, SharedEntry, SurgeRow,
+    ReportPlace, ReportRow, SharedEntry, Standing, SurgeRow,
 };
 use crate::live::LiveWriter;
 use crate::model::{
-    AgencyId, AreaId, CategoryId, Channel, Epoch, IdKey, IncidentNo, LngLat, Projection, ReportNo,
-    ReportPrivate, Secret, SenderId, Seq, Status, TimeMs,
+    AgencyId, AreaId, CategoryId, Channel, Disposition, Epoch, IdKey, IncidentNo, LngLat, Projection,
+    ReportNo, ReportPrivate, Secret, SenderId, Seq, Status, TimeMs,
 };
 
 /// The last digit is the version of the format.
-const MAGIC: &[u8; 8] = b"PANTAUN1";
+const MAGIC: &[u8; 8] = b"PANTAUN2";
 /// A larger one is refused before it fills the memory: some twenty million incidents.
 const BYTES_MAX: u64 = 4 << 30;
 
@@ -186,7 +186,7 @@ fn projection(is_staff: bool) -> Projection {
 }
 
 /// Numbers; times; category, status, agency, area; place; reports and version; drill, imported, closed by
-/// import.
+/// import, returned; disposition.
 #[derive(Serialize, Deserialize)]
 struct IncidentWire(
     (u32, u64, u64),
@@ -194,7 +194,8 @@ struct IncidentWire(
     (u8, u8, Option<u8>, Option<u16>),
     [i32; 2],
     (u32, u32),
-    (bool, bool, bool),
+    (bool, bool, bool, bool),
+    Option<u8>,
 );
 
 impl IncidentWire {
@@ -207,12 +208,19 @@ impl IncidentWire {
             (row.category.0, row.status as u8, agency, area),
             e7(row.place),
             (row.reports, row.version),
-            (row.drill, row.imported, row.closed_by_import),
+            (row.drill, row.imported, row.closed_by_import, row.standing.returned),
+            row.standing.disposition.map(|disposition| disposition as u8),
         )
     }
 
     fn row(&self) -> Option<IncidentRow> {
-        let IncidentWire(numbers, times, kinds, place, counts, flags) = self;
+        let IncidentWire(numbers, times, kinds, place, counts, flags, disposition) = self;
+        // Who resolved it stays in the store.
+        let standing = Standing {
+            disposition: disposition.and_then(|n| Disposition::ALL.get(usize::from(n)).copied()),
+            returned: flags.3,
+            ..Standing::default()
+        };
         Some(IncidentRow {
             no: IncidentNo(numbers.0),
             opened_seq: Seq(numbers.1),
@@ -231,6 +239,7 @@ impl IncidentWire {
             version: counts.1,
             drill: flags.0,
             imported: flags.1,
+            standing,
         })
     }
 }

@@ -67,6 +67,10 @@ impl Reader for Elsewhere {
         elsewhere()
     }
 
+    fn incident_actions(&self, _: IncidentNo) -> Result<Vec<Entry>, JournalError> {
+        elsewhere()
+    }
+
     fn derived(&self) -> Result<Derived, JournalError> {
         elsewhere()
     }

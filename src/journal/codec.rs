@@ -14,18 +14,19 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::JournalError;
+use super::action_wire::action_wire;
 use super::erase::{Held, Left};
 use super::keys::Keys;
 use super::records::RecordWire;
 use super::salts::Salts;
 use super::wire::{
-    ActionPrivateWire, ActionWire, ErasedNoteWire, ErasedReportWire, ErasureWire, OpeningWire, PackWire,
+    ActionPrivateWire, ErasedNoteWire, ErasedReportWire, ErasureWire, OpeningWire, PackWire,
     ReportPrivateWire, ReportWire, TickWire, Wire,
 };
 use crate::city::City;
 use crate::model::{
-    Action, ActionFact, Channel, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, IncidentNo, Kinds,
-    LngLat, Opening, ReportFact, ReportNo, ReportPrivate, SenderId, Seq, Status, TimeMs,
+    Channel, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, IncidentNo, Kinds, LngLat, Opening,
+    ReportFact, ReportNo, ReportPrivate, SenderId, Seq, Status, TimeMs,
 };
 
 /// What [`Wire::v`] says today.
@@ -251,19 +252,6 @@ fn report_wire<'a>(
     }
 }
 
-fn action_wire<'a>(city: &'a City, action: &'a ActionFact, digest: Option<&'a str>) -> ActionWire<'a> {
-    ActionWire {
-        incident: action.incident.0,
-        action: Cow::Borrowed(action.action.key()),
-        from: Cow::Borrowed(action.from.key()),
-        to: Cow::Borrowed(action.to.key()),
-        agency: action.agency.map(|id| Cow::Borrowed(city.agency(id).key.as_str())),
-        due_at: action.due_at.map(|due| due.0),
-        actor: Cow::Borrowed(&action.actor),
-        private: digest.map(Cow::Borrowed),
-    }
-}
-
 /// `digests` are those of what is left of each report; none where the body is not for the store.
 fn erasure_wire<'a>(fact: &'a ErasureFact, digests: &'a [Option<String>]) -> ErasureWire<'a> {
     let report = |(i, erased): (usize, &ErasedReport)| ErasedReportWire {
@@ -480,30 +468,6 @@ impl OpeningWire<'_> {
     }
 }
 
-impl ActionWire<'_> {
-    fn into_fact(
-        self,
-        seq: Seq,
-        keys: &impl Keys,
-        private: Option<&str>,
-    ) -> Result<ActionFact, JournalError> {
-        let note = match private {
-            Some(json) => Some(read_action_private(json).map_err(|e| corrupt(seq, e))?),
-            None => None,
-        };
-        Ok(ActionFact {
-            incident: IncidentNo(self.incident),
-            action: Action::from_key(&self.action).ok_or_else(|| unknown(seq, "action", &self.action))?,
-            from: status(seq, &self.from)?,
-            to: status(seq, &self.to)?,
-            agency: self.agency.as_deref().map(|key| keys.agency(key)).transpose()?,
-            due_at: self.due_at.map(TimeMs),
-            actor: self.actor.into_owned(),
-            note,
-        })
-    }
-}
-
 impl ErasureWire<'_> {
     fn into_fact(self, seq: Seq) -> Result<ErasureFact, JournalError> {
         let report = |erased: &ErasedReportWire| {
@@ -559,21 +523,15 @@ pub(super) fn read_description(json: &str, each: impl FnOnce(&str)) -> Result<()
     Ok(())
 }
 
-pub(super) fn read_action_private(json: &str) -> Result<String, String> {
-    let wire: ActionPrivateWire =
-        serde_json::from_str(json).map_err(|e| format!("its private part: {e}"))?;
-    Ok(wire.note.into_owned())
-}
-
 pub(super) fn corrupt(seq: Seq, what: impl std::fmt::Display) -> JournalError {
     JournalError::Corrupt(format!("entry {seq}: {what}"))
 }
 
-fn unknown(seq: Seq, noun: &str, key: &str) -> JournalError {
+pub(super) fn unknown(seq: Seq, noun: &str, key: &str) -> JournalError {
     corrupt(seq, format!("there is no {noun} {key:?}"))
 }
 
-fn status(seq: Seq, key: &str) -> Result<Status, JournalError> {
+pub(super) fn status(seq: Seq, key: &str) -> Result<Status, JournalError> {
     Status::from_key(key).ok_or_else(|| unknown(seq, "status", key))
 }
 

@@ -5,9 +5,11 @@
 
 use super::erase::{Held, HeldNote, Left};
 use super::{IncidentRow, JournalError, erase, fold, records};
+use crate::model::transitions::transition;
 use crate::model::{
-    ActionFact, Command, Entry, Fact, HOUR_MS, Idempotency, ImportRow, IncidentNo, LngLat, NewAction,
-    NewReport, Opening, Outcome, Receipt, Refusal, ReportFact, ReportNo, SenderId, Seq, Status, TimeMs,
+    Action, ActionFact, Command, Entry, Fact, HOUR_MS, Idempotency, ImportRow, IncidentNo, LngLat,
+    NewAction, NewReport, Opening, Outcome, Receipt, Refusal, ReportFact, ReportNo, SenderId, Seq, Status,
+    TimeMs, Transition,
 };
 
 /// How long after its entry an idempotency key counts, by the time of entries.
@@ -269,6 +271,20 @@ fn next_no(last: u32) -> u32 {
     last.checked_add(1).expect("four thousand million reports are beyond any city")
 }
 
+/// Why an action that the status allows is not allowed all the same.
+fn forbidden(row: &Transition, new: &NewAction, incident: &IncidentRow) -> Option<Refusal> {
+    if let Some(what) = row.lacking(new) {
+        return Some(Refusal::Lacks { action: new.action, what });
+    }
+    match new.action {
+        Action::Return if incident.agency.is_none() => return Some(Refusal::Unassigned),
+        Action::Confirm if incident.standing.confirmed => return Some(Refusal::Confirmed),
+        _ => {}
+    }
+    let by = incident.standing.resolved_by.as_ref().filter(|by| row.four_eyes && **by == new.actor)?;
+    Some(Refusal::FourEyes { by: by.clone() })
+}
+
 fn decide_action(
     store: &mut impl Store,
     last: &Counters,
@@ -288,9 +304,13 @@ fn decide_action(
         return Ok(Decision::Refuse(Refusal::Archived));
     }
     let from = incident.status;
-    let Some(to) = new.action.leads_to(from) else {
+    let Some(row) = transition(new.action, from) else {
         return Ok(Decision::Refuse(Refusal::Transition { action: new.action, from }));
     };
+    if let Some(refusal) = forbidden(row, &new, &incident) {
+        return Ok(Decision::Refuse(refusal));
+    }
+    let to = row.to;
     let reopened = !from.is_open() && to.is_open();
     let due_at = if reopened { new.due_after_ms.map(|ms| at.plus_ms(ms)) } else { incident.due_at };
     let fact = ActionFact {
@@ -298,10 +318,14 @@ fn decide_action(
         action: new.action,
         from,
         to,
-        agency: new.agency.or(incident.agency),
+        agency: match new.action {
+            Action::Return => None,
+            _ => new.agency.or(incident.agency),
+        },
         due_at,
         actor: new.actor,
         note: new.note,
+        more: new.more,
     };
     let seq = last.seq.next();
     fold::act(&mut incident, seq, at, &fact);

@@ -2,7 +2,7 @@
 //!
 //! Deciding, verifying and every store go through here, so rows are always the fold of the entries.
 
-use super::{IncidentRow, JournalError, ReportRow};
+use super::{IncidentRow, JournalError, ReportRow, Standing};
 use crate::model::{ActionFact, Entry, Fact, Opening, ReportFact, Seq, TimeMs};
 
 /// The incident that a report opened.
@@ -26,6 +26,7 @@ pub(super) fn opened(seq: Seq, at: TimeMs, report: &ReportFact, opening: &Openin
         version: 1,
         drill: report.drill,
         imported: report.imported,
+        standing: Standing::default(),
     }
 }
 
@@ -48,6 +49,7 @@ pub(super) fn act(incident: &mut IncidentRow, seq: Seq, at: TimeMs, action: &Act
     incident.status = action.to;
     incident.agency = action.agency;
     incident.due_at = action.due_at;
+    incident.standing.act(action);
     touch(incident, seq, at);
 }
 

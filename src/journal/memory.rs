@@ -382,6 +382,11 @@ impl Reader for MemoryReader {
         Ok(read(&self.state).entries.iter().filter(about).cloned().collect())
     }
 
+    fn incident_actions(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
+        let about = |entry: &&Entry| matches!(&entry.fact, Fact::Action(action) if action.incident == no);
+        Ok(read(&self.state).entries.iter().filter(about).cloned().collect())
+    }
+
     fn derived(&self) -> Result<Derived, JournalError> {
         let state = read(&self.state);
         let kept = |row: &&HotspotRow| {

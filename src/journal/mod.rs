@@ -12,6 +12,7 @@
 //! - Entries form a hash chain; personal data stands beside it under a salted digest and can be erased.
 
 mod accounts;
+mod action_wire;
 mod codec;
 mod copy;
 mod decide;
@@ -38,6 +39,7 @@ mod salts;
 mod shared;
 mod spool;
 mod sqlite;
+mod standing;
 mod stored;
 #[cfg(test)]
 mod suite;
@@ -64,6 +66,7 @@ pub use sqlite::{
     FolderMode, LogReader, Moment, Noted, Restoring, SqliteJournal, VerifyFault, VerifyReport, is_journal,
     verify, verify_against,
 };
+pub use standing::Standing;
 pub use stored::{ChainHead, Identity, StoredEntry, StoredPrivate};
 
 use std::ops::RangeInclusive;
@@ -290,6 +293,9 @@ pub trait Reader: Send + Sync {
     /// The reports and actions of one incident as entries, in order.
     fn incident_log(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError>;
 
+    /// The actions on one incident as entries, in order: however many reports it has.
+    fn incident_actions(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError>;
+
     fn derived(&self) -> Result<Derived, JournalError>;
 
     /// The hotspots that lived after the entry `seq`, as they stood then, by id. `seq` must not be above
@@ -332,6 +338,7 @@ pub struct IncidentRow {
     pub version: u32,
     pub drill: bool,
     pub imported: bool,
+    pub standing: Standing,
 }
 
 /// A report as the state tables hold it.

@@ -5,11 +5,13 @@ use proptest::prelude::*;
 
 use super::suite::{Kind, Store, archived, incidents, report_places, reports, texts};
 use super::testing::{NOW, SECRET, act, import_row, key, new_report, sensitive_report};
-use super::{ActsQuestion, ERASE, IncidentRow, Reader, ReportPlace, ReportRow, verify, verify_database};
+use super::{
+    ActsQuestion, ERASE, IncidentRow, Reader, ReportPlace, ReportRow, Standing, verify, verify_database,
+};
 use crate::model::{
     Action, ActionFact, AgencyId, Command, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, HOUR_MS,
     IdKey, IncidentNo, Kinds, NewAction, NewErasure, NewRecord, NewReport, Opening, Outcome, Receipt,
-    RecordFact, RecordKind, Refusal, ReportFact, ReportNo, SenderId, Seq, Status, TimeMs,
+    RecordFact, RecordKind, Refusal, ReportFact, ReportNo, Requirement, SenderId, Seq, Status, TimeMs,
 };
 
 #[derive(Default)]
@@ -135,6 +137,9 @@ impl Naive {
         let Some(to) = new.action.leads_to(row.status) else {
             return Outcome::Refused(Refusal::Transition { action: new.action, from: row.status });
         };
+        if let Some(refusal) = forbidden(&new, &row) {
+            return Outcome::Refused(refusal);
+        }
         let due_at = match new.action {
             Action::Reopen => new.due_after_ms.map(|ms| at.plus_ms(ms)),
             _ => row.due_at,
@@ -144,10 +149,11 @@ impl Naive {
             action: new.action,
             from: row.status,
             to,
-            agency: new.agency.or(row.agency),
+            agency: if new.action == Action::Return { None } else { new.agency.or(row.agency) },
             due_at,
             actor: new.actor,
             note: new.note,
+            more: new.more,
         };
         self.push(at, Fact::Action(Box::new(fact)), |seq| Receipt::Action { seq, incident: new.incident })
     }
@@ -263,6 +269,7 @@ impl Naive {
             version: log.len() as u32,
             drill: opener.drill,
             imported: opener.imported,
+            standing: standing(status, actions().map(|(_, action)| &**action).collect()),
         })
     }
 
@@ -290,6 +297,48 @@ impl Naive {
             _ => None,
         };
         self.entries.iter().filter_map(row).collect()
+    }
+}
+
+/// What forbids an action that the status allows.
+fn forbidden(new: &NewAction, row: &IncidentRow) -> Option<Refusal> {
+    let says = matches!(new.action, Action::Note | Action::Answer | Action::Return | Action::Reject);
+    let lacks = if says && new.note.is_none() {
+        Some(Requirement::Note)
+    } else if new.action == Action::Reject && new.more.disposition.is_none() {
+        Some(Requirement::Disposition)
+    } else if new.action == Action::Assign && new.agency.is_none() {
+        Some(Requirement::Agency)
+    } else if new.action == Action::Check && new.more.step.is_none() {
+        Some(Requirement::Step)
+    } else {
+        None
+    };
+    if let Some(what) = lacks {
+        return Some(Refusal::Lacks { action: new.action, what });
+    }
+    match new.action {
+        Action::Return if row.agency.is_none() => Some(Refusal::Unassigned),
+        Action::Confirm if row.standing.confirmed => Some(Refusal::Confirmed),
+        Action::Confirm if row.standing.resolved_by.as_ref() == Some(&new.actor) => {
+            Some(Refusal::FourEyes { by: new.actor.clone() })
+        }
+        _ => None,
+    }
+}
+
+/// Worked out backwards, from the newest action.
+fn standing(status: Status, actions: Vec<&ActionFact>) -> Standing {
+    let newest = |wanted: &dyn Fn(&&&ActionFact) -> bool| actions.iter().rev().find(wanted).copied();
+    let since_reopened = actions.iter().rev().take_while(|action| action.action != Action::Reopen);
+    let since_reopened: Vec<_> = since_reopened.collect();
+    let is = |wanted: Action| since_reopened.iter().find(|action| action.action == wanted);
+    Standing {
+        disposition: is(Action::Reject).and_then(|action| action.more.disposition),
+        returned: newest(&|action| matches!(action.action, Action::Return | Action::Assign))
+            .is_some_and(|action| action.action == Action::Return),
+        resolved_by: is(Action::Resolve).map(|action| action.actor.clone()),
+        confirmed: status == Status::Resolved && is(Action::Confirm).is_some(),
     }
 }
 
@@ -328,6 +377,9 @@ fn check_reading(naive: &Naive, reader: &dyn Reader, now: TimeMs) {
         assert_eq!(reader.incident(no).unwrap(), naive.incident(no));
         let log: Vec<Entry> = naive.log_and_looks(no).into_iter().cloned().collect();
         assert_eq!(reader.incident_log(no).unwrap(), log);
+        let is_action = |entry: &&Entry| matches!(entry.fact, Fact::Action(_));
+        let actions: Vec<Entry> = log.iter().filter(is_action).cloned().collect();
+        assert_eq!(reader.incident_actions(no).unwrap(), actions);
     }
 }
 
@@ -365,12 +417,18 @@ fn any_report() -> impl Strategy<Value = Command> {
 fn any_action() -> impl Strategy<Value = Command> {
     let action = prop::sample::select(&Action::ALL[..]);
     let version = prop::option::weighted(0.3, 1..4_u32);
-    (1..8_u32, action, version, prop::option::of(0..2_u8), any::<(bool, bool)>()).prop_map(
-        |(no, action, version, agency, (note, deadline))| {
+    let lacks = prop::bool::weighted(0.1);
+    (1..8_u32, action, version, prop::option::of(0..2_u8), any::<(bool, bool)>(), lacks).prop_map(
+        |(no, action, version, agency, (deadline, by_ani), lacks)| {
             let Command::Action(mut new) = act(no, action) else { panic!("not an action") };
             new.version = version;
             new.agency = agency.map(AgencyId);
-            new.note = new.note.filter(|_| note);
+            if lacks {
+                (new.note, new.more) = Default::default();
+            }
+            if by_ani {
+                new.actor = "ani".to_owned();
+            }
             new.due_after_ms = new.due_after_ms.filter(|_| deadline);
             Command::Action(new)
         },

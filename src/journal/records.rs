@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::JournalError;
-use super::codec::{corrupt, read_action_private};
+use super::action_wire::read_action_private;
+use super::codec::corrupt;
 use super::decide::{Counters, Decision, Store, other};
 use crate::model::{Entry, Fact, IncidentNo, NewRecord, RecordFact, RecordKind, Refusal, Seq, TimeMs};
 

@@ -98,6 +98,26 @@ pub(super) struct ActionWire<'a> {
     pub actor: Cow<'a, str>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub private: Option<Cow<'a, str>>,
+    /// Of a rejection; older ones have none.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub disposition: Option<Cow<'a, str>>,
+    /// Of a return: key of another agency.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub suggested: Option<Cow<'a, str>>,
+    /// Of an answer: key of the agency that speaks.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub speaker: Option<Cow<'a, str>>,
+    /// Of a check.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepWire<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StepWire<'a> {
+    #[serde(borrow)]
+    pub key: Cow<'a, str>,
+    pub done: bool,
 }
 
 #[derive(Serialize, Deserialize)]

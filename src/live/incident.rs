@@ -6,7 +6,8 @@ use super::keys::StatusSet;
 use crate::city::City;
 use crate::journal::IncidentRow;
 use crate::model::{
-    ActionFact, AgencyId, AreaId, CategoryId, IncidentNo, LngLat, Projection, ReportFact, Status, TimeMs,
+    ActionFact, AgencyId, AreaId, CategoryId, Disposition, IncidentNo, LngLat, Projection, ReportFact,
+    Status, TimeMs,
 };
 
 /// Where an incident is, as one projection sees it.
@@ -17,7 +18,7 @@ pub struct Spot {
     pub area: Option<AreaId>,
 }
 
-/// 64 bytes: at ten million incidents every one of them counts.
+/// 72 bytes: at ten million incidents every one of them counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Incident {
     pub no: IncidentNo,
@@ -41,6 +42,10 @@ pub struct Incident {
     pub overdue: bool,
     pub drill: bool,
     pub imported: bool,
+    /// An agency sent it back, and nobody has it yet.
+    pub returned: bool,
+    /// While it is rejected, where anybody said what it was.
+    pub disposition: Option<Disposition>,
 }
 
 impl Incident {
@@ -69,6 +74,8 @@ impl Incident {
             overdue: false,
             drill: fact.drill,
             imported: fact.imported,
+            returned: false,
+            disposition: None,
         }
     }
 
@@ -92,6 +99,8 @@ impl Incident {
             overdue: false,
             drill: row.drill,
             imported: row.imported,
+            returned: row.standing.returned,
+            disposition: row.standing.disposition,
         }
     }
 
@@ -111,6 +120,8 @@ impl Incident {
         self.status = fact.to;
         self.agency = fact.agency;
         self.due_at = MaybeTime::of(fact.due_at);
+        self.returned = fact.returned_after(self.returned);
+        self.disposition = fact.disposition_after(self.disposition);
         if fact.from.is_open() != fact.to.is_open() {
             self.closed_at = MaybeTime::of((!fact.to.is_open()).then_some(at));
             self.closed_by_import = false;

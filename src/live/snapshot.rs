@@ -8,7 +8,9 @@
 use super::incident::{Incident, MaybeArea, MaybeTime};
 use super::map::LiveMap;
 use crate::city::City;
-use crate::model::{AgencyId, AreaId, CategoryId, Epoch, IncidentNo, LngLat, Seq, Status, TimeMs};
+use crate::model::{
+    AgencyId, AreaId, CategoryId, Disposition, Epoch, IncidentNo, LngLat, Seq, Status, TimeMs,
+};
 
 /// The last digit is the version of the format.
 const MAGIC: &[u8; 8] = b"PANTAUS2";
@@ -118,7 +120,9 @@ impl Writer {
     pub fn incident(&mut self, incident: &Incident) {
         let flags = u8::from(incident.closed_by_import)
             | u8::from(incident.drill) << 1
-            | u8::from(incident.imported) << 2;
+            | u8::from(incident.imported) << 2
+            | u8::from(incident.returned) << 3
+            | incident.disposition.map_or(0, |disposition| disposition as u8 + 1) << 4;
         self.bytes(&incident.no.0.to_le_bytes());
         self.place(incident.exact_place);
         self.area(incident.exact_area);
@@ -189,6 +193,11 @@ impl Reader<'_> {
             overdue: false,
             drill: flags & 2 != 0,
             imported: flags & 4 != 0,
+            returned: flags & 8 != 0,
+            disposition: match flags >> 4 {
+                0 => None,
+                n => Some(*Disposition::ALL.get(usize::from(n) - 1).ok_or(SnapshotError::Damaged)?),
+            },
         })
     }
 }

@@ -1,8 +1,8 @@
 //! What is asked of the journal, and what it answers.
 
 use super::{
-    Action, AgencyId, AreaId, CategoryId, Channel, Entry, IncidentNo, LngLat, NewErasure, NewRecord,
-    ReportNo, ReportPrivate, SenderId, Seq, Status, TimeMs,
+    Action, ActionMore, AgencyId, AreaId, CategoryId, Channel, Entry, IncidentNo, LngLat, NewErasure,
+    NewRecord, ReportNo, ReportPrivate, Requirement, SenderId, Seq, Status, TimeMs,
 };
 
 /// A wish, checked as far as it can be without the state. The journal decides it.
@@ -70,6 +70,7 @@ pub struct NewAction {
     /// The deadline that a reopened incident gets, counted from its reopening, in milliseconds.
     pub due_after_ms: Option<i64>,
     pub actor: String,
+    pub more: ActionMore,
 }
 
 /// The journal's answer to one command.
@@ -130,6 +131,14 @@ pub enum Refusal {
     DrillMismatch,
     #[error("{} is not possible while the incident is {from}", .action.key())]
     Transition { action: Action, from: Status },
+    #[error("{} needs {}", .action.key(), .what.key())]
+    Lacks { action: Action, what: Requirement },
+    #[error("no agency has the incident, so none can send it back; assign it")]
+    Unassigned,
+    #[error("{by} resolved it; somebody else must confirm that")]
+    FourEyes { by: String },
+    #[error("it is confirmed already")]
+    Confirmed,
     #[error("the incident was closed too long ago and is archived; open a new one")]
     Archived,
     #[error("the incident has version {current} by now; read it again and decide anew")]

@@ -1,8 +1,8 @@
 //! The numbered facts that the journal keeps and the live map adds up.
 
 use super::{
-    Action, AgencyId, AreaId, CategoryId, Channel, ErasureFact, IncidentNo, LngLat, RecordFact, ReportNo,
-    SenderId, Seq, Status, TimeMs,
+    Action, ActionMore, AgencyId, AreaId, CategoryId, Channel, Disposition, ErasureFact, IncidentNo,
+    LngLat, RecordFact, ReportNo, SenderId, Seq, Status, TimeMs,
 };
 
 /// One fact with its number. `at` never falls from one entry to the next.
@@ -86,6 +86,27 @@ pub struct ActionFact {
     pub due_at: Option<TimeMs>,
     /// Who acted, as the journal shall remember it.
     pub actor: String,
-    /// Note or reason. Erasable like [`ReportPrivate`].
+    /// Note, reason or answer. Erasable like [`ReportPrivate`].
     pub note: Option<String>,
+    pub more: ActionMore,
+}
+
+impl ActionFact {
+    /// What a rejected incident is said to be after the action, given what it was said to be before.
+    pub fn disposition_after(&self, before: Option<Disposition>) -> Option<Disposition> {
+        match (self.to, self.action) {
+            (Status::Rejected, Action::Reject) => self.more.disposition,
+            (Status::Rejected, _) => before,
+            _ => None,
+        }
+    }
+
+    /// Whether an agency has sent it back and nobody else has it yet, after the action.
+    pub fn returned_after(&self, before: bool) -> bool {
+        match self.action {
+            Action::Return => true,
+            Action::Assign => false,
+            _ => before,
+        }
+    }
 }

@@ -15,8 +15,8 @@ use pantau::engine::{self, Engine};
 use pantau::journal::{FolderMode, Journal, MemoryJournal, SqliteJournal, VerifyReport, verify};
 use pantau::live::{LiveMap, StateHash};
 use pantau::model::{
-    Action, CategoryId, Channel, Command, DAY_MS, IdKey, IncidentNo, Kinds, LngLat, NewAction, NewErasure,
-    NewReport, Projection, ReportNo, ReportPrivate, TimeMs,
+    Action, ActionMore, CategoryId, Channel, Command, DAY_MS, Disposition, IdKey, IncidentNo, Kinds,
+    LngLat, NewAction, NewErasure, NewReport, Projection, ReportNo, ReportPrivate, TimeMs,
 };
 use pantau::privacy::{proof, retention};
 use serde_json::{Value, json};
@@ -456,14 +456,16 @@ fn of_a_person(incident: Option<u32>) -> Command {
 }
 
 fn act(incident: u32, action: Action) -> Command {
+    let rejects = action == Action::Reject;
     Command::Action(Box::new(NewAction {
         incident: IncidentNo(incident),
         action,
         agency: None,
-        note: None,
+        note: rejects.then(|| "bukan kejadian".to_owned()),
         version: None,
         due_after_ms: None,
         actor: "budi".to_owned(),
+        more: ActionMore { disposition: rejects.then_some(Disposition::Ghost), ..ActionMore::default() },
     }))
 }
 

@@ -92,6 +92,7 @@ pub(super) const STATE: [Table; 13] = [
             ("version", Int),
             ("drill", Flag),
             ("imported", Flag),
+            ("standing", Text),
         ],
     },
     Table {

@@ -71,6 +71,7 @@ pub(super) struct Incidents<'c> {
     imported: Vec<bool>,
     coarse_lng_e7: Vec<Option<i32>>,
     coarse_lat_e7: Vec<Option<i32>>,
+    standing: Vec<Option<String>>,
 }
 
 impl<'c> Incidents<'c> {
@@ -101,6 +102,7 @@ impl<'c> Incidents<'c> {
             columns.imported.push(row.imported);
             columns.coarse_lng_e7.push(coarse.map(LngLat::lng_e7));
             columns.coarse_lat_e7.push(coarse.map(LngLat::lat_e7));
+            columns.standing.push(row.standing.to_json());
         }
         columns
     }
@@ -127,6 +129,7 @@ impl<'c> Incidents<'c> {
             &self.imported,
             &self.coarse_lng_e7,
             &self.coarse_lat_e7,
+            &self.standing,
         ]
     }
 }

@@ -20,10 +20,11 @@ use crate::journal::{FolderMode, JournalError};
 use crate::model::{Secret, Seq, TimeMs};
 
 /// In order; never edited, only added to.
-const MIGRATIONS: [(&str, &str); 4] = [
+const MIGRATIONS: [(&str, &str); 5] = [
     ("0001_journal", include_str!("../../../migrations/postgis/0001_journal.sql")),
     ("0002_erased", include_str!("../../../migrations/postgis/0002_erased.sql")),
     ("0003_accounts", include_str!("../../../migrations/postgis/0003_accounts.sql")),
+    ("0005_standing", include_str!("../../../migrations/postgis/0005_standing.sql")),
     ("0007_account_events", include_str!("../../../migrations/postgis/0007_account_events.sql")),
 ];
 

@@ -300,6 +300,14 @@ impl Reader for PostgisReader {
         self.entries_of(&sql, &[(&i64::from(no.0), Type::INT8)])
     }
 
+    fn incident_actions(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
+        let sql = format!(
+            "{ENTRIES} WHERE e.seq IN (SELECT seq FROM action WHERE incident_no = $1) AND e.kind = 'action' \
+             ORDER BY e.seq"
+        );
+        self.entries_of(&sql, &[(&i64::from(no.0), Type::INT8)])
+    }
+
     fn derived(&self) -> Result<Derived, JournalError> {
         self.snapshot(|link| {
             let (last, _) = open::last(link)?;

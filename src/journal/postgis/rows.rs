@@ -5,7 +5,7 @@ use tokio_postgres::types::FromSql;
 
 use crate::journal::codec;
 use crate::journal::keys::Keys;
-use crate::journal::{IncidentRow, JournalError, ReportPlace, ReportRow};
+use crate::journal::{IncidentRow, JournalError, ReportPlace, ReportRow, Standing};
 use crate::model::{
     Channel, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, Status, TimeMs,
 };
@@ -13,7 +13,7 @@ use crate::model::{
 macro_rules! incident_columns {
     () => {
         "no, closed_at, opened_seq, changed_seq, category, status, agency, area, lng_e7, lat_e7, \
-         opened_at, updated_at, due_at, closed_by_import, reports, version, drill, imported"
+         opened_at, updated_at, due_at, closed_by_import, reports, version, drill, imported, standing"
     };
 }
 pub(super) use incident_columns;
@@ -99,6 +99,7 @@ pub(super) fn incident_row(row: &Row, keys: &impl Keys) -> Result<IncidentRow, J
         version: number(row, 15)?,
         drill: get(row, 16)?,
         imported: get(row, 17)?,
+        standing: Standing::of_json(get(row, 18)?).map_err(|e| bad_row("incident", no, e))?,
     })
 }
 

@@ -6,7 +6,7 @@ use super::proven::{entries, entry_columns};
 use crate::city::City;
 use crate::journal::JournalError;
 use crate::journal::records::{ActsQuestion, row_no};
-use crate::model::{Entry, RecordFact, Seq};
+use crate::model::{Entry, IncidentNo, RecordFact, Seq};
 
 pub(super) fn acts(
     conn: &Connection,
@@ -35,6 +35,20 @@ pub(super) fn acts(
     let mut found = entries(conn, &sql, params, city)?;
     found.reverse();
     Ok(found)
+}
+
+/// The actions on one incident, in order.
+pub(super) fn actions_of(
+    conn: &Connection,
+    no: IncidentNo,
+    city: &City,
+) -> Result<Vec<Entry>, JournalError> {
+    let sql = concat!(
+        "SELECT ",
+        entry_columns!(),
+        " FROM entry WHERE seq IN (SELECT seq FROM action WHERE incident_no = ?1) AND kind = 'action' ORDER BY seq"
+    );
+    entries(conn, sql, [i64::from(no.0)], city)
 }
 
 pub(super) fn insert_record(

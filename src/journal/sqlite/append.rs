@@ -280,7 +280,7 @@ impl<'b> Batch<'b> {
             put_incident: conn.prepare_cached(concat!(
                 "INSERT OR REPLACE INTO incident (",
                 incident_columns!(),
-                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
             ))?,
         })
     }
@@ -310,6 +310,7 @@ impl<'b> Batch<'b> {
             row.version,
             row.drill,
             row.imported,
+            row.standing.to_json(),
         ])?;
         Ok(())
     }

@@ -15,10 +15,10 @@ use crate::journal::keys::Keys;
 use crate::journal::{
     ActsQuestion, Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, HotspotEventRow, HotspotMemberRow,
     HotspotMembers, HotspotRow, HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow,
-    SURGES_MAX, SurgeRow,
+    SURGES_MAX, Standing, SurgeRow,
 };
 use crate::model::{
-    Channel, Entry, Fact, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, Status,
+    Channel, Entry, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, Status,
     TimeMs,
 };
 
@@ -29,7 +29,7 @@ const CACHE_KIB: u32 = 4_096;
 macro_rules! incident_columns {
     () => {
         "no, closed_at, opened_seq, changed_seq, category, status, agency, area, lng_e7, lat_e7, \
-         opened_at, updated_at, due_at, closed_by_import, reports, version, drill, imported"
+         opened_at, updated_at, due_at, closed_by_import, reports, version, drill, imported, standing"
     };
 }
 pub(super) use incident_columns;
@@ -267,6 +267,10 @@ impl Reader for SqliteReader {
         })
     }
 
+    fn incident_actions(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
+        self.with(|conn| acts::actions_of(conn, no, &self.city))
+    }
+
     fn derived(&self) -> Result<Derived, JournalError> {
         self.with(|conn| {
             let (last, _) = open::last(conn)?;
@@ -318,18 +322,7 @@ impl Reader for SqliteReader {
     }
 
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError> {
-        self.with(|conn| {
-            let sql = concat!(
-                "SELECT ",
-                entry_columns!(),
-                " FROM entry WHERE kind = 'pack' ORDER BY seq DESC LIMIT 1"
-            );
-            let newest = entries(conn, sql, [], &self.city)?;
-            Ok(newest.iter().find_map(|entry| match entry.fact {
-                Fact::Pack { hash, .. } => Some(hash),
-                _ => None,
-            }))
-        })
+        self.with(|conn| proven::pack_in_force(conn, &self.city))
     }
 }
 
@@ -550,6 +543,7 @@ pub(super) fn incident_row(row: &Row, keys: &impl Keys) -> Result<IncidentRow, J
         version: row.get(15)?,
         drill: row.get(16)?,
         imported: row.get(17)?,
+        standing: Standing::of_json(text_or_null(row, 18)?).map_err(|e| bad_row("incident", no, e))?,
     })
 }
 

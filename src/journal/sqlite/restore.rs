@@ -208,7 +208,7 @@ impl Restoring {
             .prepare_cached(concat!(
                 "INSERT OR REPLACE INTO incident (",
                 incident_columns!(),
-                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
             ))?
             .execute(params![
                 row.no.0,
@@ -229,6 +229,7 @@ impl Restoring {
                 row.version,
                 row.drill,
                 row.imported,
+                row.standing.to_json(),
             ])?;
         Ok(())
     }

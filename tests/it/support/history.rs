@@ -6,10 +6,11 @@ use pantau::city::City;
 use pantau::feed::TextSearch;
 use pantau::journal::{Journal, MemoryJournal};
 use pantau::live::{LiveMap, LiveWriter, Snapshot};
+use pantau::model::transitions::requirements;
 use pantau::model::{
-    Action, AgencyId, CategoryId, Channel, Command, Entry, Fact, HOUR_MS, IdKey, IncidentNo, Kinds, LngLat,
-    MINUTE_MS, NewAction, NewErasure, NewReport, Outcome, ReportNo, ReportPrivate, Secret, SenderId,
-    TimeMs,
+    Action, ActionMore, AgencyId, CategoryId, Channel, CheckedStep, Command, Disposition, Entry, Fact,
+    HOUR_MS, IdKey, IncidentNo, Kinds, LngLat, MINUTE_MS, NewAction, NewErasure, NewReport, Outcome,
+    ReportNo, ReportPrivate, Requirement, Secret, SenderId, TimeMs,
 };
 use proptest::prelude::*;
 
@@ -108,6 +109,16 @@ pub fn any_step(city: &City) -> BoxedStrategy<Step> {
     .boxed()
 }
 
+/// What the table of transitions wants of an action.
+fn more_of(action: Action, n: u8) -> ActionMore {
+    let step = CheckedStep { key: "measure".to_owned(), done: n % 2 == 0 };
+    ActionMore {
+        disposition: (action == Action::Reject).then(|| Disposition::ALL[usize::from(n) % 6]),
+        step: (action == Action::Check).then_some(step),
+        ..ActionMore::default()
+    }
+}
+
 /// A journal and the live map that follows it.
 pub struct History {
     pub city: Arc<City>,
@@ -167,10 +178,11 @@ impl History {
                     incident: IncidentNo(u32::from(*incident) % n + 1),
                     action: *action,
                     agency: (*action == Action::Assign).then_some(AgencyId(*agency)),
-                    note: None,
+                    note: requirements(*action).contains(&Requirement::Note).then(|| "catatan".to_owned()),
                     version: None,
                     due_after_ms: (*action == Action::Reopen).then_some(HOUR_MS),
-                    actor: "test".to_owned(),
+                    actor: if *agency < 4 { "test" } else { "ani" }.to_owned(),
+                    more: more_of(*action, *agency),
                 })));
             }
             Step::Erase { report, text, place } => {

@@ -157,6 +157,7 @@ fn incident_differences(a: &IncidentRow, b: &IncidentRow) -> Vec<&'static str> {
         reports,
         version,
         drill,
-        imported
+        imported,
+        standing
     )
 }

@@ -3,7 +3,9 @@
 
 use pantau::edge::Desk;
 use pantau::intake::{Ahead, Context, parse_action, parse_report};
-use pantau::model::{Action, Command, Idempotency, IncidentNo, Outcome, Receipt, Refusal, Seq};
+use pantau::model::{
+    Action, Command, Disposition, Idempotency, IncidentNo, Outcome, Receipt, Refusal, Seq,
+};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -179,6 +181,11 @@ impl World {
         let mut body = json!({"note": mark});
         if action == Action::Assign {
             body["agency"] = self.chance.pick(&self.city.agencies).key.clone().into();
+        }
+        match action {
+            Action::Reject => body["disposition"] = self.chance.pick(&Disposition::ALL).key().into(),
+            Action::Check => body["step"] = "measure".into(),
+            _ => {}
         }
         if self.chance.happens(0.3) {
             let version = self.book.map().incident(incident).map_or(1, |i| i.version);
