@@ -428,6 +428,7 @@ impl Server {
         let handing_on = tokio::spawn(hand_on(app.clone()));
         let telling = tokio::spawn(tell_health(app.clone()));
         let ending = tokio::spawn(app.sockets.clone().end_with_passes());
+        let presence = tokio::spawn(app.sockets.clone().tell_presence());
         if let Some(accounts) = app.accounts.clone() {
             tokio::spawn(accounts.keep_looking(app.stopping.clone()));
         }
@@ -461,6 +462,7 @@ impl Server {
         let _ = tokio::time::timeout(STOP_TIMEOUT, handing_on).await;
         telling.abort();
         ending.abort();
+        presence.abort();
         if let Some(keeping) = keeping {
             // What it had begun to erase is durable or not there at all; the rest is due again.
             keeping.abort();

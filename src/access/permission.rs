@@ -31,6 +31,10 @@ pub enum Permission {
     Confirm,
     /// Steps of checklists.
     Check,
+    /// Letting one incident absorb another; and which ones may belong together.
+    Merge,
+    /// Setting an absorbed incident free again.
+    Split,
     /// Who did what, and who looked at what.
     SeeAudit,
     /// How reporters can be reached; every look is written down.
@@ -52,7 +56,7 @@ use Reach::{All, No, Own};
 
 /// The table. A row a permission; in the order of [`Role::ALL`]: viewer, responder, agency, operator,
 /// supervisor, admin.
-const TABLE: [(Permission, [Reach; 6]); 19] = [
+const TABLE: [(Permission, [Reach; 6]); 21] = [
     (Permission::SeeMap, [All, Own, Own, All, All, All]),
     (Permission::SeeIncident, [No, Own, Own, All, All, All]),
     (Permission::SeeMembers, [No, No, No, All, All, All]),
@@ -69,6 +73,8 @@ const TABLE: [(Permission, [Reach; 6]); 19] = [
     (Permission::Answer, [No, No, Own, All, All, All]),
     (Permission::Confirm, [No, No, No, All, All, All]),
     (Permission::Check, [No, Own, Own, All, All, All]),
+    (Permission::Merge, [No, No, No, All, All, All]),
+    (Permission::Split, [No, No, No, All, All, All]),
     (Permission::SeeAudit, [No, No, No, No, All, All]),
     (Permission::SeeContacts, [No, No, No, All, All, All]),
     (Permission::ShiftLog, [No, No, No, All, All, All]),
@@ -105,6 +111,8 @@ impl Permission {
             Permission::Answer => "answer",
             Permission::Confirm => "confirm",
             Permission::Check => "check",
+            Permission::Merge => "merge",
+            Permission::Split => "split",
             Permission::SeeAudit => "see-audit",
             Permission::SeeContacts => "see-contacts",
             Permission::ShiftLog => "shift-log",

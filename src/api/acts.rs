@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::app::App;
 use crate::engine::last_before;
 use crate::feed::wire::time;
-use crate::journal::{JournalError, Reader};
+use crate::journal::{ERASE, JournalError, MERGE, Reader, SPLIT};
 use crate::live::LiveMap;
 use crate::model::{Entry, Fact, IncidentNo, RecordKind, Seq, TimeMs};
 
@@ -30,7 +30,7 @@ impl Names {
         if let Some(known) = self.known.get(&no) {
             return Ok(known.clone());
         }
-        let opened_at = match self.live.incident(no) {
+        let opened_at = match self.live.any_incident(no) {
             Some(incident) => Some(incident.opened_at),
             None => self.app.engine.reader().incident(no)?.map(|row| row.opened_at),
         };
@@ -66,6 +66,16 @@ impl Names {
                 line["note"] = fact.note.clone().into();
                 Some(line)
             }
+            Fact::Merge(fact) | Fact::Split(fact) => {
+                let is_merge = matches!(entry.fact, Fact::Merge(_));
+                let incident = self.incident(fact.absorbed)?;
+                let mut line = line(Some(&fact.actor), if is_merge { MERGE } else { SPLIT }, incident);
+                line["from"] = fact.status.key().into();
+                line["to"] = fact.status.key().into();
+                line["subject"] = self.incident(fact.into)?.into();
+                line["note"] = fact.note.clone().into();
+                Some(line)
+            }
             Fact::Record(fact) => {
                 let incident = fact.incident.map(|no| self.incident(no)).transpose()?.flatten();
                 let mut line = line(Some(&fact.actor), fact.kind.key(), incident);
@@ -73,7 +83,7 @@ impl Names {
                 Some(line)
             }
             Fact::Erasure(fact) => {
-                let mut line = line(None, crate::journal::ERASE, None);
+                let mut line = line(None, ERASE, None);
                 line["note"] = fact.reason.clone().into();
                 Some(line)
             }
@@ -95,7 +105,8 @@ pub fn shift_entry(entry: &Entry) -> Option<Value> {
         "at": time(entry.at),
         "actor": fact.actor,
         "kind": kind,
-        "text": fact.text,
+        // Empty once it was erased.
+        "text": fact.text.as_deref().unwrap_or_default(),
     }))
 }
 

@@ -18,7 +18,7 @@ use super::problem::Problem;
 use crate::accounts::ACCOUNT_ACTIONS;
 use crate::feed::parse_time;
 use crate::feed::wire::time;
-use crate::journal::{ActsQuestion, ERASE, EventQuestion, EventRow, JournalError};
+use crate::journal::{ActsQuestion, ERASE, EventQuestion, EventRow, JournalError, MERGE, SPLIT};
 use crate::model::{Action, IncidentNo, RecordKind, Seq, TimeMs};
 
 const LIMIT_DEFAULT: u32 = 100;
@@ -121,7 +121,8 @@ async fn answer(
 fn known_action(text: &str) -> Result<String, String> {
     let acts = Action::ALL.into_iter().map(Action::key);
     let records = RecordKind::ALL.into_iter().map(RecordKind::key);
-    let known: Vec<&str> = acts.chain(records).chain([ERASE]).chain(ACCOUNT_ACTIONS).collect();
+    let known: Vec<&str> =
+        acts.chain(records).chain([MERGE, SPLIT, ERASE]).chain(ACCOUNT_ACTIONS).collect();
     match known.contains(&text) {
         true => Ok(text.to_owned()),
         false => Err(format!("{text:?} is nothing that anybody does; known are {}", known.join(", "))),

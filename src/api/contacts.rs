@@ -13,7 +13,8 @@ use super::problem::Problem;
 use super::reports::body_problem;
 use crate::access::Permission;
 use crate::intake::parse_reason;
-use crate::model::{Command, Entry, Fact, NewRecord, Outcome, RecordKind};
+use crate::journal::{JournalError, Reader};
+use crate::model::{Command, Entry, Fact, IncidentNo, NewRecord, Outcome, RecordKind};
 
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/contacts", tag = "center",
     description = "Names, phones and e-mails of those who reported, for whoever says why: the look is written down for good, \
@@ -41,9 +42,22 @@ pub async fn contacts(
         None => return Err(Problem::internal()),
     };
     let reader = app.engine.reader().clone();
-    let log = super::blocking(move || reader.incident_log(no)).await?;
+    let log = super::blocking(move || log_of_all(&*reader, no)).await?;
     let contacts: Vec<Value> = log.iter().filter_map(|entry| contact(&app, entry)).collect();
     Ok(Json(json!({"seq": seq.0, "contacts": contacts})).into_response())
+}
+
+/// The log of an incident, and of all that counts under it.
+fn log_of_all(reader: &dyn Reader, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
+    let (mut log, mut todo) = (Vec::new(), vec![no]);
+    while let Some(no) = todo.pop() {
+        log.extend(reader.incident_log(no)?);
+        todo.extend(reader.absorbed_by(no)?.into_iter().map(|row| row.no));
+    }
+    // A merge stands in the logs of both.
+    log.sort_by_key(|entry| entry.seq);
+    log.dedup_by_key(|entry| entry.seq);
+    Ok(log)
 }
 
 /// What a reporter left; `None` where that is nothing, or was erased.

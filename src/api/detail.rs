@@ -122,7 +122,7 @@ pub(super) async fn refused(app: &App, no: IncidentNo, refusal: Refusal) -> Prob
     let Ok(Some((row, newest))) = read.await else { return problem };
     let (current, words) = standing(&app.city, &row, newest.as_ref());
     let detail = if is_stale { format!("{}: {words}", problem.detail) } else { problem.detail };
-    Problem { detail, current: Some(current), ..problem }
+    Problem { detail, current: Some(Box::new(current)), ..problem }
 }
 
 /// How an incident stands, who made it so and when; and the same as a sentence.

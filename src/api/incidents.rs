@@ -3,30 +3,28 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::Serialize;
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::access::{Access, Caller};
 use super::app::{App, AppState};
 use super::detail;
+use super::incident_answer::answer;
+use super::merging::refused;
 use super::moment::{Moment, read_at};
 use super::params::Params;
 use super::problem::Problem;
 use super::reports::body_problem;
 use crate::access::{Object, Permission};
 use crate::feed::parse_bbox;
-use crate::feed::wire::{self, Feature, time};
+use crate::feed::wire::{self, Feature};
 use crate::intake::parse_action;
-use crate::journal::check_incident;
 use crate::live::{ArchivePage, ArchiveQuestion, Circle, Cursor, Incident, LiveMap, Sort, Where};
 use crate::model::{
-    Action, ActionFact, AgencyId, AreaId, CategoryId, Command, Entry, Fact, IncidentNo, LngLat, Outcome,
-    Projection, Refusal, TimeMs,
+    Action, AgencyId, AreaId, CategoryId, Command, IncidentNo, LngLat, Outcome, Projection, TimeMs,
 };
 
 const LIMIT_DEFAULT: u32 = 100;
@@ -213,8 +211,7 @@ pub async fn act(
     let outcomes = app.engine.submit(vec![Command::Action(Box::new(command))]).await?;
     match outcomes.into_iter().next() {
         Some(Outcome::Accepted { .. } | Outcome::Repeat { .. }) => answer(&app, &caller, &incident).await,
-        Some(Outcome::Refused(Refusal::UnknownIncident)) => Err(no_such_incident()),
-        Some(Outcome::Refused(refusal)) => Err(detail::refused(&app, no, refusal).await),
+        Some(Outcome::Refused(refusal)) => Err(refused(&app, no, refusal).await),
         None => Err(Problem::internal()),
     }
 }
@@ -225,7 +222,7 @@ pub(super) async fn body_of(request: Request) -> Result<Bytes, Problem> {
     body.map_err(|e| Problem::of_status(e.status()))
 }
 
-fn no_such_incident() -> Problem {
+pub(super) fn no_such_incident() -> Problem {
     Problem::not_found("there is no such incident")
 }
 
@@ -239,7 +236,7 @@ pub(super) struct Named {
 }
 
 impl Named {
-    fn of(incident: &Incident) -> Named {
+    pub fn of(incident: &Incident) -> Named {
         let area = incident.area(Projection::Staff);
         let &Incident { no, opened_at, category, agency, .. } = incident;
         Named { no, opened_at, category, agency, area }
@@ -254,7 +251,7 @@ impl Named {
 pub(super) fn find(app: &App, id: &str) -> Result<Named, Problem> {
     let uuid: Uuid = id.strip_prefix("i:").unwrap_or(id).parse().map_err(|_| no_such_incident())?;
     let no = app.ids.incident_of_uuid(uuid).ok_or_else(no_such_incident)?;
-    let named = match app.live().incident(no) {
+    let named = match app.live().any_incident(no) {
         Some(incident) => Named::of(incident),
         None => {
             let row = app.engine.reader().incident(no)?.ok_or_else(no_such_incident)?;
@@ -263,90 +260,4 @@ pub(super) fn find(app: &App, id: &str) -> Result<Named, Problem> {
     };
     let is_right = app.ids.incident_uuid(no, named.opened_at) == uuid;
     if is_right { Ok(named) } else { Err(no_such_incident()) }
-}
-
-/// The incident's feature for staff, with its reports and its log for whoever may see them.
-async fn answer(app: &App, caller: &Caller, named: &Named) -> Result<Response, Problem> {
-    let (no, opened_at) = (named.no, named.opened_at);
-    let live = app.live();
-    let reader = app.engine.reader().clone();
-    let read = move || {
-        let (row, log) = (reader.incident(no)?, reader.incident_log(no)?);
-        row.as_ref().map_or(Ok(()), |row| check_incident(row, &log))?;
-        Ok((row, log))
-    };
-    let (row, log) = super::blocking(read).await?;
-    let incident = match live.incident(no) {
-        Some(incident) => *incident,
-        None => Incident::from_row(&row.ok_or_else(no_such_incident)?, &app.city),
-    };
-    let mut feature = json!(Feature::incident(&live, &incident, Projection::Staff));
-    feature["seq"] = live.seq().0.into();
-    feature["incident"] = app.ids.incident_uuid(no, opened_at).to_string().into();
-    if caller.may(Permission::SeeIncident, Named::of(&incident).object()).is_ok() {
-        detail::add(&app.city, &incident, &log, &mut feature["properties"]);
-        feature["properties"]["log"] = log.iter().filter_map(|entry| log_line(app, entry)).collect();
-    }
-    Ok(Json(feature).into_response())
-}
-
-/// One entry of an incident's history. Contact data stays in the journal until looking at it is an entry.
-fn log_line(app: &App, entry: &Entry) -> Option<Value> {
-    let at = time(entry.at);
-    match &entry.fact {
-        Fact::Report(fact) => Some(json!({
-            "kind": "report",
-            "seq": entry.seq.0,
-            "at": at,
-            "report": app.ids.report_uuid(fact.report, entry.at).to_string(),
-            "code": app.ids.report_code(fact.report),
-            "category": app.city.category(fact.category).key,
-            "occurred_at": time(fact.occurred_at),
-            "lng": fact.place.lng(),
-            "lat": fact.place.lat(),
-            "channel": fact.channel.key(),
-            "description": fact.private.description,
-        })),
-        Fact::Record(fact) => Some(json!({
-            "kind": "record",
-            "seq": entry.seq.0,
-            "at": at,
-            "record": fact.kind.key(),
-            "actor": fact.actor,
-            "note": fact.text,
-        })),
-        Fact::Action(fact) => Some(more(
-            app,
-            fact,
-            json!({
-                "kind": "action",
-                "seq": entry.seq.0,
-                "at": at,
-                "action": fact.action.key(),
-                "from": fact.from.key(),
-                "to": fact.to.key(),
-                "agency": fact.agency.map(|agency| app.city.agency(agency).key.clone()),
-                "actor": fact.actor,
-                "note": fact.note,
-            }),
-        )),
-        Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => None,
-    }
-}
-
-/// What only some actions carry.
-fn more(app: &App, fact: &ActionFact, mut line: Value) -> Value {
-    let agency = |agency: AgencyId| app.city.agency(agency).key.clone();
-    let mut put = |key: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            line[key] = value;
-        }
-    };
-    put("public", (fact.action == Action::Answer).then_some(true.into()));
-    put("speaker", fact.more.speaker.map(|speaker| agency(speaker).into()));
-    put("disposition", fact.more.disposition.map(|disposition| disposition.key().into()));
-    put("suggested", fact.more.suggested.map(|suggested| agency(suggested).into()));
-    put("step", fact.more.step.as_ref().map(|step| step.key.clone().into()));
-    put("done", fact.more.step.as_ref().map(|step| step.done.into()));
-    line
 }

@@ -17,9 +17,11 @@ mod forward;
 mod guard;
 mod health;
 mod import;
+mod incident_answer;
 mod incidents;
 mod live;
 mod map;
+mod merging;
 mod middleware;
 mod moment;
 mod nodes;
@@ -37,6 +39,7 @@ mod sitrep;
 mod spool;
 mod sse;
 mod statistics;
+mod suggestions;
 mod tls;
 mod track;
 mod transitions;
@@ -88,6 +91,9 @@ pub fn build_router(app: AppState) -> Router {
         .route("/shift-log", get(shift::shift_log).post(shift::write_shift_log))
         .route("/sitrep", get(sitrep::sitrep))
         .route("/transitions", get(transitions::transitions))
+        .route("/incidents/{id}/suggestions", get(suggestions::suggested))
+        .route("/incidents/{id}/merge", post(merging::merge))
+        .route("/incidents/{id}/split", post(merging::split))
         .route("/clusters", get(map::clusters))
         .route("/hotspots", get(map::hotspots))
         .route("/stats", get(map::stats))
@@ -118,6 +124,10 @@ pub fn build_router(app: AppState) -> Router {
         .route("/field", get(pages::field))
         .route("/embed", get(pages::embed))
         .route("/login", get(pages::login))
+        .route("/statistics", get(pages::statistics))
+        .route("/sitrep", get(pages::sitrep))
+        .route("/handover", get(pages::handover))
+        .route("/replay", get(pages::replay))
         .route("/assets/{*path}", get(pages::asset))
         .route("/favicon.svg", get(pages::favicon))
         .route_layer(from_fn_with_state(app.clone(), guard::guard))

@@ -3,8 +3,8 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{audit, city, clock, contacts, health, import, incidents, live, map, nodes, reports};
-use super::{session, shift, sitrep, sse, statistics, transitions};
+use super::{audit, city, clock, contacts, health, import, incidents, live, map, merging, nodes, reports};
+use super::{session, shift, sitrep, sse, statistics, suggestions, transitions};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -13,7 +13,8 @@ use super::{session, shift, sitrep, sse, statistics, transitions};
     paths(
         city::city, city::areas, city::area,
         reports::post_report, reports::report,
-        incidents::list, incidents::incident, incidents::act, contacts::contacts, transitions::transitions,
+        incidents::list, incidents::incident, incidents::act, merging::merge, merging::split,
+        suggestions::suggested, transitions::transitions, contacts::contacts,
         audit::audit, audit::audit_csv, shift::shift_log, shift::write_shift_log, sitrep::sitrep,
         map::clusters, map::hotspots, map::stats,
         statistics::statistics, statistics::statistics_csv,

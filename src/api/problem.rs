@@ -25,7 +25,7 @@ pub struct Problem {
     pub detail: String,
     pub errors: Vec<FieldFault>,
     /// After a conflict: how what it is about stands now.
-    pub current: Option<Value>,
+    pub current: Option<Box<Value>>,
     pub retry_after_s: Option<u32>,
 }
 
@@ -176,7 +176,7 @@ impl Problem {
             body["errors"] = errors.collect();
         }
         if let Some(current) = &self.current {
-            body["current"] = current.clone();
+            body["current"] = Value::clone(current);
         }
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
@@ -385,6 +385,13 @@ impl From<Refusal> for Problem {
             Refusal::Confirmed => Problem::conflict("confirmed", detail),
             Refusal::Archived => Problem::conflict("archived", detail),
             Refusal::Version { .. } => Problem::conflict("version", detail),
+            Refusal::Merged { .. } => Problem::conflict("merged", detail),
+            Refusal::MergeSelf => {
+                Problem::invalid_body(vec![FieldFault { pointer: "/incident".to_owned(), detail }])
+            }
+            Refusal::MergeClosed { .. } => Problem::conflict("incident-closed", detail),
+            Refusal::MergeDrill => Problem::conflict("drill-mismatch", detail),
+            Refusal::NotMerged => Problem::conflict("not-merged", detail),
             Refusal::KeyReused => Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "key-reused",

@@ -19,7 +19,7 @@ use super::problem::Problem;
 use crate::city::{City, Text};
 use crate::feed::parse_time;
 use crate::feed::wire::{Feature, StatsBody, time};
-use crate::journal::{ActsQuestion, JournalError};
+use crate::journal::{ActsQuestion, JournalError, MERGE, SPLIT};
 use crate::live::{Filter, Incident, LiveMap, Sort, Stats, StatusSet, Where};
 use crate::model::{Action, Entry, Fact, HOUR_MS, IncidentNo, Projection, RecordKind, Seq, Status, TimeMs};
 
@@ -267,6 +267,7 @@ impl Report<'_> {
             let actor = match &entry.fact {
                 Fact::Action(fact) => &fact.actor,
                 Fact::Record(fact) => &fact.actor,
+                Fact::Merge(fact) | Fact::Split(fact) => &fact.actor,
                 _ => continue,
             };
             people.entry(actor.clone()).or_default().1 += 1;
@@ -296,16 +297,29 @@ impl Figures {
         let opened =
             Filter { statuses: StatusSet::ALL, since: Some(report.period.begin), ..report.filter() };
         let opened = then.incidents(Projection::Staff, &opened, &place, Sort::NewestFirst, None, 1).matched;
-        let mut actions: Map<String, Value> =
-            Action::ALL.iter().map(|action| (action.key().to_owned(), 0.into())).collect();
+        let mut actions: Map<String, Value> = Action::ALL
+            .map(Action::key)
+            .into_iter()
+            .chain([MERGE, SPLIT])
+            .map(|key| (key.to_owned(), 0.into()))
+            .collect();
         let mut resolved = 0;
         for entry in &report.acts.entries {
+            let joined = match &entry.fact {
+                Fact::Merge(fact) => Some((MERGE, fact.into)),
+                Fact::Split(fact) => Some((SPLIT, fact.into)),
+                _ => None,
+            };
+            let is_other =
+                |no| then.any_incident(no).is_some_and(|incident| incident.drill != report.drill);
+            if let Some((key, _)) = joined.filter(|(_, into)| !is_other(*into)) {
+                count(&mut actions, key);
+            }
             let Fact::Action(fact) = &entry.fact else { continue };
-            if then.incident(fact.incident).is_some_and(|incident| incident.drill != report.drill) {
+            if is_other(fact.incident) {
                 continue;
             }
-            let n = actions.entry(fact.action.key()).or_insert(0.into());
-            *n = (n.as_u64().unwrap_or(0) + 1).into();
+            count(&mut actions, fact.action.key());
             resolved += u64::from(fact.to == Status::Resolved && fact.from != Status::Resolved);
         }
         Figures {
@@ -341,6 +355,11 @@ impl Figures {
             ),
         }
     }
+}
+
+fn count(actions: &mut Map<String, Value>, key: &str) {
+    let n = actions.get(key).and_then(Value::as_u64).unwrap_or(0);
+    actions.insert(key.to_owned(), (n + 1).into());
 }
 
 fn stats(stats: &Stats, city: &City) -> Value {

@@ -79,7 +79,7 @@ pub async fn live_sse(
     let opened = opened.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
     let (session, frames) = opened.map_err(Problem::from)?;
 
-    let mut first = vec![hello(&app, sight.key())];
+    let mut first = vec![hello(&app, sight.key(), false)];
     first.extend(frames);
     let give_up = session.is_waiting().then(|| Instant::now() + AHEAD_TIMEOUT);
     let stopping = app.stopping.clone();

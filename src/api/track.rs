@@ -7,61 +7,127 @@ use serde_json::{Value, json};
 use crate::city::{City, Text};
 use crate::feed::wire::time;
 use crate::journal::{IncidentRow, JournalError, Reader, ReportRow};
-use crate::model::{Action, ActionFact, AgencyId, Disposition, Entry, Fact, ReportNo, TimeMs};
+use crate::model::{
+    Action, ActionFact, AgencyId, Disposition, Entry, Fact, IncidentNo, ReportNo, Seq, TimeMs,
+};
 
 /// What is known of a report, for whoever holds its code.
 pub(super) struct ToldOf {
     pub report: ReportRow,
+    /// The one that the report counts under by now.
     pub incident: IncidentRow,
-    /// The entry that opened the incident.
-    pub opening: Option<Entry>,
-    /// All on the incident, in order.
-    pub actions: Vec<Entry>,
+    /// It was joined with others about the same, after it had come in.
+    pub joined: bool,
+    /// The entry that opened the incident which the report came to.
+    pub opening: Entry,
+    /// All on the incidents that it counted under, while it did, in order.
+    pub turns: Vec<Turn>,
+}
+
+/// What happened to the incident that the report counts under.
+pub(super) enum Turn {
+    Action(Entry),
+    /// Another absorbed it, which this agency had.
+    Joined(TimeMs, Seq, Option<AgencyId>),
 }
 
 impl ToldOf {
     /// `None` where there is no such report.
     pub fn read(reader: &dyn Reader, no: ReportNo) -> Result<Option<ToldOf>, JournalError> {
         let Some(report) = reader.report(no)? else { return Ok(None) };
-        let Some(incident) = reader.incident(report.incident)? else { return Ok(None) };
-        let opening = reader.entries(incident.opened_seq.before(), 1)?.pop();
-        let actions = reader.incident_actions(incident.no)?;
-        Ok(Some(ToldOf { report, incident, opening, actions }))
+        let Some(mut incident) = reader.incident(report.incident)? else { return Ok(None) };
+        let Some(opening) = opening(reader, &incident)? else { return Ok(None) };
+        let mut turns: Vec<Turn> = actions(reader, incident.no)?.into_iter().map(Turn::Action).collect();
+        let mut joined = false;
+        while let Some(into) = incident.merged_into {
+            let log = reader.incident_log(incident.no)?;
+            let is_merge =
+                |entry: &&Entry| matches!(&entry.fact, Fact::Merge(fact) if fact.absorbed == incident.no);
+            let Some(merge) = log.iter().rev().find(is_merge) else { break };
+            let Some(next) = reader.incident(into)? else { break };
+            let mut before = actions(reader, into)?;
+            let since = before.split_off(before.partition_point(|entry| entry.seq < merge.seq));
+            let agency = match before.iter().rev().find_map(action) {
+                Some(fact) => fact.agency,
+                None => opening_agency(self::opening(reader, &next)?.as_ref()),
+            };
+            turns.push(Turn::Joined(merge.at, merge.seq, agency));
+            turns.extend(since.into_iter().map(Turn::Action));
+            (incident, joined) = (next, true);
+        }
+        Ok(Some(ToldOf { report, incident, joined, opening, turns }))
     }
 }
 
+fn opening(reader: &dyn Reader, incident: &IncidentRow) -> Result<Option<Entry>, JournalError> {
+    Ok(reader.entries(incident.opened_seq.before(), 1)?.pop())
+}
+
+fn opening_agency(opening: Option<&Entry>) -> Option<AgencyId> {
+    match &opening?.fact {
+        Fact::Report(fact) => fact.opens.and_then(|opening| opening.agency),
+        _ => None,
+    }
+}
+
+fn actions(reader: &dyn Reader, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
+    let mut entries = reader.incident_actions(no)?;
+    entries.retain(|entry| matches!(entry.fact, Fact::Action(_)));
+    Ok(entries)
+}
+
 /// What was answered, in order. `agency` is null where the center itself speaks.
-pub(super) fn answers(city: &City, actions: &[Entry]) -> Vec<Value> {
-    let answer = |entry: &Entry| match &entry.fact {
-        Fact::Action(fact) if fact.action == Action::Answer => {
+pub(super) fn answers(city: &City, turns: &[Turn]) -> Vec<Value> {
+    let answer = |turn: &Turn| match turn {
+        Turn::Action(entry) => {
+            let fact = action(entry).filter(|fact| fact.action == Action::Answer)?;
             // An answer that was erased says nothing any more.
             let text = fact.note.as_ref()?;
             let agency = fact.more.speaker.map(|agency| &city.agency(agency).key);
             Some(json!({"at": time(entry.at), "text": text, "agency": agency}))
         }
-        _ => None,
+        Turn::Joined(..) => None,
     };
-    actions.iter().filter_map(answer).collect()
+    turns.iter().filter_map(answer).collect()
 }
 
 /// What happened to the report, in order: from its coming in.
 pub(super) fn steps(city: &City, told_of: &ToldOf) -> Vec<Value> {
-    let ToldOf { report, incident, opening, actions } = told_of;
+    let ToldOf { report, opening, turns, .. } = told_of;
     let step = |at: TimeMs, (step, text): Told| json!({"at": time(at), "step": step, "text": text});
-    let joins = report.seq != incident.opened_seq;
-    let mut agency = opening.as_ref().and_then(|entry| match &entry.fact {
-        Fact::Report(fact) => fact.opens.and_then(|opening| opening.agency),
-        _ => None,
-    });
-    let n_before = actions.partition_point(|entry| entry.seq < report.seq);
-    let (before, since) = actions.split_at(n_before);
-    agency = before.iter().rev().find_map(action).map_or(agency, |fact| fact.agency);
+    let joins = report.seq != opening.seq;
+    let n_before = turns.partition_point(|turn| turn.seq() < report.seq);
+    let (before, since) = turns.split_at(n_before);
+    let mut agency = before.iter().fold(opening_agency(Some(opening)), |_, turn| turn.agency());
     let mut steps = vec![step(report.received_at, received(city, joins, agency))];
-    for (at, fact) in since.iter().filter_map(|entry| Some((entry.at, action(entry)?))) {
-        steps.extend(turn(city, fact, agency).map(|told| step(at, told)));
-        agency = fact.agency;
+    for turn in since {
+        let told = match turn {
+            Turn::Joined(at, _, agency) => Some((*at, received(city, true, *agency))),
+            Turn::Action(entry) => {
+                action(entry).and_then(|fact| self::turn(city, fact, agency)).map(|told| (entry.at, told))
+            }
+        };
+        steps.extend(told.map(|(at, told)| step(at, told)));
+        agency = turn.agency();
     }
     steps
+}
+
+impl Turn {
+    fn seq(&self) -> Seq {
+        match self {
+            Turn::Action(entry) => entry.seq,
+            Turn::Joined(_, seq, _) => *seq,
+        }
+    }
+
+    /// Who has it after this.
+    fn agency(&self) -> Option<AgencyId> {
+        match self {
+            Turn::Action(entry) => action(entry).and_then(|fact| fact.agency),
+            Turn::Joined(_, _, agency) => *agency,
+        }
+    }
 }
 
 fn action(entry: &Entry) -> Option<&ActionFact> {

@@ -1,6 +1,8 @@
 //! Reads a city pack from its folder. Every fault is named with its file and, where there is one,
 //! its line; all faults of a pack are named at once.
 
+mod join;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -116,6 +118,7 @@ struct CategoryFile {
     #[serde(default)]
     checklist: Vec<StepFile>,
     hotspot: Spanned<HotspotFile>,
+    join: Option<Spanned<join::JoinFile>>,
 }
 
 #[derive(Deserialize, Clone)]
@@ -351,7 +354,9 @@ impl Pack<'_> {
                 hours_ms(*hours.get_ref())
                     .ok_or_else(|| source.fault(hours, "deadline_h must be more than 0 hours"))
             });
+            let hotspot = self.hotspot(source, &c.hotspot)?;
             Some(Category {
+                join: self.join(source, c.join.as_ref(), &hotspot)?,
                 key: c.key.into_inner(),
                 name: c.name,
                 icon: c.icon,
@@ -360,7 +365,7 @@ impl Pack<'_> {
                 sensitive: c.sensitive,
                 deadline_ms: deadline.and_then(|d| self.keep(d)),
                 checklist: duties::checklist(source, c.checklist, &mut self.faults),
-                hotspot: self.hotspot(source, &c.hotspot)?,
+                hotspot,
             })
         });
         Some((all, categories.collect()))

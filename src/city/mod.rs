@@ -109,6 +109,17 @@ pub struct Category {
     /// What is to be done about an incident, in order.
     pub checklist: Vec<ChecklistStep>,
     pub hotspot: HotspotParameters,
+    /// Within which another incident of the category may be the same.
+    pub join: JoinRule,
+}
+
+/// Where and when two incidents may be the same.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct JoinRule {
+    /// On the great circle.
+    pub radius_m: f64,
+    /// Between their openings.
+    pub within_ms: i64,
 }
 
 /// `#RRGGBB` for the dark and for the day theme.

@@ -20,8 +20,18 @@ use crate::model::{CategoryId, Cell, Disposition, IncidentNo, LngLat, Projection
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ClientMessage {
     Subscribe(Box<Subscribe>),
-    Unsubscribe { id: String },
-    Ping { t: Option<serde_json::Value> },
+    Unsubscribe {
+        id: String,
+    },
+    Ping {
+        t: Option<serde_json::Value>,
+    },
+    /// Where a member of the staff is; `null`: at no incident.
+    Presence {
+        incident: Option<String>,
+        #[serde(default)]
+        editing: bool,
+    },
 }
 
 #[derive(Debug, Deserialize)]
@@ -62,6 +72,9 @@ pub enum ServerMessage<'a> {
         /// New reports may be missing from what is shown.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         degraded: bool,
+        /// This socket may say where its reader is, and is told of the others.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        presence: bool,
     },
     Snapshot {
         id: &'a str,
@@ -107,6 +120,9 @@ pub enum ServerMessage<'a> {
     Pong {
         t: Option<serde_json::Value>,
     },
+    Presence {
+        people: Vec<PersonBody<'a>>,
+    },
     Error {
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a str>,
@@ -131,6 +147,16 @@ impl<'a> ServerMessage<'a> {
         };
         ServerMessage::Alarm { id, sub, kind, seq: alarm.seq().0, title: alarm.title().clone(), feature }
     }
+}
+
+/// Somebody of the staff, and the incident that they are at.
+#[derive(Debug, Serialize)]
+pub struct PersonBody<'a> {
+    pub who: &'a str,
+    pub name: &'a str,
+    pub incident: Option<String>,
+    pub editing: bool,
+    pub since: TimeMs,
 }
 
 #[derive(Debug, Serialize)]
@@ -211,6 +237,9 @@ pub struct IncidentProperties<'a> {
     /// For staff: what an action must name to be sure of what it acts on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
+    /// For staff: distinct senders of the reports.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reporters: Option<u32>,
     /// For staff: an agency sent it back, and nobody has it yet.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub returned: bool,
@@ -379,6 +408,7 @@ impl<'a> Feature<'a> {
             overdue: incident.overdue,
             drill: incident.drill,
             version: is_staff.then_some(incident.version),
+            reporters: is_staff.then_some(incident.reporters),
             returned: is_staff && incident.returned,
             disposition: incident.disposition.filter(|_| is_staff).map(Disposition::key),
         };

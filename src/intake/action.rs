@@ -145,7 +145,7 @@ fn step(fields: &mut Fields) -> Option<CheckedStep> {
     Some(CheckedStep { key, done })
 }
 
-fn note(fields: &mut Fields, name: &str) -> Option<String> {
+pub(super) fn note(fields: &mut Fields, name: &str) -> Option<String> {
     let text = fields.text(name)?;
     fields.keep(name, checked_text(&text, NOTE_CHARS_MAX, Lines::Many)).flatten()
 }

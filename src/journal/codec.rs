@@ -20,7 +20,7 @@ use super::keys::Keys;
 use super::records::RecordWire;
 use super::salts::Salts;
 use super::wire::{
-    ActionPrivateWire, ErasedNoteWire, ErasedReportWire, ErasureWire, OpeningWire, PackWire,
+    ActionPrivateWire, ErasedNoteWire, ErasedReportWire, ErasureWire, MergeWire, OpeningWire, PackWire,
     ReportPrivateWire, ReportWire, TickWire, Wire,
 };
 use crate::city::City;
@@ -106,7 +106,7 @@ impl Encoder {
         let digests: Vec<Option<String>> =
             parts.iter().map(|part: &LeftPart| part.as_ref().map(|(_, _, digest)| hex(digest))).collect();
         let erasure = Some(erasure_wire(fact, &digests));
-        let wire = Wire { erasure, ..empty() };
+        let wire = Wire { erasure, ..Wire::empty(VERSION) };
         self.body.clear();
         write_json(&mut self.body, &wire);
         Ok(EncodedErasure { body: text(&self.body).to_owned(), lefts: parts })
@@ -139,10 +139,6 @@ pub(super) fn share_body(city: &City, fact: &Fact) -> String {
     serde_json::to_string(&wire).expect("plain structs become JSON")
 }
 
-fn empty<'a>() -> Wire<'a> {
-    Wire { v: VERSION, report: None, action: None, erasure: None, pack: None, tick: None, record: None }
-}
-
 fn write_json(buffer: &mut Vec<u8>, value: &impl Serialize) {
     serde_json::to_writer(buffer, value).expect("plain structs become JSON");
 }
@@ -160,6 +156,7 @@ fn write_private(buffer: &mut Vec<u8>, fact: &Fact, coarse_place: Option<LngLat>
         Fact::Action(action) => {
             write_note(buffer, action.note.as_deref());
         }
+        Fact::Merge(merge) | Fact::Split(merge) => write_note(buffer, merge.note.as_deref()),
         Fact::Record(record) => write_note(buffer, record.text.as_deref()),
         Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => {}
     }
@@ -193,7 +190,7 @@ fn wire<'a>(
     coarse_place: Option<LngLat>,
     digest: Option<&'a str>,
 ) -> (&'static str, Wire<'a>) {
-    let mut wire = empty();
+    let mut wire = Wire::empty(VERSION);
     let kind = match fact {
         Fact::Report(report) => {
             wire.report = Some(report_wire(city, report, coarse_place, digest));
@@ -214,6 +211,14 @@ fn wire<'a>(
         Fact::Tick => {
             wire.tick = Some(TickWire {});
             "tick"
+        }
+        Fact::Merge(merge) => {
+            wire.merge = Some(MergeWire::of(merge, digest));
+            "merge"
+        }
+        Fact::Split(split) => {
+            wire.split = Some(MergeWire::of(split, digest));
+            "split"
         }
         Fact::Record(record) => {
             wire.record = Some(RecordWire::of(record, digest));
@@ -245,6 +250,7 @@ fn report_wire<'a>(
         occurred_at: report.occurred_at.0,
         area: report.area.map(|id| Cow::Borrowed(city.areas.get(id).code.as_str())),
         sender: known_sender.then(|| Cow::Owned(format!("{:016x}", report.sender.0))),
+        again: report.again,
         channel: Cow::Borrowed(report.channel.key()),
         drill: report.drill,
         imported: report.imported,
@@ -294,29 +300,14 @@ impl<'a> Body<'a> {
                 format!("it is of version {v}; a newer pantau wrote it, use that one"),
             ));
         }
-        let facts = [
-            wire.report.is_some(),
-            wire.action.is_some(),
-            wire.erasure.is_some(),
-            wire.pack.is_some(),
-            wire.tick.is_some(),
-            wire.record.is_some(),
-        ];
-        if facts.into_iter().filter(|there| *there).count() != 1 {
+        if wire.kinds().count() != 1 {
             return Err(corrupt(seq, "its body holds not one fact"));
         }
         Ok(Body { seq, wire })
     }
 
     pub fn kind(&self) -> &'static str {
-        match &self.wire {
-            Wire { report: Some(_), .. } => "report",
-            Wire { action: Some(_), .. } => "action",
-            Wire { erasure: Some(_), .. } => "erasure",
-            Wire { pack: Some(_), .. } => "pack",
-            Wire { record: Some(_), .. } => "record",
-            _ => "tick",
-        }
+        self.wire.kinds().next().unwrap_or("tick")
     }
 
     /// The number of the report, where it is one.
@@ -339,7 +330,9 @@ impl<'a> Body<'a> {
 
     fn note_digest(&self) -> Option<&str> {
         let action = self.wire.action.as_ref().and_then(|action| action.private.as_deref());
-        action.or(self.wire.record.as_ref().and_then(|record| record.private.as_deref()))
+        let merge = self.wire.merge.as_ref().or(self.wire.split.as_ref());
+        let record = self.wire.record.as_ref().and_then(|record| record.private.as_deref());
+        action.or(merge.and_then(|merge| merge.private.as_deref())).or(record)
     }
 
     /// Whether the private part is the one that the entry was written with.
@@ -404,12 +397,21 @@ impl<'a> Body<'a> {
                 Ok(Fact::Pack { key: pack.key.into_owned(), hash })
             }
             Wire { erasure: Some(erasure), .. } => Ok(Fact::Erasure(Box::new(erasure.into_fact(seq)?))),
+            Wire { merge: Some(merge), .. } => Ok(Fact::Merge(Box::new(merge.into_fact(seq, private)?))),
+            Wire { split: Some(split), .. } => Ok(Fact::Split(Box::new(split.into_fact(seq, private)?))),
             Wire { record: Some(record), .. } => {
                 Ok(Fact::Record(Box::new(record.into_fact(seq, private)?)))
             }
-            Wire { report: None, action: None, erasure: None, pack: None, record: None, .. } => {
-                Ok(Fact::Tick)
-            }
+            Wire {
+                report: None,
+                action: None,
+                erasure: None,
+                pack: None,
+                merge: None,
+                split: None,
+                record: None,
+                ..
+            } => Ok(Fact::Tick),
         }
     }
 }
@@ -448,6 +450,7 @@ impl ReportWire<'_> {
             occurred_at: TimeMs(self.occurred_at),
             area: self.area.map_or(Ok(None), |code| keys.area(&code, place))?,
             sender,
+            again: self.again,
             channel: Channel::from_key(&self.channel)
                 .ok_or_else(|| unknown(seq, "channel", &self.channel))?,
             drill: self.drill,

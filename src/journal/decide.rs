@@ -3,8 +3,10 @@
 //! Pure but for the look-ups that a [`Store`] answers; both stores decide here, so they agree.
 //! What was decided is written before the next command is looked at, so a batch sees itself.
 
+use std::collections::BTreeSet;
+
 use super::erase::{Held, HeldNote, Left};
-use super::{IncidentRow, JournalError, erase, fold, records};
+use super::{IncidentRow, JournalError, erase, fold, merging, records};
 use crate::model::transitions::transition;
 use crate::model::{
     Action, ActionFact, Command, Entry, Fact, HOUR_MS, Idempotency, ImportRow, IncidentNo, LngLat,
@@ -32,6 +34,17 @@ pub(super) trait Store {
 
     /// The action of an entry, as it stands in this batch.
     fn held_note(&mut self, seq: Seq) -> Result<Option<HeldNote>, JournalError>;
+
+    /// The incidents that one has absorbed and not let go of; not those that these had absorbed.
+    fn absorbed_by(&mut self, no: IncidentNo) -> Result<Vec<IncidentNo>, JournalError>;
+
+    /// The senders of the reports that opened or joined an incident itself.
+    fn senders(&mut self, no: IncidentNo) -> Result<BTreeSet<SenderId>, JournalError>;
+
+    /// Whether one of these is a sender's.
+    fn has_sender(&mut self, no: IncidentNo, sender: SenderId) -> Result<bool, JournalError> {
+        Ok(self.senders(no)?.contains(&sender))
+    }
 
     fn write(&mut self, accepted: &Accepted) -> Result<(), JournalError>;
 
@@ -63,6 +76,8 @@ pub(super) struct Accepted {
     pub receipt: Receipt,
     /// The incident touched, as it stands after the entry. New where the entry opened it.
     pub incident: Option<IncidentRow>,
+    /// The other one that the entry touched.
+    pub partner: Option<IncidentRow>,
     /// All that the chained body may say of the place.
     pub coarse_place: Option<LngLat>,
     pub idempotency: Option<Idempotency>,
@@ -133,6 +148,8 @@ fn decide(
         Command::Erasure(erasure) => erase::decide(store, last, *erasure, at),
         Command::Pack { key, hash } => Ok(other(last, at, Fact::Pack { key, hash })),
         Command::Tick => Ok(other(last, at, Fact::Tick)),
+        Command::Merge(merge) => merging::decide_merge(store, last, *merge, at),
+        Command::Split(split) => merging::decide_split(store, last, *split, at),
         Command::Record(record) => records::decide(store, last, *record, at),
     }
 }
@@ -143,6 +160,7 @@ pub(super) fn other(last: &Counters, at: TimeMs, fact: Fact) -> Decision {
         entry: Entry { seq, at, fact },
         receipt: Receipt::Other { seq },
         incident: None,
+        partner: None,
         coarse_place: None,
         idempotency: None,
         import: None,
@@ -161,7 +179,7 @@ fn decide_report(
     }
     let mut joined = None;
     if let Some(no) = new.incident {
-        let incident = store.incident(no)?;
+        let incident = merging::standing(store, no)?;
         match incident.ok_or(Refusal::UnknownIncident).and_then(|i| joinable(i, new.drill)) {
             Ok(incident) => joined = Some(incident),
             Err(refusal) => return Ok(Decision::Refuse(refusal)),
@@ -171,10 +189,13 @@ fn decide_report(
         (new.idempotency.take(), new.import.take(), new.coarse_place.take());
     let status = import.as_ref().map(|row| row.status);
     let seq = last.seq.next();
-    let fact = report_fact(last, new, joined.as_ref(), status, at);
+    let mut fact = report_fact(last, new, joined.as_ref(), status, at);
+    if let Some(incident) = &joined {
+        fact.again = merging::has_sender(store, incident.no, fact.sender)?;
+    }
     let incident = match (joined, &fact.opens) {
         (Some(mut incident), _) => {
-            fold::join(&mut incident, seq, at);
+            fold::join(&mut incident, seq, at, &fact);
             incident
         }
         (None, Some(opening)) => fold::opened(seq, at, &fact, opening),
@@ -191,6 +212,7 @@ fn decide_report(
         entry: Entry { seq, at, fact: Fact::Report(Box::new(fact)) },
         receipt,
         incident: Some(incident),
+        partner: None,
         coarse_place,
         idempotency,
         import,
@@ -260,6 +282,7 @@ fn report_fact(
         occurred_at,
         area: new.area,
         sender: new.sender.unwrap_or(SenderId::of_report(report)),
+        again: false,
         channel: new.channel,
         drill: new.drill,
         imported: imported.is_some(),
@@ -285,6 +308,12 @@ fn forbidden(row: &Transition, new: &NewAction, incident: &IncidentRow) -> Optio
     Some(Refusal::FourEyes { by: by.clone() })
 }
 
+/// Whether an incident has left the live map by `at`.
+pub(super) fn is_archived(store: &impl Store, incident: &IncidentRow, at: TimeMs) -> bool {
+    let leaves_at = incident.closed_at.zip(store.keep_closed_ms());
+    leaves_at.is_some_and(|(closed_at, ms)| closed_at.plus_ms(ms) <= at)
+}
+
 fn decide_action(
     store: &mut impl Store,
     last: &Counters,
@@ -294,13 +323,14 @@ fn decide_action(
     let Some(mut incident) = store.incident(new.incident)? else {
         return Ok(Decision::Refuse(Refusal::UnknownIncident));
     };
+    if let Some(refusal) = merging::refusal_of_absorbed(store, &incident)? {
+        return Ok(Decision::Refuse(refusal));
+    }
     if new.version.is_some_and(|version| version != incident.version) {
         return Ok(Decision::Refuse(Refusal::Version { current: incident.version }));
     }
     // It has left the live map by now, which could not show the change.
-    let is_archived =
-        |closed_at: TimeMs| store.keep_closed_ms().is_some_and(|ms| closed_at.plus_ms(ms) <= at);
-    if incident.closed_at.is_some_and(is_archived) {
+    if is_archived(store, &incident, at) {
         return Ok(Decision::Refuse(Refusal::Archived));
     }
     let from = incident.status;
@@ -333,6 +363,7 @@ fn decide_action(
         receipt: Receipt::Action { seq, incident: incident.no },
         entry: Entry { seq, at, fact: Fact::Action(Box::new(fact)) },
         incident: Some(incident),
+        partner: None,
         coarse_place: None,
         idempotency: None,
         import: None,

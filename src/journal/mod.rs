@@ -26,6 +26,8 @@ mod identity;
 mod keys;
 mod lock;
 mod memory;
+mod merge_wire;
+mod merging;
 #[cfg(test)]
 mod naive;
 mod place;
@@ -58,7 +60,7 @@ pub use lock::HeldLock;
 pub use memory::MemoryJournal;
 pub use place::{Place, Reading};
 pub use postgis::{PostgisJournal, PostgisStandby, StoreUrl, vacuum_erased};
-pub use records::{ActsQuestion, ERASE};
+pub use records::{ActsQuestion, ERASE, MERGE, SPLIT};
 pub use shared::{Pseudonyms, SharedEntry};
 pub use spool::{Answers, HandIn, Kept, Spool, Waiting, WaitingRoom, Whereabouts};
 use sqlite::folder_reader;
@@ -234,7 +236,8 @@ pub trait Standby: Send {
 /// What can be read of the journal, at any time, beside the writer.
 pub trait Reader: Send + Sync {
     /// Calls `each` for every incident with one of the `numbers` that is open or was closed after
-    /// `closed_after` (`TimeMs::MIN` for all), by number.
+    /// `closed_after` (`TimeMs::MIN` for all), by number. One that was absorbed is open, whatever became of
+    /// the one that absorbed it.
     fn incidents(
         &self,
         numbers: RangeInclusive<IncidentNo>,
@@ -290,7 +293,17 @@ pub trait Reader: Send + Sync {
 
     fn incident(&self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError>;
 
-    /// The reports and actions of one incident as entries, in order.
+    /// The incidents that one has absorbed and not let go of, by number; not those that these had absorbed.
+    fn absorbed_by(&self, no: IncidentNo) -> Result<Vec<IncidentRow>, JournalError>;
+
+    /// What the first reports said that opened or joined an incident itself: at most `limit` texts.
+    fn first_texts(&self, no: IncidentNo, limit: usize) -> Result<Vec<String>, JournalError>;
+
+    /// Calls `each` with every incident that is absorbed and the one that absorbed it, in no particular order.
+    fn absorbed(&self, each: &mut dyn FnMut(IncidentNo, IncidentNo)) -> Result<(), JournalError>;
+
+    /// The reports, actions, merges and splits of one incident as entries, in order. What incidents that it
+    /// absorbed had of their own is in theirs.
     fn incident_log(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError>;
 
     /// The actions on one incident as entries, in order: however many reports it has.
@@ -333,11 +346,16 @@ pub struct IncidentRow {
     pub closed_at: Option<TimeMs>,
     /// Closed by the import itself, not by an action.
     pub closed_by_import: bool,
+    /// Its own and those of incidents that it absorbed.
     pub reports: u32,
     /// Counts every change, from 1.
     pub version: u32,
     pub drill: bool,
     pub imported: bool,
+    /// Distinct senders of these reports; of joins from before that was noted each counts as another.
+    pub reporters: u32,
+    /// The incident that absorbed it: its reports count there.
+    pub merged_into: Option<IncidentNo>,
     pub standing: Standing,
 }
 

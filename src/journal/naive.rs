@@ -1,17 +1,20 @@
 //! Random batches against a model that knows nothing but the list of entries and rereads it for
 //! every question. Every store must answer as it does, also after they were opened again.
 
+mod testing;
+
+use std::collections::{BTreeMap, BTreeSet};
+
 use proptest::prelude::*;
 
+use self::testing::{Step, any_step, check_acts};
 use super::suite::{Kind, Store, archived, incidents, report_places, reports, texts};
-use super::testing::{NOW, SECRET, act, import_row, key, new_report, sensitive_report};
-use super::{
-    ActsQuestion, ERASE, IncidentRow, Reader, ReportPlace, ReportRow, Standing, verify, verify_database,
-};
+use super::testing::NOW;
+use super::{IncidentRow, Reader, ReportPlace, ReportRow, Standing, verify, verify_database};
 use crate::model::{
     Action, ActionFact, AgencyId, Command, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, HOUR_MS,
-    IdKey, IncidentNo, Kinds, NewAction, NewErasure, NewRecord, NewReport, Opening, Outcome, Receipt,
-    RecordFact, RecordKind, Refusal, ReportFact, ReportNo, Requirement, SenderId, Seq, Status, TimeMs,
+    IncidentNo, Kinds, MergeFact, NewAction, NewErasure, NewMerge, NewRecord, NewReport, Opening, Outcome,
+    Receipt, RecordFact, Refusal, ReportFact, ReportNo, Requirement, SenderId, Seq, Status, TimeMs,
 };
 
 #[derive(Default)]
@@ -36,6 +39,8 @@ impl Naive {
                 self.push(at, Fact::Pack { key, hash }, |seq| Receipt::Other { seq })
             }
             Command::Tick => self.push(at, Fact::Tick, |seq| Receipt::Other { seq }),
+            Command::Merge(new) => self.merge(*new, at),
+            Command::Split(new) => self.split(*new, at),
             Command::Record(new) => match new.incident.filter(|no| self.incident(*no).is_none()) {
                 Some(_) => Outcome::Refused(Refusal::UnknownIncident),
                 None => {
@@ -45,6 +50,90 @@ impl Naive {
                 }
             },
         }
+    }
+
+    /// Who is absorbed by whom.
+    fn parents(&self) -> BTreeMap<IncidentNo, IncidentNo> {
+        let mut parents = BTreeMap::new();
+        for entry in &self.entries {
+            match &entry.fact {
+                Fact::Merge(fact) => drop(parents.insert(fact.absorbed, fact.into)),
+                Fact::Split(fact) => drop(parents.remove(&fact.absorbed)),
+                _ => {}
+            }
+        }
+        parents
+    }
+
+    fn root(&self, no: IncidentNo) -> IncidentNo {
+        let parents = self.parents();
+        std::iter::successors(Some(no), |no| parents.get(no).copied()).last().unwrap()
+    }
+
+    /// Reports of an incident, and of those that lead up to it.
+    fn below(&self, no: IncidentNo) -> Vec<&ReportFact> {
+        let parents = self.parents();
+        let leads_here =
+            |from| std::iter::successors(Some(from), |no| parents.get(no).copied()).any(|up| up == no);
+        let reports = self.entries.iter().filter_map(|entry| match &entry.fact {
+            Fact::Report(fact) => Some(&**fact),
+            _ => None,
+        });
+        reports.filter(|fact| leads_here(fact.incident)).collect()
+    }
+
+    fn senders(&self, no: IncidentNo) -> BTreeSet<SenderId> {
+        self.below(no).iter().map(|fact| fact.sender).collect()
+    }
+
+    fn merge(&mut self, new: NewMerge, at: TimeMs) -> Outcome {
+        if new.absorbed == new.into {
+            return Outcome::Refused(Refusal::MergeSelf);
+        }
+        let (Some(absorbed), Some(into)) = (self.incident(new.absorbed), self.incident(new.into)) else {
+            return Outcome::Refused(Refusal::UnknownIncident);
+        };
+        for row in [&absorbed, &into] {
+            if row.merged_into.is_some() {
+                return Outcome::Refused(Refusal::Merged { into: self.root(row.no) });
+            }
+        }
+        if new.version.is_some_and(|version| version != absorbed.version) {
+            return Outcome::Refused(Refusal::Version { current: absorbed.version });
+        }
+        for row in [&absorbed, &into] {
+            if !row.status.is_open() {
+                return Outcome::Refused(Refusal::MergeClosed { status: row.status });
+            }
+        }
+        if absorbed.drill != into.drill {
+            return Outcome::Refused(Refusal::MergeDrill);
+        }
+        let all: BTreeSet<SenderId> = &self.senders(absorbed.no) | &self.senders(into.no);
+        let fact = merge_fact(&absorbed, &into, all.len(), new);
+        let incident = into.no;
+        self.push(at, Fact::Merge(Box::new(fact)), |seq| Receipt::Action { seq, incident })
+    }
+
+    fn split(&mut self, new: NewMerge, at: TimeMs) -> Outcome {
+        let (Some(absorbed), Some(into)) = (self.incident(new.absorbed), self.incident(new.into)) else {
+            return Outcome::Refused(Refusal::UnknownIncident);
+        };
+        if into.merged_into.is_some() {
+            return Outcome::Refused(Refusal::Merged { into: self.root(into.no) });
+        }
+        if new.version.is_some_and(|version| version != into.version) {
+            return Outcome::Refused(Refusal::Version { current: into.version });
+        }
+        if absorbed.merged_into != Some(into.no) {
+            return Outcome::Refused(Refusal::NotMerged);
+        }
+        let gone: BTreeSet<ReportNo> = self.below(absorbed.no).iter().map(|fact| fact.report).collect();
+        let left = self.below(into.no).into_iter().filter(|fact| !gone.contains(&fact.report));
+        let left: BTreeSet<SenderId> = left.map(|fact| fact.sender).collect();
+        let fact = merge_fact(&absorbed, &into, left.len(), new);
+        let incident = absorbed.no;
+        self.push(at, Fact::Split(Box::new(fact)), |seq| Receipt::Action { seq, incident })
     }
 
     fn push(&mut self, at: TimeMs, fact: Fact, receipt: impl FnOnce(Seq) -> Receipt) -> Outcome {
@@ -79,7 +168,7 @@ impl Naive {
         }
         let joined = match new.incident {
             None => None,
-            Some(no) => match self.incident(no) {
+            Some(no) => match self.incident(self.root(no)) {
                 None => return Outcome::Refused(Refusal::UnknownIncident),
                 Some(row) if !row.status.is_open() => {
                     return Outcome::Refused(Refusal::IncidentClosed { status: row.status });
@@ -108,6 +197,7 @@ impl Naive {
             occurred_at,
             area: new.area,
             sender: new.sender.unwrap_or(SenderId(u64::from(report.0))),
+            again: new.sender.is_some_and(|sender| self.senders(incident).contains(&sender)),
             channel: new.channel,
             drill: new.drill,
             imported,
@@ -131,6 +221,9 @@ impl Naive {
         let Some(row) = self.incident(new.incident) else {
             return Outcome::Refused(Refusal::UnknownIncident);
         };
+        if row.merged_into.is_some() {
+            return Outcome::Refused(Refusal::Merged { into: self.root(row.no) });
+        }
         if new.version.is_some_and(|version| version != row.version) {
             return Outcome::Refused(Refusal::Version { current: row.version });
         }
@@ -169,7 +262,10 @@ impl Naive {
         }
         let is_action = |seq: &Seq| {
             let entry = self.entries.iter().find(|entry| entry.seq == *seq);
-            entry.is_some_and(|entry| matches!(entry.fact, Fact::Action(_) | Fact::Record(_)))
+            let has_note = |fact: &Fact| {
+                matches!(fact, Fact::Action(_) | Fact::Merge(_) | Fact::Split(_) | Fact::Record(_))
+            };
+            entry.is_some_and(|entry| has_note(&entry.fact))
         };
         if !new.notes.iter().all(is_action) {
             return Outcome::Refused(Refusal::UnknownNote);
@@ -203,6 +299,10 @@ impl Naive {
                     let incident = fact.incident;
                     notes.extend(fact.note.take().map(|_| ErasedNote { seq: entry.seq, incident }));
                 }
+                Fact::Merge(fact) | Fact::Split(fact) if new.notes.contains(&entry.seq) => {
+                    let incident = fact.absorbed;
+                    notes.extend(fact.note.take().map(|_| ErasedNote { seq: entry.seq, incident }));
+                }
                 Fact::Record(fact) if new.notes.contains(&entry.seq) => {
                     let incident = fact.incident.unwrap_or(IncidentNo(0));
                     notes.extend(fact.text.take().map(|_| ErasedNote { seq: entry.seq, incident }));
@@ -221,6 +321,7 @@ impl Naive {
         let about = |entry: &&Entry| match &entry.fact {
             Fact::Report(fact) => fact.incident == no,
             Fact::Action(fact) => fact.incident == no,
+            Fact::Merge(fact) | Fact::Split(fact) => fact.absorbed == no || fact.into == no,
             _ => false,
         };
         self.entries.iter().filter(about).collect()
@@ -265,7 +366,9 @@ impl Naive {
             due_at: actions().next_back().map_or(opening.due_at, |(_, action)| action.due_at),
             closed_at: (!status.is_open()).then(|| closing.map_or(first.at, |(at, _)| at)),
             closed_by_import: !status.is_open() && closing.is_none(),
-            reports: (log.len() - actions().count()) as u32,
+            reports: self.below(no).len() as u32,
+            reporters: self.senders(no).len() as u32,
+            merged_into: self.parents().get(&no).copied(),
             version: log.len() as u32,
             drill: opener.drill,
             imported: opener.imported,
@@ -372,8 +475,18 @@ fn check_reading(naive: &Naive, reader: &dyn Reader, now: TimeMs) {
         drill: row.drill,
     };
     assert_eq!(report_places(reader, then), recent.iter().map(place).collect::<Vec<_>>());
+    let mut merged: Vec<(IncidentNo, IncidentNo)> = Vec::new();
+    reader.absorbed(&mut |no, into| merged.push((no, into))).unwrap();
+    merged.sort_unstable();
+    assert_eq!(merged, naive.parents().into_iter().collect::<Vec<_>>());
     check_acts(naive, reader);
     for no in (1..=all.len() as u32 + 1).map(IncidentNo) {
+        let below: Vec<IncidentRow> =
+            all.iter().filter(|row| row.merged_into == Some(no)).cloned().collect();
+        assert_eq!(reader.absorbed_by(no).unwrap(), below);
+        let reports = naive.reports().into_iter().filter(|row| row.incident == no);
+        let texts: Vec<String> = reports.filter_map(|row| row.private.description).take(2).collect();
+        assert_eq!(reader.first_texts(no, 2).unwrap(), texts);
         assert_eq!(reader.incident(no).unwrap(), naive.incident(no));
         let log: Vec<Entry> = naive.log_and_looks(no).into_iter().cloned().collect();
         assert_eq!(reader.incident_log(no).unwrap(), log);
@@ -383,113 +496,17 @@ fn check_reading(naive: &Naive, reader: &dyn Reader, now: TimeMs) {
     }
 }
 
-#[derive(Debug, Clone)]
-enum Step {
-    Batch { commands: Vec<Command>, tick: bool, after_ms: i64 },
-    Reopen,
-}
-
-fn any_report() -> impl Strategy<Value = Command> {
-    let keyed = prop::option::weighted(0.3, (0..3_u8, 0..2_u8));
-    let imported = prop::option::weighted(0.3, (0..2_u8, 0..5_u8, prop::sample::select(&Status::ALL[..])));
-    let joined = prop::option::weighted(0.4, 1..8_u32);
-    let mark = prop::option::of(0..3_u8);
-    let ago_h = prop::option::of(0..60_i64);
-    let text = prop::option::of("[a-z\"\\\\ \u{e9}\u{1F30B}\n]{0,12}");
-    (keyed, imported, joined, mark, ago_h, text, any::<(bool, bool, bool)>()).prop_map(
-        |(keyed, imported, joined, mark, ago_h, text, (sensitive, drill, deadline))| {
-            let mut new = if sensitive { sensitive_report() } else { new_report() };
-            new.idempotency = keyed.and_then(|(name, body)| key(&format!("key-{name}"), body));
-            new.import = imported
-                .and_then(|(source, row, status)| import_row(&format!("{source}.csv"), row, status));
-            new.incident = joined.map(IncidentNo);
-            new.sender = mark.map(|mark| IdKey::new(SECRET, "TST").sender(&mark.to_string()));
-            new.occurred_at = ago_h.map(|hours| NOW.plus_ms(-hours * HOUR_MS));
-            new.private.phone = mark.map(|mark| format!("0812 3456 {mark}"));
-            new.private.description = text;
-            new.drill = drill && sensitive;
-            new.due_after_ms = deadline.then_some(HOUR_MS);
-            Command::Report(Box::new(new))
-        },
-    )
-}
-
-fn any_action() -> impl Strategy<Value = Command> {
-    let action = prop::sample::select(&Action::ALL[..]);
-    let version = prop::option::weighted(0.3, 1..4_u32);
-    let lacks = prop::bool::weighted(0.1);
-    (1..8_u32, action, version, prop::option::of(0..2_u8), any::<(bool, bool)>(), lacks).prop_map(
-        |(no, action, version, agency, (deadline, by_ani), lacks)| {
-            let Command::Action(mut new) = act(no, action) else { panic!("not an action") };
-            new.version = version;
-            new.agency = agency.map(AgencyId);
-            if lacks {
-                (new.note, new.more) = Default::default();
-            }
-            if by_ani {
-                new.actor = "ani".to_owned();
-            }
-            new.due_after_ms = new.due_after_ms.filter(|_| deadline);
-            Command::Action(new)
-        },
-    )
-}
-
-fn any_erasure() -> impl Strategy<Value = Command> {
-    let reports = prop::collection::vec(1..12_u32, 0..4);
-    let notes = prop::collection::vec(1..20_u64, 0..2);
-    (reports, notes, any::<(bool, bool, bool)>()).prop_map(|(reports, notes, (contact, text, place))| {
-        Command::Erasure(Box::new(NewErasure {
-            reason: "retention".to_owned(),
-            kinds: Kinds { contact, text, place },
-            reports: reports.into_iter().map(ReportNo).collect(),
-            notes: notes.into_iter().map(Seq).collect(),
-        }))
-    })
-}
-
-fn any_record() -> impl Strategy<Value = Command> {
-    let about = prop::option::weighted(0.7, 1..8_u32);
-    (about, prop::sample::select(&RecordKind::ALL[..]), 0..2_u8).prop_map(|(incident, kind, actor)| {
-        Command::Record(Box::new(NewRecord {
-            kind,
-            incident: incident.map(IncidentNo),
-            actor: format!("actor-{actor}"),
-            text: "dipanggil balik".to_owned(),
-        }))
-    })
-}
-
-/// What people did, newest first, whole and in part.
-fn check_acts(naive: &Naive, reader: &dyn Reader) {
-    let all = ActsQuestion::below(Seq(u64::MAX));
-    let middle = Seq(naive.entries.len() as u64 / 2);
-    let questions = [
-        all.clone(),
-        ActsQuestion::below(middle),
-        ActsQuestion { actor: Some("actor-1".to_owned()), ..all.clone() },
-        ActsQuestion { incident: Some(IncidentNo(2)), ..all.clone() },
-        ActsQuestion { kinds: vec!["verify".to_owned(), "handover".to_owned()], ..all.clone() },
-        ActsQuestion { kinds: vec![ERASE.to_owned()], ..all.clone() },
-        ActsQuestion { kinds: vec!["look-up".to_owned()], incident: Some(IncidentNo(1)), ..all },
-    ];
-    for asked in questions {
-        let expected = naive.entries.iter().rev().filter(|entry| asked.holds(entry)).cloned();
-        let expected: Vec<Entry> = expected.collect();
-        assert_eq!(reader.acts(&asked, 1_000).unwrap(), expected, "{asked:?}");
-        let first: Vec<Entry> = expected.iter().take(2).cloned().collect();
-        assert_eq!(reader.acts(&asked, 2).unwrap(), first, "{asked:?}");
+fn merge_fact(absorbed: &IncidentRow, into: &IncidentRow, reporters: usize, new: NewMerge) -> MergeFact {
+    MergeFact {
+        absorbed: absorbed.no,
+        into: into.no,
+        status: absorbed.status,
+        into_status: into.status,
+        reports: absorbed.reports,
+        reporters: reporters as u32,
+        actor: new.actor,
+        note: new.note,
     }
-}
-
-fn any_step() -> impl Strategy<Value = Step> {
-    let pack = any::<[u8; 32]>().prop_map(|hash| Command::Pack { key: "testville".to_owned(), hash });
-    let command =
-        prop_oneof![5 => any_report(), 5 => any_action(), 2 => any_erasure(), 2 => any_record(), 1 => pack];
-    let after_ms = prop_oneof![Just(0), -HOUR_MS..HOUR_MS, Just(30 * HOUR_MS), Just(80 * HOUR_MS)];
-    let batch = (prop::collection::vec(command, 0..10), any::<bool>(), after_ms)
-        .prop_map(|(commands, tick, after_ms)| Step::Batch { commands, tick, after_ms });
-    prop_oneof![6 => batch, 1 => Just(Step::Reopen)]
 }
 
 proptest! {

@@ -80,8 +80,10 @@ pub struct ActsQuestion {
     pub kinds: Vec<String>,
 }
 
-/// The key of erasures among acts.
+/// The keys of erasures, merges and splits among acts.
 pub const ERASE: &str = "erase";
+pub const MERGE: &str = "merge";
+pub const SPLIT: &str = "split";
 
 impl ActsQuestion {
     /// Everything before an entry.
@@ -98,15 +100,17 @@ impl ActsQuestion {
     /// Whether an entry is asked for. The stores answer by their rows, without looking at every entry.
     pub fn holds(&self, entry: &Entry) -> bool {
         let act = match &entry.fact {
-            Fact::Action(fact) => Some((fact.action.key(), &fact.actor, fact.incident)),
-            Fact::Record(fact) => Some((fact.kind.key(), &fact.actor, row_no(fact))),
+            Fact::Action(fact) => Some((fact.action.key(), &fact.actor, fact.incident, None)),
+            Fact::Record(fact) => Some((fact.kind.key(), &fact.actor, row_no(fact), None)),
+            Fact::Merge(fact) => Some((MERGE, &fact.actor, fact.absorbed, Some(fact.into))),
+            Fact::Split(fact) => Some((SPLIT, &fact.actor, fact.absorbed, Some(fact.into))),
             Fact::Erasure(_) => return entry.seq < self.below && self.has_erasures(),
             _ => None,
         };
-        act.is_some_and(|(kind, actor, incident)| {
+        act.is_some_and(|(kind, actor, incident, other)| {
             entry.seq < self.below
                 && self.actor.as_ref().is_none_or(|asked| asked == actor)
-                && self.incident.is_none_or(|asked| asked == incident)
+                && self.incident.is_none_or(|asked| asked == incident || Some(asked) == other)
                 && (self.kinds.is_empty() || self.kinds.iter().any(|asked| asked == kind))
         })
     }

@@ -134,6 +134,10 @@ impl Pseudonyms {
             }
             // Words of the store's people.
             Fact::Erasure(erasure) => erasure.reason.clear(),
+            Fact::Merge(merge) | Fact::Split(merge) => {
+                merge.actor.clear();
+                merge.note = None;
+            }
             Fact::Record(record) => {
                 record.incident = None;
                 record.actor.clear();
@@ -194,6 +198,7 @@ mod tests {
             occurred_at: TimeMs(5),
             area: None,
             sender,
+            again: false,
             channel: Channel::Web,
             drill: false,
             imported: false,

@@ -22,7 +22,34 @@ pub(super) struct Wire<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tick: Option<TickWire>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub merge: Option<MergeWire<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<MergeWire<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub record: Option<RecordWire<'a>>,
+}
+
+impl Wire<'_> {
+    /// Of no fact yet.
+    pub fn empty(v: u8) -> Self {
+        let (report, action, erasure, pack, tick, merge, split, record) = Default::default();
+        Wire { v, report, action, erasure, pack, tick, merge, split, record }
+    }
+
+    /// The names of the facts that are there.
+    pub fn kinds(&self) -> impl Iterator<Item = &'static str> {
+        let there = [
+            (self.report.is_some(), "report"),
+            (self.action.is_some(), "action"),
+            (self.erasure.is_some(), "erasure"),
+            (self.pack.is_some(), "pack"),
+            (self.tick.is_some(), "tick"),
+            (self.merge.is_some(), "merge"),
+            (self.split.is_some(), "split"),
+            (self.record.is_some(), "record"),
+        ];
+        there.into_iter().filter(|(is_there, _)| *is_there).map(|(_, kind)| kind)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -57,6 +84,9 @@ pub(super) struct ReportWire<'a> {
     /// 16 hex digits; absent where the report counts for itself.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<Cow<'a, str>>,
+    /// The sender had reported its incident before.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub again: bool,
     #[serde(borrow)]
     pub channel: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "is_false")]
@@ -175,7 +205,27 @@ pub(super) struct ReportPrivateWire<'a> {
     pub place: Option<[f64; 2]>,
 }
 
-/// The private part of an action.
+/// A merge or a split.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MergeWire<'a> {
+    pub absorbed: u32,
+    pub into: u32,
+    /// Of the absorbed one.
+    #[serde(borrow)]
+    pub status: Cow<'a, str>,
+    #[serde(borrow)]
+    pub into_status: Cow<'a, str>,
+    pub reports: u32,
+    pub reporters: u32,
+    #[serde(borrow)]
+    pub actor: Cow<'a, str>,
+    /// Digest of the private part, which is one as of an action.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub private: Option<Cow<'a, str>>,
+}
+
+/// The private part of an action, a merge or a split.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ActionPrivateWire<'a> {

@@ -6,8 +6,8 @@ use super::keys::StatusSet;
 use crate::city::City;
 use crate::journal::IncidentRow;
 use crate::model::{
-    ActionFact, AgencyId, AreaId, CategoryId, Disposition, IncidentNo, LngLat, Projection, ReportFact,
-    Status, TimeMs,
+    ActionFact, AgencyId, AreaId, CategoryId, Disposition, IncidentNo, LngLat, MergeFact, Projection,
+    ReportFact, Status, TimeMs,
 };
 
 /// Where an incident is, as one projection sees it.
@@ -30,7 +30,10 @@ pub struct Incident {
     pub category: CategoryId,
     pub status: Status,
     pub agency: Option<AgencyId>,
+    /// Its own, and those of incidents that it absorbed.
     pub reports: u32,
+    /// Distinct senders of these.
+    pub reporters: u32,
     /// Counts every change, from 1.
     pub version: u32,
     pub opened_at: TimeMs,
@@ -65,6 +68,7 @@ impl Incident {
             status: opening.status,
             agency: opening.agency,
             reports: 1,
+            reporters: 1,
             version: 1,
             opened_at: opening.opened_at,
             updated_at: if fact.imported { opening.opened_at } else { at },
@@ -90,6 +94,7 @@ impl Incident {
             status: row.status,
             agency: row.agency,
             reports: row.reports,
+            reporters: row.reporters,
             version: row.version,
             opened_at: row.opened_at,
             updated_at: row.updated_at,
@@ -111,8 +116,9 @@ impl Incident {
         Incident { exact_place: place, public_area, ..*self }
     }
 
-    pub fn joined_by_report(&mut self, at: TimeMs) {
+    pub fn joined_by_report(&mut self, fact: &ReportFact, at: TimeMs) {
         self.reports += 1;
+        self.reporters += u32::from(!fact.again);
         self.touch(at);
     }
 
@@ -129,7 +135,19 @@ impl Incident {
         self.touch(at);
     }
 
-    fn touch(&mut self, at: TimeMs) {
+    pub(super) fn absorbed(&mut self, fact: &MergeFact, at: TimeMs) {
+        self.reports += fact.reports;
+        self.reporters = fact.reporters;
+        self.touch(at);
+    }
+
+    pub(super) fn let_go(&mut self, fact: &MergeFact, at: TimeMs) {
+        self.reports -= fact.reports;
+        self.reporters = fact.reporters;
+        self.touch(at);
+    }
+
+    pub(super) fn touch(&mut self, at: TimeMs) {
         self.version += 1;
         self.updated_at = at;
     }

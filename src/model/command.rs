@@ -2,17 +2,24 @@
 
 use super::{
     Action, ActionMore, AgencyId, AreaId, CategoryId, Channel, Entry, IncidentNo, LngLat, NewErasure,
-    NewRecord, ReportNo, ReportPrivate, Requirement, SenderId, Seq, Status, TimeMs,
+    NewMerge, NewRecord, ReportNo, ReportPrivate, Requirement, SenderId, Seq, Status, TimeMs,
 };
 
 /// A wish, checked as far as it can be without the state. The journal decides it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
-    Pack { key: String, hash: [u8; 32] },
+    Pack {
+        key: String,
+        hash: [u8; 32],
+    },
     Report(Box<NewReport>),
     Action(Box<NewAction>),
     Erasure(Box<NewErasure>),
     Tick,
+    /// One incident is absorbed by another.
+    Merge(Box<NewMerge>),
+    /// It is set free again.
+    Split(Box<NewMerge>),
     Record(Box<NewRecord>),
 }
 
@@ -143,6 +150,16 @@ pub enum Refusal {
     Archived,
     #[error("the incident has version {current} by now; read it again and decide anew")]
     Version { current: u32 },
+    #[error("the incident was joined with another one; act on that one")]
+    Merged { into: IncidentNo },
+    #[error("an incident cannot be joined with itself; name another one")]
+    MergeSelf,
+    #[error("an incident that is {status} cannot be joined with another; reopen it first")]
+    MergeClosed { status: Status },
+    #[error("an incident of a drill and a real one cannot be joined")]
+    MergeDrill,
+    #[error("that incident is not joined with this one; look at \"merged\" of this one")]
+    NotMerged,
     #[error("this Idempotency-Key was used before with another body; use a new key")]
     KeyReused,
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Action, ActionMore, AgencyId, AreaId, CategoryId, Channel, Disposition, ErasureFact, IncidentNo,
-    LngLat, RecordFact, ReportNo, SenderId, Seq, Status, TimeMs,
+    LngLat, MergeFact, RecordFact, ReportNo, SenderId, Seq, Status, TimeMs,
 };
 
 /// One fact with its number. `at` never falls from one entry to the next.
@@ -25,6 +25,10 @@ pub enum Fact {
     Erasure(Box<ErasureFact>),
     /// Time passed: hotspots are computed anew. Always the last entry of its commit.
     Tick,
+    /// An incident was absorbed by another.
+    Merge(Box<MergeFact>),
+    /// An incident that another had absorbed stands by itself again.
+    Split(Box<MergeFact>),
     /// Something was written down that changes nothing on the map.
     Record(Box<RecordFact>),
 }
@@ -45,6 +49,9 @@ pub struct ReportFact {
     /// The finest area that holds the place.
     pub area: Option<AreaId>,
     pub sender: SenderId,
+    /// It joined an incident that the same sender had reported before. Entries of before this was noted
+    /// never say so.
+    pub again: bool,
     pub channel: Channel,
     pub drill: bool,
     /// From an import: no alarm, no deadline.

@@ -176,7 +176,8 @@ impl Figures {
 impl Question {
     fn counts(&self, case: &Case, small: &SmallCells, city: &City) -> bool {
         let filter = &self.filter;
-        let is_in = filter.categories.is_none_or(|set| set.has(case.category.0))
+        let is_in = !case.is_absorbed
+            && filter.categories.is_none_or(|set| set.has(case.category.0))
             && filter.agencies.is_none_or(|set| case.agency.is_some_and(|agency| set.has(agency.0)))
             && filter.drill.unwrap_or(false) == case.drill;
         if !is_in {
@@ -239,7 +240,9 @@ impl SmallCells {
     fn of(cases: &[Case], projection: Projection, city: &City) -> SmallCells {
         let mut cells = HashMap::new();
         if projection == Projection::Public {
-            let told = |case: &&Case| city.category(case.category).sensitive && is_public(case.status);
+            let told = |case: &&Case| {
+                city.category(case.category).sensitive && is_public(case.status) && !case.is_absorbed
+            };
             for case in cases.iter().filter(told) {
                 *cells.entry(SmallCells::cell(case, city)).or_default() += 1;
             }

@@ -49,6 +49,8 @@ pub(super) struct Case {
     pub area: Option<AreaId>,
     pub public_area: Option<AreaId>,
     pub drill: bool,
+    /// Another incident absorbed it: it counts with that.
+    pub is_absorbed: bool,
     pub opened_at: TimeMs,
     /// The city's month that it was opened in.
     pub month: Month,
@@ -84,6 +86,7 @@ impl Case {
             area: incident.area(Projection::Staff),
             public_area: incident.area(Projection::Public),
             drill: incident.drill,
+            is_absorbed: false,
             opened_at: incident.opened_at,
             month: Month::of(incident.opened_at, city),
             due_at: incident.due_at(),
@@ -198,7 +201,16 @@ impl Ledger {
                     self.version += 1;
                 }
             }
+            Fact::Merge(fact) => self.absorb(fact.absorbed, true),
+            Fact::Split(fact) => self.absorb(fact.absorbed, false),
             _ => {}
+        }
+    }
+
+    fn absorb(&mut self, no: IncidentNo, is_absorbed: bool) {
+        if let Some(case) = self.case(no) {
+            case.is_absorbed = is_absorbed;
+            self.version += 1;
         }
     }
 

@@ -8,12 +8,13 @@
 //! changed since is as it was, and the rest is folded from its own entries. Those who move through the past by
 //! small steps, as a replay does, so go forward by small steps.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::city::City;
 use crate::engine::last_before;
 use crate::feed::TextSearch;
-use crate::journal::{Derived, Head, JournalError, Reader, incident_at};
+use crate::journal::{Derived, Head, IncidentRow, JournalError, Reader, incident_at};
 use crate::live::{Incident, LiveMap, LiveWriter, Restorer};
 use crate::model::{IncidentNo, Seq, TimeMs};
 
@@ -165,9 +166,9 @@ impl Maps {
         }
         let at = self.time_of(seq)?;
         let closed_after = city.keep_closed_ms.map_or(TimeMs::MIN, |keep_ms| at.plus_ms(-keep_ms));
-        let incidents = incidents_at(reader, seq, closed_after, city)?;
+        let (incidents, merged) = incidents_at(reader, seq, closed_after, city)?;
         let head = Head { epoch: live.epoch(), seq, at };
-        let restorer = Restorer::new(city.clone(), live.ids().clone(), head, incidents);
+        let restorer = Restorer::new(city.clone(), live.ids().clone(), head, incidents, &merged);
         let writer = restorer.finish(&Derived::default(), at, &[]);
         writer.map(|writer| writer.map().clone()).map_err(|e| JournalError::Corrupt(e.to_string()).into())
     }
@@ -189,18 +190,25 @@ impl Maps {
     }
 }
 
-/// The incidents that were in memory at an entry, as they stood, by number.
+/// Incidents by number, and who among them was absorbed by whom.
+type Incidents = (Vec<Incident>, BTreeMap<IncidentNo, IncidentNo>);
+
+/// The incidents that were in memory at an entry, as they stood.
 fn incidents_at(
     reader: &dyn Reader,
     seq: Seq,
     closed_after: TimeMs,
     city: &City,
-) -> Result<Vec<Incident>, PastError> {
-    let (mut incidents, mut changed) = (Vec::new(), Vec::new());
+) -> Result<Incidents, PastError> {
+    let (mut incidents, mut merged, mut changed) = (Vec::new(), BTreeMap::new(), Vec::new());
+    let mut add = |row: &IncidentRow| {
+        merged.extend(row.merged_into.map(|into| (row.no, into)));
+        incidents.push(Incident::from_row(row, city));
+    };
     // What had left memory by then was closed then and stays so: nothing is done to what left.
     reader.incidents(IncidentNo(0)..=IncidentNo(u32::MAX), closed_after, &mut |row| {
         if row.changed_seq <= seq {
-            incidents.push(Incident::from_row(&row, city));
+            add(&row);
         } else if row.opened_seq <= seq {
             changed.push(row.no);
         }
@@ -214,11 +222,11 @@ fn incidents_at(
             JournalError::Corrupt(format!("incident {} was open at entry {seq}, its entries say no", no.0))
         })?;
         if row.closed_at.is_none_or(|closed_at| closed_at > closed_after) {
-            incidents.push(Incident::from_row(&row, city));
+            add(&row);
         }
     }
     incidents.sort_unstable_by_key(|incident| incident.no);
-    Ok(incidents)
+    Ok((incidents, merged))
 }
 
 impl Kept {

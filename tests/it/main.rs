@@ -27,6 +27,8 @@ mod hotspot_words;
 mod http;
 mod incident_life;
 mod live_law;
+mod merge_law;
+mod merging;
 mod nodes;
 mod origins;
 mod past;

@@ -27,6 +27,7 @@ struct Told {
     opened_at: TimeMs,
     due_at: Option<TimeMs>,
     agency: Option<AgencyId>,
+    absorbed: bool,
     actions: Vec<(TimeMs, ActionFact)>,
 }
 
@@ -92,6 +93,7 @@ fn told(history: &History) -> Vec<Told> {
                         opened_at: opening.opened_at,
                         due_at: opening.due_at,
                         agency: opening.agency,
+                        absorbed: false,
                         actions: Vec::new(),
                     };
                     all.insert(fact.incident, told);
@@ -101,10 +103,12 @@ fn told(history: &History) -> Vec<Told> {
                 let told = all.get_mut(&fact.incident).expect("opened before");
                 told.actions.push((entry.at, (**fact).clone()));
             }
+            Fact::Merge(fact) => all.get_mut(&fact.absorbed).expect("opened before").absorbed = true,
+            Fact::Split(fact) => all.get_mut(&fact.absorbed).expect("opened before").absorbed = false,
             _ => {}
         }
     }
-    all.into_values().collect()
+    all.into_values().filter(|told| !told.absorbed).collect()
 }
 
 fn district(area: Option<AreaId>, city: &City) -> Option<AreaId> {

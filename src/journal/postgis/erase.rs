@@ -70,9 +70,9 @@ impl Known {
         }
     }
 
-    pub fn add_note(&mut self, seq: Seq, incident: IncidentNo, is_there: bool) {
+    pub fn add_note(&mut self, seq: Seq, incident: IncidentNo, note: Option<&str>) {
         if self.is_asked {
-            self.notes.insert(seq, HeldNote { incident, is_there });
+            self.notes.insert(seq, HeldNote { incident, is_there: note.is_some() });
         }
     }
 

@@ -23,7 +23,11 @@ pub(super) fn acts(
     } else {
         ""
     };
-    let of_incident = if asked.incident.is_some() { "AND incident_no = ?4" } else { "AND ?4 IS NULL" };
+    let of_incident = if asked.incident.is_some() {
+        "AND (incident_no = ?4 OR seq IN (SELECT seq FROM merge WHERE into_no = ?4))"
+    } else {
+        "AND ?4 IS NULL"
+    };
     let sql = format!(
         "SELECT {} FROM entry WHERE seq IN (SELECT seq FROM (SELECT seq FROM \
            (SELECT seq FROM action WHERE seq < ?1 AND (?3 IS NULL OR actor = ?3) {of_incident} \

@@ -83,6 +83,7 @@ pub fn city(eps_m: f64, min_reports: f64, min_reporters: usize) -> Arc<City> {
         deadline_ms: None,
         checklist: Vec::new(),
         hotspot: hotspot(hours),
+        join: crate::city::JoinRule { radius_m: eps_m, within_ms: hours * HOUR_MS },
     };
     Arc::new(City {
         retention: Default::default(),

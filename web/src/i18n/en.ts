@@ -1,8 +1,14 @@
 import { consoleEn } from './console';
+import { papersEn } from './papers';
+import { replayEn } from './replay';
+import { tourEn } from './tour';
 import type { Key } from './id';
 
 export const en: Record<Key, string> = {
   ...consoleEn,
+  ...papersEn,
+  ...replayEn,
+  ...tourEn,
   'status.new': 'Not verified',
   'status.verified': 'Verified',
   'status.in_progress': 'In progress',
@@ -84,7 +90,7 @@ export const en: Record<Key, string> = {
   'filter.done': 'Show',
   'filter.search': 'Search a district or village',
   'filter.nothing': 'No area has that name',
-  'filter.open': 'Show the villages of {name}',
+  'filter.open': 'Show the {n} {n|village|villages} of {name}',
   'field.title': 'Field',
   'field.draw': 'Draw a box',
   'field.draw.hint': 'Drag on the map from one corner to the other',

@@ -1,8 +1,14 @@
 import { consoleId } from './console';
+import { papersId } from './papers';
+import { replayId } from './replay';
+import { tourId } from './tour';
 
 /** Indonesian, as officers speak it. The source of the dictionary: English must have the same keys. */
 export const id = {
   ...consoleId,
+  ...papersId,
+  ...replayId,
+  ...tourId,
   'status.new': 'Belum diverifikasi',
   'status.verified': 'Terverifikasi',
   'status.in_progress': 'Dikerjakan',
@@ -84,7 +90,7 @@ export const id = {
   'filter.done': 'Tampilkan',
   'filter.search': 'Cari kecamatan atau kelurahan',
   'filter.nothing': 'Tidak ada wilayah bernama itu',
-  'filter.open': 'Lihat kelurahan di {name}',
+  'filter.open': 'Lihat {n} kelurahan di {name}',
   'field.title': 'Lapangan',
   'field.draw': 'Gambar kotak',
   'field.draw.hint': 'Geser jari di peta dari satu sudut ke sudut lain',
