@@ -12,9 +12,9 @@ use super::suite::{Kind, Store, archived, incidents, report_places, reports, tex
 use super::testing::NOW;
 use super::{IncidentRow, Reader, ReportPlace, ReportRow, Standing, verify, verify_database};
 use crate::model::{
-    Action, ActionFact, AgencyId, Command, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, HOUR_MS,
-    IncidentNo, Kinds, MergeFact, NewAction, NewErasure, NewMerge, NewRecord, NewReport, Opening, Outcome,
-    Receipt, RecordFact, Refusal, ReportFact, ReportNo, Requirement, SenderId, Seq, Status, TimeMs,
+    Action, ActionFact, Command, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, HOUR_MS, IncidentNo,
+    Kinds, MergeFact, NewAction, NewErasure, NewMerge, NewRecord, NewReport, Opening, Outcome, Receipt,
+    RecordFact, Refusal, ReportFact, ReportNo, Requirement, SenderId, Seq, Status, TimeMs,
 };
 
 #[derive(Default)]
