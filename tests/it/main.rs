@@ -8,6 +8,7 @@
 
 mod support;
 
+mod audit;
 mod backup;
 mod bit_flips;
 mod canary;
@@ -31,6 +32,8 @@ mod merge_law;
 mod merging;
 mod nodes;
 mod origins;
+mod past;
+mod past_law;
 mod policy;
 mod privacy;
 mod restart;
