@@ -28,6 +28,7 @@ mod live_law;
 mod nodes;
 mod origins;
 mod policy;
+mod presence;
 mod privacy;
 mod restart;
 mod secrets;
