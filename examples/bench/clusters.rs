@@ -234,6 +234,7 @@ fn opening(sample: &Sample, no: IncidentNo) -> Fact {
         occurred_at: sample.opened_at,
         area: None,
         sender: SenderId(u64::from(no.0)),
+        again: false,
         channel: Channel::Web,
         drill: false,
         imported: false,
@@ -251,5 +252,6 @@ fn verifying(no: IncidentNo) -> Fact {
         due_at: None,
         actor: "bench".to_owned(),
         note: None,
+        more: Default::default(),
     }))
 }

@@ -3,7 +3,7 @@
 use anyhow::bail;
 use pantau::city::{AreaLevel, City};
 use pantau::cli::chance::Chance;
-use pantau::journal::IncidentRow;
+use pantau::journal::{IncidentRow, Standing};
 use pantau::live::Incident;
 use pantau::model::{
     CategoryId, Channel, Command, DAY_MS, ImportRow, IncidentNo, LngLat, NewReport, ReportPrivate, Seq,
@@ -137,6 +137,9 @@ impl Sample {
             version: 1,
             drill: false,
             imported: true,
+            reporters: 1,
+            merged_into: None,
+            standing: Standing::default(),
         };
         Incident::from_row(&row, city)
     }

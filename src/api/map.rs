@@ -20,7 +20,7 @@ use crate::feed::{features, hotspot_features, parse_bbox, parse_time, past_hotsp
 use crate::journal::JournalError;
 use crate::live::hotspots::{Hotspot, read_states};
 use crate::live::{CellRange, LiveMap};
-use crate::model::{Projection, SECOND_MS, Seq, TimeMs};
+use crate::model::{Disposition, Projection, SECOND_MS, Seq, TimeMs};
 
 /// What one screen shows.
 #[derive(Serialize)]
@@ -38,7 +38,7 @@ struct ClusterList<'a> {
         ("zoom" = u32, Query, description = "0 to 20"), ("category" = Option<String>, Query), ("status" = Option<String>, Query),
         ("agency" = Option<String>, Query), ("area" = Option<String>, Query), ("within" = Option<String>, Query),
         ("since" = Option<String>, Query), ("until" = Option<String>, Query), ("q" = Option<String>, Query),
-        ("overdue" = Option<bool>, Query), ("drill" = Option<bool>, Query)),
+        ("overdue" = Option<bool>, Query), ("drill" = Option<bool>, Query), ("returned" = Option<bool>, Query)),
     responses((status = 200), (status = 400)))]
 pub async fn clusters(
     State(app): State<AppState>,
@@ -150,7 +150,7 @@ fn parameters(p: &HotspotParameters) -> Value {
     params(("category" = Option<String>, Query), ("status" = Option<String>, Query), ("agency" = Option<String>, Query),
         ("area" = Option<String>, Query), ("within" = Option<String>, Query), ("since" = Option<String>, Query),
         ("until" = Option<String>, Query), ("q" = Option<String>, Query), ("overdue" = Option<bool>, Query),
-        ("drill" = Option<bool>, Query)),
+        ("drill" = Option<bool>, Query), ("returned" = Option<bool>, Query)),
     responses((status = 200), (status = 400)))]
 pub async fn stats(
     State(app): State<AppState>,
@@ -164,6 +164,14 @@ pub async fn stats(
     let answer = super::compute(&app, app.live(), projection, filter, move |live, filter| {
         let stats = StatsBody::of(&live.stats(projection, filter), live.city());
         let mut body = json!(stats);
+        if projection == Projection::Staff {
+            let counts = Disposition::ALL
+                .map(Disposition::key)
+                .into_iter()
+                .zip(live.dispositions(projection, filter));
+            body["by_disposition"] =
+                counts.map(|(key, n)| (key.to_owned(), n.into())).collect::<Map<_, _>>().into();
+        }
         body["seq"] = live.seq().0.into();
         body
     });

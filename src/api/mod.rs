@@ -8,14 +8,17 @@ mod app;
 mod city;
 mod clock;
 mod cookies;
+mod detail;
 mod entrance;
 mod forward;
 mod guard;
 mod health;
 mod import;
+mod incident_answer;
 mod incidents;
 mod live;
 mod map;
+mod merging;
 mod middleware;
 mod nodes;
 mod openapi;
@@ -29,7 +32,10 @@ mod rules;
 mod session;
 mod spool;
 mod sse;
+mod suggestions;
 mod tls;
+mod track;
+mod transitions;
 mod visit;
 
 pub use app::{App, AppState, Edge, Mode, Role};
@@ -76,6 +82,10 @@ pub fn build_router(app: AppState) -> Router {
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::incident))
         .route("/incidents/{id}/{action}", post(incidents::act))
+        .route("/transitions", get(transitions::transitions))
+        .route("/incidents/{id}/suggestions", get(suggestions::suggested))
+        .route("/incidents/{id}/merge", post(merging::merge))
+        .route("/incidents/{id}/split", post(merging::split))
         .route("/clusters", get(map::clusters))
         .route("/hotspots", get(map::hotspots))
         .route("/stats", get(map::stats))

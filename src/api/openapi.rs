@@ -3,7 +3,10 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{city, clock, health, import, incidents, live, map, nodes, reports, session, sse};
+use super::{
+    city, clock, health, import, incidents, live, map, merging, nodes, reports, session, sse, suggestions,
+    transitions,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -12,7 +15,8 @@ use super::{city, clock, health, import, incidents, live, map, nodes, reports, s
     paths(
         city::city, city::areas, city::area,
         reports::post_report, reports::report,
-        incidents::list, incidents::incident, incidents::act,
+        incidents::list, incidents::incident, incidents::act, merging::merge, merging::split,
+        suggestions::suggested, transitions::transitions,
         map::clusters, map::hotspots, map::stats,
         live::live, sse::live_sse, clock::set_clock, import::import,
         session::who_am_i, session::sign_in, session::sign_out, session::use_link, session::change_password,

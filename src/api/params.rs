@@ -104,6 +104,7 @@ impl Params {
             until: self.text("until"),
             overdue: self.flag("overdue"),
             drill: self.flag("drill"),
+            returned: self.flag("returned"),
             q: self.text("q"),
         };
         let filter = spec.check(city, sight, "").map_err(|faults| self.faults.extend(faults)).ok()?;

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::accounts::SignInFault;
 use crate::engine::EngineError;
@@ -23,6 +23,8 @@ pub struct Problem {
     pub title: &'static str,
     pub detail: String,
     pub errors: Vec<FieldFault>,
+    /// After a conflict: how what it is about stands now.
+    pub current: Option<Box<Value>>,
     pub retry_after_s: Option<u32>,
 }
 
@@ -33,7 +35,15 @@ impl Problem {
         title: &'static str,
         detail: impl Into<String>,
     ) -> Problem {
-        Problem { status, kind, title, detail: detail.into(), errors: Vec::new(), retry_after_s: None }
+        Problem {
+            status,
+            kind,
+            title,
+            detail: detail.into(),
+            errors: Vec::new(),
+            current: None,
+            retry_after_s: None,
+        }
     }
 
     /// The body is not what it must be.
@@ -152,6 +162,9 @@ impl Problem {
         });
         if !self.errors.is_empty() {
             body["errors"] = errors.collect();
+        }
+        if let Some(current) = &self.current {
+            body["current"] = Value::clone(current);
         }
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
@@ -333,8 +346,22 @@ impl From<Refusal> for Problem {
             Refusal::IncidentClosed { .. } => Problem::conflict("incident-closed", detail),
             Refusal::DrillMismatch => Problem::conflict("drill-mismatch", detail),
             Refusal::Transition { .. } => Problem::conflict("transition", detail),
+            Refusal::Lacks { what, .. } => {
+                let pointer = format!("/{}", what.key());
+                Problem::invalid_body(vec![FieldFault { pointer, detail }])
+            }
+            Refusal::Unassigned => Problem::conflict("unassigned", detail),
+            Refusal::FourEyes { .. } => Problem::conflict("four-eyes", detail),
+            Refusal::Confirmed => Problem::conflict("confirmed", detail),
             Refusal::Archived => Problem::conflict("archived", detail),
             Refusal::Version { .. } => Problem::conflict("version", detail),
+            Refusal::Merged { .. } => Problem::conflict("merged", detail),
+            Refusal::MergeSelf => {
+                Problem::invalid_body(vec![FieldFault { pointer: "/incident".to_owned(), detail }])
+            }
+            Refusal::MergeClosed { .. } => Problem::conflict("incident-closed", detail),
+            Refusal::MergeDrill => Problem::conflict("drill-mismatch", detail),
+            Refusal::NotMerged => Problem::conflict("not-merged", detail),
             Refusal::KeyReused => Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "key-reused",

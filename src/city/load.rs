@@ -1,19 +1,21 @@
 //! Reads a city pack from its folder. Every fault is named with its file and, where there is one,
 //! its line; all faults of a pack are named at once.
 
+mod join;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use geo::{InteriorPoint, Validation};
-use geo_types::{Geometry, MultiPolygon};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
+use super::duties::{self, RouteFile, StepFile};
+use super::read_area::read_area;
 use super::{
     Agency, Area, AreaLevel, Areas, Category, City, Colour, Holiday, HotspotParameters, LAND_CELLS_MAX,
-    Land, Overlay, Retention, Text, Zoom, land,
+    Land, Overlay, Retention, Route, Text, Zoom, land,
 };
 use crate::model::{AgencyId, AreaId, Bbox, DAY_MS, HOUR_MS, LngLat};
 
@@ -113,7 +115,10 @@ struct CategoryFile {
     #[serde(default)]
     sensitive: bool,
     deadline_h: Option<Spanned<f64>>,
+    #[serde(default)]
+    checklist: Vec<StepFile>,
     hotspot: Spanned<HotspotFile>,
+    join: Option<Spanned<join::JoinFile>>,
 }
 
 #[derive(Deserialize, Clone)]
@@ -129,6 +134,8 @@ struct HotspotFile {
 #[serde(deny_unknown_fields)]
 struct AgenciesFile {
     agency: Vec<AgencyFile>,
+    #[serde(default)]
+    route: Vec<RouteFile>,
 }
 
 #[derive(Deserialize)]
@@ -177,13 +184,13 @@ struct Pack<'a> {
 }
 
 /// The text of one file, for turning byte offsets into lines.
-struct Source {
+pub(super) struct Source {
     path: PathBuf,
     text: String,
 }
 
 impl Source {
-    fn fault<T>(&self, at: &Spanned<T>, message: impl Into<String>) -> Fault {
+    pub fn fault<T>(&self, at: &Spanned<T>, message: impl Into<String>) -> Fault {
         let before = &self.text.as_bytes()[..at.span().start.min(self.text.len())];
         let line = before.iter().filter(|b| **b == b'\n').count() + 1;
         Fault { file: self.path.clone(), line: Some(line), message: message.into() }
@@ -205,12 +212,21 @@ impl Pack<'_> {
         let holidays: Option<(Source, HolidaysFile)> = self.toml("holidays.toml", false);
         let areas = self.areas();
 
-        let agencies = agencies.map(|(source, file)| self.agencies(&source, file)).unwrap_or_default();
+        let mut routes = None;
+        let agencies = agencies.map_or_else(Vec::new, |(source, mut file)| {
+            let of_file = std::mem::take(&mut file.route);
+            let agencies = self.agencies(&source, file);
+            routes = Some((source, of_file));
+            agencies
+        });
         let holidays = holidays.map(|(source, file)| self.holidays(&source, file)).unwrap_or_default();
         let (all_categories, categories) =
             categories.and_then(|(source, file)| self.categories(&source, file, &agencies))?;
+        let routes = routes.map_or_else(Vec::new, |(source, routes)| {
+            duties::routes(&source, routes, (&categories, &agencies, &areas), &mut self.faults)
+        });
         let (source, file) = city?;
-        self.city(&source, file, categories, all_categories, agencies, areas, holidays)
+        self.city(&source, file, categories, all_categories, agencies, routes, areas, holidays)
     }
 
     #[expect(clippy::too_many_arguments, reason = "each is one file of the pack")]
@@ -221,6 +237,7 @@ impl Pack<'_> {
         categories: Vec<Category>,
         all_categories: HotspotParameters,
         agencies: Vec<Agency>,
+        routes: Vec<Route>,
         areas: Areas,
         holidays: Vec<Holiday>,
     ) -> Option<City> {
@@ -277,6 +294,7 @@ impl Pack<'_> {
             categories,
             all_categories,
             agencies,
+            routes,
             areas,
             holidays,
             weighs_senders: file.weigh_senders,
@@ -336,7 +354,9 @@ impl Pack<'_> {
                 hours_ms(*hours.get_ref())
                     .ok_or_else(|| source.fault(hours, "deadline_h must be more than 0 hours"))
             });
+            let hotspot = self.hotspot(source, &c.hotspot)?;
             Some(Category {
+                join: self.join(source, c.join.as_ref(), &hotspot)?,
                 key: c.key.into_inner(),
                 name: c.name,
                 icon: c.icon,
@@ -344,7 +364,8 @@ impl Pack<'_> {
                 agency: agency.and_then(|a| self.keep(a)),
                 sensitive: c.sensitive,
                 deadline_ms: deadline.and_then(|d| self.keep(d)),
-                hotspot: self.hotspot(source, &c.hotspot)?,
+                checklist: duties::checklist(source, c.checklist, &mut self.faults),
+                hotspot,
             })
         });
         Some((all, categories.collect()))
@@ -544,10 +565,10 @@ fn gi_res(source: &Source, res: Option<&Spanned<u8>>, areas: &Areas) -> Result<h
     Ok(found)
 }
 
-const KEY_RULE: &str =
+pub(super) const KEY_RULE: &str =
     "a key must be lower case letters, digits and _ and start with a letter; \"all\" is taken";
 
-fn is_key(key: &str) -> bool {
+pub(super) fn is_key(key: &str) -> bool {
     key.starts_with(|c: char| c.is_ascii_lowercase())
         && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
@@ -558,32 +579,4 @@ fn is_colour(text: &str) -> bool {
 
 fn hours_ms(hours: f64) -> Option<i64> {
     (hours > 0.0 && hours <= 24.0 * 3650.0).then_some((hours * HOUR_MS as f64) as i64)
-}
-
-/// One feature of `areas.geojson` and the code of its parent.
-fn read_area(i: usize, feature: geojson::Feature) -> Result<(Area, Option<String>), String> {
-    let text = |key: &str| feature.property(key).and_then(|v| v.as_str()).map(str::to_owned);
-    let code = text("code")
-        .filter(|c| !c.is_empty())
-        .ok_or_else(|| format!("feature {i} has no property \"code\""))?;
-    let name = text("name").ok_or_else(|| format!("area {code:?} has no property \"name\""))?;
-    let level = text("level")
-        .and_then(|l| AreaLevel::from_key(&l))
-        .ok_or_else(|| format!("area {code:?}: \"level\" must be city, district or village"))?;
-    let parent = text("parent");
-    let approximate = feature.property("approximate").and_then(|v| v.as_bool()).unwrap_or(false);
-    let geometry = feature.geometry.ok_or_else(|| format!("area {code:?} has no geometry"))?;
-    let polygons = match Geometry::try_from(geometry) {
-        Ok(Geometry::Polygon(polygon)) => MultiPolygon::new(vec![polygon]),
-        Ok(Geometry::MultiPolygon(polygons)) if !polygons.0.is_empty() => polygons,
-        Ok(_) => return Err(format!("area {code:?} must be a Polygon or a MultiPolygon")),
-        Err(e) => return Err(format!("area {code:?}: {e}")),
-    };
-    polygons.check_validation().map_err(|e| format!("area {code:?} is not a valid polygon: {e}"))?;
-    for coord in polygons.iter().flat_map(|p| p.exterior().coords()) {
-        LngLat::new(coord.x, coord.y).map_err(|e| format!("area {code:?}: {e}"))?;
-    }
-    let inside = polygons.interior_point().ok_or_else(|| format!("area {code:?} has no inside"))?;
-    let label = LngLat::new(inside.x(), inside.y()).map_err(|e| format!("area {code:?}: {e}"))?;
-    Ok((Area { code, name, level, parent: None, approximate, polygons, label }, parent))
 }

@@ -4,10 +4,13 @@
 //! `City` never changes: facts, filters and pages refer to its categories, agencies and areas by index.
 
 mod areas;
+mod duties;
 mod land;
 mod load;
+mod read_area;
 
 pub use areas::{Area, AreaLevel, AreaSet, Areas, NEAREST_AREA_M};
+pub use duties::{ChecklistStep, Route, Routed};
 pub use land::{LAND_CELLS_MAX, Land};
 pub use load::{CityError, Fault};
 
@@ -56,6 +59,7 @@ pub struct City {
     /// Parameters of the hotspot layer over all categories.
     pub all_categories: HotspotParameters,
     pub agencies: Vec<Agency>,
+    pub routes: Vec<Route>,
     pub areas: Areas,
     pub holidays: Vec<Holiday>,
     /// In hotspots a report counts less for what speaks against it.
@@ -102,7 +106,20 @@ pub struct Category {
     pub sensitive: bool,
     /// Time from opening until an incident must be resolved; `None` where no deadline runs.
     pub deadline_ms: Option<i64>,
+    /// What is to be done about an incident, in order.
+    pub checklist: Vec<ChecklistStep>,
     pub hotspot: HotspotParameters,
+    /// Within which another incident of the category may be the same.
+    pub join: JoinRule,
+}
+
+/// Where and when two incidents may be the same.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct JoinRule {
+    /// On the great circle.
+    pub radius_m: f64,
+    /// Between their openings.
+    pub within_ms: i64,
 }
 
 /// `#RRGGBB` for the dark and for the day theme.

@@ -65,6 +65,22 @@ impl Reader for Elsewhere {
         elsewhere()
     }
 
+    fn incident_actions(&self, _: IncidentNo) -> Result<Vec<Entry>, JournalError> {
+        elsewhere()
+    }
+
+    fn absorbed_by(&self, _: IncidentNo) -> Result<Vec<IncidentRow>, JournalError> {
+        elsewhere()
+    }
+
+    fn first_texts(&self, _: IncidentNo, _: usize) -> Result<Vec<String>, JournalError> {
+        elsewhere()
+    }
+
+    fn absorbed(&self, _: &mut dyn FnMut(IncidentNo, IncidentNo)) -> Result<(), JournalError> {
+        elsewhere()
+    }
+
     fn derived(&self) -> Result<Derived, JournalError> {
         elsewhere()
     }

@@ -1,5 +1,6 @@
 //! Stands the live map up at the journal's head.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use crate::city::City;
 use crate::health::{Condition, Health};
 use crate::journal::{Derived, Head, Journal, JournalError, Reader, ReportRow};
 use crate::live::hotspots::HISTORY_MS;
-use crate::live::{Incident, LiveWriter, Restorer, Snapshot};
+use crate::live::{Incident, LiveWriter, ReportStanding, Restorer, Snapshot};
 use crate::model::{Command, Fact, IdKey, IncidentNo, MINUTE_MS, Outcome, Seq, TimeMs};
 
 /// The ring of changes is rebuilt from this much of the journal's tail.
@@ -42,23 +43,23 @@ pub fn open(
             Ok::<_, JournalError>(past)
         });
         let tail = scope.spawn(|| reader.entries(before_tail, RING_TAIL_ENTRIES_MAX as usize));
-        let incidents = match snapshot {
+        let (incidents, merged) = match snapshot {
             Some(snapshot) if is_usable(&snapshot, reader, head)? => {
                 carry_on(snapshot, reader, closed_after, &city)?
             }
             _ => read_tables(reader, closed_after, &city)?,
         };
-        let restorer = Restorer::new(city.clone(), ids, head, incidents);
+        let restorer = Restorer::new(city.clone(), ids, head, incidents, &merged);
         Ok::<_, JournalError>((restorer, joined(tail)?, joined(past)?, joined(recent)?))
     })?;
     // Of one that left memory the journal knows.
     let standing = |restorer: &Restorer, no| match restorer.standing_of(no) {
         Some(standing) => Ok(Some(standing)),
-        None => reader.incident(no).map(|incident| incident.map(|i| (i.status, i.category))),
+        None => archived_standing(reader, no),
     };
     for row in &recent.reports {
-        if let Some((status, _)) = standing(&restorer, row.incident)? {
-            restorer.report(row, status);
+        if let Some(standing) = standing(&restorer, row.incident)? {
+            restorer.report(row, standing);
         }
     }
     for row in past {
@@ -68,6 +69,24 @@ pub fn open(
     }
     restorer.finish(&recent.derived, before, &tail).map_err(|e| JournalError::Corrupt(e.to_string()))
 }
+
+/// How what was said of an incident counts that is not in memory.
+pub(super) fn archived_standing(
+    reader: &dyn Reader,
+    no: IncidentNo,
+) -> Result<Option<ReportStanding>, JournalError> {
+    let Some(own) = reader.incident(no)? else { return Ok(None) };
+    let category = own.category;
+    let mut standing = own;
+    while let Some(into) = standing.merged_into {
+        let Some(next) = reader.incident(into)? else { return Ok(None) };
+        standing = next;
+    }
+    Ok(Some(ReportStanding { root: standing.no, status: standing.status, category }))
+}
+
+/// Incidents in the order of their numbers, and who among them was absorbed by whom.
+type Incidents = (Vec<Incident>, BTreeMap<IncidentNo, IncidentNo>);
 
 /// What the hotspots stand up from, beside what is usual.
 struct Recent {
@@ -127,14 +146,21 @@ fn carry_on(
     reader: &dyn Reader,
     closed_after: TimeMs,
     city: &City,
-) -> Result<Vec<Incident>, JournalError> {
+) -> Result<Incidents, JournalError> {
     let mut newer = Vec::new();
+    let mut merged = snapshot.merged;
     if let Some(keep_ms) = city.keep_closed_ms {
         // These had left memory when the snapshot was taken, but the ring may still tell of it.
         let left = snapshot.at.plus_ms(-keep_ms);
         reader.archived(closed_after, left, &mut |row| newer.push(Incident::from_row(&row, city)))?;
     }
-    reader.changed_incidents(snapshot.seq, &mut |row| newer.push(Incident::from_row(&row, city)))?;
+    reader.changed_incidents(snapshot.seq, &mut |row| {
+        newer.push(Incident::from_row(&row, city));
+        match row.merged_into {
+            Some(into) => merged.insert(row.no, into),
+            None => merged.remove(&row.no),
+        };
+    })?;
     let mut incidents = snapshot.incidents;
     if !newer.is_empty() {
         // Later ones win: the sort keeps equal numbers in their order, and of each run the last stays.
@@ -149,27 +175,26 @@ fn carry_on(
         });
     }
     incidents.retain(|incident| incident.closed_at().is_none_or(|at| at > closed_after));
-    Ok(incidents)
+    Ok((incidents, merged))
 }
 
 /// All rows of the tables that belong into memory, read by two threads.
-fn read_tables(
-    reader: &dyn Reader,
-    closed_after: TimeMs,
-    city: &City,
-) -> Result<Vec<Incident>, JournalError> {
+fn read_tables(reader: &dyn Reader, closed_after: TimeMs, city: &City) -> Result<Incidents, JournalError> {
     let read = |numbers: RangeInclusive<IncidentNo>| {
-        let mut incidents = Vec::new();
-        let mut add = |row| incidents.push(Incident::from_row(&row, city));
-        reader.incidents(numbers, closed_after, &mut add)?;
-        Ok::<_, JournalError>(incidents)
+        let (mut incidents, mut merged) = (Vec::new(), Vec::new());
+        reader.incidents(numbers, closed_after, &mut |row| {
+            merged.extend(row.merged_into.map(|into| (row.no, into)));
+            incidents.push(Incident::from_row(&row, city));
+        })?;
+        Ok::<_, JournalError>((incidents, merged))
     };
     let middle = IncidentNo(reader.last_incident()?.0 / 2);
     std::thread::scope(|scope| {
         let upper = scope.spawn(|| read(IncidentNo(middle.0 + 1)..=IncidentNo(u32::MAX)));
-        let mut incidents = read(IncidentNo(0)..=middle)?;
-        incidents.append(&mut joined(upper)?);
-        Ok(incidents)
+        let (mut incidents, merged) = read(IncidentNo(0)..=middle)?;
+        let (mut others, merged_others) = joined(upper)?;
+        incidents.append(&mut others);
+        Ok((incidents, merged.into_iter().chain(merged_others).collect()))
     })
 }
 

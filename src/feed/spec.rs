@@ -33,6 +33,7 @@ pub struct FilterSpec {
     pub until: Option<String>,
     pub overdue: Option<bool>,
     pub drill: Option<bool>,
+    pub returned: Option<bool>,
     pub q: Option<String>,
 }
 
@@ -71,6 +72,10 @@ impl FilterSpec {
                     .to_owned(),
             );
         }
+        if sight.projection() == Projection::Public && self.returned.is_some() {
+            let detail = "what an agency sent back is for staff to see; sign in, or leave returned out";
+            check.fault("returned", detail.to_owned());
+        }
         // Drills are never public unless asked for.
         let drill = match sight.projection() {
             Projection::Public => Some(self.drill.unwrap_or(false)),
@@ -86,6 +91,8 @@ impl FilterSpec {
             until,
             overdue: self.overdue,
             drill,
+            returned: self.returned,
+            disposition: None,
             words: Words::new(words),
         };
         if check.faults.is_empty() { Ok(sight.narrow(filter)) } else { Err(check.faults) }

@@ -13,7 +13,7 @@ use super::spec::FilterSpec;
 use crate::city::{City, Text};
 use crate::live::hotspots::{Confidence, Hotspot, Layer, Surge};
 use crate::live::{Alarm, Incident, LiveMap, Stats, Summary, Title};
-use crate::model::{CategoryId, Cell, IncidentNo, LngLat, Projection, Status, TimeMs};
+use crate::model::{CategoryId, Cell, Disposition, IncidentNo, LngLat, Projection, Status, TimeMs};
 
 /// What a client may send.
 #[derive(Debug, Deserialize)]
@@ -237,6 +237,15 @@ pub struct IncidentProperties<'a> {
     /// For staff: what an action must name to be sure of what it acts on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
+    /// For staff: distinct senders of the reports.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reporters: Option<u32>,
+    /// For staff: an agency sent it back, and nobody has it yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub returned: bool,
+    /// For staff: what was rejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disposition: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -385,6 +394,7 @@ impl<'a> Feature<'a> {
     pub fn incident(map: &'a LiveMap, incident: &Incident, projection: Projection) -> Feature<'a> {
         let city = map.city();
         let spot = incident.spot(projection, city);
+        let is_staff = projection == Projection::Staff;
         let properties = IncidentProperties {
             category: &city.category(incident.category).key,
             status: incident.status.key(),
@@ -397,7 +407,10 @@ impl<'a> Feature<'a> {
             due_at: incident.due_at(),
             overdue: incident.overdue,
             drill: incident.drill,
-            version: (projection == Projection::Staff).then_some(incident.version),
+            version: is_staff.then_some(incident.version),
+            reporters: is_staff.then_some(incident.reporters),
+            returned: is_staff && incident.returned,
+            disposition: incident.disposition.filter(|_| is_staff).map(Disposition::key),
         };
         let id = incident_id(map, incident.no, incident.opened_at);
         Feature::new(id, Geometry::Point(point(spot.place)), Properties::Incident(properties))

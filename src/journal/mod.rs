@@ -12,6 +12,7 @@
 //! - Entries form a hash chain; personal data stands beside it under a salted digest and can be erased.
 
 mod accounts;
+mod action_wire;
 mod codec;
 mod copy;
 mod decide;
@@ -20,10 +21,13 @@ mod erase;
 #[path = "erase/suite.rs"]
 mod erase_suite;
 mod fold;
+mod hex;
 mod identity;
 mod keys;
 mod lock;
 mod memory;
+mod merge_wire;
+mod merging;
 #[cfg(test)]
 mod naive;
 mod place;
@@ -36,6 +40,7 @@ mod salts;
 mod shared;
 mod spool;
 mod sqlite;
+mod standing;
 mod stored;
 #[cfg(test)]
 mod suite;
@@ -58,6 +63,7 @@ pub use sqlite::{
     FolderMode, LogReader, Moment, Noted, Restoring, SqliteJournal, VerifyFault, VerifyReport, is_journal,
     verify, verify_against,
 };
+pub use standing::Standing;
 pub use stored::{ChainHead, Identity, StoredEntry, StoredPrivate};
 
 use std::ops::RangeInclusive;
@@ -225,7 +231,8 @@ pub trait Standby: Send {
 /// What can be read of the journal, at any time, beside the writer.
 pub trait Reader: Send + Sync {
     /// Calls `each` for every incident with one of the `numbers` that is open or was closed after
-    /// `closed_after` (`TimeMs::MIN` for all), by number.
+    /// `closed_after` (`TimeMs::MIN` for all), by number. One that was absorbed is open, whatever became of
+    /// the one that absorbed it.
     fn incidents(
         &self,
         numbers: RangeInclusive<IncidentNo>,
@@ -281,8 +288,21 @@ pub trait Reader: Send + Sync {
 
     fn incident(&self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError>;
 
-    /// The reports and actions of one incident as entries, in order.
+    /// The incidents that one has absorbed and not let go of, by number; not those that these had absorbed.
+    fn absorbed_by(&self, no: IncidentNo) -> Result<Vec<IncidentRow>, JournalError>;
+
+    /// What the first reports said that opened or joined an incident itself: at most `limit` texts.
+    fn first_texts(&self, no: IncidentNo, limit: usize) -> Result<Vec<String>, JournalError>;
+
+    /// Calls `each` with every incident that is absorbed and the one that absorbed it, in no particular order.
+    fn absorbed(&self, each: &mut dyn FnMut(IncidentNo, IncidentNo)) -> Result<(), JournalError>;
+
+    /// The reports, actions, merges and splits of one incident as entries, in order. What incidents that it
+    /// absorbed had of their own is in theirs.
     fn incident_log(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError>;
+
+    /// The actions on one incident as entries, in order: however many reports it has.
+    fn incident_actions(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError>;
 
     fn derived(&self) -> Result<Derived, JournalError>;
 
@@ -318,11 +338,17 @@ pub struct IncidentRow {
     pub closed_at: Option<TimeMs>,
     /// Closed by the import itself, not by an action.
     pub closed_by_import: bool,
+    /// Its own and those of incidents that it absorbed.
     pub reports: u32,
     /// Counts every change, from 1.
     pub version: u32,
     pub drill: bool,
     pub imported: bool,
+    /// Distinct senders of these reports; of joins from before that was noted each counts as another.
+    pub reporters: u32,
+    /// The incident that absorbed it: its reports count there.
+    pub merged_into: Option<IncidentNo>,
+    pub standing: Standing,
 }
 
 /// A report as the state tables hold it.

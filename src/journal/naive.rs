@@ -1,15 +1,17 @@
 //! Random batches against a model that knows nothing but the list of entries and rereads it for
 //! every question. Every store must answer as it does, also after they were opened again.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use proptest::prelude::*;
 
 use super::suite::{Kind, Store, archived, incidents, report_places, reports, texts};
 use super::testing::{NOW, SECRET, act, import_row, key, new_report, sensitive_report};
-use super::{IncidentRow, Reader, ReportPlace, ReportRow, verify, verify_database};
+use super::{IncidentRow, Reader, ReportPlace, ReportRow, Standing, verify, verify_database};
 use crate::model::{
     Action, ActionFact, AgencyId, Command, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, HOUR_MS,
-    IdKey, IncidentNo, Kinds, NewAction, NewErasure, NewReport, Opening, Outcome, Receipt, Refusal,
-    ReportFact, ReportNo, SenderId, Seq, Status, TimeMs,
+    IdKey, IncidentNo, Kinds, MergeFact, NewAction, NewErasure, NewMerge, NewReport, Opening, Outcome,
+    Receipt, Refusal, ReportFact, ReportNo, Requirement, SenderId, Seq, Status, TimeMs,
 };
 
 #[derive(Default)]
@@ -34,7 +36,93 @@ impl Naive {
                 self.push(at, Fact::Pack { key, hash }, |seq| Receipt::Other { seq })
             }
             Command::Tick => self.push(at, Fact::Tick, |seq| Receipt::Other { seq }),
+            Command::Merge(new) => self.merge(*new, at),
+            Command::Split(new) => self.split(*new, at),
         }
+    }
+
+    /// Who is absorbed by whom.
+    fn parents(&self) -> BTreeMap<IncidentNo, IncidentNo> {
+        let mut parents = BTreeMap::new();
+        for entry in &self.entries {
+            match &entry.fact {
+                Fact::Merge(fact) => drop(parents.insert(fact.absorbed, fact.into)),
+                Fact::Split(fact) => drop(parents.remove(&fact.absorbed)),
+                _ => {}
+            }
+        }
+        parents
+    }
+
+    fn root(&self, no: IncidentNo) -> IncidentNo {
+        let parents = self.parents();
+        std::iter::successors(Some(no), |no| parents.get(no).copied()).last().unwrap()
+    }
+
+    /// Reports of an incident, and of those that lead up to it.
+    fn below(&self, no: IncidentNo) -> Vec<&ReportFact> {
+        let parents = self.parents();
+        let leads_here =
+            |from| std::iter::successors(Some(from), |no| parents.get(no).copied()).any(|up| up == no);
+        let reports = self.entries.iter().filter_map(|entry| match &entry.fact {
+            Fact::Report(fact) => Some(&**fact),
+            _ => None,
+        });
+        reports.filter(|fact| leads_here(fact.incident)).collect()
+    }
+
+    fn senders(&self, no: IncidentNo) -> BTreeSet<SenderId> {
+        self.below(no).iter().map(|fact| fact.sender).collect()
+    }
+
+    fn merge(&mut self, new: NewMerge, at: TimeMs) -> Outcome {
+        if new.absorbed == new.into {
+            return Outcome::Refused(Refusal::MergeSelf);
+        }
+        let (Some(absorbed), Some(into)) = (self.incident(new.absorbed), self.incident(new.into)) else {
+            return Outcome::Refused(Refusal::UnknownIncident);
+        };
+        for row in [&absorbed, &into] {
+            if row.merged_into.is_some() {
+                return Outcome::Refused(Refusal::Merged { into: self.root(row.no) });
+            }
+        }
+        if new.version.is_some_and(|version| version != absorbed.version) {
+            return Outcome::Refused(Refusal::Version { current: absorbed.version });
+        }
+        for row in [&absorbed, &into] {
+            if !row.status.is_open() {
+                return Outcome::Refused(Refusal::MergeClosed { status: row.status });
+            }
+        }
+        if absorbed.drill != into.drill {
+            return Outcome::Refused(Refusal::MergeDrill);
+        }
+        let all: BTreeSet<SenderId> = &self.senders(absorbed.no) | &self.senders(into.no);
+        let fact = merge_fact(&absorbed, &into, all.len(), new);
+        let incident = into.no;
+        self.push(at, Fact::Merge(Box::new(fact)), |seq| Receipt::Action { seq, incident })
+    }
+
+    fn split(&mut self, new: NewMerge, at: TimeMs) -> Outcome {
+        let (Some(absorbed), Some(into)) = (self.incident(new.absorbed), self.incident(new.into)) else {
+            return Outcome::Refused(Refusal::UnknownIncident);
+        };
+        if into.merged_into.is_some() {
+            return Outcome::Refused(Refusal::Merged { into: self.root(into.no) });
+        }
+        if new.version.is_some_and(|version| version != into.version) {
+            return Outcome::Refused(Refusal::Version { current: into.version });
+        }
+        if absorbed.merged_into != Some(into.no) {
+            return Outcome::Refused(Refusal::NotMerged);
+        }
+        let gone: BTreeSet<ReportNo> = self.below(absorbed.no).iter().map(|fact| fact.report).collect();
+        let left = self.below(into.no).into_iter().filter(|fact| !gone.contains(&fact.report));
+        let left: BTreeSet<SenderId> = left.map(|fact| fact.sender).collect();
+        let fact = merge_fact(&absorbed, &into, left.len(), new);
+        let incident = absorbed.no;
+        self.push(at, Fact::Split(Box::new(fact)), |seq| Receipt::Action { seq, incident })
     }
 
     fn push(&mut self, at: TimeMs, fact: Fact, receipt: impl FnOnce(Seq) -> Receipt) -> Outcome {
@@ -69,7 +157,7 @@ impl Naive {
         }
         let joined = match new.incident {
             None => None,
-            Some(no) => match self.incident(no) {
+            Some(no) => match self.incident(self.root(no)) {
                 None => return Outcome::Refused(Refusal::UnknownIncident),
                 Some(row) if !row.status.is_open() => {
                     return Outcome::Refused(Refusal::IncidentClosed { status: row.status });
@@ -98,6 +186,7 @@ impl Naive {
             occurred_at,
             area: new.area,
             sender: new.sender.unwrap_or(SenderId(u64::from(report.0))),
+            again: new.sender.is_some_and(|sender| self.senders(incident).contains(&sender)),
             channel: new.channel,
             drill: new.drill,
             imported,
@@ -121,12 +210,18 @@ impl Naive {
         let Some(row) = self.incident(new.incident) else {
             return Outcome::Refused(Refusal::UnknownIncident);
         };
+        if row.merged_into.is_some() {
+            return Outcome::Refused(Refusal::Merged { into: self.root(row.no) });
+        }
         if new.version.is_some_and(|version| version != row.version) {
             return Outcome::Refused(Refusal::Version { current: row.version });
         }
         let Some(to) = new.action.leads_to(row.status) else {
             return Outcome::Refused(Refusal::Transition { action: new.action, from: row.status });
         };
+        if let Some(refusal) = forbidden(&new, &row) {
+            return Outcome::Refused(refusal);
+        }
         let due_at = match new.action {
             Action::Reopen => new.due_after_ms.map(|ms| at.plus_ms(ms)),
             _ => row.due_at,
@@ -136,10 +231,11 @@ impl Naive {
             action: new.action,
             from: row.status,
             to,
-            agency: new.agency.or(row.agency),
+            agency: if new.action == Action::Return { None } else { new.agency.or(row.agency) },
             due_at,
             actor: new.actor,
             note: new.note,
+            more: new.more,
         };
         self.push(at, Fact::Action(Box::new(fact)), |seq| Receipt::Action { seq, incident: new.incident })
     }
@@ -155,7 +251,8 @@ impl Naive {
         }
         let is_action = |seq: &Seq| {
             let entry = self.entries.iter().find(|entry| entry.seq == *seq);
-            entry.is_some_and(|entry| matches!(entry.fact, Fact::Action(_)))
+            let has_note = |fact: &Fact| matches!(fact, Fact::Action(_) | Fact::Merge(_) | Fact::Split(_));
+            entry.is_some_and(|entry| has_note(&entry.fact))
         };
         if !new.notes.iter().all(is_action) {
             return Outcome::Refused(Refusal::UnknownNote);
@@ -189,6 +286,10 @@ impl Naive {
                     let incident = fact.incident;
                     notes.extend(fact.note.take().map(|_| ErasedNote { seq: entry.seq, incident }));
                 }
+                Fact::Merge(fact) | Fact::Split(fact) if new.notes.contains(&entry.seq) => {
+                    let incident = fact.absorbed;
+                    notes.extend(fact.note.take().map(|_| ErasedNote { seq: entry.seq, incident }));
+                }
                 _ => {}
             }
         }
@@ -203,6 +304,7 @@ impl Naive {
         let about = |entry: &&Entry| match &entry.fact {
             Fact::Report(fact) => fact.incident == no,
             Fact::Action(fact) => fact.incident == no,
+            Fact::Merge(fact) | Fact::Split(fact) => fact.absorbed == no || fact.into == no,
             _ => false,
         };
         self.entries.iter().filter(about).collect()
@@ -236,10 +338,13 @@ impl Naive {
             due_at: actions().next_back().map_or(opening.due_at, |(_, action)| action.due_at),
             closed_at: (!status.is_open()).then(|| closing.map_or(first.at, |(at, _)| at)),
             closed_by_import: !status.is_open() && closing.is_none(),
-            reports: (log.len() - actions().count()) as u32,
+            reports: self.below(no).len() as u32,
+            reporters: self.senders(no).len() as u32,
+            merged_into: self.parents().get(&no).copied(),
             version: log.len() as u32,
             drill: opener.drill,
             imported: opener.imported,
+            standing: standing(status, actions().map(|(_, action)| &**action).collect()),
         })
     }
 
@@ -267,6 +372,48 @@ impl Naive {
             _ => None,
         };
         self.entries.iter().filter_map(row).collect()
+    }
+}
+
+/// What forbids an action that the status allows.
+fn forbidden(new: &NewAction, row: &IncidentRow) -> Option<Refusal> {
+    let says = matches!(new.action, Action::Note | Action::Answer | Action::Return | Action::Reject);
+    let lacks = if says && new.note.is_none() {
+        Some(Requirement::Note)
+    } else if new.action == Action::Reject && new.more.disposition.is_none() {
+        Some(Requirement::Disposition)
+    } else if new.action == Action::Assign && new.agency.is_none() {
+        Some(Requirement::Agency)
+    } else if new.action == Action::Check && new.more.step.is_none() {
+        Some(Requirement::Step)
+    } else {
+        None
+    };
+    if let Some(what) = lacks {
+        return Some(Refusal::Lacks { action: new.action, what });
+    }
+    match new.action {
+        Action::Return if row.agency.is_none() => Some(Refusal::Unassigned),
+        Action::Confirm if row.standing.confirmed => Some(Refusal::Confirmed),
+        Action::Confirm if row.standing.resolved_by.as_ref() == Some(&new.actor) => {
+            Some(Refusal::FourEyes { by: new.actor.clone() })
+        }
+        _ => None,
+    }
+}
+
+/// Worked out backwards, from the newest action.
+fn standing(status: Status, actions: Vec<&ActionFact>) -> Standing {
+    let newest = |wanted: &dyn Fn(&&&ActionFact) -> bool| actions.iter().rev().find(wanted).copied();
+    let since_reopened = actions.iter().rev().take_while(|action| action.action != Action::Reopen);
+    let since_reopened: Vec<_> = since_reopened.collect();
+    let is = |wanted: Action| since_reopened.iter().find(|action| action.action == wanted);
+    Standing {
+        disposition: is(Action::Reject).and_then(|action| action.more.disposition),
+        returned: newest(&|action| matches!(action.action, Action::Return | Action::Assign))
+            .is_some_and(|action| action.action == Action::Return),
+        resolved_by: is(Action::Resolve).map(|action| action.actor.clone()),
+        confirmed: status == Status::Resolved && is(Action::Confirm).is_some(),
     }
 }
 
@@ -300,10 +447,23 @@ fn check_reading(naive: &Naive, reader: &dyn Reader, now: TimeMs) {
         drill: row.drill,
     };
     assert_eq!(report_places(reader, then), recent.iter().map(place).collect::<Vec<_>>());
+    let mut merged: Vec<(IncidentNo, IncidentNo)> = Vec::new();
+    reader.absorbed(&mut |no, into| merged.push((no, into))).unwrap();
+    merged.sort_unstable();
+    assert_eq!(merged, naive.parents().into_iter().collect::<Vec<_>>());
     for no in (0..=all.len() as u32 + 1).map(IncidentNo) {
+        let below: Vec<IncidentRow> =
+            all.iter().filter(|row| row.merged_into == Some(no)).cloned().collect();
+        assert_eq!(reader.absorbed_by(no).unwrap(), below);
+        let reports = naive.reports().into_iter().filter(|row| row.incident == no);
+        let texts: Vec<String> = reports.filter_map(|row| row.private.description).take(2).collect();
+        assert_eq!(reader.first_texts(no, 2).unwrap(), texts);
         assert_eq!(reader.incident(no).unwrap(), naive.incident(no));
         let log: Vec<Entry> = naive.log(no).into_iter().cloned().collect();
         assert_eq!(reader.incident_log(no).unwrap(), log);
+        let is_action = |entry: &&Entry| matches!(entry.fact, Fact::Action(_));
+        let actions: Vec<Entry> = log.iter().filter(is_action).cloned().collect();
+        assert_eq!(reader.incident_actions(no).unwrap(), actions);
     }
 }
 
@@ -341,14 +501,49 @@ fn any_report() -> impl Strategy<Value = Command> {
 fn any_action() -> impl Strategy<Value = Command> {
     let action = prop::sample::select(&Action::ALL[..]);
     let version = prop::option::weighted(0.3, 1..4_u32);
-    (1..8_u32, action, version, prop::option::of(0..2_u8), any::<(bool, bool)>()).prop_map(
-        |(no, action, version, agency, (note, deadline))| {
+    let lacks = prop::bool::weighted(0.1);
+    (1..8_u32, action, version, prop::option::of(0..2_u8), any::<(bool, bool)>(), lacks).prop_map(
+        |(no, action, version, agency, (deadline, by_ani), lacks)| {
             let Command::Action(mut new) = act(no, action) else { panic!("not an action") };
             new.version = version;
             new.agency = agency.map(AgencyId);
-            new.note = new.note.filter(|_| note);
+            if lacks {
+                (new.note, new.more) = Default::default();
+            }
+            if by_ani {
+                new.actor = "ani".to_owned();
+            }
             new.due_after_ms = new.due_after_ms.filter(|_| deadline);
             Command::Action(new)
+        },
+    )
+}
+
+fn merge_fact(absorbed: &IncidentRow, into: &IncidentRow, reporters: usize, new: NewMerge) -> MergeFact {
+    MergeFact {
+        absorbed: absorbed.no,
+        into: into.no,
+        status: absorbed.status,
+        into_status: into.status,
+        reports: absorbed.reports,
+        reporters: reporters as u32,
+        actor: new.actor,
+        note: new.note,
+    }
+}
+
+fn any_merge() -> impl Strategy<Value = Command> {
+    let version = prop::option::weighted(0.2, 1..4_u32);
+    (1..8_u32, 1..8_u32, version, any::<(bool, bool)>()).prop_map(
+        |(absorbed, into, version, (split, note))| {
+            let new = Box::new(NewMerge {
+                absorbed: IncidentNo(absorbed),
+                into: IncidentNo(into),
+                version,
+                note: note.then(|| "sama".to_owned()),
+                actor: "ani".to_owned(),
+            });
+            if split { Command::Split(new) } else { Command::Merge(new) }
         },
     )
 }
@@ -368,7 +563,8 @@ fn any_erasure() -> impl Strategy<Value = Command> {
 
 fn any_step() -> impl Strategy<Value = Step> {
     let pack = any::<[u8; 32]>().prop_map(|hash| Command::Pack { key: "testville".to_owned(), hash });
-    let command = prop_oneof![5 => any_report(), 5 => any_action(), 2 => any_erasure(), 1 => pack];
+    let command =
+        prop_oneof![5 => any_report(), 5 => any_action(), 4 => any_merge(), 2 => any_erasure(), 1 => pack];
     let after_ms = prop_oneof![Just(0), -HOUR_MS..HOUR_MS, Just(30 * HOUR_MS), Just(80 * HOUR_MS)];
     let batch = (prop::collection::vec(command, 0..10), any::<bool>(), after_ms)
         .prop_map(|(commands, tick, after_ms)| Step::Batch { commands, tick, after_ms });

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use super::JournalError;
 use super::codec::{Body, hex, share_body};
 use crate::city::City;
-use crate::model::{Entry, Fact, ReportPrivate, SenderId, Seq, TimeMs};
+use crate::model::{ActionMore, Entry, Fact, ReportPrivate, SenderId, Seq, TimeMs};
 
 /// Where the key of the pseudonyms is kept beside a journal.
 const KEY_FILE: &str = "nodes.key";
@@ -128,9 +128,16 @@ impl Pseudonyms {
             Fact::Action(action) => {
                 action.actor.clear();
                 action.note = None;
+                // No map shows them.
+                let disposition = action.more.disposition;
+                action.more = ActionMore { disposition, ..ActionMore::default() };
             }
             // Words of the store's people.
             Fact::Erasure(erasure) => erasure.reason.clear(),
+            Fact::Merge(merge) | Fact::Split(merge) => {
+                merge.actor.clear();
+                merge.note = None;
+            }
             Fact::Pack { .. } | Fact::Tick => {}
         }
         entry
@@ -159,7 +166,9 @@ impl std::fmt::Debug for Pseudonyms {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Action, ActionFact, Channel, IncidentNo, LngLat, ReportFact, ReportNo, Status};
+    use crate::model::{
+        Action, ActionFact, Channel, CheckedStep, IncidentNo, LngLat, ReportFact, ReportNo, Status,
+    };
     use crate::model::{CategoryId, IdKey, Secret};
     use crate::model::{ErasedReport, ErasureFact, Kinds};
 
@@ -184,6 +193,7 @@ mod tests {
             occurred_at: TimeMs(5),
             area: None,
             sender,
+            again: false,
             channel: Channel::Web,
             drill: false,
             imported: false,
@@ -205,6 +215,10 @@ mod tests {
             due_at: None,
             actor: "marker-actor".into(),
             note: Some("marker-note".into()),
+            more: ActionMore {
+                step: Some(CheckedStep { key: "marker-step".into(), done: true }),
+                ..ActionMore::default()
+            },
         };
         let action = Entry { seq: Seq(10), at: TimeMs(1_001), fact: Fact::Action(Box::new(action)) };
         let erased = ErasedReport {

@@ -10,7 +10,7 @@ use super::keys::{IdSet, KeySet, StatusSet};
 use super::member::{AreaBits, Member};
 use super::words::Words;
 use crate::city::AreaSet;
-use crate::model::{Cell, LngLat, Projection, TimeMs};
+use crate::model::{Cell, Disposition, LngLat, Projection, TimeMs};
 
 /// What floating point may lose at the edge of a cell, in degrees: a tenth of a metre.
 const EDGE_DEG: f64 = 1e-6;
@@ -77,6 +77,10 @@ pub struct Filter {
     pub until: Option<TimeMs>,
     pub overdue: Option<bool>,
     pub drill: Option<bool>,
+    /// Sent back by an agency, and not assigned anew.
+    pub returned: Option<bool>,
+    /// What was rejected, and said to be this.
+    pub disposition: Option<Disposition>,
     /// Each must stand in the title or, for staff, in a report's text.
     pub words: Words,
 }
@@ -93,6 +97,8 @@ impl Default for Filter {
             until: None,
             overdue: None,
             drill: None,
+            returned: None,
+            disposition: None,
             words: Words::default(),
         }
     }
@@ -118,6 +124,12 @@ impl Filter {
         }
         if let Some(drill) = self.drill {
             keys = keys.with_drill(drill);
+        }
+        if let Some(returned) = self.returned {
+            keys = keys.with_returned(returned);
+        }
+        if let Some(disposition) = self.disposition {
+            keys = keys.with_disposition(disposition);
         }
         keys
     }

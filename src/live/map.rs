@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use imbl::Vector;
+use imbl::{OrdMap, Vector};
 
 use super::cell_range::CellRange;
 use super::day::DayCounts;
 use super::filter::Filter;
+use super::forest::Forest;
 use super::hotspots::HotspotBoard;
 use super::incident::Incident;
 use super::keys::{Audience, Key, KeySet, USUAL};
@@ -68,6 +69,11 @@ pub struct LiveMap {
     pub(super) seq: Seq,
     pub(super) now: TimeMs,
     pub(super) incidents: Rows,
+    /// Those that others absorbed, as they were then: for a split. The one that absorbed them in the end is
+    /// among `incidents`.
+    pub(super) absorbed: OrdMap<IncidentNo, Incident>,
+    /// Of `absorbed`.
+    pub(super) forest: Forest,
     /// Of both projections.
     pub(super) pyramid: Pyramid,
     pub(super) staff_hotspots: HotspotBoard,
@@ -240,7 +246,10 @@ impl MapMatcher<'_> {
         }
         let title = self.map.title(incident, self.projection);
         let title = format!("{} {}", title.id(), title.en()).to_lowercase();
-        self.words.match_incident(incident.no, &title)
+        match self.map.forest.has_any_below(incident.no) {
+            true => self.words.match_incident(&self.map.tree(incident.no), &title),
+            false => self.words.match_incident(&[incident.no], &title),
+        }
     }
 }
 

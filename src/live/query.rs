@@ -15,7 +15,8 @@ use super::timeline::Timeline;
 use super::title::Title;
 use crate::journal::IncidentRow;
 use crate::model::{
-    Bbox, Cell, EARTH_RADIUS_M, IncidentNo, LEVEL_MAX, LngLat, Projection, TimeMs, great_circle_m,
+    Bbox, Cell, Disposition, EARTH_RADIUS_M, IncidentNo, LEVEL_MAX, LngLat, Projection, TimeMs,
+    great_circle_m,
 };
 
 /// At most this many features an answer: where a level has more cells, a coarser one is used.
@@ -340,6 +341,15 @@ impl LiveMap {
             opened_today: today(&self.day_counts.opened, &self.by_opened),
             resolved_today: today(&self.day_counts.resolved, &self.by_resolved),
         }
+    }
+
+    /// How many of what a filter asks for, its statuses ignored, were rejected, by what they were said to
+    /// be, in the order of [`Disposition::ALL`].
+    pub fn dispositions(&self, projection: Projection, filter: &Filter) -> [u32; 6] {
+        Disposition::ALL.map(|disposition| {
+            let filter = Filter { disposition: Some(disposition), ..filter.of_any_status() };
+            self.pyramid.summary(&self.matcher(&filter, projection)).total.count
+        })
     }
 
     /// One page of what matches, after `after` in the order of `sort`.

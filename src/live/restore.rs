@@ -5,7 +5,7 @@
 //! invariant), so at most one tick is computed. The ring of changes is rebuilt from the journal's
 //! tail, so that readers resume across a restart.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -20,7 +20,20 @@ use super::words::RecentTexts;
 use super::writer::LiveWriter;
 use crate::city::City;
 use crate::journal::{Derived, Head, ReportPlace, ReportRow};
-use crate::model::{AreaId, CategoryId, Entry, Fact, IdKey, IncidentNo, Projection, Seq, Status, TimeMs};
+use crate::model::{
+    AreaId, CategoryId, Entry, ErasedReport, Fact, IdKey, IncidentNo, Projection, Seq, Status, TimeMs,
+};
+
+/// How a report counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReportStanding {
+    /// The incident that it counts under.
+    pub root: IncidentNo,
+    /// Of that.
+    pub status: Status,
+    /// Of the incident that it opened or joined: it is as sensitive as that.
+    pub category: CategoryId,
+}
 
 /// Takes reports that may still count, then [`Restorer::finish`]es.
 pub struct Restorer {
@@ -75,9 +88,17 @@ impl LiveMap {
 }
 
 impl Restorer {
-    /// `incidents` as of the head, in the order of their numbers.
-    pub fn new(city: Arc<City>, ids: IdKey, head: Head, mut incidents: Vec<Incident>) -> Restorer {
+    /// `incidents` as of the head, in the order of their numbers, those that others absorbed too: `merged` says
+    /// by whom. Where that is not among them, neither belongs there.
+    pub fn new(
+        city: Arc<City>,
+        ids: IdKey,
+        head: Head,
+        mut incidents: Vec<Incident>,
+        merged: &BTreeMap<IncidentNo, IncidentNo>,
+    ) -> Restorer {
         let mut writer = LiveWriter::new(city, ids, head.epoch);
+        writer.map.put_absorbed(&mut incidents, merged);
         writer.map.seq = head.seq;
         writer.map.now = head.at;
         writer.map.texts = RecentTexts::after(head.seq);
@@ -94,18 +115,22 @@ impl Restorer {
         Restorer { writer, pyramid, staff_past, public_past, coarse_areas }
     }
 
-    /// Status and category of an incident given before.
-    pub fn standing_of(&self, no: IncidentNo) -> Option<(Status, CategoryId)> {
-        self.writer.map.incident(no).map(|incident| (incident.status, incident.category))
+    /// How what was said of an incident given before counts.
+    pub fn standing_of(&self, no: IncidentNo) -> Option<ReportStanding> {
+        let map = &self.writer.map;
+        let root = map.standing_no(no);
+        let (own, standing) = (map.any_incident(no)?, map.incident(root)?);
+        Some(ReportStanding { root, status: standing.status, category: own.category })
     }
 
     /// A report that may still be in a hotspot's window.
-    pub fn report(&mut self, row: &ReportRow, status: Status) {
+    pub fn report(&mut self, row: &ReportRow, standing: ReportStanding) {
         let report = HotspotReport {
             seq: row.seq,
             report: row.no,
             received_at: row.received_at,
             incident: row.incident,
+            root: standing.root,
             place: row.place,
             area: row.area,
             category: row.category,
@@ -115,12 +140,13 @@ impl Restorer {
             imported: row.imported,
             doubts: Doubts::NONE,
         };
-        self.writer.count_report(report, Spot { place: row.place, area: row.area }, status);
+        let exact = Spot { place: row.place, area: row.area };
+        self.writer.count_report(report, exact, standing.status, standing.category);
     }
 
-    /// Where and when a report of the weeks was that the hotspots' history looks back on, with status
-    /// and category of its incident.
-    pub fn past_report(&mut self, row: &ReportPlace, (status, category): (Status, CategoryId)) {
+    /// Where and when a report of the weeks was that the hotspots' history looks back on.
+    pub fn past_report(&mut self, row: &ReportPlace, standing: ReportStanding) {
+        let ReportStanding { status, category, .. } = standing;
         let past = |area: Option<AreaId>| {
             let &ReportPlace { no, incident, occurred_at, category, drill, .. } = row;
             Some(PastReport { report: no, incident, area: area?, category, occurred_at, drill })
@@ -193,7 +219,12 @@ impl LiveWriter {
                 }
                 Fact::Erasure(fact) => {
                     let without_text = fact.reports.iter().filter(|erased| erased.gone.text);
-                    changed.extend(without_text.map(|erased| (entry.seq, erased.incident, false)));
+                    let shown = |erased: &ErasedReport| self.map.standing_no(erased.incident);
+                    changed.extend(without_text.map(|erased| (entry.seq, shown(erased), false)));
+                }
+                Fact::Merge(fact) | Fact::Split(fact) => {
+                    changed.push((entry.seq, fact.absorbed, is_public(fact.status)));
+                    changed.push((entry.seq, fact.into, is_public(fact.into_status)));
                 }
                 Fact::Pack { .. } | Fact::Tick => {}
             }
@@ -206,7 +237,7 @@ impl LiveWriter {
         let map = &mut self.map;
         map.changes_from = moved.unwrap_or(Seq(first.seq.0 - 1));
         let change = |(seq, no, was_public): &(Seq, IncidentNo, bool)| {
-            let incident = map.incidents.get(*no)?;
+            let incident = map.any_incident(*no)?;
             Some(Change::of(*seq, incident, *was_public || is_public(incident.status), &map.city))
         };
         map.changes = changed.iter().filter_map(change).collect();

@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
-use imbl::Vector;
+use imbl::{OrdMap, Vector};
 
 use super::day::DayCounts;
+use super::forest::Forest;
 use super::hotspots::{
     Doubts, HISTORY_MS, HotspotBoard, HotspotEngine, HotspotReport, OutlineStyle, Standing,
 };
@@ -20,8 +21,8 @@ use super::words::RecentTexts;
 use crate::city::City;
 use crate::journal::DerivedUpdate;
 use crate::model::{
-    ActionFact, Entry, Epoch, ErasedReport, ErasureFact, Fact, IdKey, IncidentNo, Projection, ReportFact,
-    Seq, Status, TimeMs,
+    ActionFact, CategoryId, Entry, Epoch, ErasedReport, ErasureFact, Fact, IdKey, IncidentNo, Projection,
+    ReportFact, Seq, Status, TimeMs,
 };
 
 /// Owns the live map and what is only needed to change it.
@@ -48,6 +49,8 @@ impl LiveWriter {
                 seq: Seq(0),
                 now: TimeMs(0),
                 incidents: Rows::default(),
+                absorbed: OrdMap::new(),
+                forest: Forest::default(),
                 pyramid: Pyramid::default(),
                 staff_hotspots: HotspotBoard::default(),
                 public_hotspots: HotspotBoard::default(),
@@ -81,6 +84,8 @@ impl LiveWriter {
                 Fact::Action(fact) => self.action(fact, entry.seq, entry.at),
                 Fact::Erasure(fact) => self.erase(fact, entry.seq),
                 Fact::Tick => self.tick(),
+                Fact::Merge(fact) => self.merge(fact, entry.seq, entry.at),
+                Fact::Split(fact) => self.split(fact, entry.seq, entry.at),
             }
         }
     }
@@ -164,18 +169,20 @@ impl LiveWriter {
             let incident = Incident::opened_by(fact, at, &self.map.city);
             self.add(incident, seq);
         } else {
-            self.change(fact.incident, seq, |incident| incident.joined_by_report(at));
+            self.change(fact.incident, seq, |incident| incident.joined_by_report(fact, at));
         }
         if let Some(text) = &fact.private.description {
             self.map.texts.push(seq, fact.incident, text);
         }
-        let status = self.map.incident(fact.incident).map(|incident| incident.status);
+        let incident = self.map.incident(fact.incident);
+        let standing = incident.map(|incident| (incident.status, incident.category));
         let exact = Spot { place: fact.place, area: fact.area };
         let hotspot_report = HotspotReport {
             seq,
             report: fact.report,
             received_at: at,
             incident: fact.incident,
+            root: fact.incident,
             place: fact.place,
             area: fact.area,
             category: fact.category,
@@ -186,18 +193,22 @@ impl LiveWriter {
             doubts: Doubts::NONE,
         };
         let is_young = at.since(fact.occurred_at) < self.map.city.window_ms_max().max(HISTORY_MS);
-        if let Some(status) = status.filter(|_| is_young) {
-            self.count_report(hotspot_report, exact, status);
+        if let Some((status, category)) = standing.filter(|_| is_young) {
+            self.count_report(hotspot_report, exact, status, category);
         }
     }
 
-    /// Hands a report to both hotspot engines.
-    pub(super) fn count_report(&mut self, report: HotspotReport, exact: Spot, status: Status) {
-        // A report is as sensitive as the incident it belongs to.
+    /// Hands a report to both hotspot engines. `category` is that of the incident that it opened or joined.
+    pub(super) fn count_report(
+        &mut self,
+        report: HotspotReport,
+        exact: Spot,
+        status: Status,
+        category: CategoryId,
+    ) {
+        // A report is as sensitive as the incident that it opened or joined, whatever absorbed that since.
         let city = &self.map.city;
-        let of_incident = self.map.incident(report.incident).map(|incident| incident.category);
-        let mut categories = of_incident.into_iter().chain([report.category]);
-        let sensitive = categories.any(|category| city.category(category).sensitive);
+        let sensitive = [category, report.category].iter().any(|id| city.category(*id).sensitive);
         let Spot { place, area } = spot_for_public(exact, sensitive, city);
         let public = HotspotReport { place, area, ..report };
         self.staff_hotspots.add_report(report, Standing::of(status));
@@ -207,8 +218,10 @@ impl LiveWriter {
     fn action(&mut self, fact: &ActionFact, seq: Seq, at: TimeMs) {
         self.change(fact.incident, seq, |incident| incident.acted_on(fact, at));
         if fact.from != fact.to {
-            self.staff_hotspots.set_standing(fact.incident, Standing::of(fact.to));
-            self.public_hotspots.set_standing(fact.incident, public_standing(fact.to));
+            for no in self.map.forest.tree(fact.incident) {
+                self.staff_hotspots.set_standing(no, Standing::of(fact.to));
+                self.public_hotspots.set_standing(no, public_standing(fact.to));
+            }
         }
     }
 
@@ -227,7 +240,8 @@ impl LiveWriter {
             self.map.texts = RecentTexts::after(seq);
         }
         for erased in without_text() {
-            if let Some(incident) = self.map.incidents.get(erased.incident).copied() {
+            let shown = self.map.standing_no(erased.incident);
+            if let Some(incident) = self.map.incidents.get(shown).copied() {
                 self.remember(seq, &incident, is_public(incident.status));
             }
         }
@@ -242,6 +256,10 @@ impl LiveWriter {
             self.map.count_anew(&before, &moved);
             self.map.incidents.put(moved);
         }
+        if let Some(absorbed) = self.map.absorbed.get(&erased.incident).filter(|_| erased.opens) {
+            let moved = absorbed.moved_to(place, &self.map.city);
+            self.map.absorbed.insert(moved.no, moved);
+        }
         let coarse = place.coarsened(self.map.city.coarse_res);
         self.staff_hotspots.move_report(erased.incident, erased.seq, place);
         self.public_hotspots.move_report(erased.incident, erased.seq, coarse);
@@ -249,13 +267,12 @@ impl LiveWriter {
 
     /// Finds among the newest entries what came to count after the tick `as_of`.
     pub(super) fn freshen(&mut self, as_of: Seq, tail: &[Entry]) {
-        for entry in tail.iter().filter(|entry| entry.seq > as_of) {
-            let Fact::Action(fact) = &entry.fact else { continue };
-            if !Standing::of(fact.from).counts && Standing::of(fact.to).counts {
-                self.staff_hotspots.freshen(fact.incident);
+        for came in self.came_to_count(as_of, tail) {
+            if came.for_staff {
+                self.staff_hotspots.freshen(came.no);
             }
-            if !is_public(fact.from) && is_public(fact.to) {
-                self.public_hotspots.freshen(fact.incident);
+            if came.for_public {
+                self.public_hotspots.freshen(came.no);
             }
         }
     }
@@ -274,7 +291,7 @@ impl LiveWriter {
         }
     }
 
-    fn add(&mut self, mut incident: Incident, seq: Seq) {
+    pub(super) fn add(&mut self, mut incident: Incident, seq: Seq) {
         incident.overdue = incident.is_overdue_at(self.map.now);
         self.remember(seq, &incident, is_public(incident.status));
         LiveMap::members(&incident, &self.map.city).for_each(|member| self.map.pyramid.insert(member));
@@ -283,7 +300,7 @@ impl LiveWriter {
     }
 
     /// Changes one incident and everything that counts it.
-    fn change(&mut self, no: IncidentNo, seq: Seq, edit: impl FnOnce(&mut Incident)) {
+    pub(super) fn change(&mut self, no: IncidentNo, seq: Seq, edit: impl FnOnce(&mut Incident)) {
         // The journal refuses what would change an incident that has left memory.
         let before = self.map.incidents.get(no).copied().expect("a changed incident is in memory");
         let mut incident = before;
@@ -297,13 +314,20 @@ impl LiveWriter {
     }
 
     pub(super) fn forget(&mut self, no: IncidentNo, seq: Seq) {
-        let Some(incident) = self.map.incidents.remove(no) else { return };
-        LiveMap::members(&incident, &self.map.city).for_each(|member| self.map.pyramid.remove(&member));
-        self.map.order_out(&incident);
+        let Some(incident) = self.take_off(no) else { return };
+        self.forget_absorbed(no);
         self.remember(seq, &incident, is_public(incident.status));
     }
 
-    fn remember(&mut self, seq: Seq, incident: &Incident, is_public: bool) {
+    /// Takes an incident off the map, out of every order and every count.
+    pub(super) fn take_off(&mut self, no: IncidentNo) -> Option<Incident> {
+        let incident = self.map.incidents.remove(no)?;
+        LiveMap::members(&incident, &self.map.city).for_each(|member| self.map.pyramid.remove(&member));
+        self.map.order_out(&incident);
+        Some(incident)
+    }
+
+    pub(super) fn remember(&mut self, seq: Seq, incident: &Incident, is_public: bool) {
         let map = &mut self.map;
         map.changes.push_back(Change::of(seq, incident, is_public, &map.city));
         while map.changes.len() > RING_CHANGES_MAX {
@@ -368,6 +392,6 @@ impl LiveMap {
 }
 
 /// A report is rejected for the public too, though it never sees that.
-fn public_standing(status: Status) -> Standing {
+pub(super) fn public_standing(status: Status) -> Standing {
     Standing { counts: is_public(status), ..Standing::of(status) }
 }

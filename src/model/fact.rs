@@ -1,8 +1,8 @@
 //! The numbered facts that the journal keeps and the live map adds up.
 
 use super::{
-    Action, AgencyId, AreaId, CategoryId, Channel, ErasureFact, IncidentNo, LngLat, ReportNo, SenderId,
-    Seq, Status, TimeMs,
+    Action, ActionMore, AgencyId, AreaId, CategoryId, Channel, Disposition, ErasureFact, IncidentNo,
+    LngLat, MergeFact, ReportNo, SenderId, Seq, Status, TimeMs,
 };
 
 /// One fact with its number. `at` never falls from one entry to the next.
@@ -25,6 +25,10 @@ pub enum Fact {
     Erasure(Box<ErasureFact>),
     /// Time passed: hotspots are computed anew. Always the last entry of its commit.
     Tick,
+    /// An incident was absorbed by another.
+    Merge(Box<MergeFact>),
+    /// An incident that another had absorbed stands by itself again.
+    Split(Box<MergeFact>),
 }
 
 /// What is kept of a report for ever, and beside it what may be erased (`private`).
@@ -43,6 +47,9 @@ pub struct ReportFact {
     /// The finest area that holds the place.
     pub area: Option<AreaId>,
     pub sender: SenderId,
+    /// It joined an incident that the same sender had reported before. Entries of before this was noted
+    /// never say so.
+    pub again: bool,
     pub channel: Channel,
     pub drill: bool,
     /// From an import: no alarm, no deadline.
@@ -84,6 +91,27 @@ pub struct ActionFact {
     pub due_at: Option<TimeMs>,
     /// Who acted, as the journal shall remember it.
     pub actor: String,
-    /// Note or reason. Erasable like [`ReportPrivate`].
+    /// Note, reason or answer. Erasable like [`ReportPrivate`].
     pub note: Option<String>,
+    pub more: ActionMore,
+}
+
+impl ActionFact {
+    /// What a rejected incident is said to be after the action, given what it was said to be before.
+    pub fn disposition_after(&self, before: Option<Disposition>) -> Option<Disposition> {
+        match (self.to, self.action) {
+            (Status::Rejected, Action::Reject) => self.more.disposition,
+            (Status::Rejected, _) => before,
+            _ => None,
+        }
+    }
+
+    /// Whether an agency has sent it back and nobody else has it yet, after the action.
+    pub fn returned_after(&self, before: bool) -> bool {
+        match self.action {
+            Action::Return => true,
+            Action::Assign => false,
+            _ => before,
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::intake::{phone_key, sender_by_email, sender_by_phone};
 use crate::journal::{IncidentRow, JournalError, Reader, ReportRow};
-use crate::model::{Action, Entry, Fact, IdKey, IncidentNo, ReportNo, SenderId, Seq, Status, TimeMs};
+use crate::model::{Entry, Fact, IdKey, IncidentNo, ReportNo, SenderId, Seq, Status, TimeMs};
 
 /// Shorter names stand in too many words.
 const NAME_CHARS_MIN: usize = 3;
@@ -38,9 +38,9 @@ pub struct Found {
 pub struct FoundReport {
     pub row: ReportRow,
     pub accuracy_m: Option<u32>,
-    /// As it stands now.
+    /// That it counts under, as it stands now.
     pub incident: IncidentRow,
-    /// The actions on the incident, in order.
+    /// What was done with the incidents that it ever counted under, in order.
     pub actions: Vec<Done>,
 }
 
@@ -49,7 +49,8 @@ pub struct FoundReport {
 pub struct Done {
     pub seq: Seq,
     pub at: TimeMs,
-    pub action: Action,
+    /// Its name in the API.
+    pub action: &'static str,
     pub to: Status,
     pub note: Option<String>,
 }
@@ -144,18 +145,17 @@ pub fn find(reader: &dyn Reader, ids: &IdKey, selector: &Selector) -> anyhow::Re
     }
     rows.sort_unstable_by_key(|row| row.no);
     let marks = Marks::of(&rows, &subject);
+    let mut others = BTreeSet::new();
     for (no, rows) in by_incident(rows) {
-        let log = reader.incident_log(no)?;
-        let incident = reader.incident(no)?;
-        let incident = incident
-            .ok_or_else(|| JournalError::Corrupt(format!("incident {} of a report is not there", no.0)))?;
+        let incident = standing(reader, no)?;
+        let log = log_of_all(reader, no)?;
         let actions = actions(&log);
         for action in &actions {
             match &action.note {
                 Some(note) if marks.stand_in(note) => {
                     found.notes.push(FoundNote { seq: action.seq, incident: no, text: note.clone() });
                 }
-                Some(_) => found.n_other_notes += 1,
+                Some(_) => drop(others.insert(action.seq)),
                 None => {}
             }
         }
@@ -167,6 +167,10 @@ pub fn find(reader: &dyn Reader, ids: &IdKey, selector: &Selector) -> anyhow::Re
         }));
     }
     found.reports.sort_unstable_by_key(|report| report.row.no);
+    // Of two incidents that were joined each tells what was done with both.
+    found.notes.sort_unstable_by_key(|note| note.seq);
+    found.notes.dedup_by_key(|note| note.seq);
+    found.n_other_notes = others.len();
     Ok(found)
 }
 
@@ -178,16 +182,46 @@ fn by_incident(rows: Vec<ReportRow>) -> BTreeMap<IncidentNo, Vec<ReportRow>> {
     incidents
 }
 
+/// The incident that what was said of one counts under.
+fn standing(reader: &dyn Reader, no: IncidentNo) -> Result<IncidentRow, JournalError> {
+    let lacks =
+        |no: IncidentNo| JournalError::Corrupt(format!("incident {} of a report is not there", no.0));
+    let mut incident = reader.incident(no)?.ok_or_else(|| lacks(no))?;
+    while let Some(into) = incident.merged_into {
+        incident = reader.incident(into)?.ok_or_else(|| lacks(into))?;
+    }
+    Ok(incident)
+}
+
+/// The log of an incident and of all that ever absorbed it: its reports were spoken of there too.
+fn log_of_all(reader: &dyn Reader, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
+    let (mut todo, mut read) = (vec![no], BTreeSet::new());
+    let mut all: BTreeMap<Seq, Entry> = BTreeMap::new();
+    while let Some(no) = todo.pop() {
+        if !read.insert(no) {
+            continue;
+        }
+        for entry in reader.incident_log(no)? {
+            if let Fact::Merge(fact) = &entry.fact
+                && fact.absorbed == no
+            {
+                todo.push(fact.into);
+            }
+            all.insert(entry.seq, entry);
+        }
+    }
+    Ok(all.into_values().collect())
+}
+
 fn actions(log: &[Entry]) -> Vec<Done> {
-    let done = |entry: &Entry| match &entry.fact {
-        Fact::Action(fact) => Some(Done {
-            seq: entry.seq,
-            at: entry.at,
-            action: fact.action,
-            to: fact.to,
-            note: fact.note.clone(),
-        }),
-        _ => None,
+    let done = |entry: &Entry| {
+        let (action, to, note) = match &entry.fact {
+            Fact::Action(fact) => (fact.action.key(), fact.to, &fact.note),
+            Fact::Merge(fact) => ("merge", fact.into_status, &fact.note),
+            Fact::Split(fact) => ("split", fact.status, &fact.note),
+            _ => return None,
+        };
+        Some(Done { seq: entry.seq, at: entry.at, action, to, note: note.clone() })
     };
     log.iter().filter_map(done).collect()
 }

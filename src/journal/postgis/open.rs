@@ -20,10 +20,12 @@ use crate::journal::{FolderMode, JournalError};
 use crate::model::{Secret, Seq, TimeMs};
 
 /// In order; never edited, only added to.
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 5] = [
     ("0001_journal", include_str!("../../../migrations/postgis/0001_journal.sql")),
     ("0002_erased", include_str!("../../../migrations/postgis/0002_erased.sql")),
     ("0003_accounts", include_str!("../../../migrations/postgis/0003_accounts.sql")),
+    ("0004_merges", include_str!("../../../migrations/postgis/0004_merges.sql")),
+    ("0005_standing", include_str!("../../../migrations/postgis/0005_standing.sql")),
 ];
 
 /// PostgreSQL 15: `server_version_num`.

@@ -203,7 +203,8 @@ impl Reader for PostgisReader {
             incident_columns!(),
             " FROM incident WHERE no IN (SELECT incident_no FROM report WHERE seq > $1 \
              UNION SELECT incident_no FROM action WHERE seq > $1 \
-             UNION SELECT incident_no FROM erased WHERE seq > $1) ORDER BY no"
+             UNION SELECT incident_no FROM erased WHERE seq > $1 \
+             UNION SELECT into_no FROM merge WHERE seq > $1) ORDER BY no"
         );
         self.each_incident(sql, &[(&after.0.cast_signed(), Type::INT8)], each)
     }
@@ -293,9 +294,47 @@ impl Reader for PostgisReader {
     fn incident_log(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
         let sql = format!(
             "{ENTRIES} WHERE e.seq IN (SELECT seq FROM report WHERE incident_no = $1 \
-             UNION ALL SELECT seq FROM action WHERE incident_no = $1) ORDER BY e.seq"
+             UNION ALL SELECT seq FROM action WHERE incident_no = $1 \
+             UNION ALL SELECT seq FROM merge WHERE into_no = $1) ORDER BY e.seq"
         );
         self.entries_of(&sql, &[(&i64::from(no.0), Type::INT8)])
+    }
+
+    fn incident_actions(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
+        let sql = format!(
+            "{ENTRIES} WHERE e.seq IN (SELECT seq FROM action WHERE incident_no = $1) ORDER BY e.seq"
+        );
+        self.entries_of(&sql, &[(&i64::from(no.0), Type::INT8)])
+    }
+
+    fn absorbed_by(&self, no: IncidentNo) -> Result<Vec<IncidentRow>, JournalError> {
+        let sql =
+            concat!("SELECT ", incident_columns!(), " FROM incident WHERE merged_into = $1 ORDER BY no");
+        let mut absorbed = Vec::new();
+        self.each_incident(sql, &[(&i64::from(no.0), Type::INT8)], &mut |row| absorbed.push(row))?;
+        Ok(absorbed)
+    }
+
+    fn first_texts(&self, no: IncidentNo, limit: usize) -> Result<Vec<String>, JournalError> {
+        // In JSON a quotation mark within a text is escaped, so the member is found by its name.
+        let sql = "SELECT seq, private FROM report WHERE incident_no = $1 AND private LIKE '%\"description\":%' \
+                   ORDER BY no LIMIT $2";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut texts = Vec::new();
+        self.each_row(sql, &[(&i64::from(no.0), Type::INT8), (&limit, Type::INT8)], &mut |row| {
+            let seq = seq(row, 0)?;
+            let read = codec::read_description(get(row, 1)?, |text| texts.push(text.to_owned()));
+            read.map_err(|e| JournalError::Corrupt(format!("entry {seq}: {e}")))
+        })?;
+        Ok(texts)
+    }
+
+    fn absorbed(&self, each: &mut dyn FnMut(IncidentNo, IncidentNo)) -> Result<(), JournalError> {
+        let sql = "SELECT no, merged_into FROM incident WHERE merged_into IS NOT NULL";
+        self.each_row(sql, &[], &mut |row| {
+            each(IncidentNo(number(row, 0)?), IncidentNo(number(row, 1)?));
+            Ok(())
+        })
     }
 
     fn derived(&self) -> Result<Derived, JournalError> {

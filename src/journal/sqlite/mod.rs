@@ -16,6 +16,7 @@ mod erase;
 mod import_keys;
 mod log;
 mod mark;
+mod merges;
 mod open;
 mod proven;
 mod read;

@@ -1,12 +1,12 @@
 //! Reading beside the writer: a small pool of read-only connections, one snapshot a call.
 
-use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::merges::{self, changed_after};
 use super::proven::{self, entries, entry_columns};
 use super::{bad_row, open, sums};
 use crate::city::City;
@@ -14,7 +14,8 @@ use crate::journal::codec;
 use crate::journal::keys::Keys;
 use crate::journal::{
     Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, HotspotEventRow, HotspotMemberRow, HotspotMembers, HotspotRow,
-    HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow, SURGES_MAX, SurgeRow,
+    HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow, SURGES_MAX, Standing,
+    SurgeRow,
 };
 use crate::model::{
     Channel, Entry, Fact, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, Status,
@@ -28,7 +29,8 @@ const CACHE_KIB: u32 = 4_096;
 macro_rules! incident_columns {
     () => {
         "no, closed_at, opened_seq, changed_seq, category, status, agency, area, lng_e7, lat_e7, \
-         opened_at, updated_at, due_at, closed_by_import, reports, version, drill, imported"
+         opened_at, updated_at, due_at, closed_by_import, reports, version, drill, imported, reporters, \
+         merged_into, standing"
     };
 }
 pub(super) use incident_columns;
@@ -115,25 +117,8 @@ impl Reader for SqliteReader {
 
     fn changed_incidents(&self, after: Seq, each: &mut dyn FnMut(IncidentRow)) -> Result<(), JournalError> {
         self.with(|conn| {
-            // Reports are numbered in the order of their seqs: the newest come first, down to `after`.
-            let mut newest = conn.prepare_cached("SELECT seq, incident_no FROM report ORDER BY no DESC")?;
-            let mut changed = BTreeSet::new();
-            let mut rows = newest.query([])?;
-            while let Some(row) = rows.next()? {
-                if seq(row, 0)? <= after {
-                    break;
-                }
-                changed.insert(row.get::<_, u32>(1)?);
-            }
-            let mut others = conn.prepare_cached(
-                "SELECT incident_no FROM action WHERE seq > ?1 \
-                 UNION ALL SELECT incident_no FROM erased WHERE seq > ?1",
-            )?;
-            for no in others.query_map([after.0.cast_signed()], |row| row.get(0))? {
-                changed.insert(no?);
-            }
             let sql = concat!("SELECT ", incident_columns!(), " FROM incident WHERE no = ?1");
-            for no in changed {
+            for no in changed_after(conn, after)? {
                 each_incident(conn, sql, [no], &self.city, each)?;
             }
             Ok(())
@@ -260,10 +245,34 @@ impl Reader for SqliteReader {
                 "SELECT ",
                 entry_columns!(),
                 " FROM entry WHERE seq IN (SELECT seq FROM report WHERE incident_no = ?1 \
-                 UNION ALL SELECT seq FROM action WHERE incident_no = ?1) ORDER BY seq"
+                 UNION ALL SELECT seq FROM action WHERE incident_no = ?1 \
+                 UNION ALL SELECT seq FROM merge WHERE into_no = ?1) ORDER BY seq"
             );
             entries(conn, sql, [i64::from(no.0)], &self.city)
         })
+    }
+
+    fn incident_actions(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
+        let of_incident =
+            " FROM entry WHERE seq IN (SELECT seq FROM action WHERE incident_no = ?1) ORDER BY seq";
+        let sql = ["SELECT ", entry_columns!(), of_incident].concat();
+        self.with(|conn| entries(conn, &sql, [i64::from(no.0)], &self.city))
+    }
+
+    fn absorbed_by(&self, no: IncidentNo) -> Result<Vec<IncidentRow>, JournalError> {
+        let sql =
+            concat!("SELECT ", incident_columns!(), " FROM incident WHERE merged_into = ?1 ORDER BY no");
+        let mut absorbed = Vec::new();
+        self.with(|conn| each_incident(conn, sql, [no.0], &self.city, &mut |row| absorbed.push(row)))?;
+        Ok(absorbed)
+    }
+
+    fn first_texts(&self, no: IncidentNo, limit: usize) -> Result<Vec<String>, JournalError> {
+        self.with(|conn| merges::first_texts(conn, no, limit))
+    }
+
+    fn absorbed(&self, each: &mut dyn FnMut(IncidentNo, IncidentNo)) -> Result<(), JournalError> {
+        self.with(|conn| merges::absorbed(conn, each))
     }
 
     fn derived(&self) -> Result<Derived, JournalError> {
@@ -545,6 +554,9 @@ pub(super) fn incident_row(row: &Row, keys: &impl Keys) -> Result<IncidentRow, J
         version: row.get(15)?,
         drill: row.get(16)?,
         imported: row.get(17)?,
+        reporters: row.get(18)?,
+        merged_into: row.get::<_, Option<u32>>(19)?.map(IncidentNo),
+        standing: Standing::of_json(text_or_null(row, 20)?).map_err(|e| bad_row("incident", no, e))?,
     })
 }
 

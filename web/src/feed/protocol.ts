@@ -17,6 +17,22 @@ export type Status = (typeof STATUSES)[number];
 export const HOTSPOT_STATES = ['emerging', 'growing', 'steady', 'cooling', 'ended'] as const;
 export type HotspotState = (typeof HOTSPOT_STATES)[number];
 
+export const CLOCK_STATES = ['ok', 'soon', 'late', 'paused'] as const;
+export type ClockState = (typeof CLOCK_STATES)[number];
+
+/** The clock of the step that an incident waits for. Staff alone see it. */
+export interface Clock {
+  /** As the server names it: `verify`, `assign`, `start`, `resolve`. */
+  readonly step: string;
+  readonly state: ClockState;
+  readonly dueAtMs: number | null;
+  /** Soon from then on. */
+  readonly warnAtMs: number | null;
+  /** Who was told: 0 the operators, 1 the supervisor, 2 the head. */
+  readonly escalation: number;
+  readonly paused: { readonly atMs: number; readonly by: string; readonly note: string } | null;
+}
+
 export interface Incident {
   readonly kind: 'incident';
   /** The feature's id, `i:` and the bare id. */
@@ -34,6 +50,11 @@ export interface Incident {
   readonly overdue: boolean;
   readonly drill: boolean;
   readonly version: number | null;
+  /** How many people reported it, where the server counts them. */
+  readonly reporters?: number;
+  /** Its agency gave it back, and nobody has it since. */
+  readonly returned?: boolean;
+  readonly clock?: Clock;
 }
 
 export interface Cluster {
@@ -301,6 +322,23 @@ export function decodeItem(value: unknown): MapItem {
     overdue: p.overdue === true,
     drill: p.drill === true,
     version: p.version == null ? null : number(p.version, 'version'),
+    ...(p.reporters != null && { reporters: number(p.reporters, 'reporters') }),
+    ...(p.returned === true && { returned: true }),
+    ...(p.clock != null && { clock: decodeClock(p.clock) }),
+  };
+}
+
+function decodeClock(value: unknown): Clock {
+  const o = object(value, 'clock');
+  const paused = o.paused == null ? null : object(o.paused, 'clock.paused');
+  const text = (one: unknown): string => (typeof one === 'string' ? one : '');
+  return {
+    step: string(o.step, 'clock.step'),
+    state: oneOf(CLOCK_STATES, o.state, 'clock.state'),
+    dueAtMs: o.due_at == null ? null : time(o.due_at, 'clock.due_at'),
+    warnAtMs: o.warn_at == null ? null : time(o.warn_at, 'clock.warn_at'),
+    escalation: number(o.escalation ?? 0, 'clock.escalation'),
+    paused: paused === null ? null : { atMs: time(paused.at, 'clock.paused.at'), by: text(paused.by), note: text(paused.note) },
   };
 }
 

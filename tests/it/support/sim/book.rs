@@ -50,6 +50,7 @@ fn mark(entry: &Entry) -> Option<&str> {
     match &entry.fact {
         Fact::Report(report) => report.private.description.as_deref(),
         Fact::Action(action) => action.note.as_deref(),
+        Fact::Merge(merge) | Fact::Split(merge) => merge.note.as_deref(),
         Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => None,
     }
 }
@@ -165,6 +166,8 @@ impl Book {
                     fact.report == report && fact.incident == incident && entry.at == received_at
                 }
                 (Fact::Action(fact), Receipt::Action { incident, .. }) => fact.incident == incident,
+                (Fact::Merge(fact), Receipt::Action { incident, .. }) => fact.into == incident,
+                (Fact::Split(fact), Receipt::Action { incident, .. }) => fact.absorbed == incident,
                 _ => false,
             };
             is_it && mark(entry) == Some(&promise.mark)
