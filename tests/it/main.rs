@@ -35,6 +35,7 @@ mod origins;
 mod past;
 mod past_law;
 mod policy;
+mod presence;
 mod privacy;
 mod restart;
 mod rules;
