@@ -227,6 +227,7 @@ fn opening(sample: &Sample, no: IncidentNo) -> Fact {
             agency: None,
             opened_at: sample.opened_at,
             due_at: None,
+            clock: None,
         }),
         place: sample.place,
         accuracy_m: None,
@@ -234,6 +235,7 @@ fn opening(sample: &Sample, no: IncidentNo) -> Fact {
         occurred_at: sample.opened_at,
         area: None,
         sender: SenderId(u64::from(no.0)),
+        again: false,
         channel: Channel::Web,
         drill: false,
         imported: false,
@@ -249,7 +251,9 @@ fn verifying(no: IncidentNo) -> Fact {
         to: Status::Verified,
         agency: None,
         due_at: None,
+        clock: None,
         actor: "bench".to_owned(),
         note: None,
+        more: Default::default(),
     }))
 }

@@ -3,7 +3,7 @@
 use anyhow::bail;
 use pantau::city::{AreaLevel, City};
 use pantau::cli::chance::Chance;
-use pantau::journal::IncidentRow;
+use pantau::journal::{IncidentRow, Standing};
 use pantau::live::Incident;
 use pantau::model::{
     CategoryId, Channel, Command, DAY_MS, ImportRow, IncidentNo, LngLat, NewReport, ReportPrivate, Seq,
@@ -131,12 +131,16 @@ impl Sample {
             opened_at: self.opened_at,
             updated_at: self.opened_at,
             due_at: None,
+            clock: None,
             closed_at: (!is_open).then_some(now),
             closed_by_import: !is_open,
             reports: 1,
             version: 1,
             drill: false,
             imported: true,
+            reporters: 1,
+            merged_into: None,
+            standing: Standing::default(),
         };
         Incident::from_row(&row, city)
     }

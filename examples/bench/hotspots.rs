@@ -44,6 +44,7 @@ impl<'a> Trial<'a> {
             report: ReportNo(no),
             received_at: self.bench.now,
             incident: IncidentNo(no),
+            root: IncidentNo(no),
             place,
             area: self.bench.city.areas.locate(place),
             category: CATEGORY,

@@ -47,6 +47,7 @@ impl Town {
             report: ReportNo(self.n),
             received_at: occurred_at,
             incident: IncidentNo(self.n),
+            root: IncidentNo(self.n),
             place,
             area: self.city.areas.locate(place),
             category,

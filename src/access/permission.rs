@@ -23,6 +23,26 @@ pub enum Permission {
     Import,
     /// The clock of a replay.
     SetClock,
+    /// Send back what is not the agency's.
+    Return,
+    /// Words to the reporters.
+    Answer,
+    /// Look at what somebody else resolved, and say that it is.
+    Confirm,
+    /// Steps of checklists.
+    Check,
+    /// Letting one incident absorb another; and which ones may belong together.
+    Merge,
+    /// Setting an absorbed incident free again.
+    Split,
+    /// Stops the clock of an incident's step, and lets it go on.
+    Pause,
+    /// Who did what, and who looked at what.
+    SeeAudit,
+    /// How reporters can be reached; every look is written down.
+    SeeContacts,
+    /// The shift log and the situation report.
+    ShiftLog,
 }
 
 /// How far a permission goes.
@@ -38,7 +58,7 @@ use Reach::{All, No, Own};
 
 /// The table. A row a permission; in the order of [`Role::ALL`]: viewer, responder, agency, operator,
 /// supervisor, admin.
-const TABLE: [(Permission, [Reach; 6]); 12] = [
+const TABLE: [(Permission, [Reach; 6]); 22] = [
     (Permission::SeeMap, [All, Own, Own, All, All, All]),
     (Permission::SeeIncident, [No, Own, Own, All, All, All]),
     (Permission::SeeMembers, [No, No, No, All, All, All]),
@@ -51,6 +71,16 @@ const TABLE: [(Permission, [Reach; 6]); 12] = [
     (Permission::Note, [No, Own, Own, All, All, All]),
     (Permission::Import, [No, No, No, No, All, All]),
     (Permission::SetClock, [No, No, No, No, All, All]),
+    (Permission::Return, [No, No, Own, All, All, All]),
+    (Permission::Answer, [No, No, Own, All, All, All]),
+    (Permission::Confirm, [No, No, No, All, All, All]),
+    (Permission::Check, [No, Own, Own, All, All, All]),
+    (Permission::Merge, [No, No, No, All, All, All]),
+    (Permission::Split, [No, No, No, All, All, All]),
+    (Permission::Pause, [No, No, No, All, All, All]),
+    (Permission::SeeAudit, [No, No, No, No, All, All]),
+    (Permission::SeeContacts, [No, No, No, All, All, All]),
+    (Permission::ShiftLog, [No, No, No, All, All, All]),
 ];
 
 /// How far a role's permission goes.
@@ -80,6 +110,16 @@ impl Permission {
             Permission::Note => "note",
             Permission::Import => "import",
             Permission::SetClock => "set-clock",
+            Permission::Return => "return",
+            Permission::Answer => "answer",
+            Permission::Confirm => "confirm",
+            Permission::Check => "check",
+            Permission::Merge => "merge",
+            Permission::Split => "split",
+            Permission::Pause => "pause",
+            Permission::SeeAudit => "see-audit",
+            Permission::SeeContacts => "see-contacts",
+            Permission::ShiftLog => "shift-log",
         }
     }
 
@@ -97,6 +137,11 @@ impl Permission {
             Action::Resolve => Permission::Resolve,
             Action::Reopen => Permission::Reopen,
             Action::Note => Permission::Note,
+            Action::Return => Permission::Return,
+            Action::Answer => Permission::Answer,
+            Action::Confirm => Permission::Confirm,
+            Action::Check => Permission::Check,
+            Action::Pause | Action::Resume => Permission::Pause,
         }
     }
 }

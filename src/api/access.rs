@@ -11,9 +11,10 @@ use super::app::{App, AppState};
 use super::cookies;
 use super::problem::Problem;
 use super::visit::Visit;
-use crate::access::{Denied, Object, Permission, Who, may};
+use crate::access::{Denied, Object, Permission, Role, Who, may};
 use crate::accounts::Pass;
 use crate::live::Sight;
+use crate::model::AgencyId;
 
 /// Whoever asks, and how they come.
 #[derive(Debug, Clone)]
@@ -72,6 +73,11 @@ impl Caller {
     /// As the journal remembers who acted.
     pub fn actor(&self) -> String {
         self.who.as_ref().map_or_else(String::new, |who| who.name.clone())
+    }
+
+    /// The agency in whose name they answer; `None`: the center's.
+    pub fn speaks_for(&self) -> Option<AgencyId> {
+        self.who.as_ref().filter(|who| who.role == Role::Agency).and_then(|who| who.agency)
     }
 
     /// What they see of the map.

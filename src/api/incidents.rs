@@ -3,28 +3,28 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::Serialize;
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::access::{Access, Caller};
 use super::app::{App, AppState};
+use super::detail;
+use super::incident_answer::answer;
+use super::merging::refused;
+use super::moment::{Moment, read_at};
 use super::params::Params;
 use super::problem::Problem;
 use super::reports::body_problem;
 use crate::access::{Object, Permission};
 use crate::feed::parse_bbox;
-use crate::feed::wire::{self, Feature, time};
+use crate::feed::wire::{self, Feature};
 use crate::intake::parse_action;
-use crate::journal::check_incident;
 use crate::live::{ArchivePage, ArchiveQuestion, Circle, Cursor, Incident, LiveMap, Sort, Where};
 use crate::model::{
-    Action, AgencyId, AreaId, Command, Entry, Fact, IncidentNo, LngLat, Outcome, Projection, Refusal,
-    TimeMs,
+    Action, AgencyId, AreaId, CategoryId, Command, IncidentNo, LngLat, Outcome, Projection, TimeMs,
 };
 
 const LIMIT_DEFAULT: u32 = 100;
@@ -38,6 +38,8 @@ struct IncidentList<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
     #[serde(rename = "numberMatched")]
     matched: u64,
     #[serde(rename = "numberReturned")]
@@ -56,7 +58,10 @@ struct IncidentList<'a> {
         ("area" = Option<String>, Query), ("category" = Option<String>, Query), ("status" = Option<String>, Query),
         ("agency" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query),
         ("q" = Option<String>, Query), ("overdue" = Option<bool>, Query), ("drill" = Option<bool>, Query),
+        ("returned" = Option<bool>, Query, description = "sent back by an agency, and not assigned anew; staff"),
+        ("escalation" = Option<u8>, Query, description = "staff: late, and 1: the supervisor was told, 2: the head too"),
         ("include" = Option<String>, Query, description = "archive: those that left memory too"),
+        ("at" = Option<String>, Query, description = "RFC 3339: what was known then"),
         ("sort" = Option<String>, Query), ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200), (status = 400)))]
 pub async fn list(
@@ -79,12 +84,14 @@ pub async fn list(
     });
     let sort = sort.unwrap_or_default();
     let after = params.read("cursor", |text| read_cursor(text, sort));
+    let at = read_at(&mut params, &app);
     params.finish()?;
     let filter = filter.ok_or_else(Problem::internal)?;
 
-    let live = app.live();
+    let moment = Moment::of(&app, at).await?;
+    let live = moment.live.clone();
     let ask = ArchiveQuestion { projection, filter, place, sort, after, limit };
-    let answer = super::compute(&app, live.clone(), projection, ask.filter.clone(), move |map, filter| {
+    let answer = moment.compute(projection, ask.filter.clone(), move |map, filter| {
         map.incidents(projection, filter, &place, sort, after, limit)
     });
     let mut found = answer.await?;
@@ -97,6 +104,7 @@ pub async fn list(
     let list = IncidentList {
         kind: "FeatureCollection",
         seq: live.seq().0,
+        at: moment.asked(),
         matched: found.matched,
         returned: features.len(),
         next: found.next.map(|cursor| write_cursor(cursor, sort)),
@@ -172,9 +180,11 @@ pub async fn incident(
 }
 
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/{action}", tag = "center",
-    description = "Acts on an incident: verify, reject, assign, start, resolve, reopen, note. Staff.",
+    description = "Acts on an incident: verify, reject, assign, return, start, resolve, confirm, reopen, note, answer, check, \
+        pause, resume; GET /api/v1/transitions says what is possible and what it needs. After a conflict `current` says how the \
+        incident stands. Staff.",
     params(("id" = String, Path), ("action" = String, Path)),
-    request_body(content = Object, description = "{note?, reason?, agency?, version?}"),
+    request_body(content = Object, description = "{note?, reason?, agency?, version?, disposition?, public?, step?, done?}"),
     responses((status = 200), (status = 401), (status = 404), (status = 409), (status = 422)))]
 pub async fn act(
     State(app): State<AppState>,
@@ -190,51 +200,60 @@ pub async fn act(
     })?;
     let incident = find(&app, &id)?;
     caller.may(Permission::of_action(action), incident.object())?;
-    let body = <Bytes as axum::extract::FromRequest<()>>::from_request(request, &())
-        .await
-        .map_err(|e| Problem::of_status(e.status()))?;
+    let body = body_of(request).await?;
     let ask = parse_action(action, &body, &app.city).map_err(body_problem)?;
+    if ask.action != action {
+        caller.may(Permission::of_action(ask.action), incident.object())?;
+    }
+    detail::check_step(&app.city, incident.category, &ask)?;
     let no = incident.no;
-    let category = app.live().incident(no).map(|incident| incident.category);
-    let due_after_ms = category.and_then(|category| app.city.category(category).deadline_ms);
-    let command = ask.for_incident(no, caller.actor(), due_after_ms);
+    let due_after_ms = app.city.category(incident.category).deadline_ms;
+    let mut command = ask.for_incident(no, caller.actor(), due_after_ms);
+    command.more.speaker = caller.speaks_for().filter(|_| command.action == Action::Answer);
     let outcomes = app.engine.submit(vec![Command::Action(Box::new(command))]).await?;
     match outcomes.into_iter().next() {
         Some(Outcome::Accepted { .. } | Outcome::Repeat { .. }) => answer(&app, &caller, &incident).await,
-        Some(Outcome::Refused(Refusal::UnknownIncident)) => Err(no_such_incident()),
-        Some(Outcome::Refused(refusal)) => Err(refusal.into()),
+        Some(Outcome::Refused(refusal)) => Err(refused(&app, no, refusal).await),
         None => Err(Problem::internal()),
     }
 }
 
-fn no_such_incident() -> Problem {
+/// The whole body of a request.
+pub(super) async fn body_of(request: Request) -> Result<Bytes, Problem> {
+    let body = <Bytes as axum::extract::FromRequest<()>>::from_request(request, &()).await;
+    body.map_err(|e| Problem::of_status(e.status()))
+}
+
+pub(super) fn no_such_incident() -> Problem {
     Problem::not_found("there is no such incident")
 }
 
 /// An incident that an address names.
-struct Named {
-    no: IncidentNo,
+pub(super) struct Named {
+    pub no: IncidentNo,
     opened_at: TimeMs,
+    category: CategoryId,
     agency: Option<AgencyId>,
     area: Option<AreaId>,
 }
 
 impl Named {
-    fn of(incident: &Incident) -> Named {
+    pub fn of(incident: &Incident) -> Named {
         let area = incident.area(Projection::Staff);
-        Named { no: incident.no, opened_at: incident.opened_at, agency: incident.agency, area }
+        let &Incident { no, opened_at, category, agency, .. } = incident;
+        Named { no, opened_at, category, agency, area }
     }
 
-    fn object(&self) -> Object {
+    pub fn object(&self) -> Object {
         Object::Incident { agency: self.agency, area: self.area }
     }
 }
 
 /// The incident that a UUID names, if all of the UUID is right.
-fn find(app: &App, id: &str) -> Result<Named, Problem> {
+pub(super) fn find(app: &App, id: &str) -> Result<Named, Problem> {
     let uuid: Uuid = id.strip_prefix("i:").unwrap_or(id).parse().map_err(|_| no_such_incident())?;
     let no = app.ids.incident_of_uuid(uuid).ok_or_else(no_such_incident)?;
-    let named = match app.live().incident(no) {
+    let named = match app.live().any_incident(no) {
         Some(incident) => Named::of(incident),
         None => {
             let row = app.engine.reader().incident(no)?.ok_or_else(no_such_incident)?;
@@ -243,60 +262,4 @@ fn find(app: &App, id: &str) -> Result<Named, Problem> {
     };
     let is_right = app.ids.incident_uuid(no, named.opened_at) == uuid;
     if is_right { Ok(named) } else { Err(no_such_incident()) }
-}
-
-/// The incident's feature for staff, with its reports and its log for whoever may see them.
-async fn answer(app: &App, caller: &Caller, named: &Named) -> Result<Response, Problem> {
-    let (no, opened_at) = (named.no, named.opened_at);
-    let live = app.live();
-    let reader = app.engine.reader().clone();
-    let read = move || {
-        let (row, log) = (reader.incident(no)?, reader.incident_log(no)?);
-        row.as_ref().map_or(Ok(()), |row| check_incident(row, &log))?;
-        Ok((row, log))
-    };
-    let (row, log) = super::blocking(read).await?;
-    let incident = match live.incident(no) {
-        Some(incident) => *incident,
-        None => Incident::from_row(&row.ok_or_else(no_such_incident)?, &app.city),
-    };
-    let mut feature = json!(Feature::incident(&live, &incident, Projection::Staff));
-    feature["seq"] = live.seq().0.into();
-    feature["incident"] = app.ids.incident_uuid(no, opened_at).to_string().into();
-    if caller.may(Permission::SeeIncident, Named::of(&incident).object()).is_ok() {
-        feature["properties"]["log"] = log.iter().filter_map(|entry| log_line(app, entry)).collect();
-    }
-    Ok(Json(feature).into_response())
-}
-
-/// One entry of an incident's history. Contact data stays in the journal until looking at it is an entry.
-fn log_line(app: &App, entry: &Entry) -> Option<Value> {
-    let at = time(entry.at);
-    match &entry.fact {
-        Fact::Report(fact) => Some(json!({
-            "kind": "report",
-            "seq": entry.seq.0,
-            "at": at,
-            "report": app.ids.report_uuid(fact.report, entry.at).to_string(),
-            "code": app.ids.report_code(fact.report),
-            "category": app.city.category(fact.category).key,
-            "occurred_at": time(fact.occurred_at),
-            "lng": fact.place.lng(),
-            "lat": fact.place.lat(),
-            "channel": fact.channel.key(),
-            "description": fact.private.description,
-        })),
-        Fact::Action(fact) => Some(json!({
-            "kind": "action",
-            "seq": entry.seq.0,
-            "at": at,
-            "action": fact.action.key(),
-            "from": fact.from.key(),
-            "to": fact.to.key(),
-            "agency": fact.agency.map(|agency| app.city.agency(agency).key.clone()),
-            "actor": fact.actor,
-            "note": fact.note,
-        })),
-        Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => None,
-    }
 }

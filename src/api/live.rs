@@ -3,7 +3,8 @@
 //! After the handshake nothing of HTTP is left of a connection. `handshake` answers it, `line` is what
 //! it leaves; `socket` is a line with its session and what is on its way out (`outbox`), `sockets` are
 //! all of them. One thread writes to all at each beat (`rounds`), a small task a socket hears what its
-//! client says (`listen`, `ears`), and `beats` has the newest moment for both.
+//! client says (`listen`, `ears`), `beats` has the newest moment for both, and `presence` tells the staff
+//! who of them is where.
 
 mod beats;
 mod ears;
@@ -11,6 +12,7 @@ mod handshake;
 mod line;
 mod listen;
 mod outbox;
+mod presence;
 mod rounds;
 mod socket;
 mod sockets;
@@ -110,15 +112,22 @@ pub async fn live(
 fn open(app: &App, line: Line, rest: Bytes, deflate: bool, caller: Caller) {
     let (sockets, sight) = (&app.sockets, caller.sight());
     let key = sight.key();
-    let session = Session::new(sight, app.views.clone(), app.search.clone(), &sockets.newest());
+    let seat = caller.pass.as_ref().and_then(|pass| {
+        let name = app.accounts.as_ref().and_then(|accounts| accounts.full_name(&pass.who.name));
+        sockets.presence().seat(&pass.who, name.as_deref().unwrap_or(&pass.who.name))
+    });
+    let has_seat = seat.is_some();
+    let session =
+        Session::new(sight, app.views.clone(), app.search.clone(), &sockets.newest()).seated(seat);
     let socket = Socket::new(line, deflate, session, sockets.clone(), caller.pass);
-    socket.tell(&hello(app, key));
+    socket.tell(&hello(app, key, has_seat));
     let ears = tokio::spawn(listen::listen(sockets.clone(), socket.clone(), rest));
     socket.set_ears(ears.abort_handle());
     sockets.join(&socket);
 }
 
-pub(super) fn hello(app: &App, projection: &'static str) -> Frame {
+/// `presence`: whether the reader may say where they are.
+pub(super) fn hello(app: &App, projection: &'static str, presence: bool) -> Frame {
     let live = app.live();
     Frame::of(&ServerMessage::Hello {
         protocol: PROTOCOL,
@@ -131,5 +140,6 @@ pub(super) fn hello(app: &App, projection: &'static str) -> Frame {
         speed: app.clock.speed(),
         build: crate::BUILD,
         degraded: app.engine.health().is_degraded(),
+        presence,
     })
 }

@@ -4,19 +4,26 @@
 //! `guard` before every route, after the table in `rules`; what they see is applied where the live map's layers are built, never here.
 
 mod access;
+mod acts;
 mod app;
+mod audit;
 mod city;
 mod clock;
+mod contacts;
 mod cookies;
+mod detail;
 mod entrance;
 mod forward;
 mod guard;
 mod health;
 mod import;
+mod incident_answer;
 mod incidents;
 mod live;
 mod map;
+mod merging;
 mod middleware;
+mod moment;
 mod nodes;
 mod openapi;
 mod origin;
@@ -28,9 +35,15 @@ mod redirect;
 mod reports;
 mod rules;
 mod session;
+mod shift;
+mod sitrep;
 mod spool;
 mod sse;
+mod statistics;
+mod suggestions;
 mod tls;
+mod track;
+mod transitions;
 mod visit;
 
 pub use app::{App, AppState, Edge, Mode, Role};
@@ -45,8 +58,6 @@ pub use spool::hand_on;
 pub use tls::{Tls, TlsEntrance, TlsFiles};
 pub use visit::{OverTls, TrustedProxy};
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
@@ -57,8 +68,6 @@ use axum::routing::{delete, get, post};
 use serde::Serialize;
 
 use crate::intake::IMPORT_BODY_BYTES_MAX;
-use crate::live::{Filter, LiveMap};
-use crate::model::Projection;
 
 /// A larger body is refused before it is read, but for reports and imports.
 const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -77,9 +86,20 @@ pub fn build_router(app: AppState) -> Router {
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::incident))
         .route("/incidents/{id}/{action}", post(incidents::act))
+        .route("/incidents/{id}/contacts", post(contacts::contacts))
+        .route("/audit", get(audit::audit))
+        .route("/audit.csv", get(audit::audit_csv))
+        .route("/shift-log", get(shift::shift_log).post(shift::write_shift_log))
+        .route("/sitrep", get(sitrep::sitrep))
+        .route("/transitions", get(transitions::transitions))
+        .route("/incidents/{id}/suggestions", get(suggestions::suggested))
+        .route("/incidents/{id}/merge", post(merging::merge))
+        .route("/incidents/{id}/split", post(merging::split))
         .route("/clusters", get(map::clusters))
         .route("/hotspots", get(map::hotspots))
         .route("/stats", get(map::stats))
+        .route("/statistics", get(statistics::statistics))
+        .route("/statistics.csv", get(statistics::statistics_csv))
         .route("/live", get(live::live))
         .route("/live.sse", get(sse::live_sse))
         .route("/clock", post(clock::set_clock))
@@ -108,6 +128,10 @@ pub fn build_router(app: AppState) -> Router {
         .route("/field", get(pages::field))
         .route("/embed", get(pages::embed))
         .route("/login", get(pages::login))
+        .route("/statistics", get(pages::statistics))
+        .route("/sitrep", get(pages::sitrep))
+        .route("/handover", get(pages::handover))
+        .route("/replay", get(pages::replay))
         .route("/assets/{*path}", get(pages::asset))
         .route("/favicon.svg", get(pages::favicon))
         .route_layer(from_fn_with_state(app.clone(), guard::guard))
@@ -138,24 +162,4 @@ fn feature_list(list: &impl Serialize, n_features: usize) -> Result<Response, Pr
     let mut body = Vec::with_capacity((n_features + 1) * FEATURE_BYTES);
     serde_json::to_writer(&mut body, list).map_err(|_| Problem::internal())?;
     Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
-}
-
-/// Computes an answer of one moment: at once where tallies give it, else where it holds up no other
-/// request.
-async fn compute<T: Send + 'static>(
-    app: &App,
-    live: Arc<LiveMap>,
-    projection: Projection,
-    mut filter: Filter,
-    answer: impl FnOnce(&LiveMap, &Filter) -> T + Send + 'static,
-) -> Result<T, Problem> {
-    if filter.is_by_key() {
-        return Ok(answer(&live, &filter));
-    }
-    let search = app.search.clone();
-    blocking(move || {
-        search.look_up(&mut filter, projection, &live)?;
-        Ok(answer(&live, &filter))
-    })
-    .await
 }

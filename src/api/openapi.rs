@@ -3,7 +3,8 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{city, clock, health, import, incidents, live, map, nodes, passkeys, reports, session, sse};
+use super::{audit, city, clock, contacts, health, import, incidents, live, map, merging, nodes, passkeys};
+use super::{reports, session, shift, sitrep, sse, statistics, suggestions, transitions};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -12,8 +13,11 @@ use super::{city, clock, health, import, incidents, live, map, nodes, passkeys, 
     paths(
         city::city, city::areas, city::area,
         reports::post_report, reports::report,
-        incidents::list, incidents::incident, incidents::act,
+        incidents::list, incidents::incident, incidents::act, merging::merge, merging::split,
+        suggestions::suggested, transitions::transitions, contacts::contacts,
+        audit::audit, audit::audit_csv, shift::shift_log, shift::write_shift_log, sitrep::sitrep,
         map::clusters, map::hotspots, map::stats,
+        statistics::statistics, statistics::statistics_csv,
         live::live, sse::live_sse, clock::set_clock, import::import,
         session::who_am_i, session::sign_in, session::sign_out, session::use_link, session::change_password,
         session::set_totp, session::drop_totp,

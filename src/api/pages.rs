@@ -45,6 +45,22 @@ pub async fn login() -> Response {
     page("login.html")
 }
 
+pub async fn statistics() -> Response {
+    page("statistics.html")
+}
+
+pub async fn sitrep() -> Response {
+    page("sitrep.html")
+}
+
+pub async fn handover() -> Response {
+    page("handover.html")
+}
+
+pub async fn replay() -> Response {
+    page("replay.html")
+}
+
 pub async fn favicon() -> Response {
     file("favicon.svg", ASK_AGAIN)
 }

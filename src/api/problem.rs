@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::accounts::SignInFault;
 use crate::engine::EngineError;
@@ -12,6 +12,7 @@ use crate::health::Condition;
 use crate::intake::FieldFault;
 use crate::journal::JournalError;
 use crate::model::Refusal;
+use crate::past::{PastError, StatisticsError};
 
 /// What went wrong, in words that say what to change. Rendered by the middleware, which adds the
 /// request id.
@@ -23,6 +24,8 @@ pub struct Problem {
     pub title: &'static str,
     pub detail: String,
     pub errors: Vec<FieldFault>,
+    /// After a conflict: how what it is about stands now.
+    pub current: Option<Box<Value>>,
     pub retry_after_s: Option<u32>,
 }
 
@@ -33,7 +36,15 @@ impl Problem {
         title: &'static str,
         detail: impl Into<String>,
     ) -> Problem {
-        Problem { status, kind, title, detail: detail.into(), errors: Vec::new(), retry_after_s: None }
+        Problem {
+            status,
+            kind,
+            title,
+            detail: detail.into(),
+            errors: Vec::new(),
+            current: None,
+            retry_after_s: None,
+        }
     }
 
     /// The body is not what it must be.
@@ -106,6 +117,17 @@ impl Problem {
         }
     }
 
+    /// Too many ask at once for what takes long.
+    pub fn busy(detail: impl Into<String>) -> Problem {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Problem { retry_after_s: Some(10), ..Problem::new(status, "busy", "Busy", detail) }
+    }
+
+    /// More than this server computes.
+    pub fn too_much(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too-much", "Too much", detail)
+    }
+
     /// Reports are not taken for a while.
     pub fn unhealthy(condition: Condition, detail: &str) -> Problem {
         Problem {
@@ -152,6 +174,9 @@ impl Problem {
         });
         if !self.errors.is_empty() {
             body["errors"] = errors.collect();
+        }
+        if let Some(current) = &self.current {
+            body["current"] = Value::clone(current);
         }
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
@@ -335,6 +360,24 @@ impl From<JournalError> for Problem {
     }
 }
 
+impl From<PastError> for Problem {
+    fn from(error: PastError) -> Problem {
+        match error {
+            PastError::Journal(error) => error.into(),
+            PastError::TooLarge { .. } | PastError::TooMuchChanged => Problem::too_much(error.to_string()),
+        }
+    }
+}
+
+impl From<StatisticsError> for Problem {
+    fn from(error: StatisticsError) -> Problem {
+        match error {
+            StatisticsError::Journal(error) => error.into(),
+            StatisticsError::TooLarge => Problem::too_much(error.to_string()),
+        }
+    }
+}
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Problem {
         let detail = refusal.to_string();
@@ -348,8 +391,23 @@ impl From<Refusal> for Problem {
             Refusal::IncidentClosed { .. } => Problem::conflict("incident-closed", detail),
             Refusal::DrillMismatch => Problem::conflict("drill-mismatch", detail),
             Refusal::Transition { .. } => Problem::conflict("transition", detail),
+            Refusal::Lacks { what, .. } => {
+                let pointer = format!("/{}", what.key());
+                Problem::invalid_body(vec![FieldFault { pointer, detail }])
+            }
+            Refusal::Unassigned => Problem::conflict("unassigned", detail),
+            Refusal::FourEyes { .. } => Problem::conflict("four-eyes", detail),
+            Refusal::Confirmed => Problem::conflict("confirmed", detail),
+            Refusal::NoClock | Refusal::Paused | Refusal::NotPaused => Problem::conflict("clock", detail),
             Refusal::Archived => Problem::conflict("archived", detail),
             Refusal::Version { .. } => Problem::conflict("version", detail),
+            Refusal::Merged { .. } => Problem::conflict("merged", detail),
+            Refusal::MergeSelf => {
+                Problem::invalid_body(vec![FieldFault { pointer: "/incident".to_owned(), detail }])
+            }
+            Refusal::MergeClosed { .. } => Problem::conflict("incident-closed", detail),
+            Refusal::MergeDrill => Problem::conflict("drill-mismatch", detail),
+            Refusal::NotMerged => Problem::conflict("not-merged", detail),
             Refusal::KeyReused => Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "key-reused",

@@ -6,7 +6,7 @@ use axum::extract::{FromRequest, FromRequestParts, Multipart, Path, Request, Sta
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::access::{Caller, media_type};
@@ -14,15 +14,20 @@ use super::app::{App, AppState, Mode};
 use super::params::Params;
 use super::problem::Problem;
 use super::spool::{self, Found};
+use super::track::{self, ToldOf};
 use crate::access::{Object, Permission};
+use crate::city::Text;
 use crate::engine::EngineError;
 use crate::feed::wire::time;
 use crate::intake::{Ahead, Context, FieldFault, REPORT_BODY_BYTES_MAX, Submission, parse_report};
-use crate::model::{CategoryId, Command, Idempotency, NewReport, Outcome, Receipt, Refusal, TimeMs};
+use crate::model::{Command, Idempotency, NewReport, Outcome, Receipt, Refusal, TimeMs};
 
 /// A body with photos may be this large.
 pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 const PHOTOS_NOT_KEPT: &str = "photos are not kept yet; the report was stored without them";
+const JOINED_ID: &str = "Laporan Anda digabung dengan laporan lain tentang kejadian yang sama. Statusnya mengikuti kejadian itu.";
+const JOINED_EN: &str =
+    "Your report was joined with others about the same incident. Its status is that incident's.";
 /// Longer keys are refused.
 const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 
@@ -51,6 +56,20 @@ pub struct ReportStatus {
     received_at: String,
     updated_at: String,
     drill: bool,
+    /// Key of the agency that must act; null while nobody has it.
+    agency: Option<String>,
+    /// What happened, in order: `{at, step, text: {id, en}}`.
+    #[schema(value_type = Vec<Object>)]
+    steps: Vec<Value>,
+    /// What was answered: `{at, text, agency}`; agency is null where the center speaks.
+    #[schema(value_type = Vec<Object>)]
+    answers: Vec<Value>,
+    /// It was joined with others about the same, and its status is theirs.
+    joined: bool,
+    /// Says so, in both languages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    joined_words: Option<Text>,
 }
 
 #[utoipa::path(post, path = "/api/v1/reports", tag = "reports",
@@ -117,9 +136,8 @@ pub(super) async fn prepare(
     let ctx = Context { city: &app.city, ids: &app.ids, now, ahead };
     let Submission { mut report, incident } = parse_report(body, &ctx).map_err(body_problem)?;
     if let Some(uuid) = incident {
-        let joined = named_incident(app, &report, uuid).await?;
         // What joins a sensitive incident is as sensitive: the chained body must not hold its place.
-        if app.city.category(joined).sensitive {
+        if named_incident(app, &report, uuid).await? {
             report.coarse_place = Some(report.place.coarsened(app.city.coarse_res));
         }
     }
@@ -198,11 +216,12 @@ pub fn body_problem(faults: Vec<FieldFault>) -> Problem {
     if whole_body { Problem::unreadable_body(faults) } else { Problem::invalid_body(faults) }
 }
 
-/// The category of the incident that a UUID names: only if all of the UUID is right, the time too.
-async fn named_incident(app: &App, report: &NewReport, uuid: uuid::Uuid) -> Result<CategoryId, Problem> {
+/// Whether the incident that a UUID names is sensitive, or the one that absorbed it: only if all of the UUID is
+/// right, the time too.
+async fn named_incident(app: &App, report: &NewReport, uuid: uuid::Uuid) -> Result<bool, Problem> {
     let live = app.live();
     let no = report.incident.ok_or(Refusal::UnknownIncident)?;
-    let known = match live.incident(no) {
+    let known = match live.any_incident(no) {
         Some(incident) => Some((incident.opened_at, incident.category)),
         None => {
             let reader = app.engine.reader().clone();
@@ -210,7 +229,9 @@ async fn named_incident(app: &App, report: &NewReport, uuid: uuid::Uuid) -> Resu
         }
     };
     let named = known.filter(|(opened_at, _)| app.ids.incident_uuid(no, *opened_at) == uuid);
-    named.map(|(_, category)| category).ok_or_else(|| Refusal::UnknownIncident.into())
+    let (_, category) = named.ok_or(Refusal::UnknownIncident)?;
+    let standing = live.incident(live.standing_no(no)).map(|incident| incident.category);
+    Ok(standing.into_iter().chain([category]).any(|category| app.city.category(category).sensitive))
 }
 
 fn created(app: &App, receipt: Receipt, n_photos: usize) -> Result<Response, Problem> {
@@ -253,12 +274,9 @@ pub async fn report(
         },
     };
     let reader = app.engine.reader().clone();
-    let found = super::blocking(move || {
-        let Some(report) = reader.report(no)? else { return Ok(None) };
-        Ok(reader.incident(report.incident)?.map(|incident| (report, incident)))
-    })
-    .await?;
-    let (report, incident) = found.ok_or_else(unknown)?;
+    let found = super::blocking(move || ToldOf::read(&*reader, no)).await?;
+    let told_of = found.ok_or_else(unknown)?;
+    let ToldOf { report, incident, joined, turns, .. } = &told_of;
     let status = ReportStatus {
         code: app.ids.report_code(no),
         category: app.city.category(report.category).key.clone(),
@@ -266,6 +284,11 @@ pub async fn report(
         received_at: time(report.received_at),
         updated_at: time(incident.updated_at),
         drill: report.drill,
+        agency: incident.agency.map(|agency| app.city.agency(agency).key.clone()),
+        steps: track::steps(&app.city, &told_of),
+        answers: track::answers(&app.city, turns),
+        joined: *joined,
+        joined_words: joined.then(|| Text { id: JOINED_ID.to_owned(), en: JOINED_EN.to_owned() }),
     };
     let mut body = json!(status);
     body["seq"] = app.live().seq().0.into();

@@ -38,7 +38,7 @@ const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
         ("category" = Option<String>, Query), ("status" = Option<String>, Query), ("agency" = Option<String>, Query),
         ("area" = Option<String>, Query), ("within" = Option<String>, Query), ("since" = Option<String>, Query),
         ("until" = Option<String>, Query), ("q" = Option<String>, Query), ("overdue" = Option<bool>, Query),
-        ("drill" = Option<bool>, Query)),
+        ("escalation" = Option<u8>, Query), ("drill" = Option<bool>, Query), ("returned" = Option<bool>, Query)),
     responses((status = 200), (status = 400), (status = 403), (status = 503)))]
 pub async fn live_sse(
     State(app): State<AppState>,
@@ -79,7 +79,7 @@ pub async fn live_sse(
     let opened = opened.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
     let (session, frames) = opened.map_err(Problem::from)?;
 
-    let mut first = vec![hello(&app, sight.key())];
+    let mut first = vec![hello(&app, sight.key(), false)];
     first.extend(frames);
     let give_up = session.is_waiting().then(|| Instant::now() + AHEAD_TIMEOUT);
     let stopping = app.stopping.clone();

@@ -32,6 +32,8 @@ const IDLE: Duration = Duration::from_secs(10);
 const LATE: Duration = Duration::from_secs(10);
 /// A round reads what was written long ago against its checksums for this long; the next goes on.
 const CHECK: Duration = Duration::from_millis(150);
+/// Who may sign in is looked at this often: no entry tells of it. Where nothing happens, every [`IDLE`].
+const ACCOUNTS: Duration = Duration::from_secs(5);
 /// Remembers in the data folder which target holds a backup, so that an empty folder in its place is
 /// not taken for it.
 const SEEN: &str = "shipped-to";
@@ -109,6 +111,7 @@ impl Ship {
             watch: watch.clone(),
             unchecked: None,
             broken: Vec::new(),
+            accounts_at: None,
         };
         let timer = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let timer = timer.map_err(no_thread)?;
@@ -184,6 +187,8 @@ struct Shipper {
     unchecked: Option<Vec<u64>>,
     /// Pieces that the next round writes anew.
     broken: Vec<u64>,
+    /// When the accounts were looked at last; `None`: the next round does.
+    accounts_at: Option<Duration>,
 }
 
 impl Shipper {
@@ -201,6 +206,7 @@ impl Shipper {
         if let Ok(log) = LogReader::open(&self.data) {
             self.log = log;
         }
+        self.accounts_at = None;
         self.round(self.watch.clock.monotonic());
     }
 
@@ -243,6 +249,7 @@ impl Shipper {
         self.watch.look();
         if result.is_err() {
             self.unchecked = None;
+            self.accounts_at = None;
         }
         result.unwrap_or(Next::Again)
     }
@@ -265,6 +272,10 @@ impl Shipper {
         self.seen.remember();
         if self.unchecked.is_none() {
             run.heal_identity()?;
+        }
+        if self.accounts_at.is_none_or(|at| began.saturating_sub(at) >= ACCOUNTS) {
+            run.update_accounts(&self.data)?;
+            self.accounts_at = Some(began);
         }
         let unchecked = self.unchecked.get_or_insert_with(|| run.piece_numbers());
         while self.watch.clock.monotonic().saturating_sub(began) < CHECK {

@@ -179,7 +179,7 @@ impl<'r> Run<'r> {
     }
 
     /// Writes who may sign in, where it is not what lies there, or that is damaged.
-    fn update_accounts(&mut self, data: &Path) -> Result<(), BackupError> {
+    pub fn update_accounts(&mut self, data: &Path) -> Result<(), BackupError> {
         let Some(json) = accounts::read(data)? else { return Ok(()) };
         let plain_sha256 = accounts::digest(&json, &self.manifest.center);
         if let Some(there) = &self.manifest.accounts {

@@ -1,19 +1,26 @@
 //! Reads a city pack from its folder. Every fault is named with its file and, where there is one,
 //! its line; all faults of a pack are named at once.
 
+mod calendar;
+mod deadlines;
+mod join;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use geo::{InteriorPoint, Validation};
-use geo_types::{Geometry, MultiPolygon};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
+use calendar::{CalendarFile, Days, HolidaysFile};
+use deadlines::{DeadlinesFile, LadderFile};
+
+use super::duties::{self, RouteFile, StepFile};
+use super::read_area::read_area;
 use super::{
-    Agency, Area, AreaLevel, Areas, Category, City, Colour, Holiday, HotspotParameters, LAND_CELLS_MAX,
-    Land, Overlay, Retention, Text, Zoom, land,
+    Agency, Area, AreaLevel, Areas, Category, City, Colour, HotspotParameters, LAND_CELLS_MAX, Land,
+    Overlay, Retention, Route, Text, Zoom, land,
 };
 use crate::model::{AgencyId, AreaId, Bbox, DAY_MS, HOUR_MS, LngLat};
 
@@ -99,6 +106,8 @@ struct OverlayFile {
 #[serde(deny_unknown_fields)]
 struct CategoriesFile {
     all: Spanned<HotspotFile>,
+    #[serde(default)]
+    clocks: LadderFile,
     category: Vec<CategoryFile>,
 }
 
@@ -113,7 +122,12 @@ struct CategoryFile {
     #[serde(default)]
     sensitive: bool,
     deadline_h: Option<Spanned<f64>>,
+    #[serde(default)]
+    deadlines: DeadlinesFile,
+    #[serde(default)]
+    checklist: Vec<StepFile>,
     hotspot: Spanned<HotspotFile>,
+    join: Option<Spanned<join::JoinFile>>,
 }
 
 #[derive(Deserialize, Clone)]
@@ -129,6 +143,8 @@ struct HotspotFile {
 #[serde(deny_unknown_fields)]
 struct AgenciesFile {
     agency: Vec<AgencyFile>,
+    #[serde(default)]
+    route: Vec<RouteFile>,
 }
 
 #[derive(Deserialize)]
@@ -137,21 +153,6 @@ struct AgencyFile {
     key: Spanned<String>,
     name: Text,
     short: Text,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct HolidaysFile {
-    #[serde(default)]
-    holiday: Vec<HolidayFile>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HolidayFile {
-    date: Spanned<String>,
-    name: String,
-    kind: Spanned<String>,
 }
 
 impl City {
@@ -177,13 +178,13 @@ struct Pack<'a> {
 }
 
 /// The text of one file, for turning byte offsets into lines.
-struct Source {
+pub(super) struct Source {
     path: PathBuf,
     text: String,
 }
 
 impl Source {
-    fn fault<T>(&self, at: &Spanned<T>, message: impl Into<String>) -> Fault {
+    pub fn fault<T>(&self, at: &Spanned<T>, message: impl Into<String>) -> Fault {
         let before = &self.text.as_bytes()[..at.span().start.min(self.text.len())];
         let line = before.iter().filter(|b| **b == b'\n').count() + 1;
         Fault { file: self.path.clone(), line: Some(line), message: message.into() }
@@ -203,14 +204,24 @@ impl Pack<'_> {
         let agencies: Option<(Source, AgenciesFile)> = self.toml("agencies.toml", true);
         let categories: Option<(Source, CategoriesFile)> = self.toml("categories.toml", true);
         let holidays: Option<(Source, HolidaysFile)> = self.toml("holidays.toml", false);
+        let calendar: Option<(Source, CalendarFile)> = self.toml("calendar.toml", false);
         let areas = self.areas();
 
-        let agencies = agencies.map(|(source, file)| self.agencies(&source, file)).unwrap_or_default();
-        let holidays = holidays.map(|(source, file)| self.holidays(&source, file)).unwrap_or_default();
+        let mut routes = None;
+        let agencies = agencies.map_or_else(Vec::new, |(source, mut file)| {
+            let of_file = std::mem::take(&mut file.route);
+            let agencies = self.agencies(&source, file);
+            routes = Some((source, of_file));
+            agencies
+        });
+        let days = self.days_off(holidays, calendar);
         let (all_categories, categories) =
             categories.and_then(|(source, file)| self.categories(&source, file, &agencies))?;
+        let routes = routes.map_or_else(Vec::new, |(source, routes)| {
+            duties::routes(&source, routes, (&categories, &agencies, &areas), &mut self.faults)
+        });
         let (source, file) = city?;
-        self.city(&source, file, categories, all_categories, agencies, areas, holidays)
+        self.city(&source, file, categories, all_categories, agencies, routes, areas, days)
     }
 
     #[expect(clippy::too_many_arguments, reason = "each is one file of the pack")]
@@ -221,8 +232,9 @@ impl Pack<'_> {
         categories: Vec<Category>,
         all_categories: HotspotParameters,
         agencies: Vec<Agency>,
+        routes: Vec<Route>,
         areas: Areas,
-        holidays: Vec<Holiday>,
+        days: Days,
     ) -> Option<City> {
         if !is_key(file.key.get_ref()) {
             self.faults.push(source.fault(&file.key, KEY_RULE));
@@ -250,6 +262,8 @@ impl Pack<'_> {
         if !["id", "en"].iter().all(|l| file.languages.get_ref().iter().any(|have| have == l)) {
             self.faults.push(source.fault(&file.languages, "languages must name id and en"));
         }
+        let time_zone = self.keep(time_zone);
+        let calendar = time_zone.clone().and_then(|zone| self.calendar(&days, zone));
         let basemap = file.basemap.as_ref().and_then(|name| self.existing(source, name));
         let overlays = file.overlays.iter().filter_map(|o| self.overlay(source, o)).collect();
         let keep = i64::from(file.keep_closed_days);
@@ -264,7 +278,7 @@ impl Pack<'_> {
             centre: self.keep(centre)?,
             zoom: file.zoom,
             bounds: bounds.and_then(|b| self.keep(b)),
-            time_zone: self.keep(time_zone)?,
+            time_zone: time_zone?,
             time_zone_name: file.time_zone.into_inner(),
             time_zone_label: file.time_zone_label,
             languages: file.languages.into_inner(),
@@ -277,8 +291,10 @@ impl Pack<'_> {
             categories,
             all_categories,
             agencies,
+            routes,
             areas,
-            holidays,
+            holidays: days.holidays,
+            calendar: calendar?,
             weighs_senders: file.weigh_senders,
             land: Land::new(self.keep(gi_res)?),
             hash: self.hash.clone().finalize().into(),
@@ -336,7 +352,9 @@ impl Pack<'_> {
                 hours_ms(*hours.get_ref())
                     .ok_or_else(|| source.fault(hours, "deadline_h must be more than 0 hours"))
             });
+            let hotspot = self.hotspot(source, &c.hotspot)?;
             Some(Category {
+                join: self.join(source, c.join.as_ref(), &hotspot)?,
                 key: c.key.into_inner(),
                 name: c.name,
                 icon: c.icon,
@@ -344,7 +362,9 @@ impl Pack<'_> {
                 agency: agency.and_then(|a| self.keep(a)),
                 sensitive: c.sensitive,
                 deadline_ms: deadline.and_then(|d| self.keep(d)),
-                hotspot: self.hotspot(source, &c.hotspot)?,
+                checklist: duties::checklist(source, c.checklist, &mut self.faults),
+                deadlines: self.deadlines(source, &c.deadlines, &file.clocks),
+                hotspot,
             })
         });
         Some((all, categories.collect()))
@@ -367,18 +387,6 @@ impl Pack<'_> {
             min_reporters: h.min_reporters,
             window_ms,
         })
-    }
-
-    fn holidays(&mut self, source: &Source, file: HolidaysFile) -> Vec<Holiday> {
-        let holiday = |h: HolidayFile| {
-            if !matches!(h.kind.get_ref().as_str(), "public" | "joint_leave") {
-                self.faults.push(source.fault(&h.kind, "kind must be \"public\" or \"joint_leave\""));
-            }
-            let date = h.date.get_ref().parse();
-            let date = date.map_err(|_| source.fault(&h.date, "date must be like 2026-01-01"));
-            Some(Holiday { date: self.keep(date)?, name: h.name })
-        };
-        file.holiday.into_iter().filter_map(holiday).collect()
     }
 
     fn areas(&mut self) -> Areas {
@@ -544,10 +552,10 @@ fn gi_res(source: &Source, res: Option<&Spanned<u8>>, areas: &Areas) -> Result<h
     Ok(found)
 }
 
-const KEY_RULE: &str =
+pub(super) const KEY_RULE: &str =
     "a key must be lower case letters, digits and _ and start with a letter; \"all\" is taken";
 
-fn is_key(key: &str) -> bool {
+pub(super) fn is_key(key: &str) -> bool {
     key.starts_with(|c: char| c.is_ascii_lowercase())
         && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
@@ -560,30 +568,5 @@ fn hours_ms(hours: f64) -> Option<i64> {
     (hours > 0.0 && hours <= 24.0 * 3650.0).then_some((hours * HOUR_MS as f64) as i64)
 }
 
-/// One feature of `areas.geojson` and the code of its parent.
-fn read_area(i: usize, feature: geojson::Feature) -> Result<(Area, Option<String>), String> {
-    let text = |key: &str| feature.property(key).and_then(|v| v.as_str()).map(str::to_owned);
-    let code = text("code")
-        .filter(|c| !c.is_empty())
-        .ok_or_else(|| format!("feature {i} has no property \"code\""))?;
-    let name = text("name").ok_or_else(|| format!("area {code:?} has no property \"name\""))?;
-    let level = text("level")
-        .and_then(|l| AreaLevel::from_key(&l))
-        .ok_or_else(|| format!("area {code:?}: \"level\" must be city, district or village"))?;
-    let parent = text("parent");
-    let approximate = feature.property("approximate").and_then(|v| v.as_bool()).unwrap_or(false);
-    let geometry = feature.geometry.ok_or_else(|| format!("area {code:?} has no geometry"))?;
-    let polygons = match Geometry::try_from(geometry) {
-        Ok(Geometry::Polygon(polygon)) => MultiPolygon::new(vec![polygon]),
-        Ok(Geometry::MultiPolygon(polygons)) if !polygons.0.is_empty() => polygons,
-        Ok(_) => return Err(format!("area {code:?} must be a Polygon or a MultiPolygon")),
-        Err(e) => return Err(format!("area {code:?}: {e}")),
-    };
-    polygons.check_validation().map_err(|e| format!("area {code:?} is not a valid polygon: {e}"))?;
-    for coord in polygons.iter().flat_map(|p| p.exterior().coords()) {
-        LngLat::new(coord.x, coord.y).map_err(|e| format!("area {code:?}: {e}"))?;
-    }
-    let inside = polygons.interior_point().ok_or_else(|| format!("area {code:?} has no inside"))?;
-    let label = LngLat::new(inside.x(), inside.y()).map_err(|e| format!("area {code:?}: {e}"))?;
-    Ok((Area { code, name, level, parent: None, approximate, polygons, label }, parent))
-}
+#[cfg(test)]
+mod tests;

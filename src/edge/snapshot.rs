@@ -16,16 +16,16 @@ use crate::city::City;
 use crate::engine::Foundation;
 use crate::journal::{
     Derived, Head, HotspotEventRow, HotspotMemberRow, HotspotMembers, HotspotRow, IncidentRow, Pseudonyms,
-    ReportPlace, ReportRow, SharedEntry, SurgeRow,
+    ReportPlace, ReportRow, SharedEntry, Standing, SurgeRow,
 };
-use crate::live::LiveWriter;
+use crate::live::{LiveWriter, ReportStanding};
 use crate::model::{
-    AgencyId, AreaId, CategoryId, Channel, Epoch, IdKey, IncidentNo, LngLat, Projection, ReportNo,
-    ReportPrivate, Secret, SenderId, Seq, Status, TimeMs,
+    AgencyId, AreaId, CategoryId, Channel, Disposition, Epoch, IdKey, IncidentNo, LngLat, Projection,
+    ReportNo, ReportPrivate, Secret, SenderId, Seq, Status, TimeMs,
 };
 
 /// The last digit is the version of the format.
-const MAGIC: &[u8; 8] = b"PANTAUN1";
+const MAGIC: &[u8; 8] = b"PANTAUN2";
 /// A larger one is refused before it fills the memory: some twenty million incidents.
 const BYTES_MAX: u64 = 4 << 30;
 
@@ -67,7 +67,7 @@ impl NodeSnapshot {
             secret: hex(&secret.0),
             before: before.0,
             left: left.iter().map(IncidentWire::of).collect(),
-            standings: standings.iter().map(|(no, s, c)| (no.0, *s as u8, c.0)).collect(),
+            standings: standings.iter().map(standing_wire).collect(),
             derived: DerivedWire::of(derived),
             reports: reports.iter().map(|row| ReportWire::of(row, pseudonyms)).collect(),
             past: past.iter().map(PastWire::of).collect(),
@@ -118,7 +118,7 @@ struct Wire<'a> {
     secret: String,
     before: i64,
     left: Vec<IncidentWire>,
-    standings: Vec<(u32, u8, u8)>,
+    standings: Vec<StandingWire>,
     derived: DerivedWire,
     reports: Vec<ReportWire>,
     past: Vec<PastWire>,
@@ -138,11 +138,7 @@ impl Wire<'_> {
         let tail: Result<_, _> = self.tail.iter().map(|entry| entry.entry(city)).collect();
         let rows = || -> Option<_> {
             let left: Option<_> = self.left.iter().map(IncidentWire::row).collect();
-            let standings: Option<_> = self
-                .standings
-                .iter()
-                .map(|(no, s, c)| Some((IncidentNo(*no), status(*s)?, CategoryId(*c))))
-                .collect();
+            let standings: Option<_> = self.standings.iter().map(read_standing).collect();
             let reports: Option<_> = self.reports.iter().map(ReportWire::row).collect();
             let past: Option<_> = self.past.iter().map(PastWire::row).collect();
             Some((left?, standings?, reports?, past?))
@@ -165,6 +161,18 @@ impl Wire<'_> {
     }
 }
 
+/// Incident, the one that it counts under, the status of that, the category of the incident itself.
+type StandingWire = (u32, u32, u8, u8);
+
+fn standing_wire((no, standing): &(IncidentNo, ReportStanding)) -> StandingWire {
+    (no.0, standing.root.0, standing.status as u8, standing.category.0)
+}
+
+fn read_standing((no, root, s, category): &StandingWire) -> Option<(IncidentNo, ReportStanding)> {
+    let (root, category) = (IncidentNo(*root), CategoryId(*category));
+    Some((IncidentNo(*no), ReportStanding { root, status: status(*s)?, category }))
+}
+
 fn status(n: u8) -> Option<Status> {
     Status::ALL.get(usize::from(n)).copied()
 }
@@ -185,16 +193,18 @@ fn projection(is_staff: bool) -> Projection {
     if is_staff { Projection::Staff } else { Projection::Public }
 }
 
-/// Numbers; times; category, status, agency, area; place; reports and version; drill, imported, closed by
-/// import.
+/// Numbers; times; category, status, agency, area; place; reports, version and reporters; drill, imported, closed by
+/// import, returned; the one that absorbed it; disposition.
 #[derive(Serialize, Deserialize)]
 struct IncidentWire(
     (u32, u64, u64),
     (i64, i64, Option<i64>, Option<i64>),
     (u8, u8, Option<u8>, Option<u16>),
     [i32; 2],
-    (u32, u32),
-    (bool, bool, bool),
+    (u32, u32, u32),
+    (bool, bool, bool, bool),
+    Option<u32>,
+    Option<u8>,
 );
 
 impl IncidentWire {
@@ -206,13 +216,21 @@ impl IncidentWire {
             (row.opened_at.0, row.updated_at.0, due_at, closed_at),
             (row.category.0, row.status as u8, agency, area),
             e7(row.place),
-            (row.reports, row.version),
-            (row.drill, row.imported, row.closed_by_import),
+            (row.reports, row.version, row.reporters),
+            (row.drill, row.imported, row.closed_by_import, row.standing.returned),
+            row.merged_into.map(|no| no.0),
+            row.standing.disposition.map(|disposition| disposition as u8),
         )
     }
 
     fn row(&self) -> Option<IncidentRow> {
-        let IncidentWire(numbers, times, kinds, place, counts, flags) = self;
+        let IncidentWire(numbers, times, kinds, place, counts, flags, merged_into, disposition) = self;
+        // Who resolved it stays in the store.
+        let standing = Standing {
+            disposition: disposition.and_then(|n| Disposition::ALL.get(usize::from(n)).copied()),
+            returned: flags.3,
+            ..Standing::default()
+        };
         Some(IncidentRow {
             no: IncidentNo(numbers.0),
             opened_seq: Seq(numbers.1),
@@ -225,12 +243,17 @@ impl IncidentWire {
             opened_at: TimeMs(times.0),
             updated_at: TimeMs(times.1),
             due_at: times.2.map(TimeMs),
+            // It left memory, so it is closed.
+            clock: None,
             closed_at: times.3.map(TimeMs),
             closed_by_import: flags.2,
             reports: counts.0,
             version: counts.1,
             drill: flags.0,
             imported: flags.1,
+            reporters: counts.2,
+            merged_into: merged_into.map(IncidentNo),
+            standing,
         })
     }
 }

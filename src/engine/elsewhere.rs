@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use crate::journal::{Derived, HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow};
+use crate::journal::{
+    ActsQuestion, Derived, HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow,
+};
 use crate::model::{Entry, IncidentNo, Projection, ReportNo, Seq, TimeMs};
 
 pub(super) struct Elsewhere;
@@ -65,6 +67,22 @@ impl Reader for Elsewhere {
         elsewhere()
     }
 
+    fn incident_actions(&self, _: IncidentNo) -> Result<Vec<Entry>, JournalError> {
+        elsewhere()
+    }
+
+    fn absorbed_by(&self, _: IncidentNo) -> Result<Vec<IncidentRow>, JournalError> {
+        elsewhere()
+    }
+
+    fn first_texts(&self, _: IncidentNo, _: usize) -> Result<Vec<String>, JournalError> {
+        elsewhere()
+    }
+
+    fn absorbed(&self, _: &mut dyn FnMut(IncidentNo, IncidentNo)) -> Result<(), JournalError> {
+        elsewhere()
+    }
+
     fn derived(&self) -> Result<Derived, JournalError> {
         elsewhere()
     }
@@ -74,6 +92,10 @@ impl Reader for Elsewhere {
     }
 
     fn last_erasure(&self) -> Result<Seq, JournalError> {
+        elsewhere()
+    }
+
+    fn acts(&self, _: &ActsQuestion, _: usize) -> Result<Vec<Entry>, JournalError> {
         elsewhere()
     }
 

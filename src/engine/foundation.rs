@@ -4,14 +4,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::start::{before_tail, entry_time};
+use super::start::{archived_standing, before_tail, entry_time};
 use crate::city::City;
 use crate::journal::{Derived, Head, IncidentRow, JournalError, Reader, ReportPlace, ReportRow};
 use crate::live::hotspots::HISTORY_MS;
-use crate::live::{Incident, LiveMap, LiveWriter, Restorer, Snapshot};
-use crate::model::{
-    CategoryId, Entry, Fact, IdKey, IncidentNo, ReportNo, ReportPrivate, Seq, Status, TimeMs,
-};
+use crate::live::{Incident, LiveMap, LiveWriter, ReportStanding, Restorer, Snapshot};
+use crate::model::{Entry, Fact, IdKey, IncidentNo, ReportNo, ReportPrivate, Seq, TimeMs};
 
 /// The newest moment and the derived tables are taken at the same tick after at most this many looks: there
 /// is one tick a second.
@@ -28,7 +26,7 @@ pub struct Foundation {
     /// Those that left memory within the tail.
     pub left: Vec<IncidentRow>,
     /// Of others that have reports below.
-    pub standings: Vec<(IncidentNo, Status, CategoryId)>,
+    pub standings: Vec<(IncidentNo, ReportStanding)>,
     pub derived: Derived,
     /// Without their private parts: those that may still be in a window, or make a surge.
     pub reports: Vec<ReportRow>,
@@ -63,11 +61,9 @@ impl Foundation {
         let numbers: HashSet<IncidentNo> =
             reports.iter().map(|row| row.incident).chain(past.iter().map(|row| row.incident)).collect();
         let mut standings = Vec::new();
-        for no in numbers.into_iter().filter(|no| map.incident(*no).is_none()) {
+        for no in numbers.into_iter().filter(|no| map.incident(map.standing_no(*no)).is_none()) {
             // It left memory, so nothing changes it any more.
-            if let Some(row) = reader.incident(no)? {
-                standings.push((no, row.status, row.category));
-            }
+            standings.extend(archived_standing(reader, no)?.map(|standing| (no, standing)));
         }
         standings.sort_unstable_by_key(|(no, ..)| *no);
         let hash = reader.entry_hash(seq)?.unwrap_or_default();
@@ -87,15 +83,15 @@ impl Foundation {
         // Of two the one in memory is the newer: the sort keeps their order.
         incidents.sort_by_key(|incident| incident.no);
         incidents.dedup_by_key(|incident| incident.no);
-        let others: HashMap<IncidentNo, (Status, CategoryId)> =
-            self.standings.iter().map(|(no, status, category)| (*no, (*status, *category))).collect();
-        let mut restorer = Restorer::new(city, ids, self.head, incidents);
+        let others: HashMap<IncidentNo, ReportStanding> = self.standings.iter().copied().collect();
+        let mut restorer =
+            Restorer::new(city, ids, self.head, incidents, &snapshot.merged, snapshot.clocks);
         let standing = |restorer: &Restorer, no: IncidentNo| {
             restorer.standing_of(no).or_else(|| others.get(&no).copied())
         };
         for row in &self.reports {
-            if let Some((status, _)) = standing(&restorer, row.incident) {
-                restorer.report(row, status);
+            if let Some(standing) = standing(&restorer, row.incident) {
+                restorer.report(row, standing);
             }
         }
         for row in &self.past {

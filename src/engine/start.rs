@@ -1,14 +1,15 @@
 //! Stands the live map up at the journal's head.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::city::City;
 use crate::health::{Condition, Health};
-use crate::journal::{Derived, Head, Journal, JournalError, Reader, ReportRow};
+use crate::journal::{Derived, Head, IncidentRow, Journal, JournalError, Reader, ReportRow};
 use crate::live::hotspots::HISTORY_MS;
-use crate::live::{Incident, LiveWriter, Restorer, Snapshot};
-use crate::model::{Command, Fact, IdKey, IncidentNo, MINUTE_MS, Outcome, Seq, TimeMs};
+use crate::live::{Incident, LiveWriter, ReportStanding, Restorer, Snapshot};
+use crate::model::{Clock, Command, Fact, IdKey, IncidentNo, MINUTE_MS, Outcome, Seq, TimeMs};
 
 /// The ring of changes is rebuilt from this much of the journal's tail.
 const RING_TAIL_ENTRIES_MAX: u64 = 20_000;
@@ -42,23 +43,23 @@ pub fn open(
             Ok::<_, JournalError>(past)
         });
         let tail = scope.spawn(|| reader.entries(before_tail, RING_TAIL_ENTRIES_MAX as usize));
-        let incidents = match snapshot {
+        let Known { incidents, merged, clocks } = match snapshot {
             Some(snapshot) if is_usable(&snapshot, reader, head)? => {
                 carry_on(snapshot, reader, closed_after, &city)?
             }
             _ => read_tables(reader, closed_after, &city)?,
         };
-        let restorer = Restorer::new(city.clone(), ids, head, incidents);
+        let restorer = Restorer::new(city.clone(), ids, head, incidents, &merged, clocks);
         Ok::<_, JournalError>((restorer, joined(tail)?, joined(past)?, joined(recent)?))
     })?;
     // Of one that left memory the journal knows.
     let standing = |restorer: &Restorer, no| match restorer.standing_of(no) {
         Some(standing) => Ok(Some(standing)),
-        None => reader.incident(no).map(|incident| incident.map(|i| (i.status, i.category))),
+        None => archived_standing(reader, no),
     };
     for row in &recent.reports {
-        if let Some((status, _)) = standing(&restorer, row.incident)? {
-            restorer.report(row, status);
+        if let Some(standing) = standing(&restorer, row.incident)? {
+            restorer.report(row, standing);
         }
     }
     for row in past {
@@ -67,6 +68,21 @@ pub fn open(
         }
     }
     restorer.finish(&recent.derived, before, &tail).map_err(|e| JournalError::Corrupt(e.to_string()))
+}
+
+/// How what was said of an incident counts that is not in memory.
+pub(super) fn archived_standing(
+    reader: &dyn Reader,
+    no: IncidentNo,
+) -> Result<Option<ReportStanding>, JournalError> {
+    let Some(own) = reader.incident(no)? else { return Ok(None) };
+    let category = own.category;
+    let mut standing = own;
+    while let Some(into) = standing.merged_into {
+        let Some(next) = reader.incident(into)? else { return Ok(None) };
+        standing = next;
+    }
+    Ok(Some(ReportStanding { root: standing.no, status: standing.status, category }))
 }
 
 /// What the hotspots stand up from, beside what is usual.
@@ -121,21 +137,45 @@ fn is_usable(snapshot: &Snapshot, reader: &dyn Reader, head: Head) -> Result<boo
         && reader.entry_hash(snapshot.seq)? == Some(snapshot.entry_hash))
 }
 
+/// Incidents in the order of their numbers, and the clocks of those that are open.
+#[derive(Default)]
+struct Known {
+    incidents: Vec<Incident>,
+    /// Who among them was absorbed by whom.
+    merged: BTreeMap<IncidentNo, IncidentNo>,
+    clocks: BTreeMap<IncidentNo, Clock>,
+}
+
+impl Known {
+    fn add(&mut self, row: &IncidentRow, city: &City) {
+        self.incidents.push(Incident::from_row(row, city));
+        match row.clock {
+            Some(clock) => self.clocks.insert(row.no, clock),
+            None => self.clocks.remove(&row.no),
+        };
+        match row.merged_into {
+            Some(into) => self.merged.insert(row.no, into),
+            None => self.merged.remove(&row.no),
+        };
+    }
+}
+
 /// The incidents as of the head: those of the snapshot, with what changed since in their place.
 fn carry_on(
     snapshot: Snapshot,
     reader: &dyn Reader,
     closed_after: TimeMs,
     city: &City,
-) -> Result<Vec<Incident>, JournalError> {
-    let mut newer = Vec::new();
+) -> Result<Known, JournalError> {
+    let Snapshot { seq, at: taken_at, mut incidents, merged, clocks, .. } = snapshot;
+    let mut newer = Known { incidents: Vec::new(), merged, clocks: clocks.into_iter().collect() };
     if let Some(keep_ms) = city.keep_closed_ms {
         // These had left memory when the snapshot was taken, but the ring may still tell of it.
-        let left = snapshot.at.plus_ms(-keep_ms);
-        reader.archived(closed_after, left, &mut |row| newer.push(Incident::from_row(&row, city)))?;
+        let left = taken_at.plus_ms(-keep_ms);
+        reader.archived(closed_after, left, &mut |row| newer.add(&row, city))?;
     }
-    reader.changed_incidents(snapshot.seq, &mut |row| newer.push(Incident::from_row(&row, city)))?;
-    let mut incidents = snapshot.incidents;
+    reader.changed_incidents(seq, &mut |row| newer.add(&row, city))?;
+    let Known { incidents: mut newer, merged, clocks } = newer;
     if !newer.is_empty() {
         // Later ones win: the sort keeps equal numbers in their order, and of each run the last stays.
         incidents.append(&mut newer);
@@ -149,27 +189,25 @@ fn carry_on(
         });
     }
     incidents.retain(|incident| incident.closed_at().is_none_or(|at| at > closed_after));
-    Ok(incidents)
+    Ok(Known { incidents, merged, clocks })
 }
 
 /// All rows of the tables that belong into memory, read by two threads.
-fn read_tables(
-    reader: &dyn Reader,
-    closed_after: TimeMs,
-    city: &City,
-) -> Result<Vec<Incident>, JournalError> {
+fn read_tables(reader: &dyn Reader, closed_after: TimeMs, city: &City) -> Result<Known, JournalError> {
     let read = |numbers: RangeInclusive<IncidentNo>| {
-        let mut incidents = Vec::new();
-        let mut add = |row| incidents.push(Incident::from_row(&row, city));
-        reader.incidents(numbers, closed_after, &mut add)?;
-        Ok::<_, JournalError>(incidents)
+        let mut known = Known::default();
+        reader.incidents(numbers, closed_after, &mut |row| known.add(&row, city))?;
+        Ok::<_, JournalError>(known)
     };
     let middle = IncidentNo(reader.last_incident()?.0 / 2);
     std::thread::scope(|scope| {
         let upper = scope.spawn(|| read(IncidentNo(middle.0 + 1)..=IncidentNo(u32::MAX)));
-        let mut incidents = read(IncidentNo(0)..=middle)?;
-        incidents.append(&mut joined(upper)?);
-        Ok(incidents)
+        let mut known = read(IncidentNo(0)..=middle)?;
+        let Known { mut incidents, merged, clocks } = joined(upper)?;
+        known.incidents.append(&mut incidents);
+        known.merged.extend(merged);
+        known.clocks.extend(clocks);
+        Ok(known)
     })
 }
 

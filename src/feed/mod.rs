@@ -8,15 +8,17 @@
 //!
 //! `spec` reads what is asked, `view` is a checked question, `topic` holds it once for all who ask it,
 //! `contents` computes answers and changes, `changes` says whom a change can concern, `text_search`
-//! finds words in the journal, `wire` is their JSON, `frame` a message on its way out, `subscription`
+//! finds words in the journal, `wire` is their JSON, `lateness` that of clocks, `frame` a message on its way out, `subscription`
 //! a topic with cursors, `session` one socket without the socket, `beat` one moment and what was made
-//! of it, `pace` says when the next one may come.
+//! of it, `pace` says when the next one may come, `presence` who of the staff is at which incident.
 
 mod beat;
 mod changes;
 mod contents;
 mod frame;
+mod lateness;
 mod pace;
+pub mod presence;
 mod session;
 mod spec;
 mod subscription;
@@ -29,6 +31,7 @@ pub use beat::Beat;
 pub use contents::{Contents, features, hotspot_features, past_hotspot_features};
 pub use frame::Frame;
 pub use pace::Pace;
+pub use presence::Presence;
 pub use session::{SUBSCRIPTIONS_MAX, Session, SubscribeFault};
 pub use spec::{FilterSpec, parse_bbox, parse_time, parse_within_json, parse_within_text};
 pub use text_search::TextSearch;

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use uuid::Uuid;
 
 use super::TextSearch;
 use super::beat::Beat;
 use super::frame::Frame;
+use super::presence::{PLACES_MAX, PLACES_OF_ONE_MAX, Seat};
 use super::subscription::Subscription;
 use super::topic::Views;
 use super::view::{Layers, View};
@@ -31,6 +33,8 @@ pub struct Session {
     subscriptions: Vec<Subscription>,
     /// The heartbeat that this socket has had.
     heartbeat_no: u64,
+    /// Of a member of the staff who signed in. In a box: most sockets have none.
+    seat: Option<Box<Seat>>,
 }
 
 /// What is wrong with what a client asks for.
@@ -50,7 +54,13 @@ impl Session {
         beat: &Beat,
     ) -> Session {
         let (sight, heartbeat_no) = (sight.into(), beat.heartbeat_no);
-        Session { sight, views, search, subscriptions: Vec::new(), heartbeat_no }
+        Session { sight, views, search, subscriptions: Vec::new(), heartbeat_no, seat: None }
+    }
+
+    /// The same, of somebody whose colleagues are told where they are.
+    #[must_use]
+    pub fn seated(self, seat: Option<Seat>) -> Session {
+        Session { seat: seat.map(Box::new), ..self }
     }
 
     /// Whether a message may ask for words, which are looked up in the journal: then
@@ -89,6 +99,10 @@ impl Session {
                 ],
             },
             Ok(ClientMessage::Ping { t }) => vec![Frame::of(&ServerMessage::Pong { t })],
+            Ok(ClientMessage::Presence { incident, editing }) => {
+                let told = self.be_present(incident.as_deref(), editing, beat);
+                told.err().map(|fault| fault.frame(None)).into_iter().collect()
+            }
             Err(e) => vec![SubscribeFault::invalid(format!("not a message of pantau.v1: {e}")).frame(None)],
         }
     }
@@ -131,6 +145,24 @@ impl Session {
     /// Where a subscription stands: what to resume it from. `None` where there is none of that id.
     pub fn cursor(&self, id: &str) -> Option<(Seq, &str)> {
         self.subscriptions.iter().find(|s| s.id() == id).map(Subscription::cursor)
+    }
+
+    fn be_present(&self, incident: Option<&str>, editing: bool, beat: &Beat) -> Result<(), SubscribeFault> {
+        let Some(seat) = &self.seat else {
+            let detail = "who is where is told among people who signed in and may see incidents; hello says so with presence";
+            return Err(SubscribeFault::new("no-presence", "No presence", detail.to_owned()));
+        };
+        let uuid = |text: &str| {
+            let uuid = text.strip_prefix("i:").unwrap_or(text).parse::<Uuid>();
+            uuid.map_err(|_| {
+                SubscribeFault::invalid(format!("{text:?} is no incident's id; give its UUID, or null"))
+            })
+        };
+        let incident = incident.map(uuid).transpose()?;
+        seat.look(incident, editing, &beat.map).map_err(|_| {
+            let detail = format!("colleagues are shown {PLACES_MAX} places at once, {PLACES_OF_ONE_MAX} of one person; close a window or try again later");
+            SubscribeFault::new("too-many-present", "Too many present", detail)
+        })
     }
 
     fn remove(&mut self, id: &str) -> Option<Subscription> {

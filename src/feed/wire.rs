@@ -9,19 +9,30 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
+use super::lateness::ClockProperties;
 use super::spec::FilterSpec;
 use crate::city::{City, Text};
 use crate::live::hotspots::{Confidence, Hotspot, Layer, Surge};
 use crate::live::{Alarm, Incident, LiveMap, Stats, Summary, Title};
-use crate::model::{CategoryId, Cell, IncidentNo, LngLat, Projection, Status, TimeMs};
+use crate::model::{CategoryId, Cell, Disposition, IncidentNo, LngLat, Projection, Status, TimeMs};
 
 /// What a client may send.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ClientMessage {
     Subscribe(Box<Subscribe>),
-    Unsubscribe { id: String },
-    Ping { t: Option<serde_json::Value> },
+    Unsubscribe {
+        id: String,
+    },
+    Ping {
+        t: Option<serde_json::Value>,
+    },
+    /// Where a member of the staff is; `null`: at no incident.
+    Presence {
+        incident: Option<String>,
+        #[serde(default)]
+        editing: bool,
+    },
 }
 
 #[derive(Debug, Deserialize)]
@@ -62,6 +73,9 @@ pub enum ServerMessage<'a> {
         /// New reports may be missing from what is shown.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         degraded: bool,
+        /// This socket may say where its reader is, and is told of the others.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        presence: bool,
     },
     Snapshot {
         id: &'a str,
@@ -94,8 +108,11 @@ pub enum ServerMessage<'a> {
         sub: &'a str,
         kind: &'a str,
         seq: u64,
+        /// Of what is late: 0 for the operator, 1 for the supervisor, 2 for the head.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        level: Option<u8>,
         title: Text,
-        feature: Feature<'a>,
+        feature: Box<Feature<'a>>,
     },
     Heartbeat {
         seq: u64,
@@ -106,6 +123,9 @@ pub enum ServerMessage<'a> {
     },
     Pong {
         t: Option<serde_json::Value>,
+    },
+    Presence {
+        people: Vec<PersonBody<'a>>,
     },
     Error {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,8 +149,19 @@ impl<'a> ServerMessage<'a> {
                 (format!("{}/{category}/{}{drill}", feature.id, surge.seq), "surge", feature)
             }
         };
-        ServerMessage::Alarm { id, sub, kind, seq: alarm.seq().0, title: alarm.title().clone(), feature }
+        let (seq, title) = (alarm.seq().0, alarm.title().clone());
+        ServerMessage::Alarm { id, sub, kind, seq, level: None, title, feature: Box::new(feature) }
     }
+}
+
+/// Somebody of the staff, and the incident that they are at.
+#[derive(Debug, Serialize)]
+pub struct PersonBody<'a> {
+    pub who: &'a str,
+    pub name: &'a str,
+    pub incident: Option<String>,
+    pub editing: bool,
+    pub since: TimeMs,
 }
 
 #[derive(Debug, Serialize)]
@@ -208,9 +239,21 @@ pub struct IncidentProperties<'a> {
     pub due_at: Option<TimeMs>,
     pub overdue: bool,
     pub drill: bool,
+    /// For staff, where one runs or stands still.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock: Option<Box<ClockProperties>>,
     /// For staff: what an action must name to be sure of what it acts on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
+    /// For staff: distinct senders of the reports.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reporters: Option<u32>,
+    /// For staff: an agency sent it back, and nobody has it yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub returned: bool,
+    /// For staff: what was rejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disposition: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -274,6 +317,9 @@ pub struct StatsBody<'a> {
     pub overdue: u32,
     pub opened_today: u32,
     pub resolved_today: u32,
+    /// For staff: what was rejected, by what it was said to be; the filter's statuses ignored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by_disposition: Option<Counts<'a>>,
 }
 
 /// Counts by key, in the order of the pack or of the statuses.
@@ -300,6 +346,10 @@ impl<'a> Counts<'a> {
     fn of_all_categories(counts: &[(CategoryId, u32)], city: &'a City) -> Counts<'a> {
         let count = |id| counts.iter().find(|(c, _)| *c == id).map_or(0, |(_, count)| *count);
         Counts(city.category_ids().map(|id| (city.category(id).key.as_str(), count(id))).collect())
+    }
+
+    fn of_dispositions(counts: &[u32; 6]) -> Counts<'a> {
+        Counts(Disposition::ALL.iter().map(|d| (d.key(), counts[*d as usize])).collect())
     }
 
     fn of_statuses(counts: &[u32; 5]) -> Counts<'a> {
@@ -359,6 +409,7 @@ impl<'a> Feature<'a> {
     pub fn incident(map: &'a LiveMap, incident: &Incident, projection: Projection) -> Feature<'a> {
         let city = map.city();
         let spot = incident.spot(projection, city);
+        let is_staff = projection == Projection::Staff;
         let properties = IncidentProperties {
             category: &city.category(incident.category).key,
             status: incident.status.key(),
@@ -371,7 +422,14 @@ impl<'a> Feature<'a> {
             due_at: incident.due_at(),
             overdue: incident.overdue,
             drill: incident.drill,
-            version: (projection == Projection::Staff).then_some(incident.version),
+            clock: map
+                .clock(incident.no)
+                .filter(|_| is_staff && incident.status.is_open())
+                .map(|(clock, state)| Box::new(ClockProperties::of(clock, state, &city.calendar))),
+            version: is_staff.then_some(incident.version),
+            reporters: is_staff.then_some(incident.reporters),
+            returned: is_staff && incident.returned,
+            disposition: incident.disposition.filter(|_| is_staff).map(Disposition::key),
         };
         let id = incident_id(map, incident.no, incident.opened_at);
         Feature::new(id, Geometry::Point(point(spot.place)), Properties::Incident(properties))
@@ -459,6 +517,7 @@ impl<'a> StatsBody<'a> {
             overdue: stats.matched.overdue,
             opened_today: stats.opened_today,
             resolved_today: stats.resolved_today,
+            by_disposition: stats.by_disposition.as_ref().map(Counts::of_dispositions),
         }
     }
 }

@@ -55,9 +55,10 @@ pub(super) struct Route {
 
 pub(super) fn route(city: &City, category: CategoryId, place: LngLat) -> Route {
     let rules = city.category(category);
+    let area = city.areas.locate(place);
     Route {
-        area: city.areas.locate(place),
-        agency: rules.agency,
+        area,
+        agency: city.route(category, area).agency,
         due_after_ms: rules.deadline_ms,
         coarse_place: rules.sensitive.then(|| place.coarsened(city.coarse_res)),
     }

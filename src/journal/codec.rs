@@ -14,23 +14,27 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::JournalError;
+use super::action_wire::action_wire;
+use super::clock_wire::ClockWire;
 use super::erase::{Held, Left};
 use super::keys::Keys;
+use super::records::RecordWire;
 use super::salts::Salts;
 use super::wire::{
-    ActionPrivateWire, ActionWire, ErasedNoteWire, ErasedReportWire, ErasureWire, OpeningWire, PackWire,
+    ActionPrivateWire, ErasedNoteWire, ErasedReportWire, ErasureWire, MergeWire, OpeningWire, PackWire,
     ReportPrivateWire, ReportWire, TickWire, Wire,
 };
 use crate::city::City;
 use crate::model::{
-    Action, ActionFact, Channel, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, IncidentNo, Kinds,
-    LngLat, Opening, ReportFact, ReportNo, ReportPrivate, SenderId, Seq, Status, TimeMs,
+    Channel, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, IncidentNo, Kinds, LngLat, Opening,
+    ReportFact, ReportNo, ReportPrivate, SenderId, Seq, Status, TimeMs,
 };
 
 /// What [`Wire::v`] says today.
 const VERSION: u8 = 1;
 
 pub(super) type Hash = [u8; 32];
+pub(super) use super::hex::{hex, unhex};
 pub(super) use super::salts::Salt;
 
 /// The hash that stands before the first entry's.
@@ -103,7 +107,7 @@ impl Encoder {
         let digests: Vec<Option<String>> =
             parts.iter().map(|part: &LeftPart| part.as_ref().map(|(_, _, digest)| hex(digest))).collect();
         let erasure = Some(erasure_wire(fact, &digests));
-        let wire = Wire { v: VERSION, report: None, action: None, erasure, pack: None, tick: None };
+        let wire = Wire { erasure, ..Wire::empty(VERSION) };
         self.body.clear();
         write_json(&mut self.body, &wire);
         Ok(EncodedErasure { body: text(&self.body).to_owned(), lefts: parts })
@@ -151,11 +155,17 @@ fn write_private(buffer: &mut Vec<u8>, fact: &Fact, coarse_place: Option<LngLat>
             write_report_private(buffer, &report.private, coarse_place.map(|_| report.place));
         }
         Fact::Action(action) => {
-            if let Some(note) = &action.note {
-                write_json(buffer, &ActionPrivateWire { note: Cow::Borrowed(note) });
-            }
+            write_note(buffer, action.note.as_deref());
         }
+        Fact::Merge(merge) | Fact::Split(merge) => write_note(buffer, merge.note.as_deref()),
+        Fact::Record(record) => write_note(buffer, record.text.as_deref()),
         Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => {}
+    }
+}
+
+fn write_note(buffer: &mut Vec<u8>, note: Option<&str>) {
+    if let Some(note) = note {
+        write_json(buffer, &ActionPrivateWire { note: Cow::Borrowed(note) });
     }
 }
 
@@ -181,7 +191,7 @@ fn wire<'a>(
     coarse_place: Option<LngLat>,
     digest: Option<&'a str>,
 ) -> (&'static str, Wire<'a>) {
-    let mut wire = Wire { v: VERSION, report: None, action: None, erasure: None, pack: None, tick: None };
+    let mut wire = Wire::empty(VERSION);
     let kind = match fact {
         Fact::Report(report) => {
             wire.report = Some(report_wire(city, report, coarse_place, digest));
@@ -203,6 +213,18 @@ fn wire<'a>(
             wire.tick = Some(TickWire {});
             "tick"
         }
+        Fact::Merge(merge) => {
+            wire.merge = Some(MergeWire::of(merge, digest));
+            "merge"
+        }
+        Fact::Split(split) => {
+            wire.split = Some(MergeWire::of(split, digest));
+            "split"
+        }
+        Fact::Record(record) => {
+            wire.record = Some(RecordWire::of(record, digest));
+            "record"
+        }
     };
     (kind, wire)
 }
@@ -222,6 +244,7 @@ fn report_wire<'a>(
             agency: opening.agency.map(|id| Cow::Borrowed(city.agency(id).key.as_str())),
             at: opening.opened_at.0,
             due_at: opening.due_at.map(|due| due.0),
+            clock: opening.clock.as_ref().map(ClockWire::of),
         }),
         place: degrees(coarse_place.unwrap_or(report.place)),
         accuracy_m: report.accuracy_m,
@@ -229,22 +252,10 @@ fn report_wire<'a>(
         occurred_at: report.occurred_at.0,
         area: report.area.map(|id| Cow::Borrowed(city.areas.get(id).code.as_str())),
         sender: known_sender.then(|| Cow::Owned(format!("{:016x}", report.sender.0))),
+        again: report.again,
         channel: Cow::Borrowed(report.channel.key()),
         drill: report.drill,
         imported: report.imported,
-        private: digest.map(Cow::Borrowed),
-    }
-}
-
-fn action_wire<'a>(city: &'a City, action: &'a ActionFact, digest: Option<&'a str>) -> ActionWire<'a> {
-    ActionWire {
-        incident: action.incident.0,
-        action: Cow::Borrowed(action.action.key()),
-        from: Cow::Borrowed(action.from.key()),
-        to: Cow::Borrowed(action.to.key()),
-        agency: action.agency.map(|id| Cow::Borrowed(city.agency(id).key.as_str())),
-        due_at: action.due_at.map(|due| due.0),
-        actor: Cow::Borrowed(&action.actor),
         private: digest.map(Cow::Borrowed),
     }
 }
@@ -291,27 +302,14 @@ impl<'a> Body<'a> {
                 format!("it is of version {v}; a newer pantau wrote it, use that one"),
             ));
         }
-        let facts = [
-            wire.report.is_some(),
-            wire.action.is_some(),
-            wire.erasure.is_some(),
-            wire.pack.is_some(),
-            wire.tick.is_some(),
-        ];
-        if facts.into_iter().filter(|there| *there).count() != 1 {
+        if wire.kinds().count() != 1 {
             return Err(corrupt(seq, "its body holds not one fact"));
         }
         Ok(Body { seq, wire })
     }
 
     pub fn kind(&self) -> &'static str {
-        match &self.wire {
-            Wire { report: Some(_), .. } => "report",
-            Wire { action: Some(_), .. } => "action",
-            Wire { erasure: Some(_), .. } => "erasure",
-            Wire { pack: Some(_), .. } => "pack",
-            _ => "tick",
-        }
+        self.wire.kinds().next().unwrap_or("tick")
     }
 
     /// The number of the report, where it is one.
@@ -327,14 +325,22 @@ impl<'a> Body<'a> {
     /// Where to look for the private part; `None` where there never was one.
     pub fn private_part(&self) -> Option<PrivatePart> {
         let report = self.wire.report.as_ref().filter(|r| r.private.is_some());
-        let action = self.wire.action.as_ref().filter(|a| a.private.is_some());
-        report.map(|r| PrivatePart::Report(ReportNo(r.no))).or(action.map(|_| PrivatePart::Action))
+        report
+            .map(|r| PrivatePart::Report(ReportNo(r.no)))
+            .or(self.note_digest().map(|_| PrivatePart::Action))
+    }
+
+    fn note_digest(&self) -> Option<&str> {
+        let action = self.wire.action.as_ref().and_then(|action| action.private.as_deref());
+        let merge = self.wire.merge.as_ref().or(self.wire.split.as_ref());
+        let record = self.wire.record.as_ref().and_then(|record| record.private.as_deref());
+        action.or(merge.and_then(|merge| merge.private.as_deref())).or(record)
     }
 
     /// Whether the private part is the one that the entry was written with.
     pub fn vouches_for(&self, salt: &[u8], private: &str) -> bool {
         let report = self.wire.report.as_ref().and_then(|r| r.private.as_deref());
-        let digest = report.or(self.wire.action.as_ref().and_then(|a| a.private.as_deref()));
+        let digest = report.or(self.note_digest());
         digest == Some(private_digest(salt, private.as_bytes()).as_str())
     }
 
@@ -393,7 +399,21 @@ impl<'a> Body<'a> {
                 Ok(Fact::Pack { key: pack.key.into_owned(), hash })
             }
             Wire { erasure: Some(erasure), .. } => Ok(Fact::Erasure(Box::new(erasure.into_fact(seq)?))),
-            Wire { report: None, action: None, erasure: None, pack: None, .. } => Ok(Fact::Tick),
+            Wire { merge: Some(merge), .. } => Ok(Fact::Merge(Box::new(merge.into_fact(seq, private)?))),
+            Wire { split: Some(split), .. } => Ok(Fact::Split(Box::new(split.into_fact(seq, private)?))),
+            Wire { record: Some(record), .. } => {
+                Ok(Fact::Record(Box::new(record.into_fact(seq, private)?)))
+            }
+            Wire {
+                report: None,
+                action: None,
+                erasure: None,
+                pack: None,
+                merge: None,
+                split: None,
+                record: None,
+                ..
+            } => Ok(Fact::Tick),
         }
     }
 }
@@ -432,6 +452,7 @@ impl ReportWire<'_> {
             occurred_at: TimeMs(self.occurred_at),
             area: self.area.map_or(Ok(None), |code| keys.area(&code, place))?,
             sender,
+            again: self.again,
             channel: Channel::from_key(&self.channel)
                 .ok_or_else(|| unknown(seq, "channel", &self.channel))?,
             drill: self.drill,
@@ -448,30 +469,7 @@ impl OpeningWire<'_> {
             agency: self.agency.as_deref().map(|key| keys.agency(key)).transpose()?,
             opened_at: TimeMs(self.at),
             due_at: self.due_at.map(TimeMs),
-        })
-    }
-}
-
-impl ActionWire<'_> {
-    fn into_fact(
-        self,
-        seq: Seq,
-        keys: &impl Keys,
-        private: Option<&str>,
-    ) -> Result<ActionFact, JournalError> {
-        let note = match private {
-            Some(json) => Some(read_action_private(json).map_err(|e| corrupt(seq, e))?),
-            None => None,
-        };
-        Ok(ActionFact {
-            incident: IncidentNo(self.incident),
-            action: Action::from_key(&self.action).ok_or_else(|| unknown(seq, "action", &self.action))?,
-            from: status(seq, &self.from)?,
-            to: status(seq, &self.to)?,
-            agency: self.agency.as_deref().map(|key| keys.agency(key)).transpose()?,
-            due_at: self.due_at.map(TimeMs),
-            actor: self.actor.into_owned(),
-            note,
+            clock: ClockWire::read_any(self.clock.as_ref(), seq)?,
         })
     }
 }
@@ -531,21 +529,15 @@ pub(super) fn read_description(json: &str, each: impl FnOnce(&str)) -> Result<()
     Ok(())
 }
 
-fn read_action_private(json: &str) -> Result<String, String> {
-    let wire: ActionPrivateWire =
-        serde_json::from_str(json).map_err(|e| format!("its private part: {e}"))?;
-    Ok(wire.note.into_owned())
-}
-
-fn corrupt(seq: Seq, what: impl std::fmt::Display) -> JournalError {
+pub(super) fn corrupt(seq: Seq, what: impl std::fmt::Display) -> JournalError {
     JournalError::Corrupt(format!("entry {seq}: {what}"))
 }
 
-fn unknown(seq: Seq, noun: &str, key: &str) -> JournalError {
+pub(super) fn unknown(seq: Seq, noun: &str, key: &str) -> JournalError {
     corrupt(seq, format!("there is no {noun} {key:?}"))
 }
 
-fn status(seq: Seq, key: &str) -> Result<Status, JournalError> {
+pub(super) fn status(seq: Seq, key: &str) -> Result<Status, JournalError> {
     Status::from_key(key).ok_or_else(|| unknown(seq, "status", key))
 }
 
@@ -567,25 +559,4 @@ pub(super) fn private_hash(salt: &[u8], private: &[u8]) -> Hash {
     hash.update(salt);
     hash.update(private);
     hash.finalize().into()
-}
-
-pub(super) fn hex(bytes: &Hash) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(64);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    text
-}
-
-pub(super) fn unhex(text: &str) -> Option<Hash> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (i, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).ok()?;
-    }
-    Some(bytes)
 }

@@ -3,11 +3,17 @@
 //! Pure but for the look-ups that a [`Store`] answers; both stores decide here, so they agree.
 //! What was decided is written before the next command is looked at, so a batch sees itself.
 
+use std::collections::BTreeSet;
+
+use super::clocks::{self, Acted, Due};
 use super::erase::{Held, HeldNote, Left};
-use super::{IncidentRow, JournalError, erase, fold};
+use super::{IncidentRow, JournalError, erase, fold, merging, records};
+use crate::city::City;
+use crate::model::transitions::transition;
 use crate::model::{
-    ActionFact, Command, Entry, Fact, HOUR_MS, Idempotency, ImportRow, IncidentNo, LngLat, NewAction,
-    NewReport, Opening, Outcome, Receipt, Refusal, ReportFact, ReportNo, SenderId, Seq, Status, TimeMs,
+    Action, ActionFact, Command, Entry, Fact, HOUR_MS, Idempotency, ImportRow, IncidentNo, LngLat,
+    NewAction, NewReport, Opening, Outcome, Receipt, Refusal, ReportFact, ReportNo, SenderId, Seq, Status,
+    TimeMs, Transition,
 };
 
 /// How long after its entry an idempotency key counts, by the time of entries.
@@ -31,10 +37,21 @@ pub(super) trait Store {
     /// The action of an entry, as it stands in this batch.
     fn held_note(&mut self, seq: Seq) -> Result<Option<HeldNote>, JournalError>;
 
+    /// The incidents that one has absorbed and not let go of; not those that these had absorbed.
+    fn absorbed_by(&mut self, no: IncidentNo) -> Result<Vec<IncidentNo>, JournalError>;
+
+    /// The senders of the reports that opened or joined an incident itself.
+    fn senders(&mut self, no: IncidentNo) -> Result<BTreeSet<SenderId>, JournalError>;
+
+    /// Whether one of these is a sender's.
+    fn has_sender(&mut self, no: IncidentNo, sender: SenderId) -> Result<bool, JournalError> {
+        Ok(self.senders(no)?.contains(&sender))
+    }
+
     fn write(&mut self, accepted: &Accepted) -> Result<(), JournalError>;
 
-    /// How long after its closing an incident may still be acted on; `None` for ever.
-    fn keep_closed_ms(&self) -> Option<i64>;
+    /// The pack in force.
+    fn city(&self) -> &City;
 }
 
 /// A submission under an idempotency key.
@@ -61,6 +78,8 @@ pub(super) struct Accepted {
     pub receipt: Receipt,
     /// The incident touched, as it stands after the entry. New where the entry opened it.
     pub incident: Option<IncidentRow>,
+    /// The other one that the entry touched.
+    pub partner: Option<IncidentRow>,
     /// All that the chained body may say of the place.
     pub coarse_place: Option<LngLat>,
     pub idempotency: Option<Idempotency>,
@@ -131,15 +150,19 @@ fn decide(
         Command::Erasure(erasure) => erase::decide(store, last, *erasure, at),
         Command::Pack { key, hash } => Ok(other(last, at, Fact::Pack { key, hash })),
         Command::Tick => Ok(other(last, at, Fact::Tick)),
+        Command::Merge(merge) => merging::decide_merge(store, last, *merge, at),
+        Command::Split(split) => merging::decide_split(store, last, *split, at),
+        Command::Record(record) => records::decide(store, last, *record, at),
     }
 }
 
-fn other(last: &Counters, at: TimeMs, fact: Fact) -> Decision {
+pub(super) fn other(last: &Counters, at: TimeMs, fact: Fact) -> Decision {
     let seq = last.seq.next();
     Decision::Accept(Accepted {
         entry: Entry { seq, at, fact },
         receipt: Receipt::Other { seq },
         incident: None,
+        partner: None,
         coarse_place: None,
         idempotency: None,
         import: None,
@@ -158,7 +181,7 @@ fn decide_report(
     }
     let mut joined = None;
     if let Some(no) = new.incident {
-        let incident = store.incident(no)?;
+        let incident = merging::standing(store, no)?;
         match incident.ok_or(Refusal::UnknownIncident).and_then(|i| joinable(i, new.drill)) {
             Ok(incident) => joined = Some(incident),
             Err(refusal) => return Ok(Decision::Refuse(refusal)),
@@ -168,10 +191,13 @@ fn decide_report(
         (new.idempotency.take(), new.import.take(), new.coarse_place.take());
     let status = import.as_ref().map(|row| row.status);
     let seq = last.seq.next();
-    let fact = report_fact(last, new, joined.as_ref(), status, at);
+    let mut fact = report_fact(store.city(), last, new, joined.as_ref(), status, at);
+    if let Some(incident) = &joined {
+        fact.again = merging::has_sender(store, incident.no, fact.sender)?;
+    }
     let incident = match (joined, &fact.opens) {
         (Some(mut incident), _) => {
-            fold::join(&mut incident, seq, at);
+            fold::join(&mut incident, seq, at, &fact);
             incident
         }
         (None, Some(opening)) => fold::opened(seq, at, &fact, opening),
@@ -188,6 +214,7 @@ fn decide_report(
         entry: Entry { seq, at, fact: Fact::Report(Box::new(fact)) },
         receipt,
         incident: Some(incident),
+        partner: None,
         coarse_place,
         idempotency,
         import,
@@ -231,6 +258,7 @@ fn joinable(incident: IncidentRow, drill: bool) -> Result<IncidentRow, Refusal> 
 
 /// `imported` is the status of the row where the report comes from an import.
 fn report_fact(
+    city: &City,
     last: &Counters,
     new: NewReport,
     joined: Option<&IncidentRow>,
@@ -240,13 +268,12 @@ fn report_fact(
     let report = ReportNo(next_no(last.report));
     let occurred_at = new.occurred_at.unwrap_or(at);
     let opened_at = if imported.is_some() { occurred_at } else { at };
-    let due_after_ms = new.due_after_ms.filter(|_| imported.is_none());
-    let opening = Opening {
-        status: imported.unwrap_or(Status::New),
-        agency: new.agency,
-        opened_at,
-        due_at: due_after_ms.map(|ms| opened_at.plus_ms(ms)),
+    let status = imported.unwrap_or(Status::New);
+    let due = match imported {
+        Some(_) => Due::default(),
+        None => clocks::opened(city, new.category, status, new.agency, (opened_at, new.due_after_ms)),
     };
+    let opening = Opening { status, agency: new.agency, opened_at, due_at: due.at, clock: due.clock };
     ReportFact {
         report,
         incident: joined.map_or_else(|| IncidentNo(next_no(last.incident)), |incident| incident.no),
@@ -257,6 +284,7 @@ fn report_fact(
         occurred_at,
         area: new.area,
         sender: new.sender.unwrap_or(SenderId::of_report(report)),
+        again: false,
         channel: new.channel,
         drill: new.drill,
         imported: imported.is_some(),
@@ -268,6 +296,26 @@ fn next_no(last: u32) -> u32 {
     last.checked_add(1).expect("four thousand million reports are beyond any city")
 }
 
+/// Why an action that the status allows is not allowed all the same.
+fn forbidden(row: &Transition, new: &NewAction, incident: &IncidentRow) -> Option<Refusal> {
+    if let Some(what) = row.lacking(new) {
+        return Some(Refusal::Lacks { action: new.action, what });
+    }
+    match new.action {
+        Action::Return if incident.agency.is_none() => return Some(Refusal::Unassigned),
+        Action::Confirm if incident.standing.confirmed => return Some(Refusal::Confirmed),
+        _ => {}
+    }
+    let by = incident.standing.resolved_by.as_ref().filter(|by| row.four_eyes && **by == new.actor)?;
+    Some(Refusal::FourEyes { by: by.clone() })
+}
+
+/// Whether an incident has left the live map by `at`.
+pub(super) fn is_archived(store: &impl Store, incident: &IncidentRow, at: TimeMs) -> bool {
+    let leaves_at = incident.closed_at.zip(store.city().keep_closed_ms);
+    leaves_at.is_some_and(|(closed_at, ms)| closed_at.plus_ms(ms) <= at)
+}
+
 fn decide_action(
     store: &mut impl Store,
     last: &Counters,
@@ -277,30 +325,44 @@ fn decide_action(
     let Some(mut incident) = store.incident(new.incident)? else {
         return Ok(Decision::Refuse(Refusal::UnknownIncident));
     };
+    if let Some(refusal) = merging::refusal_of_absorbed(store, &incident)? {
+        return Ok(Decision::Refuse(refusal));
+    }
     if new.version.is_some_and(|version| version != incident.version) {
         return Ok(Decision::Refuse(Refusal::Version { current: incident.version }));
     }
     // It has left the live map by now, which could not show the change.
-    let is_archived =
-        |closed_at: TimeMs| store.keep_closed_ms().is_some_and(|ms| closed_at.plus_ms(ms) <= at);
-    if incident.closed_at.is_some_and(is_archived) {
+    if is_archived(store, &incident, at) {
         return Ok(Decision::Refuse(Refusal::Archived));
     }
     let from = incident.status;
-    let Some(to) = new.action.leads_to(from) else {
+    let Some(row) = transition(new.action, from) else {
         return Ok(Decision::Refuse(Refusal::Transition { action: new.action, from }));
     };
-    let reopened = !from.is_open() && to.is_open();
-    let due_at = if reopened { new.due_after_ms.map(|ms| at.plus_ms(ms)) } else { incident.due_at };
+    if let Some(refusal) = forbidden(row, &new, &incident) {
+        return Ok(Decision::Refuse(refusal));
+    }
+    let to = row.to;
+    let agency = match new.action {
+        Action::Return => None,
+        _ => new.agency.or(incident.agency),
+    };
+    let acted = Acted { action: new.action, to, agency, at, whole_after_ms: new.due_after_ms };
+    let due = match clocks::acted(store.city(), &incident, &acted) {
+        Ok(due) => due,
+        Err(refusal) => return Ok(Decision::Refuse(refusal)),
+    };
     let fact = ActionFact {
         incident: incident.no,
         action: new.action,
         from,
         to,
-        agency: new.agency.or(incident.agency),
-        due_at,
+        agency,
+        due_at: due.at,
+        clock: due.clock,
         actor: new.actor,
         note: new.note,
+        more: new.more,
     };
     let seq = last.seq.next();
     fold::act(&mut incident, seq, at, &fact);
@@ -308,6 +370,7 @@ fn decide_action(
         receipt: Receipt::Action { seq, incident: incident.no },
         entry: Entry { seq, at, fact: Fact::Action(Box::new(fact)) },
         incident: Some(incident),
+        partner: None,
         coarse_place: None,
         idempotency: None,
         import: None,

@@ -79,6 +79,7 @@ pub(super) fn decide(
         entry: Entry { seq, at, fact: Fact::Erasure(Box::new(fact)) },
         receipt: Receipt::Other { seq },
         incident: None,
+        partner: None,
         coarse_place: None,
         idempotency: None,
         import: None,

@@ -2,8 +2,8 @@
 //!
 //! Deciding, verifying and every store go through here, so rows are always the fold of the entries.
 
-use super::{IncidentRow, JournalError, ReportRow};
-use crate::model::{ActionFact, Entry, Fact, Opening, ReportFact, Seq, TimeMs};
+use super::{IncidentRow, JournalError, ReportRow, Standing};
+use crate::model::{ActionFact, Entry, Fact, MergeFact, Opening, ReportFact, Seq, TimeMs};
 
 /// The incident that a report opened.
 pub(super) fn opened(seq: Seq, at: TimeMs, report: &ReportFact, opening: &Opening) -> IncidentRow {
@@ -20,18 +20,23 @@ pub(super) fn opened(seq: Seq, at: TimeMs, report: &ReportFact, opening: &Openin
         opened_at: opening.opened_at,
         updated_at: if report.imported { opening.opened_at } else { at },
         due_at: opening.due_at,
+        clock: opening.clock,
         closed_at: closed.then_some(at),
         closed_by_import: closed,
         reports: 1,
         version: 1,
         drill: report.drill,
         imported: report.imported,
+        reporters: 1,
+        merged_into: None,
+        standing: Standing::default(),
     }
 }
 
 /// One more report joined the incident.
-pub(super) fn join(incident: &mut IncidentRow, seq: Seq, at: TimeMs) {
+pub(super) fn join(incident: &mut IncidentRow, seq: Seq, at: TimeMs, report: &ReportFact) {
     incident.reports += 1;
+    incident.reporters += u32::from(!report.again);
     touch(incident, seq, at);
 }
 
@@ -48,7 +53,49 @@ pub(super) fn act(incident: &mut IncidentRow, seq: Seq, at: TimeMs, action: &Act
     incident.status = action.to;
     incident.agency = action.agency;
     incident.due_at = action.due_at;
+    incident.clock = action.clock;
+    incident.standing.act(action);
     touch(incident, seq, at);
+}
+
+/// The incident was absorbed by another, or absorbed that.
+pub(super) fn merge(incident: &mut IncidentRow, seq: Seq, at: TimeMs, fact: &MergeFact) {
+    if incident.no == fact.absorbed {
+        incident.merged_into = Some(fact.into);
+    } else {
+        incident.reports = incident.reports.saturating_add(fact.reports);
+        incident.reporters = fact.reporters;
+    }
+    touch(incident, seq, at);
+}
+
+/// The incident stands by itself again, or let go of another.
+pub(super) fn split(incident: &mut IncidentRow, seq: Seq, at: TimeMs, fact: &MergeFact) {
+    if incident.no == fact.absorbed {
+        incident.merged_into = None;
+    } else {
+        incident.reports = incident.reports.saturating_sub(fact.reports);
+        incident.reporters = fact.reporters;
+    }
+    touch(incident, seq, at);
+}
+
+/// The row of an incident as of the entry `seq`, from its entries; `None` where it was not there yet.
+pub fn incident_at(log: &[Entry], seq: Seq) -> Option<IncidentRow> {
+    let mut folded: Option<IncidentRow> = None;
+    for Entry { seq, at, fact } in log.iter().filter(|entry| entry.seq <= seq) {
+        match (fact, &mut folded) {
+            (Fact::Report(report), folded @ None) => {
+                *folded = report.opens.as_ref().map(|opening| opened(*seq, *at, report, opening));
+            }
+            (Fact::Report(report), Some(incident)) => join(incident, *seq, *at, report),
+            (Fact::Action(action), Some(incident)) => act(incident, *seq, *at, action),
+            (Fact::Merge(fact), Some(incident)) => merge(incident, *seq, *at, fact),
+            (Fact::Split(fact), Some(incident)) => split(incident, *seq, *at, fact),
+            _ => {}
+        }
+    }
+    folded
 }
 
 /// Whether the row of an incident is what its entries come to, those after its newest left out.
@@ -56,17 +103,7 @@ pub(super) fn act(incident: &mut IncidentRow, seq: Seq, at: TimeMs, action: &Act
 /// # Errors
 /// [`JournalError::Corrupt`] where it is not.
 pub fn check_incident(row: &IncidentRow, log: &[Entry]) -> Result<(), JournalError> {
-    let mut folded: Option<IncidentRow> = None;
-    for Entry { seq, at, fact } in log.iter().filter(|entry| entry.seq <= row.changed_seq) {
-        match (fact, &mut folded) {
-            (Fact::Report(report), folded @ None) => {
-                *folded = report.opens.as_ref().map(|opening| opened(*seq, *at, report, opening));
-            }
-            (Fact::Report(_), Some(incident)) => join(incident, *seq, *at),
-            (Fact::Action(action), Some(incident)) => act(incident, *seq, *at, action),
-            _ => {}
-        }
-    }
+    let folded = incident_at(log, row.changed_seq);
     if folded.as_ref() == Some(row) {
         return Ok(());
     }

@@ -1,7 +1,7 @@
 //! The journal in memory: the same decisions and the same reading, nothing durable. For tests and
 //! simulations.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -12,14 +12,14 @@ use uuid::Uuid;
 use super::decide::{Accepted, Counters, Keyed, Store, decide_all};
 use super::erase::{Held, HeldNote, Left};
 use super::{
-    Derived, DerivedUpdate, ENDED_ENTRIES_MAX, EVENTS_MAX, Head, HotspotEventRow, HotspotMemberRow,
-    HotspotMembers, HotspotRow, HotspotStateRow, IncidentRow, Journal, JournalError, Reader, ReportPlace,
-    ReportRow, SURGES_MAX, SurgeRow, fold,
+    ActsQuestion, Derived, DerivedUpdate, ENDED_ENTRIES_MAX, EVENTS_MAX, Head, HotspotEventRow,
+    HotspotMemberRow, HotspotMembers, HotspotRow, HotspotStateRow, IncidentRow, Journal, JournalError,
+    Reader, ReportPlace, ReportRow, SURGES_MAX, SurgeRow, fold, records,
 };
 use crate::city::City;
 use crate::model::{
     Command, Entry, Epoch, ErasureFact, Fact, ImportRow, IncidentNo, LngLat, Outcome, Projection, Receipt,
-    ReportNo, Secret, Seq, TimeMs,
+    ReportNo, Secret, SenderId, Seq, TimeMs,
 };
 
 /// A journal that lives as long as it and its readers do. Nothing in it is ever encoded.
@@ -29,15 +29,18 @@ pub struct MemoryJournal {
     state: Arc<RwLock<State>>,
 }
 
-#[derive(Default)]
 struct State {
-    keep_closed_ms: Option<i64>,
+    city: Arc<City>,
     last: Counters,
     entries: Vec<Entry>,
     /// By number, from 1.
     reports: Vec<ReportRow>,
     /// By number, from 1.
     incidents: Vec<IncidentRow>,
+    /// The one that absorbed, and the one that it absorbed.
+    absorbed: BTreeSet<(IncidentNo, IncidentNo)>,
+    /// Of the reports that opened or joined each.
+    senders: HashMap<IncidentNo, BTreeSet<SenderId>>,
     keyed: HashMap<String, Keyed>,
     imported: HashMap<(String, [u8; 16]), ReportNo>,
     /// Of sensitive reports that are known exactly: all that an erasure leaves.
@@ -60,8 +63,7 @@ impl MemoryJournal {
 
     /// The same in an epoch of one's choice: a history that was restored.
     pub fn of_epoch(city: Arc<City>, secret: Secret, epoch: Epoch) -> MemoryJournal {
-        let state = State { keep_closed_ms: city.keep_closed_ms, ..State::default() };
-        MemoryJournal { epoch, secret, state: Arc::new(RwLock::new(state)) }
+        MemoryJournal { epoch, secret, state: Arc::new(RwLock::new(State::new(city))) }
     }
 }
 
@@ -110,12 +112,38 @@ fn write(state: &RwLock<State>) -> RwLockWriteGuard<'_, State> {
 }
 
 impl State {
+    fn new(city: Arc<City>) -> State {
+        State {
+            city,
+            last: Counters::default(),
+            entries: Vec::new(),
+            reports: Vec::new(),
+            incidents: Vec::new(),
+            absorbed: BTreeSet::new(),
+            senders: HashMap::new(),
+            keyed: HashMap::new(),
+            imported: HashMap::new(),
+            coarse_places: HashMap::new(),
+            hotspots_as_of: Seq(0),
+            hotspots: BTreeMap::new(),
+            states: BTreeMap::new(),
+            members: BTreeMap::new(),
+            events: BTreeMap::new(),
+            surges: BTreeMap::new(),
+        }
+    }
+
     fn incident(&self, no: IncidentNo) -> Option<&IncidentRow> {
         self.incidents.get((no.0 as usize).checked_sub(1)?)
     }
 
     fn report(&self, no: ReportNo) -> Option<&ReportRow> {
         self.reports.get((no.0 as usize).checked_sub(1)?)
+    }
+
+    fn absorbed_by(&self, no: IncidentNo) -> impl Iterator<Item = &IncidentRow> {
+        let absorbed = self.absorbed.range((no, IncidentNo(0))..=(no, IncidentNo(u32::MAX)));
+        absorbed.filter_map(|(_, no)| self.incident(*no))
     }
 
     /// Does to entries and rows what an erasure does to those that are stored.
@@ -137,8 +165,11 @@ impl State {
             self.keyed.values_mut().filter(of_report).for_each(|keyed| keyed.body_digest = [0; 32]);
         }
         for note in &fact.notes {
-            if let Fact::Action(action) = &mut self.entries[note.seq.0 as usize - 1].fact {
-                action.note = None;
+            match &mut self.entries[note.seq.0 as usize - 1].fact {
+                Fact::Action(action) => action.note = None,
+                Fact::Merge(merge) | Fact::Split(merge) => merge.note = None,
+                Fact::Record(record) => record.text = None,
+                _ => {}
             }
         }
     }
@@ -171,8 +202,8 @@ impl State {
 }
 
 impl Store for State {
-    fn keep_closed_ms(&self) -> Option<i64> {
-        self.keep_closed_ms
+    fn city(&self) -> &City {
+        &self.city
     }
 
     fn incident(&mut self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError> {
@@ -220,14 +251,28 @@ impl Store for State {
             Fact::Action(action) => {
                 Some(HeldNote { incident: action.incident, is_there: action.note.is_some() })
             }
+            Fact::Merge(merge) | Fact::Split(merge) => {
+                Some(HeldNote { incident: merge.absorbed, is_there: merge.note.is_some() })
+            }
+            Fact::Record(record) => {
+                Some(HeldNote { incident: records::row_no(record), is_there: record.text.is_some() })
+            }
             _ => None,
         }))
+    }
+
+    fn absorbed_by(&mut self, no: IncidentNo) -> Result<Vec<IncidentNo>, JournalError> {
+        Ok(State::absorbed_by(self, no).map(|incident| incident.no).collect())
+    }
+
+    fn senders(&mut self, no: IncidentNo) -> Result<BTreeSet<SenderId>, JournalError> {
+        Ok(self.senders.get(&no).cloned().unwrap_or_default())
     }
 
     fn write(&mut self, accepted: &Accepted) -> Result<(), JournalError> {
         let Entry { seq, at, ref fact } = accepted.entry;
         self.entries.push(accepted.entry.clone());
-        if let Some(incident) = &accepted.incident {
+        for incident in accepted.incident.iter().chain(&accepted.partner) {
             let i = incident.no.0 as usize - 1;
             match self.incidents.get_mut(i) {
                 Some(row) => *row = incident.clone(),
@@ -236,6 +281,7 @@ impl Store for State {
         }
         if let Fact::Report(report) = fact {
             self.reports.push(fold::report_row(seq, at, report));
+            self.senders.entry(report.incident).or_default().insert(report.sender);
             self.coarse_places.extend(accepted.coarse_place.map(|place| (report.report, place)));
             if let Some(sent) = &accepted.idempotency {
                 let keyed = Keyed { report: report.report, body_digest: sent.body_digest, at };
@@ -245,8 +291,11 @@ impl Store for State {
                 self.imported.insert((row.source.clone(), row.row_digest), report.report);
             }
         }
-        if let Fact::Erasure(erasure) = fact {
-            self.erase(erasure, &accepted.lefts);
+        match fact {
+            Fact::Erasure(erasure) => self.erase(erasure, &accepted.lefts),
+            Fact::Merge(merge) => drop(self.absorbed.insert((merge.into, merge.absorbed))),
+            Fact::Split(merge) => drop(self.absorbed.remove(&(merge.into, merge.absorbed))),
+            _ => {}
         }
         Ok(())
     }
@@ -284,6 +333,7 @@ impl Reader for MemoryReader {
                 let reports = fact.reports.iter().map(|erased| erased.incident);
                 reports.chain(fact.notes.iter().map(|erased| erased.incident)).collect()
             }
+            Fact::Record(fact) if entry.seq > after => fact.incident.into_iter().collect(),
             _ => Vec::new(),
         };
         let erased: HashSet<IncidentNo> = state.entries.iter().flat_map(of_erasure).collect();
@@ -370,9 +420,31 @@ impl Reader for MemoryReader {
         let about = |entry: &&Entry| match &entry.fact {
             Fact::Report(report) => report.incident == no,
             Fact::Action(action) => action.incident == no,
+            Fact::Merge(merge) | Fact::Split(merge) => merge.absorbed == no || merge.into == no,
+            Fact::Record(record) => record.incident == Some(no),
             Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => false,
         };
         Ok(read(&self.state).entries.iter().filter(about).cloned().collect())
+    }
+
+    fn incident_actions(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
+        let about = |entry: &&Entry| matches!(&entry.fact, Fact::Action(action) if action.incident == no);
+        Ok(read(&self.state).entries.iter().filter(about).cloned().collect())
+    }
+
+    fn absorbed_by(&self, no: IncidentNo) -> Result<Vec<IncidentRow>, JournalError> {
+        Ok(read(&self.state).absorbed_by(no).cloned().collect())
+    }
+
+    fn first_texts(&self, no: IncidentNo, limit: usize) -> Result<Vec<String>, JournalError> {
+        let state = read(&self.state);
+        let of_incident = state.reports.iter().filter(|report| report.incident == no);
+        Ok(of_incident.filter_map(|report| report.private.description.clone()).take(limit).collect())
+    }
+
+    fn absorbed(&self, each: &mut dyn FnMut(IncidentNo, IncidentNo)) -> Result<(), JournalError> {
+        read(&self.state).absorbed.iter().for_each(|(into, absorbed)| each(*absorbed, *into));
+        Ok(())
     }
 
     fn derived(&self) -> Result<Derived, JournalError> {
@@ -413,6 +485,11 @@ impl Reader for MemoryReader {
     fn last_erasure(&self) -> Result<Seq, JournalError> {
         let is_erasure = |entry: &&Entry| matches!(entry.fact, Fact::Erasure(_));
         Ok(read(&self.state).entries.iter().rev().find(is_erasure).map_or(Seq(0), |entry| entry.seq))
+    }
+
+    fn acts(&self, asked: &ActsQuestion, limit: usize) -> Result<Vec<Entry>, JournalError> {
+        let state = read(&self.state);
+        Ok(state.entries.iter().rev().filter(|entry| asked.holds(entry)).take(limit).cloned().collect())
     }
 
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError> {

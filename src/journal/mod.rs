@@ -12,6 +12,9 @@
 //! - Entries form a hash chain; personal data stands beside it under a salted digest and can be erased.
 
 mod accounts;
+mod action_wire;
+mod clock_wire;
+mod clocks;
 mod codec;
 mod copy;
 mod decide;
@@ -20,10 +23,13 @@ mod erase;
 #[path = "erase/suite.rs"]
 mod erase_suite;
 mod fold;
+mod hex;
 mod identity;
 mod keys;
 mod lock;
 mod memory;
+mod merge_wire;
+mod merging;
 #[cfg(test)]
 mod naive;
 mod place;
@@ -32,10 +38,12 @@ mod postgis;
 #[allow(dead_code, reason = "shared with the integration tests, which use other parts of it")]
 #[path = "../../tests/it/support/postgres.rs"]
 mod postgres_server;
+mod records;
 mod salts;
 mod shared;
 mod spool;
 mod sqlite;
+mod standing;
 mod stored;
 #[cfg(test)]
 mod suite;
@@ -44,15 +52,17 @@ mod testing;
 mod wire;
 
 pub use accounts::{
-    AccountRow, AccountRows, AccountStore, DeviceRow, LastingRows, LinkRow, PasskeyRow, SessionRow, TokenRow,
+    AccountRow, AccountRows, AccountStore, DeviceRow, EVENT_DAYS, EVENTS_KEPT_MAX, EventQuestion, EventRow,
+    LastingRows, LinkRow, PasskeyRow, SessionRow, TokenRow,
 };
 use copy::waiting_in;
 pub use copy::{Copied, migrate, verify_database, verify_database_against};
-pub use fold::check_incident;
+pub use fold::{check_incident, incident_at};
 pub use lock::HeldLock;
 pub use memory::MemoryJournal;
 pub use place::{Place, Reading};
 pub use postgis::{PostgisJournal, PostgisStandby, StoreUrl, vacuum_erased};
+pub use records::{ActsQuestion, ERASE, MERGE, SPLIT};
 pub use shared::{Pseudonyms, SharedEntry};
 pub use spool::{Answers, HandIn, Kept, Spool, Waiting, WaitingRoom, Whereabouts};
 use sqlite::folder_reader;
@@ -60,6 +70,7 @@ pub use sqlite::{
     FolderMode, LogReader, Moment, Noted, Restoring, SqliteJournal, VerifyFault, VerifyReport, is_journal,
     verify, verify_against,
 };
+pub use standing::Standing;
 pub use stored::{ChainHead, Identity, StoredEntry, StoredPrivate};
 
 use std::ops::RangeInclusive;
@@ -69,8 +80,8 @@ use std::time::Duration;
 
 use crate::health::Health;
 use crate::model::{
-    AgencyId, AreaId, CategoryId, Channel, Command, Entry, Epoch, IncidentNo, LngLat, Outcome, Projection,
-    ReportNo, ReportPrivate, Secret, SenderId, Seq, Status, TimeMs,
+    AgencyId, AreaId, CategoryId, Channel, Clock, Command, Entry, Epoch, IncidentNo, LngLat, Outcome,
+    Projection, ReportNo, ReportPrivate, Secret, SenderId, Seq, Status, TimeMs,
 };
 
 /// Ended hotspots are in [`Derived`] while their end is among this many newest entries.
@@ -227,7 +238,8 @@ pub trait Standby: Send {
 /// What can be read of the journal, at any time, beside the writer.
 pub trait Reader: Send + Sync {
     /// Calls `each` for every incident with one of the `numbers` that is open or was closed after
-    /// `closed_after` (`TimeMs::MIN` for all), by number.
+    /// `closed_after` (`TimeMs::MIN` for all), by number. One that was absorbed is open, whatever became of
+    /// the one that absorbed it.
     fn incidents(
         &self,
         numbers: RangeInclusive<IncidentNo>,
@@ -283,8 +295,21 @@ pub trait Reader: Send + Sync {
 
     fn incident(&self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError>;
 
-    /// The reports and actions of one incident as entries, in order.
+    /// The incidents that one has absorbed and not let go of, by number; not those that these had absorbed.
+    fn absorbed_by(&self, no: IncidentNo) -> Result<Vec<IncidentRow>, JournalError>;
+
+    /// What the first reports said that opened or joined an incident itself: at most `limit` texts.
+    fn first_texts(&self, no: IncidentNo, limit: usize) -> Result<Vec<String>, JournalError>;
+
+    /// Calls `each` with every incident that is absorbed and the one that absorbed it, in no particular order.
+    fn absorbed(&self, each: &mut dyn FnMut(IncidentNo, IncidentNo)) -> Result<(), JournalError>;
+
+    /// The reports, actions, merges and splits of one incident as entries, in order. What incidents that it
+    /// absorbed had of their own is in theirs.
     fn incident_log(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError>;
+
+    /// The actions on one incident as entries, in order: however many reports it has.
+    fn incident_actions(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError>;
 
     fn derived(&self) -> Result<Derived, JournalError>;
 
@@ -294,6 +319,9 @@ pub trait Reader: Send + Sync {
 
     /// The newest erasure; `Seq(0)` where there is none.
     fn last_erasure(&self) -> Result<Seq, JournalError>;
+
+    /// At most `limit` of the entries that people made by what they did, the newest first.
+    fn acts(&self, asked: &ActsQuestion, limit: usize) -> Result<Vec<Entry>, JournalError>;
 
     /// Hash of the city pack that the newest `pack` entry put in force.
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError>;
@@ -316,15 +344,23 @@ pub struct IncidentRow {
     /// Time of the newest entry that changed it; an imported one begins with `opened_at`.
     pub updated_at: TimeMs,
     pub due_at: Option<TimeMs>,
+    /// While it is open; `None` of one whose newest entry is of before there were clocks.
+    pub clock: Option<Clock>,
     /// Time of the entry that closed it, while it is closed.
     pub closed_at: Option<TimeMs>,
     /// Closed by the import itself, not by an action.
     pub closed_by_import: bool,
+    /// Its own and those of incidents that it absorbed.
     pub reports: u32,
     /// Counts every change, from 1.
     pub version: u32,
     pub drill: bool,
     pub imported: bool,
+    /// Distinct senders of these reports; of joins from before that was noted each counts as another.
+    pub reporters: u32,
+    /// The incident that absorbed it: its reports count there.
+    pub merged_into: Option<IncidentNo>,
+    pub standing: Standing,
 }
 
 /// A report as the state tables hold it.

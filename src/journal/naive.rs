@@ -1,15 +1,22 @@
 //! Random batches against a model that knows nothing but the list of entries and rereads it for
 //! every question. Every store must answer as it does, also after they were opened again.
 
+mod acting;
+mod testing;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use acting::{clock, due, forbidden};
 use proptest::prelude::*;
 
+use self::testing::{Step, any_step, check_acts};
 use super::suite::{Kind, Store, archived, incidents, report_places, reports, texts};
-use super::testing::{NOW, SECRET, act, import_row, key, new_report, sensitive_report};
-use super::{IncidentRow, Reader, ReportPlace, ReportRow, verify, verify_database};
+use super::testing::NOW;
+use super::{IncidentRow, Reader, ReportPlace, ReportRow, Standing, verify, verify_database};
 use crate::model::{
-    Action, ActionFact, AgencyId, Command, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, HOUR_MS,
-    IdKey, IncidentNo, Kinds, NewAction, NewErasure, NewReport, Opening, Outcome, Receipt, Refusal,
-    ReportFact, ReportNo, SenderId, Seq, Status, TimeMs,
+    Action, ActionFact, Command, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, HOUR_MS, IncidentNo,
+    Kinds, MergeFact, NewAction, NewErasure, NewMerge, NewRecord, NewReport, Opening, Outcome, Receipt,
+    RecordFact, Refusal, ReportFact, ReportNo, SenderId, Seq, Status, Step as ClockStep, TimeMs,
 };
 
 #[derive(Default)]
@@ -34,7 +41,101 @@ impl Naive {
                 self.push(at, Fact::Pack { key, hash }, |seq| Receipt::Other { seq })
             }
             Command::Tick => self.push(at, Fact::Tick, |seq| Receipt::Other { seq }),
+            Command::Merge(new) => self.merge(*new, at),
+            Command::Split(new) => self.split(*new, at),
+            Command::Record(new) => match new.incident.filter(|no| self.incident(*no).is_none()) {
+                Some(_) => Outcome::Refused(Refusal::UnknownIncident),
+                None => {
+                    let NewRecord { kind, incident, actor, text } = *new;
+                    let fact = RecordFact { kind, incident, actor, text: Some(text) };
+                    self.push(at, Fact::Record(Box::new(fact)), |seq| Receipt::Other { seq })
+                }
+            },
         }
+    }
+
+    /// Who is absorbed by whom.
+    fn parents(&self) -> BTreeMap<IncidentNo, IncidentNo> {
+        let mut parents = BTreeMap::new();
+        for entry in &self.entries {
+            match &entry.fact {
+                Fact::Merge(fact) => drop(parents.insert(fact.absorbed, fact.into)),
+                Fact::Split(fact) => drop(parents.remove(&fact.absorbed)),
+                _ => {}
+            }
+        }
+        parents
+    }
+
+    fn root(&self, no: IncidentNo) -> IncidentNo {
+        let parents = self.parents();
+        std::iter::successors(Some(no), |no| parents.get(no).copied()).last().unwrap()
+    }
+
+    /// Reports of an incident, and of those that lead up to it.
+    fn below(&self, no: IncidentNo) -> Vec<&ReportFact> {
+        let parents = self.parents();
+        let leads_here =
+            |from| std::iter::successors(Some(from), |no| parents.get(no).copied()).any(|up| up == no);
+        let reports = self.entries.iter().filter_map(|entry| match &entry.fact {
+            Fact::Report(fact) => Some(&**fact),
+            _ => None,
+        });
+        reports.filter(|fact| leads_here(fact.incident)).collect()
+    }
+
+    fn senders(&self, no: IncidentNo) -> BTreeSet<SenderId> {
+        self.below(no).iter().map(|fact| fact.sender).collect()
+    }
+
+    fn merge(&mut self, new: NewMerge, at: TimeMs) -> Outcome {
+        if new.absorbed == new.into {
+            return Outcome::Refused(Refusal::MergeSelf);
+        }
+        let (Some(absorbed), Some(into)) = (self.incident(new.absorbed), self.incident(new.into)) else {
+            return Outcome::Refused(Refusal::UnknownIncident);
+        };
+        for row in [&absorbed, &into] {
+            if row.merged_into.is_some() {
+                return Outcome::Refused(Refusal::Merged { into: self.root(row.no) });
+            }
+        }
+        if new.version.is_some_and(|version| version != absorbed.version) {
+            return Outcome::Refused(Refusal::Version { current: absorbed.version });
+        }
+        for row in [&absorbed, &into] {
+            if !row.status.is_open() {
+                return Outcome::Refused(Refusal::MergeClosed { status: row.status });
+            }
+        }
+        if absorbed.drill != into.drill {
+            return Outcome::Refused(Refusal::MergeDrill);
+        }
+        let all: BTreeSet<SenderId> = &self.senders(absorbed.no) | &self.senders(into.no);
+        let fact = merge_fact(&absorbed, &into, all.len(), new);
+        let incident = into.no;
+        self.push(at, Fact::Merge(Box::new(fact)), |seq| Receipt::Action { seq, incident })
+    }
+
+    fn split(&mut self, new: NewMerge, at: TimeMs) -> Outcome {
+        let (Some(absorbed), Some(into)) = (self.incident(new.absorbed), self.incident(new.into)) else {
+            return Outcome::Refused(Refusal::UnknownIncident);
+        };
+        if into.merged_into.is_some() {
+            return Outcome::Refused(Refusal::Merged { into: self.root(into.no) });
+        }
+        if new.version.is_some_and(|version| version != into.version) {
+            return Outcome::Refused(Refusal::Version { current: into.version });
+        }
+        if absorbed.merged_into != Some(into.no) {
+            return Outcome::Refused(Refusal::NotMerged);
+        }
+        let gone: BTreeSet<ReportNo> = self.below(absorbed.no).iter().map(|fact| fact.report).collect();
+        let left = self.below(into.no).into_iter().filter(|fact| !gone.contains(&fact.report));
+        let left: BTreeSet<SenderId> = left.map(|fact| fact.sender).collect();
+        let fact = merge_fact(&absorbed, &into, left.len(), new);
+        let incident = absorbed.no;
+        self.push(at, Fact::Split(Box::new(fact)), |seq| Receipt::Action { seq, incident })
     }
 
     fn push(&mut self, at: TimeMs, fact: Fact, receipt: impl FnOnce(Seq) -> Receipt) -> Outcome {
@@ -69,7 +170,7 @@ impl Naive {
         }
         let joined = match new.incident {
             None => None,
-            Some(no) => match self.incident(no) {
+            Some(no) => match self.incident(self.root(no)) {
                 None => return Outcome::Refused(Refusal::UnknownIncident),
                 Some(row) if !row.status.is_open() => {
                     return Outcome::Refused(Refusal::IncidentClosed { status: row.status });
@@ -90,7 +191,11 @@ impl Naive {
                 status: new.import.as_ref().map_or(Status::New, |row| row.status),
                 agency: new.agency,
                 opened_at,
-                due_at: if imported { None } else { new.due_after_ms.map(|ms| at.plus_ms(ms)) },
+                due_at: new.due_after_ms.filter(|_| !imported).map(|ms| at.plus_ms(ms)),
+                clock: new
+                    .due_after_ms
+                    .filter(|_| !imported)
+                    .map(|ms| clock(ClockStep::Verify, at.plus_ms(ms))),
             }),
             place: new.place,
             accuracy_m: new.accuracy_m,
@@ -98,6 +203,7 @@ impl Naive {
             occurred_at,
             area: new.area,
             sender: new.sender.unwrap_or(SenderId(u64::from(report.0))),
+            again: new.sender.is_some_and(|sender| self.senders(incident).contains(&sender)),
             channel: new.channel,
             drill: new.drill,
             imported,
@@ -121,25 +227,34 @@ impl Naive {
         let Some(row) = self.incident(new.incident) else {
             return Outcome::Refused(Refusal::UnknownIncident);
         };
+        if row.merged_into.is_some() {
+            return Outcome::Refused(Refusal::Merged { into: self.root(row.no) });
+        }
         if new.version.is_some_and(|version| version != row.version) {
             return Outcome::Refused(Refusal::Version { current: row.version });
         }
         let Some(to) = new.action.leads_to(row.status) else {
             return Outcome::Refused(Refusal::Transition { action: new.action, from: row.status });
         };
-        let due_at = match new.action {
-            Action::Reopen => new.due_after_ms.map(|ms| at.plus_ms(ms)),
-            _ => row.due_at,
+        if let Some(refusal) = forbidden(&new, &row) {
+            return Outcome::Refused(refusal);
+        }
+        let agency = if new.action == Action::Return { None } else { new.agency.or(row.agency) };
+        let (due_at, clock) = match due(&row, &new, (to, agency), at) {
+            Ok(due) => due,
+            Err(refusal) => return Outcome::Refused(refusal),
         };
         let fact = ActionFact {
             incident: new.incident,
             action: new.action,
             from: row.status,
             to,
-            agency: new.agency.or(row.agency),
+            agency,
             due_at,
+            clock,
             actor: new.actor,
             note: new.note,
+            more: new.more,
         };
         self.push(at, Fact::Action(Box::new(fact)), |seq| Receipt::Action { seq, incident: new.incident })
     }
@@ -155,7 +270,10 @@ impl Naive {
         }
         let is_action = |seq: &Seq| {
             let entry = self.entries.iter().find(|entry| entry.seq == *seq);
-            entry.is_some_and(|entry| matches!(entry.fact, Fact::Action(_)))
+            let has_note = |fact: &Fact| {
+                matches!(fact, Fact::Action(_) | Fact::Merge(_) | Fact::Split(_) | Fact::Record(_))
+            };
+            entry.is_some_and(|entry| has_note(&entry.fact))
         };
         if !new.notes.iter().all(is_action) {
             return Outcome::Refused(Refusal::UnknownNote);
@@ -189,6 +307,14 @@ impl Naive {
                     let incident = fact.incident;
                     notes.extend(fact.note.take().map(|_| ErasedNote { seq: entry.seq, incident }));
                 }
+                Fact::Merge(fact) | Fact::Split(fact) if new.notes.contains(&entry.seq) => {
+                    let incident = fact.absorbed;
+                    notes.extend(fact.note.take().map(|_| ErasedNote { seq: entry.seq, incident }));
+                }
+                Fact::Record(fact) if new.notes.contains(&entry.seq) => {
+                    let incident = fact.incident.unwrap_or(IncidentNo(0));
+                    notes.extend(fact.text.take().map(|_| ErasedNote { seq: entry.seq, incident }));
+                }
                 _ => {}
             }
         }
@@ -203,9 +329,21 @@ impl Naive {
         let about = |entry: &&Entry| match &entry.fact {
             Fact::Report(fact) => fact.incident == no,
             Fact::Action(fact) => fact.incident == no,
+            Fact::Merge(fact) | Fact::Split(fact) => fact.absorbed == no || fact.into == no,
             _ => false,
         };
         self.entries.iter().filter(about).collect()
+    }
+
+    /// The log, and who looked at its contact data.
+    fn log_and_looks(&self, no: IncidentNo) -> Vec<&Entry> {
+        let looks = self
+            .entries
+            .iter()
+            .filter(|entry| matches!(&entry.fact, Fact::Record(fact) if fact.incident == Some(no)));
+        let mut all: Vec<&Entry> = self.log(no).into_iter().chain(looks).collect();
+        all.sort_unstable_by_key(|entry| entry.seq);
+        all
     }
 
     /// The incident, every column worked out from its log by itself.
@@ -234,12 +372,16 @@ impl Naive {
             opened_at: opening.opened_at,
             updated_at: if log.len() == 1 { opening.opened_at } else { newest.at },
             due_at: actions().next_back().map_or(opening.due_at, |(_, action)| action.due_at),
+            clock: actions().next_back().map_or(opening.clock, |(_, action)| action.clock),
             closed_at: (!status.is_open()).then(|| closing.map_or(first.at, |(at, _)| at)),
             closed_by_import: !status.is_open() && closing.is_none(),
-            reports: (log.len() - actions().count()) as u32,
+            reports: self.below(no).len() as u32,
+            reporters: self.senders(no).len() as u32,
+            merged_into: self.parents().get(&no).copied(),
             version: log.len() as u32,
             drill: opener.drill,
             imported: opener.imported,
+            standing: standing(status, actions().map(|(_, action)| &**action).collect()),
         })
     }
 
@@ -267,6 +409,21 @@ impl Naive {
             _ => None,
         };
         self.entries.iter().filter_map(row).collect()
+    }
+}
+
+/// Worked out backwards, from the newest action.
+fn standing(status: Status, actions: Vec<&ActionFact>) -> Standing {
+    let newest = |wanted: &dyn Fn(&&&ActionFact) -> bool| actions.iter().rev().find(wanted).copied();
+    let since_reopened = actions.iter().rev().take_while(|action| action.action != Action::Reopen);
+    let since_reopened: Vec<_> = since_reopened.collect();
+    let is = |wanted: Action| since_reopened.iter().find(|action| action.action == wanted);
+    Standing {
+        disposition: is(Action::Reject).and_then(|action| action.more.disposition),
+        returned: newest(&|action| matches!(action.action, Action::Return | Action::Assign))
+            .is_some_and(|action| action.action == Action::Return),
+        resolved_by: is(Action::Resolve).map(|action| action.actor.clone()),
+        confirmed: status == Status::Resolved && is(Action::Confirm).is_some(),
     }
 }
 
@@ -300,79 +457,38 @@ fn check_reading(naive: &Naive, reader: &dyn Reader, now: TimeMs) {
         drill: row.drill,
     };
     assert_eq!(report_places(reader, then), recent.iter().map(place).collect::<Vec<_>>());
-    for no in (0..=all.len() as u32 + 1).map(IncidentNo) {
+    let mut merged: Vec<(IncidentNo, IncidentNo)> = Vec::new();
+    reader.absorbed(&mut |no, into| merged.push((no, into))).unwrap();
+    merged.sort_unstable();
+    assert_eq!(merged, naive.parents().into_iter().collect::<Vec<_>>());
+    check_acts(naive, reader);
+    for no in (1..=all.len() as u32 + 1).map(IncidentNo) {
+        let below: Vec<IncidentRow> =
+            all.iter().filter(|row| row.merged_into == Some(no)).cloned().collect();
+        assert_eq!(reader.absorbed_by(no).unwrap(), below);
+        let reports = naive.reports().into_iter().filter(|row| row.incident == no);
+        let texts: Vec<String> = reports.filter_map(|row| row.private.description).take(2).collect();
+        assert_eq!(reader.first_texts(no, 2).unwrap(), texts);
         assert_eq!(reader.incident(no).unwrap(), naive.incident(no));
-        let log: Vec<Entry> = naive.log(no).into_iter().cloned().collect();
+        let log: Vec<Entry> = naive.log_and_looks(no).into_iter().cloned().collect();
         assert_eq!(reader.incident_log(no).unwrap(), log);
+        let is_action = |entry: &&Entry| matches!(entry.fact, Fact::Action(_));
+        let actions: Vec<Entry> = log.iter().filter(is_action).cloned().collect();
+        assert_eq!(reader.incident_actions(no).unwrap(), actions);
     }
 }
 
-#[derive(Debug, Clone)]
-enum Step {
-    Batch { commands: Vec<Command>, tick: bool, after_ms: i64 },
-    Reopen,
-}
-
-fn any_report() -> impl Strategy<Value = Command> {
-    let keyed = prop::option::weighted(0.3, (0..3_u8, 0..2_u8));
-    let imported = prop::option::weighted(0.3, (0..2_u8, 0..5_u8, prop::sample::select(&Status::ALL[..])));
-    let joined = prop::option::weighted(0.4, 1..8_u32);
-    let mark = prop::option::of(0..3_u8);
-    let ago_h = prop::option::of(0..60_i64);
-    let text = prop::option::of("[a-z\"\\\\ \u{e9}\u{1F30B}\n]{0,12}");
-    (keyed, imported, joined, mark, ago_h, text, any::<(bool, bool, bool)>()).prop_map(
-        |(keyed, imported, joined, mark, ago_h, text, (sensitive, drill, deadline))| {
-            let mut new = if sensitive { sensitive_report() } else { new_report() };
-            new.idempotency = keyed.and_then(|(name, body)| key(&format!("key-{name}"), body));
-            new.import = imported
-                .and_then(|(source, row, status)| import_row(&format!("{source}.csv"), row, status));
-            new.incident = joined.map(IncidentNo);
-            new.sender = mark.map(|mark| IdKey::new(SECRET, "TST").sender(&mark.to_string()));
-            new.occurred_at = ago_h.map(|hours| NOW.plus_ms(-hours * HOUR_MS));
-            new.private.phone = mark.map(|mark| format!("0812 3456 {mark}"));
-            new.private.description = text;
-            new.drill = drill && sensitive;
-            new.due_after_ms = deadline.then_some(HOUR_MS);
-            Command::Report(Box::new(new))
-        },
-    )
-}
-
-fn any_action() -> impl Strategy<Value = Command> {
-    let action = prop::sample::select(&Action::ALL[..]);
-    let version = prop::option::weighted(0.3, 1..4_u32);
-    (1..8_u32, action, version, prop::option::of(0..2_u8), any::<(bool, bool)>()).prop_map(
-        |(no, action, version, agency, (note, deadline))| {
-            let Command::Action(mut new) = act(no, action) else { panic!("not an action") };
-            new.version = version;
-            new.agency = agency.map(AgencyId);
-            new.note = new.note.filter(|_| note);
-            new.due_after_ms = new.due_after_ms.filter(|_| deadline);
-            Command::Action(new)
-        },
-    )
-}
-
-fn any_erasure() -> impl Strategy<Value = Command> {
-    let reports = prop::collection::vec(1..12_u32, 0..4);
-    let notes = prop::collection::vec(1..20_u64, 0..2);
-    (reports, notes, any::<(bool, bool, bool)>()).prop_map(|(reports, notes, (contact, text, place))| {
-        Command::Erasure(Box::new(NewErasure {
-            reason: "retention".to_owned(),
-            kinds: Kinds { contact, text, place },
-            reports: reports.into_iter().map(ReportNo).collect(),
-            notes: notes.into_iter().map(Seq).collect(),
-        }))
-    })
-}
-
-fn any_step() -> impl Strategy<Value = Step> {
-    let pack = any::<[u8; 32]>().prop_map(|hash| Command::Pack { key: "testville".to_owned(), hash });
-    let command = prop_oneof![5 => any_report(), 5 => any_action(), 2 => any_erasure(), 1 => pack];
-    let after_ms = prop_oneof![Just(0), -HOUR_MS..HOUR_MS, Just(30 * HOUR_MS), Just(80 * HOUR_MS)];
-    let batch = (prop::collection::vec(command, 0..10), any::<bool>(), after_ms)
-        .prop_map(|(commands, tick, after_ms)| Step::Batch { commands, tick, after_ms });
-    prop_oneof![6 => batch, 1 => Just(Step::Reopen)]
+fn merge_fact(absorbed: &IncidentRow, into: &IncidentRow, reporters: usize, new: NewMerge) -> MergeFact {
+    MergeFact {
+        absorbed: absorbed.no,
+        into: into.no,
+        status: absorbed.status,
+        into_status: into.status,
+        reports: absorbed.reports,
+        reporters: reporters as u32,
+        actor: new.actor,
+        note: new.note,
+    }
 }
 
 proptest! {

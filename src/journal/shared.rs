@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use super::JournalError;
 use super::codec::{Body, hex, share_body};
 use crate::city::City;
-use crate::model::{Entry, Fact, ReportPrivate, SenderId, Seq, TimeMs};
+use crate::model::{ActionMore, Entry, Fact, ReportPrivate, SenderId, Seq, TimeMs};
 
 /// Where the key of the pseudonyms is kept beside a journal.
 const KEY_FILE: &str = "nodes.key";
@@ -128,9 +128,21 @@ impl Pseudonyms {
             Fact::Action(action) => {
                 action.actor.clear();
                 action.note = None;
+                // No map shows them.
+                let disposition = action.more.disposition;
+                action.more = ActionMore { disposition, ..ActionMore::default() };
             }
             // Words of the store's people.
             Fact::Erasure(erasure) => erasure.reason.clear(),
+            Fact::Merge(merge) | Fact::Split(merge) => {
+                merge.actor.clear();
+                merge.note = None;
+            }
+            Fact::Record(record) => {
+                record.incident = None;
+                record.actor.clear();
+                record.text = None;
+            }
             Fact::Pack { .. } | Fact::Tick => {}
         }
         entry
@@ -159,9 +171,11 @@ impl std::fmt::Debug for Pseudonyms {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Action, ActionFact, Channel, IncidentNo, LngLat, ReportFact, ReportNo, Status};
+    use crate::model::{
+        Action, ActionFact, Channel, CheckedStep, IncidentNo, LngLat, ReportFact, ReportNo, Status,
+    };
     use crate::model::{CategoryId, IdKey, Secret};
-    use crate::model::{ErasedReport, ErasureFact, Kinds};
+    use crate::model::{ErasedReport, ErasureFact, Kinds, RecordFact, RecordKind};
 
     fn city() -> City {
         City::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("geodata/ternate")).unwrap()
@@ -184,6 +198,7 @@ mod tests {
             occurred_at: TimeMs(5),
             area: None,
             sender,
+            again: false,
             channel: Channel::Web,
             drill: false,
             imported: false,
@@ -203,8 +218,13 @@ mod tests {
             to: Status::Verified,
             agency: None,
             due_at: None,
+            clock: None,
             actor: "marker-actor".into(),
             note: Some("marker-note".into()),
+            more: ActionMore {
+                step: Some(CheckedStep { key: "marker-step".into(), done: true }),
+                ..ActionMore::default()
+            },
         };
         let action = Entry { seq: Seq(10), at: TimeMs(1_001), fact: Fact::Action(Box::new(action)) };
         let erased = ErasedReport {
@@ -218,7 +238,14 @@ mod tests {
         let reason = "marker-reason".to_owned();
         let erasure = ErasureFact { reason, reports: vec![erased], notes: Vec::new() };
         let erasure = Entry { seq: Seq(11), at: TimeMs(1_002), fact: Fact::Erasure(Box::new(erasure)) };
-        for entry in [report(sender), action, erasure] {
+        let look = RecordFact {
+            kind: RecordKind::LookUp,
+            incident: Some(IncidentNo(2)),
+            actor: "marker-actor".into(),
+            text: Some("marker-reason".into()),
+        };
+        let look = Entry { seq: Seq(12), at: TimeMs(1_003), fact: Fact::Record(Box::new(look)) };
+        for entry in [report(sender), action, erasure, look] {
             let wire = serde_json::to_string(&SharedEntry::of(&entry, &city, &pseudonyms)).unwrap();
             assert!(!wire.contains("marker") && !wire.contains("7777"), "{wire}");
             assert!(!wire.contains(&format!("{:016x}", sender.0)), "{wire}");

@@ -4,8 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use crate::city::City;
 use crate::model::{
-    Action, AgencyId, CategoryId, Channel, Command, Idempotency, ImportRow, IncidentNo, LngLat, NewAction,
-    NewReport, Outcome, Receipt, ReportPrivate, Secret, Status, TimeMs,
+    Action, ActionMore, AgencyId, CategoryId, Channel, CheckedStep, Command, Disposition, Idempotency,
+    ImportRow, IncidentNo, LngLat, NewAction, NewReport, Outcome, Receipt, ReportPrivate, Secret, Status,
+    TimeMs,
 };
 
 pub const SECRET: Secret = Secret([7; 32]);
@@ -108,15 +109,21 @@ pub fn import_row(source: &str, row: u8, status: Status) -> Option<ImportRow> {
     Some(ImportRow { source: source.to_owned(), row_digest: [row; 16], status })
 }
 
+/// With all that the table of transitions wants.
 pub fn act(incident: u32, action: Action) -> Command {
     Command::Action(Box::new(NewAction {
         incident: IncidentNo(incident),
         action,
-        agency: None,
+        agency: (action == Action::Assign).then_some(AgencyId(0)),
         note: Some("catatan".to_owned()),
         version: None,
         due_after_ms: Some(7_200_000),
         actor: "budi".to_owned(),
+        more: ActionMore {
+            disposition: (action == Action::Reject).then_some(Disposition::Ghost),
+            step: (action == Action::Check).then(|| CheckedStep { key: "look".to_owned(), done: true }),
+            ..ActionMore::default()
+        },
     }))
 }
 

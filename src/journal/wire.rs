@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-/// A body: exactly one of the five facts is there.
+use super::clock_wire::ClockWire;
+use super::records::RecordWire;
+
+/// A body: exactly one of the facts is there.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wire<'a> {
@@ -19,6 +22,35 @@ pub(super) struct Wire<'a> {
     pub pack: Option<PackWire<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tick: Option<TickWire>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub merge: Option<MergeWire<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<MergeWire<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<RecordWire<'a>>,
+}
+
+impl Wire<'_> {
+    /// Of no fact yet.
+    pub fn empty(v: u8) -> Self {
+        let (report, action, erasure, pack, tick, merge, split, record) = Default::default();
+        Wire { v, report, action, erasure, pack, tick, merge, split, record }
+    }
+
+    /// The names of the facts that are there.
+    pub fn kinds(&self) -> impl Iterator<Item = &'static str> {
+        let there = [
+            (self.report.is_some(), "report"),
+            (self.action.is_some(), "action"),
+            (self.erasure.is_some(), "erasure"),
+            (self.pack.is_some(), "pack"),
+            (self.tick.is_some(), "tick"),
+            (self.merge.is_some(), "merge"),
+            (self.split.is_some(), "split"),
+            (self.record.is_some(), "record"),
+        ];
+        there.into_iter().filter(|(is_there, _)| *is_there).map(|(_, kind)| kind)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -53,6 +85,9 @@ pub(super) struct ReportWire<'a> {
     /// 16 hex digits; absent where the report counts for itself.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<Cow<'a, str>>,
+    /// The sender had reported its incident before.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub again: bool,
     #[serde(borrow)]
     pub channel: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "is_false")]
@@ -74,6 +109,8 @@ pub(super) struct OpeningWire<'a> {
     pub at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<i64>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockWire<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -90,10 +127,32 @@ pub(super) struct ActionWire<'a> {
     pub agency: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<i64>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockWire<'a>>,
     #[serde(borrow)]
     pub actor: Cow<'a, str>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub private: Option<Cow<'a, str>>,
+    /// Of a rejection; older ones have none.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub disposition: Option<Cow<'a, str>>,
+    /// Of a return: key of another agency.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub suggested: Option<Cow<'a, str>>,
+    /// Of an answer: key of the agency that speaks.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub speaker: Option<Cow<'a, str>>,
+    /// Of a check.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepWire<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StepWire<'a> {
+    #[serde(borrow)]
+    pub key: Cow<'a, str>,
+    pub done: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -151,7 +210,27 @@ pub(super) struct ReportPrivateWire<'a> {
     pub place: Option<[f64; 2]>,
 }
 
-/// The private part of an action.
+/// A merge or a split.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MergeWire<'a> {
+    pub absorbed: u32,
+    pub into: u32,
+    /// Of the absorbed one.
+    #[serde(borrow)]
+    pub status: Cow<'a, str>,
+    #[serde(borrow)]
+    pub into_status: Cow<'a, str>,
+    pub reports: u32,
+    pub reporters: u32,
+    #[serde(borrow)]
+    pub actor: Cow<'a, str>,
+    /// Digest of the private part, which is one as of an action.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub private: Option<Cow<'a, str>>,
+}
+
+/// The private part of an action, a merge or a split.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ActionPrivateWire<'a> {

@@ -10,7 +10,7 @@ use super::keys::{IdSet, KeySet, StatusSet};
 use super::member::{AreaBits, Member};
 use super::words::Words;
 use crate::city::AreaSet;
-use crate::model::{Cell, LngLat, Projection, TimeMs};
+use crate::model::{Cell, Disposition, LngLat, Projection, TimeMs};
 
 /// What floating point may lose at the edge of a cell, in degrees: a tenth of a metre.
 const EDGE_DEG: f64 = 1e-6;
@@ -76,7 +76,13 @@ pub struct Filter {
     /// Opened before.
     pub until: Option<TimeMs>,
     pub overdue: Option<bool>,
+    /// Late, and so many rungs of the ladder or more are reached: 1 the supervisor's, 2 the head's.
+    pub escalation: Option<u8>,
     pub drill: Option<bool>,
+    /// Sent back by an agency, and not assigned anew.
+    pub returned: Option<bool>,
+    /// What was rejected, and said to be this: for the counts of the figures.
+    pub disposition: Option<Disposition>,
     /// Each must stand in the title or, for staff, in a report's text.
     pub words: Words,
 }
@@ -92,7 +98,10 @@ impl Default for Filter {
             since: None,
             until: None,
             overdue: None,
+            escalation: None,
             drill: None,
+            returned: None,
+            disposition: None,
             words: Words::default(),
         }
     }
@@ -116,8 +125,17 @@ impl Filter {
         if let Some(overdue) = self.overdue {
             keys = keys.with_overdue(overdue);
         }
+        if self.escalation.is_some() {
+            keys = keys.without_those_in_time();
+        }
         if let Some(drill) = self.drill {
             keys = keys.with_drill(drill);
+        }
+        if let Some(returned) = self.returned {
+            keys = keys.with_returned(returned);
+        }
+        if let Some(disposition) = self.disposition {
+            keys = keys.with_disposition(disposition);
         }
         keys
     }
@@ -128,6 +146,7 @@ impl Filter {
             && self.within.is_none()
             && self.since.is_none()
             && self.until.is_none()
+            && self.escalation.is_none()
             && self.words.is_empty()
     }
 

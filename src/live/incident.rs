@@ -6,7 +6,8 @@ use super::keys::StatusSet;
 use crate::city::City;
 use crate::journal::IncidentRow;
 use crate::model::{
-    ActionFact, AgencyId, AreaId, CategoryId, IncidentNo, LngLat, Projection, ReportFact, Status, TimeMs,
+    ActionFact, AgencyId, AreaId, CategoryId, Disposition, IncidentNo, LngLat, MergeFact, Projection,
+    ReportFact, Status, TimeMs,
 };
 
 /// Where an incident is, as one projection sees it.
@@ -17,7 +18,7 @@ pub struct Spot {
     pub area: Option<AreaId>,
 }
 
-/// 64 bytes: at ten million incidents every one of them counts.
+/// 72 bytes: at ten million incidents every one of them counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Incident {
     pub no: IncidentNo,
@@ -29,7 +30,10 @@ pub struct Incident {
     pub category: CategoryId,
     pub status: Status,
     pub agency: Option<AgencyId>,
+    /// Its own, and those of incidents that it absorbed.
     pub reports: u32,
+    /// Distinct senders of these.
+    pub reporters: u32,
     /// Counts every change, from 1.
     pub version: u32,
     pub opened_at: TimeMs,
@@ -41,6 +45,10 @@ pub struct Incident {
     pub overdue: bool,
     pub drill: bool,
     pub imported: bool,
+    /// An agency sent it back, and nobody has it yet.
+    pub returned: bool,
+    /// While it is rejected, where anybody said what it was.
+    pub disposition: Option<Disposition>,
 }
 
 impl Incident {
@@ -60,6 +68,7 @@ impl Incident {
             status: opening.status,
             agency: opening.agency,
             reports: 1,
+            reporters: 1,
             version: 1,
             opened_at: opening.opened_at,
             updated_at: if fact.imported { opening.opened_at } else { at },
@@ -69,6 +78,8 @@ impl Incident {
             overdue: false,
             drill: fact.drill,
             imported: fact.imported,
+            returned: false,
+            disposition: None,
         }
     }
 
@@ -83,6 +94,7 @@ impl Incident {
             status: row.status,
             agency: row.agency,
             reports: row.reports,
+            reporters: row.reporters,
             version: row.version,
             opened_at: row.opened_at,
             updated_at: row.updated_at,
@@ -92,6 +104,8 @@ impl Incident {
             overdue: false,
             drill: row.drill,
             imported: row.imported,
+            returned: row.standing.returned,
+            disposition: row.standing.disposition,
         }
     }
 
@@ -102,8 +116,9 @@ impl Incident {
         Incident { exact_place: place, public_area, ..*self }
     }
 
-    pub fn joined_by_report(&mut self, at: TimeMs) {
+    pub fn joined_by_report(&mut self, fact: &ReportFact, at: TimeMs) {
         self.reports += 1;
+        self.reporters += u32::from(!fact.again);
         self.touch(at);
     }
 
@@ -111,6 +126,8 @@ impl Incident {
         self.status = fact.to;
         self.agency = fact.agency;
         self.due_at = MaybeTime::of(fact.due_at);
+        self.returned = fact.returned_after(self.returned);
+        self.disposition = fact.disposition_after(self.disposition);
         if fact.from.is_open() != fact.to.is_open() {
             self.closed_at = MaybeTime::of((!fact.to.is_open()).then_some(at));
             self.closed_by_import = false;
@@ -118,7 +135,19 @@ impl Incident {
         self.touch(at);
     }
 
-    fn touch(&mut self, at: TimeMs) {
+    pub(super) fn absorbed(&mut self, fact: &MergeFact, at: TimeMs) {
+        self.reports += fact.reports;
+        self.reporters = fact.reporters;
+        self.touch(at);
+    }
+
+    pub(super) fn let_go(&mut self, fact: &MergeFact, at: TimeMs) {
+        self.reports -= fact.reports;
+        self.reporters = fact.reporters;
+        self.touch(at);
+    }
+
+    pub(super) fn touch(&mut self, at: TimeMs) {
         self.version += 1;
         self.updated_at = at;
     }

@@ -1,7 +1,7 @@
 //! By what incidents are counted, and sets of it: what a filter asks of a cell's tallies.
 
 use super::incident::Incident;
-use crate::model::{AgencyId, CategoryId, Projection, Status};
+use crate::model::{AgencyId, CategoryId, Disposition, Projection, Status};
 
 /// A set of category or agency ids as bits: both have at most 64 members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,7 +64,7 @@ pub enum Audience {
     Public,
 }
 
-/// What tallies are kept by: category, status, agency, overdue, drill, audience.
+/// What tallies are kept by: category, status, agency, overdue, drill, audience, returned, disposition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(u32);
 
@@ -73,6 +73,9 @@ const AGENCY: u32 = 9;
 const OVERDUE: u32 = 16;
 const DRILL: u32 = 17;
 const AUDIENCE: u32 = 18;
+const RETURNED: u32 = 20;
+/// 0 for none, else one more than the disposition's number.
+const DISPOSITION: u32 = 21;
 const NO_AGENCY: u32 = 64;
 
 impl Key {
@@ -83,7 +86,9 @@ impl Key {
             | agency << AGENCY
             | u32::from(incident.overdue) << OVERDUE
             | u32::from(incident.drill) << DRILL
-            | (audience as u32) << AUDIENCE)
+            | (audience as u32) << AUDIENCE
+            | u32::from(incident.returned) << RETURNED
+            | incident.disposition.map_or(0, |disposition| disposition as u32 + 1) << DISPOSITION)
     }
 
     pub fn category(self) -> CategoryId {
@@ -99,7 +104,7 @@ impl Key {
     }
 
     pub fn audience(self) -> u32 {
-        self.0 >> AUDIENCE
+        self.0 >> AUDIENCE & 3
     }
 }
 
@@ -114,8 +119,11 @@ pub struct KeySet {
     /// A bit for no, a bit for yes; so is `drill`.
     overdue: u8,
     drill: u8,
+    returned: u8,
     /// As bits.
     audiences: u8,
+    /// As bits; the lowest for none.
+    dispositions: u8,
 }
 
 impl KeySet {
@@ -132,7 +140,9 @@ impl KeySet {
             statuses: statuses.and(seen),
             overdue: 0b11,
             drill: 0b11,
+            returned: 0b11,
             audiences: 1 << Audience::Everybody as u8 | 1 << audience as u8,
+            dispositions: u8::MAX,
         }
     }
 
@@ -149,8 +159,21 @@ impl KeySet {
         KeySet { overdue: 1 << u8::from(overdue), ..self }
     }
 
+    /// Of those that are in the set the overdue ones.
+    pub fn without_those_in_time(self) -> KeySet {
+        KeySet { overdue: self.overdue & 0b10, ..self }
+    }
+
     pub const fn with_drill(self, drill: bool) -> KeySet {
         KeySet { drill: 1 << drill as u8, ..self }
+    }
+
+    pub fn with_returned(self, returned: bool) -> KeySet {
+        KeySet { returned: 1 << u8::from(returned), ..self }
+    }
+
+    pub fn with_disposition(self, disposition: Disposition) -> KeySet {
+        KeySet { dispositions: 2 << disposition as u8, ..self }
     }
 
     pub fn has(&self, key: Key) -> bool {
@@ -162,6 +185,7 @@ impl KeySet {
         }
         let small =
             part(self.overdue, OVERDUE, 1) & part(self.drill, DRILL, 1) & part(self.audiences, AUDIENCE, 3);
+        let small = small & part(self.returned, RETURNED, 1) & part(self.dispositions, DISPOSITION, 7);
         let agency = key.0 >> AGENCY & 0x7F;
         let agency = if agency == NO_AGENCY { self.no_agency.into() } else { self.agencies.0 >> agency };
         small & agency as u32 & 1 == 1

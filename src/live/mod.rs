@@ -5,13 +5,17 @@
 //! changes, and is one consistent moment for as many readers as like.
 
 mod cell_range;
+mod clocks;
 mod day;
 mod filter;
+mod forest;
 pub mod hotspots;
 mod incident;
 mod keys;
+mod likeness;
 mod map;
 mod member;
+mod merging;
 mod pyramid;
 mod query;
 mod restore;
@@ -20,6 +24,7 @@ mod sight;
 mod snapshot;
 mod sorted;
 mod state_hash;
+mod suggestions;
 mod tally;
 mod timeline;
 mod title;
@@ -27,17 +32,20 @@ mod words;
 mod writer;
 
 pub use cell_range::CellRange;
+pub use clocks::LateAlarm;
 pub use filter::{Filter, Within};
 pub use hotspots::Alarm;
 pub use incident::{Incident, Spot, is_public, public_spot};
 pub use keys::{IdSet, StatusSet};
+pub use likeness::Trigrams;
 pub use map::{Change, LiveMap, RING_CHANGES_MAX};
 pub use pyramid::Cells;
 pub use query::{ArchivePage, ArchiveQuestion, Circle, Cursor, FEATURES_MAX, Found, Sort, Stats, Where};
-pub use restore::Restorer;
+pub use restore::{ReportStanding, Restorer};
 pub use sight::Sight;
 pub use snapshot::{Snapshot, SnapshotError};
 pub use state_hash::StateHash;
+pub use suggestions::{Candidate, Suggestion, TEXTS_MAX, suggestions};
 pub use tally::Summary;
 pub use title::Title;
 pub use words::Words;

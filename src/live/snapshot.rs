@@ -5,14 +5,21 @@
 //! the city pack whose numbers it uses. One that is torn, of another pack or of another history is
 //! refused, and the tables are read instead.
 
+use std::collections::BTreeMap;
+
 use super::incident::{Incident, MaybeArea, MaybeTime};
 use super::map::LiveMap;
 use crate::city::City;
-use crate::model::{AgencyId, AreaId, CategoryId, Epoch, IncidentNo, LngLat, Seq, Status, TimeMs};
+use crate::model::{
+    AgencyId, AreaId, CategoryId, Clock, Disposition, Epoch, IncidentNo, LngLat, Seq, Status, Step, TimeMs,
+};
 
 /// The last digit is the version of the format.
-const MAGIC: &[u8; 8] = b"PANTAUS2";
-const ROW_BYTES: usize = 60;
+const MAGIC: &[u8; 8] = b"PANTAUS3";
+const ROW_BYTES: usize = 64;
+/// Of an absorbed incident, with the number of the one that absorbed it.
+const ABSORBED_BYTES: usize = ROW_BYTES + 4;
+const CLOCK_BYTES: usize = 54;
 const NO_AREA: u16 = u16::MAX;
 const NO_AGENCY: u8 = u8::MAX;
 
@@ -24,8 +31,12 @@ pub struct Snapshot {
     pub at: TimeMs,
     /// Hash of the entry `seq` in the journal's chain.
     pub entry_hash: [u8; 32],
-    /// In the order of their numbers, none overdue yet: that depends on the time.
+    /// In the order of their numbers, none overdue yet: that depends on the time. The absorbed ones too.
     pub incidents: Vec<Incident>,
+    /// Who was absorbed, and by whom.
+    pub merged: BTreeMap<IncidentNo, IncidentNo>,
+    /// Of those that are open.
+    pub clocks: Vec<(IncidentNo, Clock)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +61,9 @@ impl Snapshot {
         out.bytes(entry_hash);
         out.bytes(&(map.incident_count() as u32).to_le_bytes());
         map.incidents.iter().for_each(|incident| out.incident(incident));
+        out.bytes(&(map.absorbed.len() as u32).to_le_bytes());
+        map.absorbed_rows().for_each(|(incident, into)| out.absorbed(incident, into));
+        map.clocks.all().for_each(|(no, clock)| out.clock(no, clock));
         let sum = crc32fast::hash(&out.0);
         out.bytes(&sum.to_le_bytes());
         out.0
@@ -73,11 +87,29 @@ impl Snapshot {
         let seq = Seq(u64::from_le_bytes(input.take()?));
         let (at, entry_hash) = (input.time()?, input.take()?);
         let n = u32::from_le_bytes(input.take()?) as usize;
-        if input.0.len() != n * ROW_BYTES {
+        if input.0.len() < n * ROW_BYTES {
             return Err(SnapshotError::Damaged);
         }
-        let incidents = (0..n).map(|_| input.incident()).collect::<Result<_, _>>()?;
-        Ok(Snapshot { epoch, seq, at, entry_hash, incidents })
+        let mut incidents = (0..n).map(|_| input.incident()).collect::<Result<Vec<_>, _>>()?;
+        let n_absorbed = input.u32()? as usize;
+        if input.0.len() < n_absorbed * ABSORBED_BYTES {
+            return Err(SnapshotError::Damaged);
+        }
+        let mut merged = BTreeMap::new();
+        for _ in 0..n_absorbed {
+            let incident = input.incident()?;
+            merged.insert(incident.no, IncidentNo(input.u32()?));
+            incidents.push(incident);
+        }
+        if n_absorbed > 0 {
+            incidents.sort_unstable_by_key(|incident| incident.no);
+        }
+        let n_clocks = input.0.len() / CLOCK_BYTES;
+        let clocks = (0..n_clocks).map(|_| input.clock()).collect::<Result<_, _>>()?;
+        if !input.0.is_empty() {
+            return Err(SnapshotError::Damaged);
+        }
+        Ok(Snapshot { epoch, seq, at, entry_hash, incidents, merged, clocks })
     }
 }
 
@@ -118,7 +150,9 @@ impl Writer {
     pub fn incident(&mut self, incident: &Incident) {
         let flags = u8::from(incident.closed_by_import)
             | u8::from(incident.drill) << 1
-            | u8::from(incident.imported) << 2;
+            | u8::from(incident.imported) << 2
+            | u8::from(incident.returned) << 3
+            | incident.disposition.map_or(0, |disposition| disposition as u8 + 1) << 4;
         self.bytes(&incident.no.0.to_le_bytes());
         self.place(incident.exact_place);
         self.area(incident.exact_area);
@@ -126,11 +160,26 @@ impl Writer {
         let agency = incident.agency.map_or(NO_AGENCY, |agency| agency.0);
         self.bytes(&[incident.category.0, incident.status as u8, agency, flags]);
         self.bytes(&incident.reports.to_le_bytes());
+        self.bytes(&incident.reporters.to_le_bytes());
         self.bytes(&incident.version.to_le_bytes());
         self.time(incident.opened_at);
         self.time(incident.updated_at);
         self.maybe_time(incident.due_at());
         self.maybe_time(incident.closed_at());
+    }
+
+    pub fn absorbed(&mut self, incident: &Incident, into: IncidentNo) {
+        self.incident(incident);
+        self.bytes(&into.0.to_le_bytes());
+    }
+
+    pub fn clock(&mut self, no: IncidentNo, clock: &Clock) {
+        self.bytes(&no.0.to_le_bytes());
+        self.bytes(&[clock.step as u8, u8::from(clock.is_working)]);
+        self.time(clock.due_at);
+        let [supervisor, head] = clock.escalate_at;
+        let moments = [clock.warn_at, supervisor, head, clock.whole_due_at, clock.paused_at];
+        moments.into_iter().for_each(|at| self.maybe_time(at));
     }
 }
 
@@ -166,6 +215,18 @@ impl Reader<'_> {
         Ok(MaybeArea::of((area != NO_AREA).then_some(AreaId(area))))
     }
 
+    fn clock(&mut self) -> Result<(IncidentNo, Clock), SnapshotError> {
+        let no = IncidentNo(self.u32()?);
+        let [step, working] = self.take()?;
+        let step = *Step::ALL.get(usize::from(step)).ok_or(SnapshotError::Damaged)?;
+        let due_at = self.time()?;
+        let mut moment = || Ok::<_, SnapshotError>(self.maybe_time()?.get());
+        let (warn_at, supervisor, head) = (moment()?, moment()?, moment()?);
+        let (whole_due_at, paused_at) = (moment()?, moment()?);
+        let (escalate_at, is_working) = ([supervisor, head], working != 0);
+        Ok((no, Clock { step, due_at, warn_at, escalate_at, whole_due_at, is_working, paused_at }))
+    }
+
     fn incident(&mut self) -> Result<Incident, SnapshotError> {
         let no = IncidentNo(self.u32()?);
         let exact_place = self.place()?;
@@ -180,6 +241,7 @@ impl Reader<'_> {
             status: *Status::ALL.get(usize::from(status)).ok_or(SnapshotError::Damaged)?,
             agency: (agency != NO_AGENCY).then_some(AgencyId(agency)),
             reports: self.u32()?,
+            reporters: self.u32()?,
             version: self.u32()?,
             opened_at: self.time()?,
             updated_at: self.time()?,
@@ -189,6 +251,11 @@ impl Reader<'_> {
             overdue: false,
             drill: flags & 2 != 0,
             imported: flags & 4 != 0,
+            returned: flags & 8 != 0,
+            disposition: match flags >> 4 {
+                0 => None,
+                n => Some(*Disposition::ALL.get(usize::from(n) - 1).ok_or(SnapshotError::Damaged)?),
+            },
         })
     }
 }

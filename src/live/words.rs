@@ -70,9 +70,11 @@ impl Words {
         self.as_of = self.as_of.max(seq);
     }
 
-    /// Whether each word stands in the title, in lower case, or in a text of the incident.
-    pub(super) fn match_incident(&self, no: IncidentNo, title: &str) -> bool {
-        let held = |i: usize| self.holders.get(i).is_some_and(|holders| holders.contains(&no));
+    /// Whether each word stands in the title, in lower case, or in a text of one of the incidents that count
+    /// as one.
+    pub(super) fn match_incident(&self, all: &[IncidentNo], title: &str) -> bool {
+        let holds = |holders: &OrdSet<IncidentNo>| all.iter().any(|no| holders.contains(no));
+        let held = |i: usize| self.holders.get(i).is_some_and(holds);
         self.words.iter().enumerate().all(|(i, word)| title.contains(word.as_str()) || held(i))
     }
 }

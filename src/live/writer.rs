@@ -5,9 +5,11 @@
 
 use std::sync::Arc;
 
-use imbl::Vector;
+use imbl::{OrdMap, Vector};
 
+use super::clocks::{Clocks, LateAlarm, Turned};
 use super::day::DayCounts;
+use super::forest::Forest;
 use super::hotspots::{
     Doubts, HISTORY_MS, HotspotBoard, HotspotEngine, HotspotReport, OutlineStyle, Standing,
 };
@@ -20,8 +22,8 @@ use super::words::RecentTexts;
 use crate::city::City;
 use crate::journal::DerivedUpdate;
 use crate::model::{
-    ActionFact, Entry, Epoch, ErasedReport, ErasureFact, Fact, IdKey, IncidentNo, Projection, ReportFact,
-    Seq, Status, TimeMs,
+    ActionFact, CategoryId, Clock, Entry, Epoch, ErasedReport, ErasureFact, Fact, IdKey, IncidentNo,
+    Projection, ReportFact, Seq, Status, TimeMs,
 };
 
 /// Owns the live map and what is only needed to change it.
@@ -31,6 +33,8 @@ pub struct LiveWriter {
     pub(super) public_hotspots: HotspotEngine,
     /// What ticks changed since the journal was last handed it.
     derived: Option<DerivedUpdate>,
+    /// Unset where the map goes through the past.
+    finds_hotspots: bool,
 }
 
 impl LiveWriter {
@@ -41,6 +45,7 @@ impl LiveWriter {
             staff_hotspots: HotspotEngine::new(city.clone(), OutlineStyle::Exact),
             public_hotspots: HotspotEngine::new(city.clone(), public_outline),
             derived: None,
+            finds_hotspots: true,
             map: LiveMap {
                 city,
                 ids: Arc::new(ids),
@@ -48,11 +53,14 @@ impl LiveWriter {
                 seq: Seq(0),
                 now: TimeMs(0),
                 incidents: Rows::default(),
+                absorbed: OrdMap::new(),
+                forest: Forest::default(),
                 pyramid: Pyramid::default(),
                 staff_hotspots: HotspotBoard::default(),
                 public_hotspots: HotspotBoard::default(),
                 by_opened: Timeline::default(),
                 by_due: Timeline::default(),
+                clocks: Clocks::default(),
                 by_closed: Timeline::default(),
                 by_resolved: Timeline::default(),
                 day: (TimeMs::MIN, TimeMs::MIN),
@@ -63,6 +71,13 @@ impl LiveWriter {
                 day_counts: DayCounts::default(),
             },
         }
+    }
+
+    /// Goes on from a map of the past, without hotspots: to find them is most of the work, and they have a
+    /// history of their own ([`crate::journal::Reader::hotspots_at`]).
+    pub fn of_past(map: &LiveMap) -> LiveWriter {
+        let new = LiveWriter::new(map.city.clone(), (*map.ids).clone(), map.epoch);
+        LiveWriter { finds_hotspots: false, map: map.clone(), ..new }
     }
 
     pub fn map(&self) -> &LiveMap {
@@ -81,6 +96,9 @@ impl LiveWriter {
                 Fact::Action(fact) => self.action(fact, entry.seq, entry.at),
                 Fact::Erasure(fact) => self.erase(fact, entry.seq),
                 Fact::Tick => self.tick(),
+                Fact::Merge(fact) => self.merge(fact, entry.seq, entry.at),
+                Fact::Split(fact) => self.split(fact, entry.seq, entry.at),
+                Fact::Record(_) => {}
             }
         }
     }
@@ -101,8 +119,8 @@ impl LiveWriter {
         engines.iter().any(|engine| engine.is_dirty()) || self.tick_due_at().is_some_and(|at| at <= now)
     }
 
-    /// When time alone next changes anything: a report leaves its window, a deadline passes, a hotspot
-    /// cools, a closed incident leaves memory, a day with figures ends.
+    /// When time alone next changes anything: a report leaves its window, a deadline passes or is warned of,
+    /// a rung of its ladder is reached, a hotspot cools, a closed incident leaves memory, a day with figures ends.
     pub fn tick_due_at(&self) -> Option<TimeMs> {
         let map = &self.map;
         let deadline = map.by_due.first().map(|(at, _)| at);
@@ -111,7 +129,8 @@ impl LiveWriter {
             .keep_closed_ms
             .and_then(|keep_ms| map.by_closed.first().map(|(at, _)| at.plus_ms(keep_ms)));
         let day_end = self.day_has_figures().then_some(map.day.1);
-        [self.staff_hotspots.due_at(), self.public_hotspots.due_at(), deadline, leaves, day_end]
+        let clock = map.clocks.due_at();
+        [self.staff_hotspots.due_at(), self.public_hotspots.due_at(), deadline, clock, leaves, day_end]
             .into_iter()
             .flatten()
             .min()
@@ -138,11 +157,40 @@ impl LiveWriter {
             self.map.by_due.remove(due_at, no);
             self.change(no, seq, |incident| incident.overdue = true);
         }
+        self.turn_clocks(before, seq);
         let Some(keep_ms) = self.map.city.keep_closed_ms else { return };
         while let Some((closed_at, no)) = self.map.by_closed.first()
             && closed_at.plus_ms(keep_ms) <= at
         {
             self.forget(no, seq);
+        }
+    }
+
+    /// Tells of the clocks that time turned, and raises an alarm for each rung that they reached.
+    fn turn_clocks(&mut self, before: TimeMs, seq: Seq) {
+        let now = self.map.now;
+        for Turned { no, clock, before: was, now: is } in self.map.clocks.turn(before, now) {
+            let Some(incident) = self.map.incidents.get(no).copied() else { continue };
+            let became_late = before < clock.due_at && clock.due_at <= now;
+            if !became_late {
+                // The public does not see clocks, so nothing changed for it.
+                self.remember(seq, &incident, false);
+            }
+            for level in was.told()..is.told() {
+                self.map.clocks.raise(LateAlarm { seq, level, clock, incident });
+            }
+        }
+    }
+
+    /// Sets an incident's clock as an entry says. What is late by it from the first is told at its rung.
+    pub(super) fn set_clock(&mut self, no: IncidentNo, clock: Option<Clock>, seq: Seq) {
+        let now = self.map.now;
+        let told = |clock: Option<&Clock>| clock.map_or(0, |clock| clock.state_at(now).told());
+        let (was, is) = (told(self.map.clocks.get(no)), told(clock.as_ref()));
+        self.map.clocks.set(no, clock, now);
+        if let Some((clock, incident)) = clock.zip(self.map.incidents.get(no).copied()).filter(|_| is > was)
+        {
+            self.map.clocks.raise(LateAlarm { seq, level: is - 1, clock, incident });
         }
     }
 
@@ -163,19 +211,22 @@ impl LiveWriter {
         if fact.opens.is_some() {
             let incident = Incident::opened_by(fact, at, &self.map.city);
             self.add(incident, seq);
+            self.set_clock(fact.incident, fact.opens.and_then(|opening| opening.clock), seq);
         } else {
-            self.change(fact.incident, seq, |incident| incident.joined_by_report(at));
+            self.change(fact.incident, seq, |incident| incident.joined_by_report(fact, at));
         }
         if let Some(text) = &fact.private.description {
             self.map.texts.push(seq, fact.incident, text);
         }
-        let status = self.map.incident(fact.incident).map(|incident| incident.status);
+        let incident = self.map.incident(fact.incident);
+        let standing = incident.map(|incident| (incident.status, incident.category));
         let exact = Spot { place: fact.place, area: fact.area };
         let hotspot_report = HotspotReport {
             seq,
             report: fact.report,
             received_at: at,
             incident: fact.incident,
+            root: fact.incident,
             place: fact.place,
             area: fact.area,
             category: fact.category,
@@ -186,18 +237,25 @@ impl LiveWriter {
             doubts: Doubts::NONE,
         };
         let is_young = at.since(fact.occurred_at) < self.map.city.window_ms_max().max(HISTORY_MS);
-        if let Some(status) = status.filter(|_| is_young) {
-            self.count_report(hotspot_report, exact, status);
+        if let Some((status, category)) = standing.filter(|_| is_young) {
+            self.count_report(hotspot_report, exact, status, category);
         }
     }
 
-    /// Hands a report to both hotspot engines.
-    pub(super) fn count_report(&mut self, report: HotspotReport, exact: Spot, status: Status) {
-        // A report is as sensitive as the incident it belongs to.
+    /// Hands a report to both hotspot engines. `category` is that of the incident that it opened or joined.
+    pub(super) fn count_report(
+        &mut self,
+        report: HotspotReport,
+        exact: Spot,
+        status: Status,
+        category: CategoryId,
+    ) {
+        if !self.finds_hotspots {
+            return;
+        }
+        // A report is as sensitive as the incident that it opened or joined, whatever absorbed that since.
         let city = &self.map.city;
-        let of_incident = self.map.incident(report.incident).map(|incident| incident.category);
-        let mut categories = of_incident.into_iter().chain([report.category]);
-        let sensitive = categories.any(|category| city.category(category).sensitive);
+        let sensitive = [category, report.category].iter().any(|id| city.category(*id).sensitive);
         let Spot { place, area } = spot_for_public(exact, sensitive, city);
         let public = HotspotReport { place, area, ..report };
         self.staff_hotspots.add_report(report, Standing::of(status));
@@ -206,9 +264,12 @@ impl LiveWriter {
 
     fn action(&mut self, fact: &ActionFact, seq: Seq, at: TimeMs) {
         self.change(fact.incident, seq, |incident| incident.acted_on(fact, at));
+        self.set_clock(fact.incident, fact.clock, seq);
         if fact.from != fact.to {
-            self.staff_hotspots.set_standing(fact.incident, Standing::of(fact.to));
-            self.public_hotspots.set_standing(fact.incident, public_standing(fact.to));
+            for no in self.map.forest.tree(fact.incident) {
+                self.staff_hotspots.set_standing(no, Standing::of(fact.to));
+                self.public_hotspots.set_standing(no, public_standing(fact.to));
+            }
         }
     }
 
@@ -227,7 +288,8 @@ impl LiveWriter {
             self.map.texts = RecentTexts::after(seq);
         }
         for erased in without_text() {
-            if let Some(incident) = self.map.incidents.get(erased.incident).copied() {
+            let shown = self.map.standing_no(erased.incident);
+            if let Some(incident) = self.map.incidents.get(shown).copied() {
                 self.remember(seq, &incident, is_public(incident.status));
             }
         }
@@ -242,6 +304,10 @@ impl LiveWriter {
             self.map.count_anew(&before, &moved);
             self.map.incidents.put(moved);
         }
+        if let Some(absorbed) = self.map.absorbed.get(&erased.incident).filter(|_| erased.opens) {
+            let moved = absorbed.moved_to(place, &self.map.city);
+            self.map.absorbed.insert(moved.no, moved);
+        }
         let coarse = place.coarsened(self.map.city.coarse_res);
         self.staff_hotspots.move_report(erased.incident, erased.seq, place);
         self.public_hotspots.move_report(erased.incident, erased.seq, coarse);
@@ -249,18 +315,20 @@ impl LiveWriter {
 
     /// Finds among the newest entries what came to count after the tick `as_of`.
     pub(super) fn freshen(&mut self, as_of: Seq, tail: &[Entry]) {
-        for entry in tail.iter().filter(|entry| entry.seq > as_of) {
-            let Fact::Action(fact) = &entry.fact else { continue };
-            if !Standing::of(fact.from).counts && Standing::of(fact.to).counts {
-                self.staff_hotspots.freshen(fact.incident);
+        for came in self.came_to_count(as_of, tail) {
+            if came.for_staff {
+                self.staff_hotspots.freshen(came.no);
             }
-            if !is_public(fact.from) && is_public(fact.to) {
-                self.public_hotspots.freshen(fact.incident);
+            if came.for_public {
+                self.public_hotspots.freshen(came.no);
             }
         }
     }
 
     pub(super) fn tick(&mut self) {
+        if !self.finds_hotspots {
+            return;
+        }
         let (seq, now) = (self.map.seq, self.map.now);
         let derived = self.derived.get_or_insert_default();
         derived.as_of_seq = seq;
@@ -274,7 +342,7 @@ impl LiveWriter {
         }
     }
 
-    fn add(&mut self, mut incident: Incident, seq: Seq) {
+    pub(super) fn add(&mut self, mut incident: Incident, seq: Seq) {
         incident.overdue = incident.is_overdue_at(self.map.now);
         self.remember(seq, &incident, is_public(incident.status));
         LiveMap::members(&incident, &self.map.city).for_each(|member| self.map.pyramid.insert(member));
@@ -283,7 +351,7 @@ impl LiveWriter {
     }
 
     /// Changes one incident and everything that counts it.
-    fn change(&mut self, no: IncidentNo, seq: Seq, edit: impl FnOnce(&mut Incident)) {
+    pub(super) fn change(&mut self, no: IncidentNo, seq: Seq, edit: impl FnOnce(&mut Incident)) {
         // The journal refuses what would change an incident that has left memory.
         let before = self.map.incidents.get(no).copied().expect("a changed incident is in memory");
         let mut incident = before;
@@ -297,13 +365,21 @@ impl LiveWriter {
     }
 
     pub(super) fn forget(&mut self, no: IncidentNo, seq: Seq) {
-        let Some(incident) = self.map.incidents.remove(no) else { return };
-        LiveMap::members(&incident, &self.map.city).for_each(|member| self.map.pyramid.remove(&member));
-        self.map.order_out(&incident);
+        let Some(incident) = self.take_off(no) else { return };
+        self.forget_absorbed(no);
+        self.map.clocks.set(no, None, self.map.now);
         self.remember(seq, &incident, is_public(incident.status));
     }
 
-    fn remember(&mut self, seq: Seq, incident: &Incident, is_public: bool) {
+    /// Takes an incident off the map, out of every order and every count.
+    pub(super) fn take_off(&mut self, no: IncidentNo) -> Option<Incident> {
+        let incident = self.map.incidents.remove(no)?;
+        LiveMap::members(&incident, &self.map.city).for_each(|member| self.map.pyramid.remove(&member));
+        self.map.order_out(&incident);
+        Some(incident)
+    }
+
+    pub(super) fn remember(&mut self, seq: Seq, incident: &Incident, is_public: bool) {
         let map = &mut self.map;
         map.changes.push_back(Change::of(seq, incident, is_public, &map.city));
         while map.changes.len() > RING_CHANGES_MAX {
@@ -368,6 +444,6 @@ impl LiveMap {
 }
 
 /// A report is rejected for the public too, though it never sees that.
-fn public_standing(status: Status) -> Standing {
+pub(super) fn public_standing(status: Status) -> Standing {
     Standing { counts: is_public(status), ..Standing::of(status) }
 }

@@ -1,18 +1,26 @@
 //! What is asked of the journal, and what it answers.
 
 use super::{
-    Action, AgencyId, AreaId, CategoryId, Channel, Entry, IncidentNo, LngLat, NewErasure, ReportNo,
-    ReportPrivate, SenderId, Seq, Status, TimeMs,
+    Action, ActionMore, AgencyId, AreaId, CategoryId, Channel, Entry, IncidentNo, LngLat, NewErasure,
+    NewMerge, NewRecord, ReportNo, ReportPrivate, Requirement, SenderId, Seq, Status, TimeMs,
 };
 
 /// A wish, checked as far as it can be without the state. The journal decides it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
-    Pack { key: String, hash: [u8; 32] },
+    Pack {
+        key: String,
+        hash: [u8; 32],
+    },
     Report(Box<NewReport>),
     Action(Box<NewAction>),
     Erasure(Box<NewErasure>),
     Tick,
+    /// One incident is absorbed by another.
+    Merge(Box<NewMerge>),
+    /// It is set free again.
+    Split(Box<NewMerge>),
+    Record(Box<NewRecord>),
 }
 
 /// A report that passed intake's checks, placed in its area and routed.
@@ -30,7 +38,7 @@ pub struct NewReport {
     pub incident: Option<IncidentNo>,
     /// The agency that gets an incident opened by this report.
     pub agency: Option<AgencyId>,
-    /// How long after its opening an incident opened by this report is due, in milliseconds.
+    /// How long after its opening an incident opened by this report is due as a whole, in milliseconds.
     pub due_after_ms: Option<i64>,
     /// `None`: the report counts for itself.
     pub sender: Option<SenderId>,
@@ -66,9 +74,11 @@ pub struct NewAction {
     pub note: Option<String>,
     /// Refused unless the incident still has this version.
     pub version: Option<u32>,
-    /// The deadline that a reopened incident gets, counted from its reopening, in milliseconds.
+    /// The deadline of the whole that a reopened incident gets, counted from its reopening, in
+    /// milliseconds.
     pub due_after_ms: Option<i64>,
     pub actor: String,
+    pub more: ActionMore,
 }
 
 /// The journal's answer to one command.
@@ -100,7 +110,7 @@ pub enum Receipt {
         seq: Seq,
         incident: IncidentNo,
     },
-    /// For packs, ticks and erasures.
+    /// For packs, ticks, erasures and records.
     Other {
         seq: Seq,
     },
@@ -129,10 +139,34 @@ pub enum Refusal {
     DrillMismatch,
     #[error("{} is not possible while the incident is {from}", .action.key())]
     Transition { action: Action, from: Status },
+    #[error("{} needs {}", .action.key(), .what.key())]
+    Lacks { action: Action, what: Requirement },
+    #[error("no agency has the incident, so none can send it back; assign it")]
+    Unassigned,
+    #[error("{by} resolved it; somebody else must confirm that")]
+    FourEyes { by: String },
+    #[error("it is confirmed already")]
+    Confirmed,
     #[error("the incident was closed too long ago and is archived; open a new one")]
     Archived,
     #[error("the incident has version {current} by now; read it again and decide anew")]
     Version { current: u32 },
+    #[error("the incident was joined with another one; act on that one")]
+    Merged { into: IncidentNo },
+    #[error("an incident cannot be joined with itself; name another one")]
+    MergeSelf,
+    #[error("an incident that is {status} cannot be joined with another; reopen it first")]
+    MergeClosed { status: Status },
+    #[error("an incident of a drill and a real one cannot be joined")]
+    MergeDrill,
+    #[error("that incident is not joined with this one; look at \"merged\" of this one")]
+    NotMerged,
+    #[error("no deadline runs for the incident, so there is no clock to pause or resume")]
+    NoClock,
+    #[error("the incident's clock is paused already; resume it first")]
+    Paused,
+    #[error("the incident's clock is not paused; it runs")]
+    NotPaused,
     #[error("this Idempotency-Key was used before with another body; use a new key")]
     KeyReused,
 }

@@ -1,8 +1,8 @@
 //! The numbered facts that the journal keeps and the live map adds up.
 
 use super::{
-    Action, AgencyId, AreaId, CategoryId, Channel, ErasureFact, IncidentNo, LngLat, ReportNo, SenderId,
-    Seq, Status, TimeMs,
+    Action, ActionMore, AgencyId, AreaId, CategoryId, Channel, Clock, Disposition, ErasureFact, IncidentNo,
+    LngLat, MergeFact, RecordFact, ReportNo, SenderId, Seq, Status, TimeMs,
 };
 
 /// One fact with its number. `at` never falls from one entry to the next.
@@ -25,6 +25,12 @@ pub enum Fact {
     Erasure(Box<ErasureFact>),
     /// Time passed: hotspots are computed anew. Always the last entry of its commit.
     Tick,
+    /// An incident was absorbed by another.
+    Merge(Box<MergeFact>),
+    /// An incident that another had absorbed stands by itself again.
+    Split(Box<MergeFact>),
+    /// Something was written down that changes nothing on the map.
+    Record(Box<RecordFact>),
 }
 
 /// What is kept of a report for ever, and beside it what may be erased (`private`).
@@ -43,6 +49,9 @@ pub struct ReportFact {
     /// The finest area that holds the place.
     pub area: Option<AreaId>,
     pub sender: SenderId,
+    /// It joined an incident that the same sender had reported before. Entries of before this was noted
+    /// never say so.
+    pub again: bool,
     pub channel: Channel,
     pub drill: bool,
     /// From an import: no alarm, no deadline.
@@ -57,8 +66,9 @@ pub struct Opening {
     pub status: Status,
     pub agency: Option<AgencyId>,
     pub opened_at: TimeMs,
-    /// When it must be resolved; `None` where no deadline runs.
+    /// When its first step is due; `None` where no deadline runs.
     pub due_at: Option<TimeMs>,
+    pub clock: Option<Clock>,
 }
 
 /// Personal data: kept outside the chained body, which holds a salted digest of it, so that it can
@@ -80,10 +90,33 @@ pub struct ActionFact {
     pub to: Status,
     /// The agency after the action.
     pub agency: Option<AgencyId>,
-    /// The deadline after the action.
+    /// When the incident is due after the action; of one that it closed, when it was.
     pub due_at: Option<TimeMs>,
+    /// The clock after the action. `None` in entries of before there were clocks, too.
+    pub clock: Option<Clock>,
     /// Who acted, as the journal shall remember it.
     pub actor: String,
-    /// Note or reason. Erasable like [`ReportPrivate`].
+    /// Note, reason or answer. Erasable like [`ReportPrivate`].
     pub note: Option<String>,
+    pub more: ActionMore,
+}
+
+impl ActionFact {
+    /// What a rejected incident is said to be after the action, given what it was said to be before.
+    pub fn disposition_after(&self, before: Option<Disposition>) -> Option<Disposition> {
+        match (self.to, self.action) {
+            (Status::Rejected, Action::Reject) => self.more.disposition,
+            (Status::Rejected, _) => before,
+            _ => None,
+        }
+    }
+
+    /// Whether an agency has sent it back and nobody else has it yet, after the action.
+    pub fn returned_after(&self, before: bool) -> bool {
+        match self.action {
+            Action::Return => true,
+            Action::Assign => false,
+            _ => before,
+        }
+    }
 }

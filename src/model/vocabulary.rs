@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use super::transitions::transition;
+
 /// Index of a category in the city pack's order; at most 64 categories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CategoryId(pub u8);
@@ -65,11 +67,24 @@ pub enum Action {
     Start,
     Resolve,
     Reopen,
+    /// Words for the center's own eyes.
     Note,
+    /// An agency sends back what is not its own.
+    Return,
+    /// Words for the reporters.
+    Answer,
+    /// Somebody else has looked at what was resolved.
+    Confirm,
+    /// A step of the category's checklist.
+    Check,
+    /// Stops the clock of the step, with a reason.
+    Pause,
+    /// Lets it go on.
+    Resume,
 }
 
 impl Action {
-    pub const ALL: [Action; 7] = [
+    pub const ALL: [Action; 13] = [
         Action::Verify,
         Action::Reject,
         Action::Assign,
@@ -77,6 +92,12 @@ impl Action {
         Action::Resolve,
         Action::Reopen,
         Action::Note,
+        Action::Return,
+        Action::Answer,
+        Action::Confirm,
+        Action::Check,
+        Action::Pause,
+        Action::Resume,
     ];
 
     pub fn key(self) -> &'static str {
@@ -88,6 +109,12 @@ impl Action {
             Action::Resolve => "resolve",
             Action::Reopen => "reopen",
             Action::Note => "note",
+            Action::Return => "return",
+            Action::Answer => "answer",
+            Action::Confirm => "confirm",
+            Action::Check => "check",
+            Action::Pause => "pause",
+            Action::Resume => "resume",
         }
     }
 
@@ -95,21 +122,10 @@ impl Action {
         Action::ALL.into_iter().find(|a| a.key() == key)
     }
 
-    /// The table of transitions: the status that this action leads to from `from`, or `None` where
-    /// it is not allowed. `Assign` (of open incidents) and `Note` (of any) leave the status alone.
+    /// The status that this action leads to from `from`, or `None` where it is not allowed: see
+    /// [`super::transitions`].
     pub fn leads_to(self, from: Status) -> Option<Status> {
-        use Status::{InProgress, New, Rejected, Resolved, Verified};
-        match (self, from) {
-            (Action::Verify, New) => Some(Verified),
-            (Action::Reject, New | Verified | InProgress) => Some(Rejected),
-            (Action::Start, Verified) => Some(InProgress),
-            (Action::Resolve, Verified | InProgress) => Some(Resolved),
-            (Action::Reopen, Resolved) => Some(Verified),
-            (Action::Reopen, Rejected) => Some(New),
-            (Action::Assign, New | Verified | InProgress) => Some(from),
-            (Action::Note, _) => Some(from),
-            _ => None,
-        }
+        transition(self, from).map(|row| row.to)
     }
 }
 

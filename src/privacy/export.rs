@@ -27,7 +27,7 @@ fn one(report: &FoundReport, found: &Found, city: &City, ids: &IdKey) -> Value {
     let action = |done: &Done| {
         json!({
             "at": time(done.at, city),
-            "action": done.action.key(),
+            "action": done.action,
             "status_after": done.to.key(),
             "note": done.note.as_ref().filter(|_| quotes(done)),
         })

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::intake::{phone_key, sender_by_email, sender_by_phone};
-use crate::journal::{IncidentRow, JournalError, Reader, ReportRow};
-use crate::model::{Action, Entry, Fact, IdKey, IncidentNo, ReportNo, SenderId, Seq, Status, TimeMs};
+use crate::journal::{ActsQuestion, IncidentRow, JournalError, Reader, ReportRow};
+use crate::model::{Entry, Fact, IdKey, IncidentNo, RecordKind, ReportNo, SenderId, Seq, Status, TimeMs};
 
+/// The shift log is read in steps of so many entries.
+const SHIFT_STEP: usize = 1_000;
 /// Shorter names stand in too many words.
 const NAME_CHARS_MIN: usize = 3;
 
@@ -38,9 +40,9 @@ pub struct Found {
 pub struct FoundReport {
     pub row: ReportRow,
     pub accuracy_m: Option<u32>,
-    /// As it stands now.
+    /// That it counts under, as it stands now.
     pub incident: IncidentRow,
-    /// The actions on the incident, in order.
+    /// What was done with the incidents that it ever counted under, in order.
     pub actions: Vec<Done>,
 }
 
@@ -49,7 +51,8 @@ pub struct FoundReport {
 pub struct Done {
     pub seq: Seq,
     pub at: TimeMs,
-    pub action: Action,
+    /// Its name in the API.
+    pub action: &'static str,
     pub to: Status,
     pub note: Option<String>,
 }
@@ -144,18 +147,23 @@ pub fn find(reader: &dyn Reader, ids: &IdKey, selector: &Selector) -> anyhow::Re
     }
     rows.sort_unstable_by_key(|row| row.no);
     let marks = Marks::of(&rows, &subject);
+    let mut others = BTreeSet::new();
     for (no, rows) in by_incident(rows) {
-        let log = reader.incident_log(no)?;
-        let incident = reader.incident(no)?;
-        let incident = incident
-            .ok_or_else(|| JournalError::Corrupt(format!("incident {} of a report is not there", no.0)))?;
+        let incident = standing(reader, no)?;
+        let log = log_of_all(reader, no)?;
         let actions = actions(&log);
+        for (seq, text) in records(&log) {
+            match marks.stand_in(text) {
+                true => found.notes.push(FoundNote { seq, incident: no, text: text.to_owned() }),
+                false => drop(others.insert(seq)),
+            }
+        }
         for action in &actions {
             match &action.note {
                 Some(note) if marks.stand_in(note) => {
                     found.notes.push(FoundNote { seq: action.seq, incident: no, text: note.clone() });
                 }
-                Some(_) => found.n_other_notes += 1,
+                Some(_) => drop(others.insert(action.seq)),
                 None => {}
             }
         }
@@ -166,7 +174,14 @@ pub fn find(reader: &dyn Reader, ids: &IdKey, selector: &Selector) -> anyhow::Re
             actions: actions.clone(),
         }));
     }
+    if !found.reports.is_empty() {
+        found.notes.extend(shift_notes(reader, &marks)?);
+    }
     found.reports.sort_unstable_by_key(|report| report.row.no);
+    // Of two incidents that were joined each tells what was done with both.
+    found.notes.sort_unstable_by_key(|note| note.seq);
+    found.notes.dedup_by_key(|note| note.seq);
+    found.n_other_notes = others.len();
     Ok(found)
 }
 
@@ -178,18 +193,77 @@ fn by_incident(rows: Vec<ReportRow>) -> BTreeMap<IncidentNo, Vec<ReportRow>> {
     incidents
 }
 
+/// The incident that what was said of one counts under.
+fn standing(reader: &dyn Reader, no: IncidentNo) -> Result<IncidentRow, JournalError> {
+    let lacks =
+        |no: IncidentNo| JournalError::Corrupt(format!("incident {} of a report is not there", no.0));
+    let mut incident = reader.incident(no)?.ok_or_else(|| lacks(no))?;
+    while let Some(into) = incident.merged_into {
+        incident = reader.incident(into)?.ok_or_else(|| lacks(into))?;
+    }
+    Ok(incident)
+}
+
+/// The log of an incident and of all that ever absorbed it: its reports were spoken of there too.
+fn log_of_all(reader: &dyn Reader, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
+    let (mut todo, mut read) = (vec![no], BTreeSet::new());
+    let mut all: BTreeMap<Seq, Entry> = BTreeMap::new();
+    while let Some(no) = todo.pop() {
+        if !read.insert(no) {
+            continue;
+        }
+        for entry in reader.incident_log(no)? {
+            if let Fact::Merge(fact) = &entry.fact
+                && fact.absorbed == no
+            {
+                todo.push(fact.into);
+            }
+            all.insert(entry.seq, entry);
+        }
+    }
+    Ok(all.into_values().collect())
+}
+
 fn actions(log: &[Entry]) -> Vec<Done> {
-    let done = |entry: &Entry| match &entry.fact {
-        Fact::Action(fact) => Some(Done {
-            seq: entry.seq,
-            at: entry.at,
-            action: fact.action,
-            to: fact.to,
-            note: fact.note.clone(),
-        }),
-        _ => None,
+    let done = |entry: &Entry| {
+        let (action, to, note) = match &entry.fact {
+            Fact::Action(fact) => (fact.action.key(), fact.to, &fact.note),
+            Fact::Merge(fact) => ("merge", fact.into_status, &fact.note),
+            Fact::Split(fact) => ("split", fact.status, &fact.note),
+            _ => return None,
+        };
+        Some(Done { seq: entry.seq, at: entry.at, action, to, note: note.clone() })
     };
     log.iter().filter_map(done).collect()
+}
+
+/// Why somebody looked at contact data, with the seqs of their entries.
+fn records(log: &[Entry]) -> impl Iterator<Item = (Seq, &str)> {
+    log.iter().filter_map(|entry| match &entry.fact {
+        Fact::Record(fact) => Some((entry.seq, fact.text.as_deref()?)),
+        _ => None,
+    })
+}
+
+/// Notes of the shift log that quote the person.
+fn shift_notes(reader: &dyn Reader, marks: &Marks) -> Result<Vec<FoundNote>, JournalError> {
+    let kinds = RecordKind::ALL.into_iter().filter(|kind| kind.is_of_shift());
+    let kinds = kinds.map(|kind| kind.key().to_owned()).collect();
+    let mut asked = ActsQuestion { kinds, ..ActsQuestion::below(Seq(u64::MAX)) };
+    let mut notes = Vec::new();
+    loop {
+        let entries = reader.acts(&asked, SHIFT_STEP)?;
+        let quoting = records(&entries).filter(|(_, text)| marks.stand_in(text));
+        notes.extend(quoting.map(|(seq, text)| FoundNote {
+            seq,
+            incident: IncidentNo(0),
+            text: text.to_owned(),
+        }));
+        match entries.last() {
+            Some(oldest) => asked.below = oldest.seq,
+            None => return Ok(notes),
+        }
+    }
 }
 
 fn accuracy_of(log: &[Entry], no: ReportNo) -> Option<u32> {

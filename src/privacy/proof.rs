@@ -66,6 +66,9 @@ pub fn not_held(reader: &dyn Reader, mut values: Vec<Vec<u8>>) -> Result<Vec<Vec
             let (texts, place): (Vec<Vec<u8>>, _) = match &entry.fact {
                 Fact::Report(fact) => (said(&fact.private).map(in_json).collect(), Some(fact.place)),
                 Fact::Action(fact) => (fact.note.iter().map(|note| in_json(note)).collect(), None),
+                Fact::Merge(fact) | Fact::Split(fact) => {
+                    (fact.note.iter().map(|note| in_json(note)).collect(), None)
+                }
                 _ => continue,
             };
             values.retain(|value| {

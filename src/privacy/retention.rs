@@ -2,7 +2,7 @@
 //!
 //! Days count from the entry that closed an incident. One that is open again keeps what it has.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -132,9 +132,10 @@ async fn erase(
     Ok(if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Accepted { .. })) { n } else { 0 })
 }
 
-/// One that left the live map can be opened no more.
+/// One that left the live map can be opened no more. What was absorbed is closed with the one that did it.
 fn is_closed(live: &LiveMap, no: IncidentNo, until: TimeMs) -> bool {
-    live.incident(no).is_none_or(|incident| incident.closed_at().is_some_and(|at| at <= until))
+    live.incident(live.standing_no(no))
+        .is_none_or(|incident| incident.closed_at().is_some_and(|at| at <= until))
 }
 
 /// Reports with something of the kinds whose incidents were closed after `after` and not after `until`.
@@ -152,8 +153,18 @@ fn due(
     if closed.is_empty() {
         return Ok(due);
     }
+    let mut merged: HashMap<IncidentNo, IncidentNo> = HashMap::new();
+    reader.absorbed(&mut |no, into| {
+        merged.insert(no, into);
+    })?;
+    let standing = |mut no: IncidentNo| {
+        while let Some(into) = merged.get(&no) {
+            no = *into;
+        }
+        no
+    };
     reader.recent_reports(TimeMs::MIN, &mut |row| {
-        if closed.contains(&row.incident) && has_some(&row.private, kinds) {
+        if closed.contains(&standing(row.incident)) && has_some(&row.private, kinds) {
             due.push((row.incident, row.no));
         }
     })?;

@@ -19,7 +19,9 @@ use crate::support::socket::Dial;
 const CONTACTS: [&str; 5] =
     ["Kanari Nama", "08120007771", "kanari@surat.example", "kanari-perangkat", "kanari-pelapor"];
 /// Staff have these, of what is theirs.
-const TEXTS: [&str; 3] = ["kanari cerita", "kanari catatan", "kanari alasan"];
+const TEXTS: [&str; 4] = ["kanari cerita", "kanari catatan", "kanari alasan", "kanari bukan kami"];
+/// Whoever holds the code has this.
+const ANSWER: &str = "jawaban untuk pelapor";
 
 fn private(fields: Value) -> Value {
     let reporter =
@@ -116,9 +118,13 @@ async fn no_mark_of_what_is_private_reaches_whoever_must_not_have_it() {
     let off = (foreign_place["lng"].as_f64().unwrap() + 0.000_123_4) * 1e7;
     let exact = json!({"lng": off.round() / 1e7, "lat": foreign_place["lat"]});
     let foreign = app.report(&private(exact.clone())).await;
+    act(&foreign["incident"], "return", json!({"note": TEXTS[3], "agency": "bpbd"})).await;
+    act(&foreign["incident"], "assign", json!({"agency": "dinsos"})).await;
     act(&foreign["incident"], "verify", json!({"note": TEXTS[1]})).await;
+    act(&foreign["incident"], "note", json!({"note": TEXTS[1], "public": false})).await;
+    act(&foreign["incident"], "note", json!({"note": ANSWER, "public": true})).await;
     let rejected = app.report(&private(exact.clone())).await;
-    act(&rejected["incident"], "reject", json!({"reason": TEXTS[2]})).await;
+    act(&rejected["incident"], "reject", json!({"reason": TEXTS[2], "disposition": "ghost"})).await;
     let own = app.report(&private(own_place)).await;
     act(&own["incident"], "assign", json!({"agency": OWN_AGENCY, "note": TEXTS[1]})).await;
     let id = |receipt: &Value| receipt["incident"].as_str().unwrap().to_owned();
@@ -143,11 +149,12 @@ async fn no_mark_of_what_is_private_reaches_whoever_must_not_have_it() {
     let parts =
         [("public", &public), ("agency", &of_agency), ("responder", &of_responder), ("staff", &staff)];
     for (name, seen) in parts {
+        assert!(seen.contains(ANSWER), "{name} reads the answer");
         let mut marks: Vec<&str> = CONTACTS.to_vec();
         marks.extend(["kanari-akun", "Kanari Akun", "argon2", "tiga kata pendek"]);
         if name != "staff" {
             // Of what is foreign: not where it is, nor that it was rejected, nor why. Its public side has its id.
-            marks.extend([&*exact_lng, ids[1], TEXTS[2]]);
+            marks.extend([&*exact_lng, ids[1], TEXTS[2], TEXTS[3]]);
         }
         if name == "public" {
             marks.extend(TEXTS);

@@ -1,12 +1,15 @@
 //! Edges as processes behind an origin: whatever is killed, wiped, held or replaced, all are equal again, and
 //! no screen sees a wrong or an older state.
 
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
 use crate::support::app::wait_for;
 use crate::support::nodes::{Nats, Node, Place, Plan, State, are_equal, free_address};
+use crate::support::postgres;
 use crate::support::repo;
 use crate::support::screen::{Screen, Seen};
 
@@ -248,4 +251,65 @@ async fn an_edge_needs_no_stream_but_the_same_pack() {
     .await;
     assert!(edge.state().unwrap().seq >= newest && other.state().is_some());
     assert!(screen.is_right());
+}
+
+/// Stands before two servers, as a proxy does, and passes connections on to the one that is ready.
+struct Front {
+    address: SocketAddr,
+    towards: Arc<Mutex<SocketAddr>>,
+}
+
+impl Front {
+    async fn before(server: SocketAddr) -> Front {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, towards) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(server)));
+        let there = towards.clone();
+        tokio::spawn(async move {
+            while let Ok((mut asks, _)) = listener.accept().await {
+                let server = *there.lock().unwrap();
+                tokio::spawn(async move {
+                    if let Ok(mut answers) = tokio::net::TcpStream::connect(server).await {
+                        let _ = tokio::io::copy_bidirectional(&mut asks, &mut answers).await;
+                    }
+                });
+            }
+        });
+        Front { address, towards }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edge_goes_on_when_a_standby_takes_over_from_its_origin() {
+    let Some(cluster) = postgres::shared() else { return };
+    let Some(nats) = Nats::start(&Place::default(), free_address()) else { return };
+    wait_for("NATS", async || nats.is_up().then_some(())).await;
+    let store = cluster.new_database().unwrap();
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let server = |folder: &tempfile::TempDir| {
+        let mut plan = plan("geodata/ternate").origin(folder.path(), Some(&nats.url()));
+        plan.args.extend(["--store".to_owned(), store.clone()]);
+        plan.start().unwrap()
+    };
+    let mut first = server(&folders[0]);
+    let second = server(&folders[1]);
+    let front = Front::before(first.address).await;
+    let edge = plan("geodata/ternate").edge(front.address, Some(&nats.url())).start().unwrap();
+    let seen = Seen::default();
+    let screen = Screen::open(edge.address, "", &seen);
+    screen.until(first.reports(0..30)).await;
+    let before = wait_for("both to be equal", async || are_equal(&[&first, &edge])).await;
+
+    first.process.kill();
+    *front.towards.lock().unwrap() = second.address;
+    wait_for("the takeover", async || (second.ready()["ready"] == true).then_some(())).await;
+    screen.until(second.reports(30..60)).await;
+    let written =
+        edge.post("/api/v1/reports", &json!({"category": "water", "lng": 127.38, "lat": 0.79}), None);
+    assert_eq!(written.unwrap().status, 201, "what is written at the edge reaches the one that took over");
+    let after = wait_for("both to be equal", async || are_equal(&[&second, &edge])).await;
+    assert_eq!(after.epoch, before.epoch, "the database counts on");
+    assert!(after.seq > before.seq);
+    assert!(screen.is_right());
+    drop((screen, edge, first, second));
+    cluster.drop_database(&store).unwrap();
 }

@@ -42,6 +42,7 @@ impl Town {
                 report: ReportNo(self.reports),
                 received_at: at,
                 incident: IncidentNo(self.reports),
+                root: IncidentNo(self.reports),
                 place,
                 area: self.city.areas.locate(place),
                 category: CategoryId(0),

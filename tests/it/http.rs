@@ -382,7 +382,20 @@ async fn a_report_is_found_by_its_code_and_joins_the_incident_it_names() {
         assert_eq!(found["status"], "new");
         assert!(found["seq"].as_u64() >= receipt["seq"].as_u64());
         let keys: Vec<&String> = found.as_object().unwrap().keys().collect();
-        assert_eq!(keys, ["category", "code", "drill", "received_at", "seq", "status", "updated_at"]);
+        let expected = [
+            "agency",
+            "answers",
+            "category",
+            "code",
+            "drill",
+            "joined",
+            "received_at",
+            "seq",
+            "status",
+            "steps",
+            "updated_at",
+        ];
+        assert_eq!(keys, expected);
     }
     let joined = app.report(&with(report("water"), json!({"incident": receipt["incident"]}))).await;
     assert_eq!(joined["incident"], receipt["incident"]);
@@ -450,7 +463,9 @@ async fn each_action_does_what_the_table_of_transitions_says() {
     ];
     let body = |action: &str| match action {
         "assign" => json!({"agency": "pupr"}),
-        "note" | "reject" => json!({"note": "seen"}),
+        "reject" => json!({"note": "seen", "disposition": "duplicate"}),
+        "note" | "answer" | "return" => json!({"note": "seen"}),
+        "check" => json!({"step": "measure"}),
         _ => json!({}),
     };
     // Action, and the status that it leads to from each of the five; "" where it is refused.
@@ -462,6 +477,9 @@ async fn each_action_does_what_the_table_of_transitions_says() {
         ("resolve", ["", "resolved", "resolved", "", ""]),
         ("reopen", ["", "", "", "verified", "new"]),
         ("note", ["new", "verified", "in_progress", "resolved", "rejected"]),
+        ("answer", ["new", "verified", "in_progress", "resolved", "rejected"]),
+        ("return", ["new", "verified", "verified", "", ""]),
+        ("check", ["new", "verified", "in_progress", "resolved", ""]),
     ];
     for (action, leads_to) in table {
         for ((from, way), to) in ways.iter().zip(leads_to) {
@@ -635,7 +653,11 @@ async fn counts_of_clusters_add_up_to_what_matches_at_every_zoom_and_filter() {
             [&[][..], &["verify"], &["verify", "start"], &["verify", "resolve"], &["verify", "reject"]]
                 [i % 5];
         for act in acts {
-            app.act(&incident, act, &json!({"note": "x"})).await;
+            let body = match *act {
+                "reject" => json!({"note": "x", "disposition": "ghost"}),
+                _ => json!({"note": "x"}),
+            };
+            app.act(&incident, act, &body).await;
         }
     }
     let filters = [
@@ -771,6 +793,10 @@ async fn the_api_describes_every_route_of_the_router_and_no_other() {
         "/field",
         "/embed",
         "/login",
+        "/statistics",
+        "/sitrep",
+        "/handover",
+        "/replay",
         "/assets/",
         "/favicon.svg",
         "/tiles/",

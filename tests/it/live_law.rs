@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pantau::city::City;
-use pantau::live::{CellRange, Filter, LiveMap, Sort, StatusSet, Where, Within, Words};
-use pantau::model::{Bbox, CategoryId, Cell, LEVEL_MAX, Projection, Status};
+use pantau::live::{CellRange, Filter, Incident, LiveMap, Sort, StatusSet, Where, Within, Words};
+use pantau::model::{Bbox, CategoryId, Cell, Disposition, LEVEL_MAX, Projection, Status};
 use proptest::prelude::*;
 
 use crate::support::history::{History, Step, any_step};
@@ -79,7 +79,10 @@ fn filters(city: &City) -> Vec<Filter> {
         Filter::everything(),
         Filter { statuses: some(&[Status::Resolved, Status::Rejected]), ..Filter::default() },
         Filter { overdue: Some(true), ..Filter::default() },
+        Filter { escalation: Some(1), ..Filter::default() },
         Filter { drill: Some(false), ..Filter::everything() },
+        Filter { returned: Some(true), ..Filter::default() },
+        Filter { returned: Some(false), areas: areas(3), ..Filter::everything() },
         Filter {
             categories: Some(pantau::live::IdSet::of_categories([CategoryId(0), CategoryId(5)])),
             ..Filter::default()
@@ -111,6 +114,12 @@ fn check_stats(map: &LiveMap, filter: &Filter, projection: Projection) {
         (opened, resolved),
         "{filter:?}"
     );
+    assert_eq!(stats.by_disposition.is_some(), projection == Projection::Staff);
+    for (disposition, count) in Disposition::ALL.into_iter().zip(stats.by_disposition.into_iter().flatten())
+    {
+        let is = |i: &&Incident| i.disposition == Some(disposition);
+        assert_eq!(all.iter().filter(is).count(), count as usize, "{filter:?}");
+    }
     for (status, count) in Status::ALL.iter().zip(stats.by_status) {
         assert_eq!(all.iter().filter(|i| i.status == *status).count(), count as usize, "{filter:?}");
     }

@@ -8,9 +8,11 @@
 
 mod support;
 
+mod audit;
 mod backup;
 mod bit_flips;
 mod canary;
+mod clocks;
 mod crash;
 mod crash_postgres;
 mod database_away;
@@ -24,12 +26,19 @@ mod hotspot_history;
 mod hotspot_oracle;
 mod hotspot_words;
 mod http;
+mod incident_life;
 mod live_law;
+mod merge_law;
+mod merging;
 mod nodes;
 mod origins;
+mod past;
+mod past_law;
 mod policy;
+mod presence;
 mod privacy;
 mod restart;
+mod rules;
 mod secrets;
 mod service;
 mod ship;

@@ -8,21 +8,22 @@ use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Output};
 use std::sync::Arc;
 
-use pantau::backup::{self, Opener, Sealer};
+use pantau::backup::{self, Opener, Sealer, ShipSettings};
 use pantau::city::{City, Retention};
 use pantau::clock::{Clock, ManualClock};
 use pantau::engine::{self, Engine};
 use pantau::journal::{FolderMode, Journal, MemoryJournal, SqliteJournal, VerifyReport, verify};
 use pantau::live::{LiveMap, StateHash};
 use pantau::model::{
-    Action, CategoryId, Channel, Command, DAY_MS, IdKey, IncidentNo, Kinds, LngLat, NewAction, NewErasure,
-    NewReport, Projection, ReportNo, ReportPrivate, TimeMs,
+    Action, ActionMore, CategoryId, Channel, Command, DAY_MS, Disposition, IdKey, IncidentNo, Kinds,
+    LngLat, NewAction, NewErasure, NewReport, Projection, ReportNo, ReportPrivate, TimeMs,
 };
 use pantau::privacy::{proof, retention};
 use serde_json::{Value, json};
 
-use crate::support::app::{SECRET, Setup, TestApp};
+use crate::support::app::{SECRET, Setup, TestApp, wait_for};
 use crate::support::history::START;
+use crate::support::node::Node;
 use crate::support::postgres::{self, Cluster};
 use crate::support::{repo, ternate};
 
@@ -417,6 +418,35 @@ async fn the_next_backup_forgets_what_was_erased_and_restores_to_the_same_map() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_shipped_forgets_by_itself() {
+    let town = Arc::new(Town::new());
+    let target = town.root.path().join("target");
+    fs::create_dir(&target).unwrap();
+    let ship = Some(ShipSettings { target: target.clone(), sealer: Sealer::default() });
+    let app = Setup { ship, ..Setup::in_folder(&town.data()) }.start().await;
+    town.fill(&app).await;
+    let until_shipped = async || {
+        wait_for("the target to be up to date", async || {
+            let ready = app.get("/readyz").send().await.ok();
+            (ready["ship"]["behind"] == 0).then_some(())
+        })
+        .await;
+    };
+    until_shipped().await;
+    let texts = || markers().into_iter().filter(|(name, _)| !name.starts_with("place in"));
+    for (name, value) in texts() {
+        assert!(stands_in(&unpacked(&target), &value), "{name} must be there before");
+    }
+    let asked = town.clone();
+    beside(move || asked.privacy(&["erase", "--phone", PHONE, "--reason", "surat 12"])).await.ok();
+    until_shipped().await;
+    for (name, value) in texts() {
+        assert!(!stands_in(&unpacked(&target), &value), "{name} is still in the target");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_first_backup_after_an_erasure_writes_each_piece_once() {
     let town = Town::new();
     let app = town.app().await;
@@ -456,14 +486,16 @@ fn of_a_person(incident: Option<u32>) -> Command {
 }
 
 fn act(incident: u32, action: Action) -> Command {
+    let rejects = action == Action::Reject;
     Command::Action(Box::new(NewAction {
         incident: IncidentNo(incident),
         action,
         agency: None,
-        note: None,
+        note: rejects.then(|| "bukan kejadian".to_owned()),
         version: None,
         due_after_ms: None,
         actor: "budi".to_owned(),
+        more: ActionMore { disposition: rejects.then_some(Disposition::Ghost), ..ActionMore::default() },
     }))
 }
 
@@ -566,5 +598,42 @@ fn rows_of_a_database_are_emptied_by_the_same_command() {
     assert_eq!(again.code, 3, "without a sender nothing ties them to the phone: {}", again.out);
     let found = pantau::journal::verify_database(&store.parse().unwrap(), &mut |_, _| {}).unwrap();
     assert_eq!((found.faults, found.erased), (vec![], 3));
+    server.drop_database(&store).unwrap();
+}
+
+#[test]
+fn a_running_server_on_a_database_erases_for_the_command_and_goes_on() {
+    let Some(server) = postgres::shared() else { return };
+    let store = in_database(server);
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::on_database(&store, folder.path()).unwrap();
+    let client = node.client();
+    let report = json!({"category": "garbage", "lng": 127.36, "lat": 0.80, "description": TEXT,
+        "reporter": {"name": NAME, "phone": PHONE}});
+    let receipt = client.post("/api/v1/reports", &report, None).unwrap();
+    let search = || client.get("/api/v1/incidents?q=tujuhbelas").unwrap()["numberMatched"].clone();
+    assert_eq!(search(), 1);
+    let asked = ["erase", "--phone", PHONE, "--reason", "surat 1", "--store", &store];
+    let said = privacy(folder.path(), &asked, &[]).ok();
+    assert!(said.contains("Erased; it is entry"), "{said}");
+    let name = store.rsplit('/').next().unwrap();
+    let left = "SELECT count(*) FROM pantau.report WHERE private IS NOT NULL OR salt IS NOT NULL";
+    assert_eq!(server.query(name, left).unwrap().trim(), "0");
+    for (name, value) in [("name", NAME), ("phone", PHONE), ("text", TEXT)] {
+        assert_eq!(found_in(folder.path(), value.as_bytes().to_vec()), Vec::<PathBuf>::new(), "{name}");
+    }
+    let later = json!({"category": "water", "lng": 127.36, "lat": 0.80, "description": "sesudahnya"});
+    let after = client.post("/api/v1/reports", &later, None).unwrap();
+    assert!(after["seq"].as_u64() > receipt["seq"].as_u64());
+    assert_eq!(search(), 0, "no search finds the text");
+    let code = receipt["code"].as_str().unwrap();
+    assert_eq!(
+        client.get(&format!("/api/v1/reports/{code}")).unwrap()["status"],
+        "new",
+        "the code is good still"
+    );
+    node.kill();
+    let found = pantau::journal::verify_database(&store.parse().unwrap(), &mut |_, _| {}).unwrap();
+    assert_eq!((found.faults, found.erased), (vec![], 1));
     server.drop_database(&store).unwrap();
 }

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use pantau::access::Role;
 use pantau::backup::{self, Opener, Sealer, ShipSettings};
 use pantau::engine;
-use pantau::journal::{FolderMode, Journal, SqliteJournal};
+use pantau::journal::{AccountStore, FolderMode, Journal, SqliteJournal};
 use pantau::live::LiveWriter;
 use pantau::model::{Fact, IdKey, Seq};
 use serde_json::{Value, json};
@@ -119,6 +120,21 @@ async fn what_a_server_leaves_behind_is_in_the_target_to_the_last_hotspot() {
     let (restored, _) = place.restored(&Opener::from_file(&key).unwrap());
     assert_eq!(restored.map().seq(), original.map().seq());
     assert_eq!(restored.map().state_hash(), original.map().state_hash());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_sign_in_is_shipped_too() {
+    let place = Place::new();
+    let app = place.serve(Sealer::default()).await;
+    post(&app, 3).await;
+    wait_until_shipped(&app).await;
+    app.token(Role::Operator, "", "");
+    app.stop().await;
+    drop(place.restored(&Opener::default()));
+    let lasting = |folder: PathBuf| AccountStore::in_folder(&folder).unwrap().lasting().unwrap();
+    let shipped = lasting(place.path("anew"));
+    assert_eq!(shipped, lasting(place.data()));
+    assert_eq!(shipped.1.len(), 1, "the token of the operator");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

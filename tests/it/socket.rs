@@ -182,7 +182,11 @@ async fn town(app: &TestApp, seed: u64, incidents: &RefCell<Vec<Value>>) {
             let incident = incidents.borrow()[chance.below(known)].clone();
             let action = ["verify", "verify", "start", "resolve", "reject", "reopen"][chance.below(6)];
             let path = format!("/api/v1/incidents/{}/{action}", incident.as_str().unwrap());
-            let answer = app.post(&path, r#"{"note":"x"}"#).send().await;
+            let body = match action {
+                "reject" => r#"{"note":"x","disposition":"prank"}"#,
+                _ => r#"{"note":"x"}"#,
+            };
+            let answer = app.post(&path, body).send().await;
             assert!([200, 409].contains(&answer.status), "{}", answer.text());
             continue;
         }

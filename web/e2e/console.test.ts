@@ -2,23 +2,12 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHROMIUM, launch, open, tooWide } from './browser';
+import { desk, LIVE, PASSWORD, signIn, wasNothing } from './desk';
 import { BINARY, Pantau, until } from './pantau';
-
-const LIVE = '[data-phase="live"]';
-
-/** An office PC that cannot draw the map works all the same; and no test waits for a map drawn in software. */
-const desk = async (page: Page): Promise<void> => {
-  await page.addInitScript(() => {
-    const real = HTMLCanvasElement.prototype.getContext as (this: HTMLCanvasElement, kind: string, ...rest: unknown[]) => RenderingContext | null;
-    HTMLCanvasElement.prototype.getContext = function (this: HTMLCanvasElement, kind: string, ...rest: unknown[]) {
-      return kind.startsWith('webgl') ? null : real.call(this, kind, ...rest);
-    } as typeof HTMLCanvasElement.prototype.getContext;
-  });
-};
 
 if (BINARY === null || CHROMIUM === null) console.warn(`skipped, no ${BINARY === null ? 'pantau binary (PANTAU_BIN)' : 'Chromium (CHROMIUM_BIN)'}: e2e/console.test.ts`);
 
-describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a running server', () => {
+describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a running server', { timeout: 300_000 }, () => {
   let server: Pantau;
   let browser: Browser;
 
@@ -68,6 +57,11 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a runnin
     await press('Enter');
     await shows(page, 'resolved');
     expect(pressed).toBe(7);
+    // Shown at once; sent when nobody took it back.
+    await page.waitForSelector('[data-undo="resolve"][data-waits="true"]');
+    expect(await status(incident)).toBe('in_progress');
+    await until(20_000, () => 'it is resolved on the server', async () => (await status(incident)) === 'resolved');
+    await page.waitForSelector('[data-undo]', { state: 'detached' });
 
     const told = await server.get(`/api/v1/incidents/${incident}`);
     expect(told.properties.agency).toBe('bpbd');
@@ -87,12 +81,14 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a runnin
     await page.keyboard.press('j');
     await page.keyboard.press('x');
     await page.waitForSelector('[data-form="reject"] textarea:focus');
+    await wasNothing(page);
     await page.keyboard.type('tidak ada di lokasi');
     await server.act(incident, 'verify');
     // A live update says so beside the text, and takes neither the text nor the focus.
     await page.waitForSelector('[data-changed]');
     expect(await page.inputValue('textarea:focus')).toBe('tidak ada di lokasi');
     await page.keyboard.press('Enter');
+    await page.click('[data-send-now]');
     await page.waitForSelector('[data-trouble="conflict"]');
     expect(await page.textContent('[data-trouble="conflict"]')).toContain('Sudah berubah');
     expect(await status(incident)).toBe('verified');
@@ -150,8 +146,12 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a runnin
     await page.waitForSelector('[data-marked="3"]');
     await page.keyboard.press('x');
     await page.waitForSelector('[data-bulk="reject"] textarea:focus');
+    await wasNothing(page);
     await page.keyboard.type('laporan ganda');
     await page.keyboard.press('Enter');
+    await page.waitForSelector('[data-undo="reject"][data-waits="true"]');
+    expect(await page.locator('[data-waits]:is(i)').count()).toBe(3);
+    await page.click('[data-send-now]');
     await page.waitForSelector('[data-refused] li');
     expect(await page.locator('[data-refused] li').count()).toBe(1);
     expect(await page.textContent('[data-refused]')).toContain('sudah diubah orang lain');
@@ -165,11 +165,106 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a runnin
     const { page } = console;
     await page.waitForSelector(LIVE);
     await page.keyboard.press('/');
+    await page.waitForSelector('[data-find] input:focus');
     await page.keyboard.type(code.toLowerCase());
+    await page.waitForSelector('[data-found="code"]');
     await page.keyboard.press('Enter');
     await page.waitForSelector(`[data-incident="i:${incident}"]`);
     expect(new URL(page.url()).searchParams.get('incident')).toBe(`i:${incident}`);
     expect(await page.innerText('body')).not.toContain('Belum diverifikasi');
+    await console.close();
+  });
+
+  it('one looks for a village or for words, and finds again what was opened last', async () => {
+    const incident = await server.report('social', 127.3835, 0.7905);
+    const console = await open(browser, `${server.url}/console`, 1366, 768, desk);
+    const { page } = console;
+    await page.waitForSelector(LIVE);
+    const find = async (text: string): Promise<void> => {
+      await page.keyboard.press('/');
+      await page.waitForSelector('[data-find] input:focus');
+      await page.keyboard.type(text);
+    };
+    // Words of a report, in any status, by the arrow behind the entries that need no answer.
+    await find('Pak Ahmad');
+    await page.waitForSelector('[data-found="incident"]');
+    expect(await page.locator('[data-found]').first().getAttribute('data-found')).toBe('queue');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('[data-incident]');
+    const opened = await page.getAttribute('[data-incident]', 'data-incident');
+    await page.keyboard.press('Escape');
+    await page.waitForSelector('[data-incident]', { state: 'detached' });
+    await page.keyboard.press('/');
+    await page.waitForSelector('[data-found="recent"]');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector(`[data-incident="${opened}"]`);
+
+    const { area } = (await server.get(`/api/v1/incidents/${incident}`)).properties;
+    const village = (await server.get('/api/v1/areas')).features.find((one: any) => one.properties.code === area).properties.name;
+    await find(village);
+    await page.waitForSelector('[data-found="area"]');
+    await page.keyboard.press('Enter');
+    await until(10_000, () => 'the address names the village', async () => new URL(page.url()).searchParams.get('area') === area);
+    await page.keyboard.press('4');
+    await page.waitForSelector(`[data-row="i:${incident}"]`);
+    await console.close();
+  });
+
+  it('what waits is taken back before it is sent; what was sent, by its opposite', async () => {
+    const incident = await server.report('water', 127.3701, 0.7999);
+    const console = await open(browser, `${server.url}/console?incident=i:${incident}`, 1366, 768, desk);
+    const { page } = console;
+    await page.waitForSelector('[data-action="verify"]');
+    await page.keyboard.press('v');
+    await shows(page, 'verified');
+    await page.keyboard.press('Control+z');
+    await shows(page, 'new');
+    const before = (await server.get(`/api/v1/incidents/${incident}`)).properties;
+    expect([before.status, before.version]).toEqual(['new', 1]);
+
+    // The agency of the category has it: there is somebody to assign it back to.
+    await page.keyboard.press('t');
+    await page.waitForSelector('[data-option="bpbd"]');
+    await page.keyboard.press('5');
+    await page.waitForSelector('[data-undo="assign"][data-waits="false"]');
+    expect((await server.get(`/api/v1/incidents/${incident}`)).properties.agency).toBe('bpbd');
+    await page.keyboard.press('Control+z');
+    await until(10_000, () => 'it is assigned back', async () => (await server.get(`/api/v1/incidents/${incident}`)).properties.agency === before.agency);
+
+    // What waits when the page goes away goes out with it.
+    await page.keyboard.press('v');
+    await shows(page, 'verified');
+    await page.goto('about:blank');
+    await until(10_000, () => 'it is verified', async () => (await status(incident)) === 'verified');
+    await console.close();
+  });
+
+  it('an agency sees its own queue, and what it may do there', async () => {
+    const name = await server.account('agency', PASSWORD, ['--agency', 'dlh']);
+    const [mine, other] = [await server.report('garbage', 127.3835, 0.7925), await server.report('traffic', 127.3835, 0.7925)];
+    await server.act(mine, 'verify');
+    await server.act(other, 'verify');
+    const console = await open(browser, `${server.url}/login`, 1366, 768, desk);
+    const { page } = console;
+    await signIn(page, name);
+    await page.goto(`${server.url}/login`);
+    // The way to the console is shown by what they may do.
+    await page.click('a[href="/console"]');
+    await page.waitForSelector(`[data-row="i:${mine}"]`);
+    // Nothing is there to verify, so all that is open is what it starts with.
+    expect(await page.getAttribute('[data-tab="open"]', 'aria-pressed')).toBe('true');
+    expect(await page.locator(`[data-row="i:${other}"]`).count()).toBe(0);
+    expect(await page.locator('[data-row] input').count()).toBe(0);
+    await page.click(`[data-row="i:${mine}"] button`);
+    await page.waitForSelector('[data-action="start"]');
+    expect(await page.locator('[data-actions] [data-action]').evaluateAll((all) => all.map((one) => one.getAttribute('data-action')))).toEqual(expect.arrayContaining(['start', 'resolve', 'note']));
+    for (const action of ['verify', 'assign', 'reject', 'reopen', 'merge', 'pause']) expect(await page.locator(`[data-actions] [data-action="${action}"]`).count(), action).toBe(0);
+    await page.keyboard.press('x');
+    await page.keyboard.press('s');
+    await shows(page, 'in_progress');
+    await page.click('[data-send-now]');
+    await until(10_000, () => 'work has started', async () => (await status(mine)) === 'in_progress');
     await console.close();
   });
 

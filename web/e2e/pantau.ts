@@ -94,8 +94,27 @@ export class Pantau {
     return incident;
   }
 
-  async act(incident: string, action: string): Promise<void> {
-    await this.post(`/api/v1/incidents/${incident}/${action}`, {});
+  /** An account with a password; returns its name. */
+  async account(role: string, password: string, more: readonly string[] = []): Promise<string> {
+    const name = `${role}${++this.accounts}`;
+    const child = spawn(this.binary, ['user', 'add', name, '--role', role, ...more, '--password-stdin', '--data', this.dir, '--city', join(ROOT, 'geodata', this.city)], { stdio: ['pipe', 'pipe', 'pipe'] });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (said += text.toString()));
+    child.stdin.end(`${password}\n`);
+    const code = await new Promise((resolve) => child.once('exit', resolve));
+    if (code !== 0) throw new Error(`no account for ${role}: ${said}`);
+    return name;
+  }
+
+  private accounts = 0;
+
+  async act(incident: string, action: string, body: unknown = {}): Promise<void> {
+    await this.post(`/api/v1/incidents/${incident}/${action}`, body);
+  }
+
+  /** What a caller from this machine may. */
+  async may(permission: string): Promise<boolean> {
+    return (await this.get('/api/v1/session')).may[permission] !== undefined;
   }
 }
 

@@ -40,6 +40,10 @@ impl Beats {
         made
     }
 
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
     /// The next beat brings a heartbeat to all.
     pub(super) fn begin_heartbeat(&self) {
         self.heartbeat_no.fetch_add(1, Ordering::Relaxed);

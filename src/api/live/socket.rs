@@ -50,6 +50,8 @@ struct State {
     unanswered: u8,
     /// The task that listens.
     ears: Option<AbortHandle>,
+    /// What it was told last of who is where.
+    present: Option<Frame>,
 }
 
 #[derive(Default)]
@@ -84,6 +86,7 @@ impl Socket {
             leaving: false,
             unanswered: 0,
             ears: None,
+            present: None,
         };
         let pass = pass.map(Box::new);
         Arc::new(Socket { line, deflate, sockets, pass, state: Mutex::new(state) })
@@ -161,6 +164,23 @@ impl Socket {
     pub fn tell(self: &Arc<Socket>, frame: &Frame) {
         let mut desk = Desk { frames: Vec::new(), out: vec![Out::frame(frame, self.deflate)] };
         self.send(self.lock(), Ok(()), &mut desk);
+    }
+
+    /// Tells who is where, unless the client knows; `nobody` is what a client knows that was told nothing.
+    /// `false`: its line is full, and it is to be told later.
+    pub fn tell_presence(self: &Arc<Socket>, people: &Frame, nobody: bool) -> bool {
+        let mut state = self.lock();
+        let knows = state.present.as_ref().map_or(nobody, |told| told.json() == people.json());
+        if knows || state.leaving {
+            return true;
+        }
+        if !state.outbox.is_empty() {
+            return false;
+        }
+        state.present = Some(people.clone());
+        let mut desk = Desk { frames: Vec::new(), out: vec![Out::frame(people, self.deflate)] };
+        self.send(state, Ok(()), &mut desk);
+        true
     }
 
     /// The client answered a ping, or sent one.

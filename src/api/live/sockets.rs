@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 
 use super::CloseReason;
 use super::beats::Beats;
 use super::socket::Socket;
 use crate::accounts::Accounts;
-use crate::feed::Beat;
+use crate::feed::{Beat, Presence};
 
 /// Questions of clients that are answered at once. The others wait in turn: when ten thousand come
 /// back at once, those who report meanwhile wait behind a few of them, not behind all.
@@ -28,6 +28,9 @@ pub struct Sockets {
     accounts: Option<Arc<Accounts>>,
     /// Those that were opened with a pass.
     known: Mutex<Vec<Weak<Socket>>>,
+    presence: Arc<Presence>,
+    /// Somebody came, went or is elsewhere.
+    presence_changed: Arc<Notify>,
 }
 
 /// Sockets that no round has visited yet.
@@ -47,6 +50,9 @@ impl Sockets {
         runtime: Handle,
         accounts: Option<Arc<Accounts>>,
     ) -> Arc<Sockets> {
+        let presence_changed = Arc::new(Notify::new());
+        let changed = presence_changed.clone();
+        let presence = Presence::new(beats.clock().clone(), move || changed.notify_one());
         Arc::new(Sockets {
             beats,
             runtime,
@@ -56,6 +62,8 @@ impl Sockets {
             doors: Mutex::default(),
             accounts,
             known: Mutex::default(),
+            presence,
+            presence_changed,
         })
     }
 
@@ -67,6 +75,21 @@ impl Sockets {
 
     pub fn newest(&self) -> Arc<Beat> {
         self.beats.newest()
+    }
+
+    pub(super) fn presence(&self) -> &Arc<Presence> {
+        &self.presence
+    }
+
+    pub(super) fn presence_changed(&self) -> &Notify {
+        &self.presence_changed
+    }
+
+    /// Those that were opened with a pass and are open still.
+    pub(super) fn with_pass(&self) -> Vec<Arc<Socket>> {
+        let mut known = self.known();
+        known.retain(|socket| socket.strong_count() > 0);
+        known.iter().filter_map(Weak::upgrade).collect()
     }
 
     pub(super) fn patience(&self) -> Duration {
@@ -99,12 +122,7 @@ impl Sockets {
         let Some(mut changes) = self.accounts.as_ref().map(|accounts| accounts.changes()) else { return };
         while changes.changed().await.is_ok() {
             // Out of the lock: sending away takes other locks.
-            let known: Vec<Arc<Socket>> = {
-                let mut known = self.known();
-                known.retain(|socket| socket.strong_count() > 0);
-                known.iter().filter_map(Weak::upgrade).collect()
-            };
-            for socket in known.iter().filter(|socket| !self.holds(socket)) {
+            for socket in self.with_pass().iter().filter(|socket| !self.holds(socket)) {
                 socket.send_away(CloseReason::SignedOut);
             }
         }
@@ -126,6 +144,7 @@ impl Sockets {
             if !self.holds(socket) {
                 return socket.send_away(CloseReason::SignedOut);
             }
+            self.presence_changed.notify_one();
         }
         let mut doors = self.doors();
         if doors.closed {

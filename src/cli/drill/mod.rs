@@ -198,6 +198,10 @@ impl Stage<'_> {
         body.extend(act.agency.map(|agency| ("agency".to_owned(), agency.into())));
         let words = if act.action == crate::model::Action::Reject { "reason" } else { "note" };
         body.extend(act.note.map(|note| (words.to_owned(), note.into())));
+        if act.action == crate::model::Action::Reject {
+            // The scenario rejects nothing but pranks.
+            body.insert("disposition".to_owned(), crate::model::Disposition::Prank.key().into());
+        }
         let body = Value::Object(body);
         let mut tell = |text: &str| progress.line(text);
         match patiently(self.stop, &mut tell, || self.client.post(&path, &body, None)) {

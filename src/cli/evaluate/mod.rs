@@ -199,6 +199,7 @@ fn report(row: &PastRow, no: u32, city: &City, ids: &IdKey) -> Option<HotspotRep
         report: ReportNo(no),
         received_at: record.occurred_at,
         incident: IncidentNo(no),
+        root: IncidentNo(no),
         place,
         area: city.areas.locate(place),
         category,

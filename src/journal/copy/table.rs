@@ -48,7 +48,7 @@ pub(super) const ENTRY: Table = Table {
 };
 
 /// All other tables, in an order that may be cut anywhere.
-pub(super) const STATE: [Table; 13] = [
+pub(super) const STATE: [Table; 14] = [
     Table {
         name: "report",
         key: 1,
@@ -92,8 +92,13 @@ pub(super) const STATE: [Table; 13] = [
             ("version", Int),
             ("drill", Flag),
             ("imported", Flag),
+            ("reporters", Int),
+            ("merged_into", Int),
+            ("standing", Text),
+            ("clock", Text),
         ],
     },
+    Table { name: "merge", key: 1, columns: &[("seq", Int), ("into_no", Int)] },
     Table {
         name: "action",
         key: 1,

@@ -60,6 +60,7 @@ pub(super) fn append(
         if batch.has_pack {
             changes.extend(area::changes(&city));
         }
+        changes.extend(Some(batch.merges()).filter(|merges| !merges.is_empty()));
         changes.append(&mut batch.erasures);
         changes.extend(prunes.then(|| prune_idempotency(last.at)));
         let written = write(session, &city, &batch, &changes, patience);
@@ -88,7 +89,7 @@ fn ask(
     patience: Duration,
 ) -> Result<(), JournalError> {
     let client = &session.link.client;
-    let Asked { incidents, keys, import_sources, import_rows } = asked;
+    let Asked { incidents, keys, import_sources, import_rows, senders: _ } = asked;
     if incidents.is_empty() && keys.is_empty() && import_rows.is_empty() {
         return Ok(());
     }
@@ -103,7 +104,8 @@ fn ask(
     let (incidents, keys, imported) = session.link.driver().wait(patience, rows)?;
     incidents.iter().try_for_each(|row| batch.know_incident(row))?;
     keys.iter().try_for_each(|row| batch.know_key(row))?;
-    imported.iter().try_for_each(|row| batch.know_imported(row))
+    imported.iter().try_for_each(|row| batch.know_imported(row))?;
+    batch.know_senders(&session.link, &asked.senders)
 }
 
 fn prune_idempotency(at: TimeMs) -> Change {

@@ -1,19 +1,22 @@
 //! One batch: what its commands ask for, and what they add, column by column.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tokio_postgres::Row;
 
 use super::columns::Change;
 use super::erase::{self, Known};
+use super::link::Link;
+use super::merges::{AskedSenders, Joined};
 use super::rows::{bad_row, get, incident_row, number, seq, time};
 use crate::city::City;
 use crate::journal::codec::{Encoder, Hash, chain};
 use crate::journal::decide::{Accepted, Keyed, Store};
 use crate::journal::erase::{Held, HeldNote};
+use crate::journal::records::row_no;
 use crate::journal::{IncidentRow, JournalError};
 use crate::model::{
-    ActionFact, Command, Entry, Fact, ImportRow, IncidentNo, LngLat, Receipt, ReportFact, ReportNo, Seq,
+    Command, Entry, Fact, ImportRow, IncidentNo, LngLat, Receipt, ReportFact, ReportNo, SenderId, Seq,
     TimeMs,
 };
 
@@ -27,6 +30,7 @@ pub(super) struct Asked {
     /// Of sources that are known; of another nothing was imported.
     pub import_sources: Vec<i64>,
     pub import_rows: Vec<Vec<u8>>,
+    pub senders: AskedSenders,
 }
 
 impl Asked {
@@ -36,6 +40,7 @@ impl Asked {
             match command {
                 Command::Report(report) => {
                     asked.incidents.extend(report.incident.map(|no| i64::from(no.0)));
+                    asked.senders.of_report(report);
                     asked.keys.extend(report.idempotency.as_ref().map(|sent| sent.key.clone()));
                     if let Some(row) = &report.import
                         && let Some(source) = sources.get(&row.source)
@@ -45,6 +50,13 @@ impl Asked {
                     }
                 }
                 Command::Action(action) => asked.incidents.push(i64::from(action.incident.0)),
+                Command::Merge(merge) | Command::Split(merge) => {
+                    asked.incidents.extend([merge.absorbed, merge.into].map(|no| i64::from(no.0)));
+                    asked.senders.all = true;
+                }
+                Command::Record(record) => {
+                    asked.incidents.extend(record.incident.map(|no| i64::from(no.0)))
+                }
                 Command::Erasure(_) | Command::Pack { .. } | Command::Tick => {}
             }
         }
@@ -65,6 +77,7 @@ pub(super) struct Batch<'b> {
     keyed: HashMap<String, Keyed>,
     imported: HashMap<ImportKey, ReportNo>,
     receipts: HashMap<ReportNo, Receipt>,
+    joined: Joined,
     pub entries: Entries,
     pub reports: Reports,
     pub actions: Actions,
@@ -132,6 +145,18 @@ pub(super) struct Actions {
     pub private: Vec<Option<String>>,
 }
 
+impl Actions {
+    fn add(&mut self, seq: Seq, no: IncidentNo, action: &'static str, actor: &str, private: PrivateOwned) {
+        let (salt, json) = private;
+        self.seq.push(seq.0.cast_signed());
+        self.incident_no.push(no.0.into());
+        self.action.push(action);
+        self.actor.push(actor.to_owned());
+        self.salt.push(salt);
+        self.private.push(json);
+    }
+}
+
 type Private<'e> = Option<([u8; 16], &'e str)>;
 
 impl<'b> Batch<'b> {
@@ -151,6 +176,7 @@ impl<'b> Batch<'b> {
             keyed: HashMap::new(),
             imported: HashMap::new(),
             receipts: HashMap::new(),
+            joined: Joined::default(),
             entries: Entries::default(),
             reports: Reports::default(),
             actions: Actions::default(),
@@ -165,8 +191,19 @@ impl<'b> Batch<'b> {
 
     pub fn know_incident(&mut self, row: &Row) -> Result<(), JournalError> {
         let row = incident_row(row, self.city)?;
+        self.joined.stands(&row);
         self.known.insert(row.no, row);
         Ok(())
+    }
+
+    /// The senders that are asked of those incidents that are known by now.
+    pub fn know_senders(&mut self, link: &Link, asked: &AskedSenders) -> Result<(), JournalError> {
+        self.joined.ask(link, self.known.keys(), asked)
+    }
+
+    /// The rows that merges and splits have beside those of actions.
+    pub fn merges(&self) -> Change {
+        self.joined.rows()
     }
 
     pub fn know_erasures(&mut self, known: Known) {
@@ -239,17 +276,6 @@ impl<'b> Batch<'b> {
         rows.private.push(json);
     }
 
-    fn action(&mut self, seq: Seq, action: &ActionFact, private: PrivateOwned) {
-        let (salt, json) = private;
-        let rows = &mut self.actions;
-        rows.seq.push(seq.0.cast_signed());
-        rows.incident_no.push(action.incident.0.into());
-        rows.action.push(action.action.key());
-        rows.actor.push(action.actor.clone());
-        rows.salt.push(salt);
-        rows.private.push(json);
-    }
-
     fn keys(&mut self, accepted: &Accepted, report: ReportNo, at: TimeMs) {
         if let Some(row) = &accepted.import {
             let source = self.source(&row.source).unwrap_or_else(|| {
@@ -276,8 +302,8 @@ fn owned(private: Private) -> PrivateOwned {
 }
 
 impl Store for Batch<'_> {
-    fn keep_closed_ms(&self) -> Option<i64> {
-        self.city.keep_closed_ms
+    fn city(&self) -> &City {
+        self.city
     }
 
     fn incident(&mut self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError> {
@@ -306,6 +332,14 @@ impl Store for Batch<'_> {
         Ok(self.erasable.notes.get(&seq).copied())
     }
 
+    fn absorbed_by(&mut self, no: IncidentNo) -> Result<Vec<IncidentNo>, JournalError> {
+        Ok(self.joined.absorbed_by(no))
+    }
+
+    fn senders(&mut self, no: IncidentNo) -> Result<BTreeSet<SenderId>, JournalError> {
+        Ok(self.joined.senders(no))
+    }
+
     fn write(&mut self, accepted: &Accepted) -> Result<(), JournalError> {
         let Entry { seq, at, ref fact } = accepted.entry;
         if let Fact::Erasure(fact) = fact {
@@ -326,18 +360,30 @@ impl Store for Batch<'_> {
             Fact::Report(report) => {
                 self.erasable.add_report(seq, report, accepted.coarse_place);
                 self.report(seq, at, report, accepted.coarse_place, private);
+                self.joined.said(report);
                 self.keys(accepted, report.report, at);
             }
             Fact::Action(action) => {
-                self.erasable.add_action(seq, action);
-                self.action(seq, action, private);
+                self.erasable.add_note(seq, action.incident, action.note.as_deref());
+                self.actions.add(seq, action.incident, action.action.key(), &action.actor, private);
+            }
+            Fact::Merge(merge) | Fact::Split(merge) => {
+                self.erasable.add_note(seq, merge.absorbed, merge.note.as_deref());
+                self.joined.merges.push((seq, merge.into));
+                self.actions.add(seq, merge.absorbed, encoded.kind, &merge.actor, private);
+            }
+            Fact::Record(record) => {
+                let no = row_no(record);
+                self.erasable.add_note(seq, no, record.text.as_deref());
+                self.actions.add(seq, no, record.kind.key(), &record.actor, private);
             }
             Fact::Pack { .. } => self.has_pack = true,
             Fact::Erasure(_) | Fact::Tick => {}
         }
-        if let Some(incident) = &accepted.incident {
+        for incident in accepted.incident.iter().chain(&accepted.partner) {
             let opens = matches!(fact, Fact::Report(report) if report.opens.is_some());
             let coarse = accepted.coarse_place.filter(|_| opens);
+            self.joined.stands(incident);
             self.known.insert(incident.no, incident.clone());
             let changed = self.changed.entry(incident.no).or_insert_with(|| (incident.clone(), coarse));
             changed.0 = incident.clone();

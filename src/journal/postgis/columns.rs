@@ -8,6 +8,7 @@ use super::batch::{Actions, Entries, Reports};
 use super::link::Param;
 use crate::city::City;
 use crate::journal::IncidentRow;
+use crate::journal::clock_wire::write_clock;
 use crate::journal::decide::Keyed;
 use crate::model::{LngLat, ReportNo};
 
@@ -71,6 +72,10 @@ pub(super) struct Incidents<'c> {
     imported: Vec<bool>,
     coarse_lng_e7: Vec<Option<i32>>,
     coarse_lat_e7: Vec<Option<i32>>,
+    reporters: Vec<i64>,
+    merged_into: Vec<Option<i64>>,
+    standing: Vec<Option<String>>,
+    clock: Vec<Option<String>>,
 }
 
 impl<'c> Incidents<'c> {
@@ -101,6 +106,10 @@ impl<'c> Incidents<'c> {
             columns.imported.push(row.imported);
             columns.coarse_lng_e7.push(coarse.map(LngLat::lng_e7));
             columns.coarse_lat_e7.push(coarse.map(LngLat::lat_e7));
+            columns.reporters.push(row.reporters.into());
+            columns.merged_into.push(row.merged_into.map(|no| no.0.into()));
+            columns.standing.push(row.standing.to_json());
+            columns.clock.push(row.clock.as_ref().map(write_clock));
         }
         columns
     }
@@ -127,6 +136,10 @@ impl<'c> Incidents<'c> {
             &self.imported,
             &self.coarse_lng_e7,
             &self.coarse_lat_e7,
+            &self.reporters,
+            &self.merged_into,
+            &self.standing,
+            &self.clock,
         ]
     }
 }

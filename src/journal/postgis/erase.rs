@@ -12,8 +12,7 @@ use crate::journal::JournalError;
 use crate::journal::codec::{Body, EncodedErasure, LeftPart};
 use crate::journal::erase::{Held, HeldNote, Left};
 use crate::model::{
-    ActionFact, Command, ErasedNote, ErasedReport, ErasureFact, IncidentNo, LngLat, ReportFact, ReportNo,
-    Seq,
+    Command, ErasedNote, ErasedReport, ErasureFact, IncidentNo, LngLat, ReportFact, ReportNo, Seq,
 };
 
 /// What the erasures of a batch are about.
@@ -71,10 +70,9 @@ impl Known {
         }
     }
 
-    pub fn add_action(&mut self, seq: Seq, action: &ActionFact) {
+    pub fn add_note(&mut self, seq: Seq, incident: IncidentNo, note: Option<&str>) {
         if self.is_asked {
-            let note = HeldNote { incident: action.incident, is_there: action.note.is_some() };
-            self.notes.insert(seq, note);
+            self.notes.insert(seq, HeldNote { incident, is_there: note.is_some() });
         }
     }
 

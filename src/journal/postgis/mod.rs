@@ -17,6 +17,7 @@ mod derived;
 mod erase;
 mod hand_in;
 mod link;
+mod merges;
 mod open;
 mod read;
 mod read_derived;

@@ -3,9 +3,10 @@
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
+use crate::journal::clock_wire::read_clock;
 use crate::journal::codec;
 use crate::journal::keys::Keys;
-use crate::journal::{IncidentRow, JournalError, ReportPlace, ReportRow};
+use crate::journal::{IncidentRow, JournalError, ReportPlace, ReportRow, Standing};
 use crate::model::{
     Channel, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, Status, TimeMs,
 };
@@ -13,7 +14,8 @@ use crate::model::{
 macro_rules! incident_columns {
     () => {
         "no, closed_at, opened_seq, changed_seq, category, status, agency, area, lng_e7, lat_e7, \
-         opened_at, updated_at, due_at, closed_by_import, reports, version, drill, imported"
+         opened_at, updated_at, due_at, closed_by_import, reports, version, drill, imported, reporters, \
+         merged_into, standing, clock"
     };
 }
 pub(super) use incident_columns;
@@ -45,6 +47,11 @@ pub(super) fn number<T: TryFrom<i64>>(row: &Row, i: usize) -> Result<T, JournalE
     let value: i64 = get(row, i)?;
     T::try_from(value)
         .map_err(|_| JournalError::Corrupt(format!("column {i} of a row is out of range: {value}")))
+}
+
+fn number_or_null<T: TryFrom<i64>>(row: &Row, i: usize) -> Result<Option<T>, JournalError> {
+    let there: Option<i64> = get(row, i)?;
+    there.map(|_| number(row, i)).transpose()
 }
 
 pub(super) fn seq(row: &Row, i: usize) -> Result<Seq, JournalError> {
@@ -99,6 +106,10 @@ pub(super) fn incident_row(row: &Row, keys: &impl Keys) -> Result<IncidentRow, J
         version: number(row, 15)?,
         drill: get(row, 16)?,
         imported: get(row, 17)?,
+        reporters: number(row, 18)?,
+        merged_into: number_or_null(row, 19)?.map(IncidentNo),
+        standing: Standing::of_json(get(row, 20)?).map_err(|e| bad_row("incident", no, e))?,
+        clock: read_clock(get(row, 21)?).map_err(|e| bad_row("incident", no, e))?,
     })
 }
 

@@ -9,7 +9,7 @@ use crate::journal::postgres_server::{Cluster, shared};
 use crate::journal::suite;
 use crate::journal::testing::{self, NOW, act, import_row, key, receipt, report, sensitive_report};
 use crate::journal::{HotspotRow, Standby};
-use crate::model::{Action, Projection, Receipt, ReportNo, Seq, Status};
+use crate::model::{Action, IncidentNo, Projection, Receipt, ReportNo, Seq, Status};
 
 /// A database that goes with the test.
 struct Db {
@@ -103,6 +103,23 @@ fn a_migration_that_is_cut_leaves_nothing_and_heals() {
     assert_eq!(db.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'pantau'"), "0");
     db.query("DROP SCHEMA pantau_map");
     drop(db.open());
+}
+
+#[test]
+fn a_database_of_before_opens_and_knows_who_resolved_what() {
+    let Some(db) = Db::new() else { return };
+    let mut journal = db.open();
+    let deeds = [(1, Action::Verify), (1, Action::Resolve), (2, Action::Verify)];
+    let mut commands = vec![report(|_| {}), report(|_| {})];
+    commands.extend(deeds.map(|(no, action)| act(no, action)));
+    journal.append(commands, NOW, None).unwrap();
+    drop(journal);
+    db.query("ALTER TABLE pantau.incident DROP COLUMN standing; DELETE FROM pantau.migration WHERE name = '0005_standing'");
+    let journal = db.open();
+    let resolved_by = |no| journal.reader().incident(IncidentNo(no)).unwrap().unwrap().standing.resolved_by;
+    assert_eq!([1, 2].map(resolved_by), [Some("budi".to_owned()), None]);
+    drop(journal);
+    assert_eq!(crate::journal::verify_database(&db.url(), &mut |_, _| {}).unwrap().faults, []);
 }
 
 #[test]

@@ -2,16 +2,20 @@
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavior, params};
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use super::SqliteJournal;
+use super::acts::insert_record;
 use super::erase;
 use super::import_keys::{ImportKeys, Staged};
+use super::merges;
 use super::open::WAL_PAGES;
 use super::read::{self, incident_columns};
 use super::sums;
 use crate::city::City;
 use crate::health::Condition;
+use crate::journal::clock_wire::write_clock;
 use crate::journal::codec::{Encoder, Hash, chain};
 use crate::journal::decide::{Accepted, IDEMPOTENCY_MS, Keyed, Store, decide_all};
 use crate::journal::erase::{Held, HeldNote};
@@ -20,7 +24,7 @@ use crate::journal::{
 };
 use crate::model::{
     ActionFact, Command, Entry, Fact, ImportRow, IncidentNo, MINUTE_MS, Outcome, Receipt, ReportFact,
-    ReportNo, Seq, TimeMs,
+    ReportNo, SenderId, Seq, TimeMs,
 };
 
 /// How often old idempotency keys are deleted, and how many at most at once.
@@ -279,7 +283,8 @@ impl<'b> Batch<'b> {
             put_incident: conn.prepare_cached(concat!(
                 "INSERT OR REPLACE INTO incident (",
                 incident_columns!(),
-                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
+                 ?19, ?20, ?21, ?22)"
             ))?,
         })
     }
@@ -309,14 +314,18 @@ impl<'b> Batch<'b> {
             row.version,
             row.drill,
             row.imported,
+            row.reporters,
+            row.merged_into.map(|no| no.0),
+            row.standing.to_json(),
+            row.clock.as_ref().map(write_clock),
         ])?;
         Ok(())
     }
 }
 
 impl Store for Batch<'_> {
-    fn keep_closed_ms(&self) -> Option<i64> {
-        self.city.keep_closed_ms
+    fn city(&self) -> &City {
+        self.city
     }
 
     fn incident(&mut self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError> {
@@ -360,6 +369,18 @@ impl Store for Batch<'_> {
         erase::held_note(self.conn, seq)
     }
 
+    fn absorbed_by(&mut self, no: IncidentNo) -> Result<Vec<IncidentNo>, JournalError> {
+        merges::absorbed_by(self.conn, no)
+    }
+
+    fn senders(&mut self, no: IncidentNo) -> Result<BTreeSet<SenderId>, JournalError> {
+        merges::senders(self.conn, no)
+    }
+
+    fn has_sender(&mut self, no: IncidentNo, sender: SenderId) -> Result<bool, JournalError> {
+        merges::has_sender(self.conn, no, sender)
+    }
+
     fn write(&mut self, accepted: &Accepted) -> Result<(), JournalError> {
         let Entry { seq, at, ref fact } = accepted.entry;
         if let Fact::Erasure(fact) = fact {
@@ -379,9 +400,12 @@ impl Store for Batch<'_> {
                 self.insert_keys(accepted, report, at)?;
             }
             Fact::Action(action) => insert_action(self.conn, seq, action, encoded.private)?,
+            Fact::Merge(merge) => merges::insert(self.conn, seq, encoded.kind, merge, encoded.private)?,
+            Fact::Split(split) => merges::insert(self.conn, seq, encoded.kind, split, encoded.private)?,
+            Fact::Record(record) => insert_record(self.conn, seq, record, encoded.private)?,
             Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => {}
         }
-        accepted.incident.as_ref().map_or(Ok(()), |incident| self.put_incident(incident))
+        accepted.incident.iter().chain(&accepted.partner).try_for_each(|row| self.put_incident(row))
     }
 }
 
@@ -406,7 +430,7 @@ impl Batch<'_> {
     }
 }
 
-type Private<'e> = Option<([u8; 16], &'e str)>;
+pub(super) type Private<'e> = Option<([u8; 16], &'e str)>;
 
 fn insert_report(
     insert: &mut CachedStatement,

@@ -1,24 +1,24 @@
 //! Reading beside the writer: a small pool of read-only connections, one snapshot a call.
 
-use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+pub(super) use super::incident_row::incident_row;
+use super::merges::{self, changed_after};
 use super::proven::{self, entries, entry_columns};
-use super::{bad_row, open, sums};
+use super::{acts, bad_row, open, sums};
 use crate::city::City;
-use crate::journal::codec;
 use crate::journal::keys::Keys;
 use crate::journal::{
-    Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, HotspotEventRow, HotspotMemberRow, HotspotMembers, HotspotRow,
-    HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow, SURGES_MAX, SurgeRow,
+    ActsQuestion, Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, HotspotEventRow, HotspotMemberRow,
+    HotspotMembers, HotspotRow, HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow,
+    SURGES_MAX, SurgeRow, codec,
 };
 use crate::model::{
-    Channel, Entry, Fact, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, Status,
-    TimeMs,
+    Channel, Entry, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, TimeMs,
 };
 
 /// Connections kept open between calls; more are opened for as long as more calls run at once.
@@ -28,7 +28,8 @@ const CACHE_KIB: u32 = 4_096;
 macro_rules! incident_columns {
     () => {
         "no, closed_at, opened_seq, changed_seq, category, status, agency, area, lng_e7, lat_e7, \
-         opened_at, updated_at, due_at, closed_by_import, reports, version, drill, imported"
+         opened_at, updated_at, due_at, closed_by_import, reports, version, drill, imported, reporters, \
+         merged_into, standing, clock"
     };
 }
 pub(super) use incident_columns;
@@ -115,25 +116,8 @@ impl Reader for SqliteReader {
 
     fn changed_incidents(&self, after: Seq, each: &mut dyn FnMut(IncidentRow)) -> Result<(), JournalError> {
         self.with(|conn| {
-            // Reports are numbered in the order of their seqs: the newest come first, down to `after`.
-            let mut newest = conn.prepare_cached("SELECT seq, incident_no FROM report ORDER BY no DESC")?;
-            let mut changed = BTreeSet::new();
-            let mut rows = newest.query([])?;
-            while let Some(row) = rows.next()? {
-                if seq(row, 0)? <= after {
-                    break;
-                }
-                changed.insert(row.get::<_, u32>(1)?);
-            }
-            let mut others = conn.prepare_cached(
-                "SELECT incident_no FROM action WHERE seq > ?1 \
-                 UNION ALL SELECT incident_no FROM erased WHERE seq > ?1",
-            )?;
-            for no in others.query_map([after.0.cast_signed()], |row| row.get(0))? {
-                changed.insert(no?);
-            }
             let sql = concat!("SELECT ", incident_columns!(), " FROM incident WHERE no = ?1");
-            for no in changed {
+            for no in changed_after(conn, after)? {
                 each_incident(conn, sql, [no], &self.city, each)?;
             }
             Ok(())
@@ -260,10 +244,31 @@ impl Reader for SqliteReader {
                 "SELECT ",
                 entry_columns!(),
                 " FROM entry WHERE seq IN (SELECT seq FROM report WHERE incident_no = ?1 \
-                 UNION ALL SELECT seq FROM action WHERE incident_no = ?1) ORDER BY seq"
+                 UNION ALL SELECT seq FROM action WHERE incident_no = ?1 \
+                 UNION ALL SELECT seq FROM merge WHERE into_no = ?1) ORDER BY seq"
             );
             entries(conn, sql, [i64::from(no.0)], &self.city)
         })
+    }
+
+    fn incident_actions(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
+        self.with(|conn| acts::actions_of(conn, no, &self.city))
+    }
+
+    fn absorbed_by(&self, no: IncidentNo) -> Result<Vec<IncidentRow>, JournalError> {
+        let sql =
+            concat!("SELECT ", incident_columns!(), " FROM incident WHERE merged_into = ?1 ORDER BY no");
+        let mut absorbed = Vec::new();
+        self.with(|conn| each_incident(conn, sql, [no.0], &self.city, &mut |row| absorbed.push(row)))?;
+        Ok(absorbed)
+    }
+
+    fn first_texts(&self, no: IncidentNo, limit: usize) -> Result<Vec<String>, JournalError> {
+        self.with(|conn| merges::first_texts(conn, no, limit))
+    }
+
+    fn absorbed(&self, each: &mut dyn FnMut(IncidentNo, IncidentNo)) -> Result<(), JournalError> {
+        self.with(|conn| merges::absorbed(conn, each))
     }
 
     fn derived(&self) -> Result<Derived, JournalError> {
@@ -312,19 +317,12 @@ impl Reader for SqliteReader {
         self.with(|conn| Ok(Seq(conn.query_row(sql, [], |row| row.get::<_, i64>(0))?.cast_unsigned())))
     }
 
+    fn acts(&self, asked: &ActsQuestion, limit: usize) -> Result<Vec<Entry>, JournalError> {
+        self.with(|conn| acts::acts(conn, asked, limit, &self.city))
+    }
+
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError> {
-        self.with(|conn| {
-            let sql = concat!(
-                "SELECT ",
-                entry_columns!(),
-                " FROM entry WHERE kind = 'pack' ORDER BY seq DESC LIMIT 1"
-            );
-            let newest = entries(conn, sql, [], &self.city)?;
-            Ok(newest.iter().find_map(|entry| match entry.fact {
-                Fact::Pack { hash, .. } => Some(hash),
-                _ => None,
-            }))
-        })
+        self.with(|conn| proven::pack_in_force(conn, &self.city))
     }
 }
 
@@ -517,35 +515,8 @@ pub(super) fn text_or_null<'r>(row: &'r Row, i: usize) -> Result<Option<&'r str>
     row.get_ref(i)?.as_str_or_null().map_err(|e| JournalError::Corrupt(format!("column {i} of a row: {e}")))
 }
 
-fn place(table: &str, no: u32, lng_e7: i32, lat_e7: i32) -> Result<LngLat, JournalError> {
+pub(super) fn place(table: &str, no: u32, lng_e7: i32, lat_e7: i32) -> Result<LngLat, JournalError> {
     LngLat::from_e7(lng_e7, lat_e7).ok_or_else(|| bad_row(table, no, "its place is outside the world"))
-}
-
-/// Reads [`incident_columns`].
-pub(super) fn incident_row(row: &Row, keys: &impl Keys) -> Result<IncidentRow, JournalError> {
-    let no: u32 = row.get(0)?;
-    let place = place("incident", no, row.get(8)?, row.get(9)?)?;
-    let status =
-        Status::from_key(text(row, 5)?).ok_or_else(|| bad_row("incident", no, "unknown status"))?;
-    Ok(IncidentRow {
-        no: IncidentNo(no),
-        closed_at: row.get::<_, Option<i64>>(1)?.map(TimeMs),
-        opened_seq: seq(row, 2)?,
-        changed_seq: seq(row, 3)?,
-        category: keys.category(text(row, 4)?)?,
-        status,
-        agency: text_or_null(row, 6)?.map(|key| keys.agency(key)).transpose()?,
-        area: text_or_null(row, 7)?.map_or(Ok(None), |code| keys.area(code, place))?,
-        place,
-        opened_at: TimeMs(row.get(10)?),
-        updated_at: TimeMs(row.get(11)?),
-        due_at: row.get::<_, Option<i64>>(12)?.map(TimeMs),
-        closed_by_import: row.get(13)?,
-        reports: row.get(14)?,
-        version: row.get(15)?,
-        drill: row.get(16)?,
-        imported: row.get(17)?,
-    })
 }
 
 /// Reads a row of [`REPORT_PLACES`].

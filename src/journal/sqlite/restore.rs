@@ -14,15 +14,16 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::append::update_derived;
 use super::read::{self, incident_columns};
-use super::sums;
 use super::verify::{VerifyReport, verify_file};
-use super::{erase, file_in, open};
+use super::{acts, erase, file_in, open};
+use super::{merges, sums};
+use crate::journal::clock_wire::write_clock;
 use crate::journal::codec::Body;
 use crate::journal::keys::Interner;
 use crate::journal::{
     DerivedUpdate, HeldLock, Identity, IncidentRow, JournalError, StoredEntry, SurgeRow, fold,
 };
-use crate::model::{Fact, IncidentNo, ReportFact, ReportNo, Seq, TimeMs};
+use crate::model::{Fact, IncidentNo, MergeFact, ReportFact, ReportNo, Seq, TimeMs};
 
 const CACHE_KIB: u32 = 65_536;
 const PART: &str = "restore.part";
@@ -121,8 +122,31 @@ impl Restoring {
                 fold::act(&mut incident, seq, at, &action);
                 self.put_incident(&incident)
             }
+            Fact::Merge(merge) => self.merge(entry, kind, &merge, fold::merge),
+            Fact::Split(split) => self.merge(entry, kind, &split, fold::split),
+            Fact::Record(record) => {
+                let private = entry.private.as_ref().map(|part| (part.salt, part.json.as_str()));
+                acts::insert_record(&self.conn, seq, &record, private)
+            }
             Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => Ok(()),
         }
+    }
+
+    fn merge(
+        &mut self,
+        entry: &StoredEntry,
+        kind: &str,
+        fact: &MergeFact,
+        fold: impl Fn(&mut IncidentRow, Seq, TimeMs, &MergeFact),
+    ) -> Result<(), JournalError> {
+        let private = entry.private.as_ref().map(|private| (private.salt, private.json.as_str()));
+        merges::insert(&self.conn, entry.seq, kind, fact, private)?;
+        for no in [fact.absorbed, fact.into] {
+            let mut incident = self.incident(entry.seq, no)?;
+            fold(&mut incident, entry.seq, entry.at, fact);
+            self.put_incident(&incident)?;
+        }
+        Ok(())
     }
 
     fn report(&mut self, entry: &StoredEntry, report: &ReportFact) -> Result<(), JournalError> {
@@ -157,7 +181,7 @@ impl Restoring {
             Some(opening) => fold::opened(seq, at, report, opening),
             None => {
                 let mut incident = self.incident(seq, report.incident)?;
-                fold::join(&mut incident, seq, at);
+                fold::join(&mut incident, seq, at, report);
                 incident
             }
         };
@@ -204,7 +228,8 @@ impl Restoring {
             .prepare_cached(concat!(
                 "INSERT OR REPLACE INTO incident (",
                 incident_columns!(),
-                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
+                 ?19, ?20, ?21, ?22)"
             ))?
             .execute(params![
                 row.no.0,
@@ -225,6 +250,10 @@ impl Restoring {
                 row.version,
                 row.drill,
                 row.imported,
+                row.reporters,
+                row.merged_into.map(|no| no.0),
+                row.standing.to_json(),
+                row.clock.as_ref().map(write_clock),
             ])?;
         Ok(())
     }

@@ -60,6 +60,10 @@ pub use life::State;
 pub use members::{MemberChanges, Members};
 pub use row::{LoadError, read_states};
 pub use surges::{Episode, Surge};
+#[cfg(test)]
+pub(super) fn testing_city() -> Arc<City> {
+    testing::city(200.0, 4.0, 3)
+}
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
@@ -82,7 +86,10 @@ pub struct HotspotReport {
     pub report: ReportNo,
     /// Time of its entry.
     pub received_at: TimeMs,
+    /// That it opened or joined.
     pub incident: IncidentNo,
+    /// That it counts under: the same, or the one that absorbed it.
+    pub root: IncidentNo,
     /// As the readers of this engine may know it: the public's may be coarsened.
     pub place: LngLat,
     /// The finest area that holds the place.
@@ -235,6 +242,20 @@ impl HotspotEngine {
                 self.count(&report, standing.counts);
             }
         }
+    }
+
+    /// Says under which incident the reports of another count from here on, and how that stands.
+    pub fn set_root(&mut self, incident: IncidentNo, root: IncidentNo, standing: Standing) {
+        if let Some(known) = self.incidents.get_mut(&incident) {
+            let counts = known.standing.counts;
+            let before = known.reports.clone();
+            known.reports.iter_mut().for_each(|report| report.root = root);
+            for report in before.into_iter().filter(|report| counts && report.root != root) {
+                self.count(&report, false);
+                self.count(&HotspotReport { root, ..report }, true);
+            }
+        }
+        self.set_standing(incident, standing);
     }
 
     /// Puts a report that is young enough to matter to another place of its area.

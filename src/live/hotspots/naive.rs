@@ -34,7 +34,7 @@ impl Naive<'_> {
         let times = || reports.iter().map(|report| report.occurred_at);
         hotspot.reports = reports.len() as u32;
         hotspot.reporters = reports.iter().map(|r| r.sender).collect::<BTreeSet<_>>().len() as u32;
-        hotspot.incidents = reports.iter().map(|r| r.incident).collect::<BTreeSet<_>>().len() as u32;
+        hotspot.incidents = reports.iter().map(|r| r.root).collect::<BTreeSet<_>>().len() as u32;
         let micro: i64 = reports.iter().map(|report| (report.weight() * 1e6).round() as i64).sum();
         hotspot.weight = micro as f64 / 1e6;
         hotspot.first_at = times().min().unwrap();

@@ -110,7 +110,7 @@ impl Sums {
         self.times.insert(report.occurred_at);
         self.n_imported += u32::from(report.imported);
         self.weight_units += report_units(report.weight());
-        *self.incidents.entry(report.incident).or_default() += 1;
+        *self.incidents.entry(report.root).or_default() += 1;
         if let Some(area) = report.area {
             *self.areas.entry(area).or_default() += 1;
         }
@@ -141,7 +141,7 @@ impl Sums {
         self.times.remove(report.occurred_at);
         self.n_imported -= u32::from(report.imported);
         self.weight_units -= report_units(report.weight());
-        take_one(&mut self.incidents, &report.incident);
+        take_one(&mut self.incidents, &report.root);
         if let Some(area) = report.area {
             take_one(&mut self.areas, &area);
         }

@@ -81,7 +81,10 @@ pub fn city(eps_m: f64, min_reports: f64, min_reporters: usize) -> Arc<City> {
         agency: None,
         sensitive: false,
         deadline_ms: None,
+        deadlines: Default::default(),
+        checklist: Vec::new(),
         hotspot: hotspot(hours),
+        join: crate::city::JoinRule { radius_m: eps_m, within_ms: hours * HOUR_MS },
     };
     Arc::new(City {
         retention: Default::default(),
@@ -103,8 +106,10 @@ pub fn city(eps_m: f64, min_reports: f64, min_reporters: usize) -> Arc<City> {
         categories: vec![category("water", 1), category("garbage", 3)],
         all_categories: hotspot(2),
         agencies: Vec::new(),
+        routes: Vec::new(),
         areas: Areas::default(),
         holidays: Vec::new(),
+        calendar: crate::city::Calendar::plain(jiff::tz::TimeZone::fixed(jiff::tz::offset(9))),
         weighs_senders: false,
         land: crate::city::Land::new(h3o::Resolution::Nine),
         hash: [0; 32],

@@ -67,7 +67,7 @@ impl Client {
             "heartbeat" => self.seq = self.seq.max(number(&message["seq"])),
             "alarm" => self.alarms.push(message.clone()),
             "error" => self.errors.push(message.clone()),
-            "pong" => {}
+            "pong" | "presence" => {}
             other => panic!("unknown message {other}"),
         }
     }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use pantau::city::City;
 use pantau::feed::TextSearch;
 use pantau::journal::{Journal, MemoryJournal};
-use pantau::live::{LiveMap, LiveWriter, Snapshot};
+use pantau::live::{Filter, LiveMap, LiveWriter, Snapshot, Sort, Where};
+use pantau::model::transitions::requirements;
 use pantau::model::{
-    Action, AgencyId, CategoryId, Channel, Command, Entry, Fact, HOUR_MS, IdKey, IncidentNo, Kinds, LngLat,
-    MINUTE_MS, NewAction, NewErasure, NewReport, Outcome, ReportNo, ReportPrivate, Secret, SenderId,
-    TimeMs,
+    Action, ActionMore, AgencyId, CategoryId, Channel, CheckedStep, Command, Disposition, Entry, Fact,
+    HOUR_MS, IdKey, IncidentNo, Kinds, LngLat, MINUTE_MS, NewAction, NewErasure, NewMerge, NewReport,
+    Outcome, Projection, ReportNo, ReportPrivate, Requirement, Secret, SenderId, TimeMs,
 };
 use proptest::prelude::*;
 
@@ -44,6 +45,15 @@ pub enum Step {
         minutes: u16,
     },
     Tick,
+    /// One of the open incidents absorbs another.
+    Merge {
+        absorbed: u16,
+        into: u16,
+    },
+    /// One of the absorbed is set free.
+    Split {
+        absorbed: u16,
+    },
 }
 
 /// A small world makes things meet: places on a grid of 60 m within a kilometre, and far corners.
@@ -104,8 +114,20 @@ pub fn any_step(city: &City) -> BoxedStrategy<Step> {
         1 => erase,
         4 => minutes.prop_map(|minutes| Step::Pass { minutes }),
         4 => Just(Step::Tick),
+        3 => (0..40_u16, 0..40_u16).prop_map(|(absorbed, into)| Step::Merge { absorbed, into }),
+        2 => (0..40_u16).prop_map(|absorbed| Step::Split { absorbed }),
     ]
     .boxed()
+}
+
+/// What the table of transitions wants of an action.
+fn more_of(action: Action, n: u8) -> ActionMore {
+    let step = CheckedStep { key: "measure".to_owned(), done: n.is_multiple_of(2) };
+    ActionMore {
+        disposition: (action == Action::Reject).then(|| Disposition::ALL[usize::from(n) % 6]),
+        step: (action == Action::Check).then_some(step),
+        ..ActionMore::default()
+    }
 }
 
 /// A journal and the live map that follows it.
@@ -167,10 +189,11 @@ impl History {
                     incident: IncidentNo(u32::from(*incident) % n + 1),
                     action: *action,
                     agency: (*action == Action::Assign).then_some(AgencyId(*agency)),
-                    note: None,
+                    note: requirements(*action).contains(&Requirement::Note).then(|| "catatan".to_owned()),
                     version: None,
                     due_after_ms: (*action == Action::Reopen).then_some(HOUR_MS),
-                    actor: "test".to_owned(),
+                    actor: if *agency < 4 { "test" } else { "ani" }.to_owned(),
+                    more: more_of(*action, *agency),
                 })));
             }
             Step::Erase { report, text, place } => {
@@ -186,7 +209,37 @@ impl History {
             }
             Step::Pass { minutes } => self.now = self.now.plus_ms(i64::from(*minutes) * MINUTE_MS),
             Step::Tick => self.submit(Command::Tick),
+            Step::Merge { absorbed, into } => {
+                let all: Vec<IncidentNo> = self.open_incidents();
+                if let (Some(absorbed), Some(into)) = (pick(&all, *absorbed), pick(&all, *into)) {
+                    self.submit(Command::Merge(Box::new(merging(absorbed, into))));
+                }
+            }
+            Step::Split { absorbed } => {
+                let mut merged = Vec::new();
+                self.journal.reader().absorbed(&mut |no, into| merged.push((no, into))).unwrap();
+                merged.sort_unstable();
+                if let Some((absorbed, into)) = pick(&merged, *absorbed) {
+                    self.submit(Command::Split(Box::new(merging(absorbed, into))));
+                }
+            }
         }
+    }
+
+    /// Those on the map that are not closed, by number.
+    fn open_incidents(&self) -> Vec<IncidentNo> {
+        let all = Filter { drill: None, ..Filter::default() };
+        let found = self.map().incidents(
+            Projection::Staff,
+            &all,
+            &Where::default(),
+            Sort::NewestFirst,
+            None,
+            usize::MAX - 1,
+        );
+        let mut numbers: Vec<IncidentNo> = found.incidents.iter().map(|incident| incident.no).collect();
+        numbers.sort_unstable();
+        numbers
     }
 
     /// Appends as the engine does: what the last tick derived goes into this commit.
@@ -242,6 +295,14 @@ impl History {
         writer.apply(&self.entries);
         writer
     }
+}
+
+fn pick<T: Copy>(all: &[T], n: u16) -> Option<T> {
+    all.get(usize::from(n) % all.len().max(1)).copied()
+}
+
+pub fn merging(absorbed: IncidentNo, into: IncidentNo) -> NewMerge {
+    NewMerge { absorbed, into, version: None, note: None, actor: "test".to_owned() }
 }
 
 fn new_writer(city: &Arc<City>, journal: &dyn Journal) -> LiveWriter {

@@ -1,8 +1,10 @@
 /** One action on many incidents. Each is a request of its own: one refusal never stops its neighbours. */
 import { ProblemError } from '../feed/http';
 import type { Incident } from '../feed/protocol';
-import { sendAction, type Sent } from './casefile';
-import { leadsTo, type BulkAction } from './transitions';
+import { sendAction, type CaseFile, type Sent } from './casefile';
+import { leaving } from './leaving';
+import type { Offer } from './offer';
+import type { BulkAction } from './transitions';
 
 /** So many are under way at once. */
 const ABREAST = 4;
@@ -19,11 +21,13 @@ export interface Refused {
 export interface BulkResult {
   readonly stored: readonly string[];
   readonly refused: readonly Refused[];
+  /** Of those that are stored, after it. */
+  readonly versions: ReadonlyMap<string, number | null>;
 }
 
-/** Those whose status allows the action. */
-export function able(incidents: readonly Incident[], action: BulkAction): readonly Incident[] {
-  return incidents.filter(({ status }) => leadsTo(action, status) !== null);
+/** Those that the action is allowed on, by status and by right. */
+export function able(incidents: readonly Incident[], action: BulkAction, offer: Offer): readonly Incident[] {
+  return incidents.filter((incident) => offer.can(action, incident));
 }
 
 /** `sent` without the version: each incident is sent with the one that was seen in the queue. */
@@ -31,15 +35,17 @@ export async function runBulk(
   incidents: readonly Incident[],
   sent: Omit<Sent, 'version'>,
   progress: (done: number) => void,
-  send: (id: string, sent: Sent) => Promise<unknown> = sendAction,
+  send: (id: string, sent: Sent) => Promise<CaseFile> = sendAction,
 ): Promise<BulkResult> {
   const stored: string[] = [];
   const refused: Refused[] = [];
+  const versions = new Map<string, number | null>();
   const left = [...incidents];
   const work = async (): Promise<void> => {
     for (let incident = left.shift(); incident !== undefined; incident = left.shift()) {
       try {
-        await send(incident.id, { ...sent, version: incident.version });
+        const answer = await send(incident.id, { ...sent, version: incident.version });
+        versions.set(incident.id, answer.incident.version);
         stored.push(incident.id);
       } catch (error) {
         refused.push({ incident, ...whyOf(error) });
@@ -47,8 +53,8 @@ export async function runBulk(
       progress(stored.length + refused.length);
     }
   };
-  await Promise.all(Array.from({ length: ABREAST }, work));
-  return { stored, refused };
+  await Promise.all(Array.from({ length: leaving() ? incidents.length : ABREAST }, work));
+  return { stored, refused, versions };
 }
 
 function whyOf(error: unknown): { why: Why; detail: string } {

@@ -1,7 +1,8 @@
-/** One incident with all that is known of it: what was reported, what was done. */
+/** One incident with all that is known of it: what was reported, what was done, what was joined into it. */
 import { getJson, postJson } from '../feed/http';
-import { decodeItem, list, number, object, oneOf, STATUSES, string, time, type Incident, type Status } from '../feed/protocol';
-import type { Action } from './transitions';
+import { decodeItem, list, localized, number, object, oneOf, STATUSES, string, time, type Incident, type Localized, type Status } from '../feed/protocol';
+import { leaving } from './leaving';
+import { DISPOSITIONS, type Action, type Disposition } from './transitions';
 
 /** One report of the incident, in the reporter's words. */
 export interface Said {
@@ -11,6 +12,8 @@ export interface Said {
   readonly code: string;
   readonly channel: string;
   readonly text: string;
+  /** Of one that came with another incident: which that was, by its bare id. */
+  readonly from: string | null;
 }
 
 /** One step that somebody took. */
@@ -24,12 +27,50 @@ export interface Step {
   readonly agency: string | null;
   readonly actor: string;
   readonly note: string;
+  readonly disposition: Disposition | null;
+  /** A note that the reporter reads. */
+  readonly public: boolean;
+  /** Of one that was given back: who would be right. */
+  readonly suggested: string | null;
+  /** Of the checklist. */
+  readonly check: { readonly key: string; readonly done: boolean } | null;
+  /** Of a join or a split: whether it was this one that went, and its reports. */
+  readonly join: { readonly gone: boolean; readonly reports: number } | null;
+  /** Taken while it was an incident of its own, by the bare id of one that is joined into this one. */
+  readonly of: string | null;
+}
+
+/** An incident that was joined into this one. */
+export interface Joined {
+  /** Bare. */
+  readonly id: string;
+  readonly atMs: number | null;
+  readonly by: string;
+  readonly reports: number;
+}
+
+/** One step of the checklist. */
+export interface Check {
+  readonly key: string;
+  readonly name: Localized;
+  readonly doneAtMs: number | null;
+  readonly by: string;
+  /** From the incident's opening to its being done. */
+  readonly after_s: number | null;
 }
 
 export interface CaseFile {
   readonly incident: Incident;
   readonly said: readonly Said[];
   readonly steps: readonly Step[];
+  /** It was joined into another one: its bare id. */
+  readonly mergedInto: string | null;
+  readonly merged: readonly Joined[];
+  readonly checklist: readonly Check[];
+  /** Why the agency has it. */
+  readonly why: Localized | null;
+  readonly confirmed: { readonly atMs: number; readonly by: string } | null;
+  readonly disposition: Disposition | null;
 }
 
 /** An answer that takes longer is given up: the operator must know, and can send again. */
@@ -45,16 +86,43 @@ export interface Sent {
   readonly version: number | null;
   readonly words: string;
   readonly agency: string | null;
+  /** Of a rejection. */
+  readonly disposition?: Disposition;
+  /** Of `merge` the other incident, of `split` the one that is set free; bare. */
+  readonly other?: string;
+  /** Of `merge`: the other one comes into this one, and this one stays. */
+  readonly absorbs?: boolean;
+  /** Of `check`. */
+  readonly step?: string;
+  readonly done?: boolean;
 }
 
 export async function sendAction(id: string, sent: Sent): Promise<CaseFile> {
+  const verb = sent.action === 'answer' ? 'note' : sent.action;
+  const body = bodyOf(isTurned(sent) ? { ...sent, other: bare(id) } : sent);
+  return decodeCase(await within(ANSWER_MS_MAX, postJson(`/api/v1/incidents/${addressOf(id, sent)}/${verb}`, body, leaving())));
+}
+
+/** Whom it is asked of, bare: whatever is absorbed is the one that is asked to go. */
+export function addressOf(id: string, sent: Sent): string {
+  return isTurned(sent) ? (sent.other ?? '') : bare(id);
+}
+
+function isTurned(sent: Sent): boolean {
+  return sent.action === 'merge' && sent.absorbs === true;
+}
+
+export function bodyOf(sent: Sent): Readonly<Record<string, unknown>> {
   const words = sent.words.trim();
-  const body = {
+  return {
     ...(sent.version !== null && { version: sent.version }),
     ...(sent.agency !== null && { agency: sent.agency }),
+    ...(sent.disposition !== undefined && { disposition: sent.disposition }),
+    ...(sent.other !== undefined && { incident: sent.other }),
+    ...(sent.step !== undefined && { step: sent.step, done: sent.done === true }),
+    ...(sent.action === 'answer' && { public: true }),
     ...(words !== '' && { [sent.action === 'reject' ? 'reason' : 'note']: words }),
   };
-  return decodeCase(await within(ANSWER_MS_MAX, postJson(`/api/v1/incidents/${bare(id)}/${sent.action}`, body)));
 }
 
 export function bare(id: string): string {
@@ -66,31 +134,75 @@ export function decodeCase(value: unknown): CaseFile {
   if (incident.kind !== 'incident') throw new Error(`${incident.id} is not an incident`);
   const p = object(object(value, 'incident').properties, 'properties');
   const log = list(p.log ?? [], 'log').map((line) => object(line, 'log line'));
-  const text = (one: unknown): string => (typeof one === 'string' ? one : '');
+  const confirmed = p.confirmed == null ? null : object(p.confirmed, 'confirmed');
   return {
     incident,
-    said: log
-      .filter(({ kind }) => kind === 'report')
-      .map((line) => ({
-        seq: number(line.seq, 'seq'),
-        atMs: time(line.at, 'at'),
-        occurredAtMs: time(line.occurred_at ?? line.at, 'occurred_at'),
-        code: text(line.code),
-        channel: text(line.channel),
-        text: text(line.description),
-      })),
-    steps: log
-      .filter(({ kind }) => kind === 'action')
-      .map((line) => ({
-        seq: number(line.seq, 'seq'),
-        atMs: time(line.at, 'at'),
-        action: string(line.action, 'action'),
-        from: oneOf(STATUSES, line.from, 'from'),
-        to: oneOf(STATUSES, line.to, 'to'),
-        agency: typeof line.agency === 'string' ? line.agency : null,
-        actor: text(line.actor),
-        note: text(line.note),
-      })),
+    said: log.filter(({ kind }) => kind === 'report').map((line) => decodeSaid(line)),
+    steps: log.filter(({ kind, from, to }) => kind === 'action' || (from !== undefined && to !== undefined)).map((line) => decodeStep(line, bare(incident.id))),
+    mergedInto: p.merged_into == null ? null : bare(string(p.merged_into, 'merged_into')),
+    merged: list(p.merged ?? [], 'merged').map(decodeJoined),
+    checklist: list(p.checklist ?? [], 'checklist').map(decodeCheck),
+    why: p.routing == null ? null : optionalWords(object(p.routing, 'routing').why),
+    confirmed: confirmed === null ? null : { atMs: time(confirmed.at, 'confirmed.at'), by: text(confirmed.by) },
+    disposition: dispositionOf(p.disposition),
+  };
+}
+
+type Json = Record<string, unknown>;
+
+const text = (one: unknown): string => (typeof one === 'string' ? one : '');
+const idOf = (one: unknown): string | null => (typeof one === 'string' ? bare(one) : null);
+const optionalWords = (one: unknown): Localized | null => (one == null ? null : localized(one, 'why'));
+
+/** One of a newer server is no fault: its words stand in the note. */
+function dispositionOf(value: unknown): Disposition | null {
+  return DISPOSITIONS.find((one) => one === value) ?? null;
+}
+
+function decodeSaid(line: Json): Said {
+  return {
+    seq: number(line.seq, 'seq'),
+    atMs: time(line.at, 'at'),
+    occurredAtMs: time(line.occurred_at ?? line.at, 'occurred_at'),
+    code: text(line.code),
+    channel: text(line.channel),
+    text: text(line.description),
+    from: idOf(line.incident),
+  };
+}
+
+function decodeStep(line: Json, incident: string): Step {
+  return {
+    seq: number(line.seq, 'seq'),
+    atMs: time(line.at, 'at'),
+    action: string(line.action ?? line.kind, 'action'),
+    from: oneOf(STATUSES, line.from, 'from'),
+    to: oneOf(STATUSES, line.to, 'to'),
+    agency: typeof line.agency === 'string' ? line.agency : null,
+    actor: text(line.actor),
+    note: text(line.note),
+    disposition: dispositionOf(line.disposition),
+    public: line.public === true || line.action === 'answer',
+    suggested: typeof line.suggested === 'string' ? line.suggested : null,
+    check: typeof line.step === 'string' ? { key: line.step, done: line.done !== false } : null,
+    join: typeof line.absorbed === 'string' ? { gone: bare(line.absorbed) === incident, reports: number(line.reports ?? 0, 'reports') } : null,
+    of: idOf(line.incident),
+  };
+}
+
+function decodeJoined(value: unknown): Joined {
+  const o = object(value, 'merged');
+  return { id: bare(string(o.incident, 'merged.incident')), atMs: o.at == null ? null : time(o.at, 'merged.at'), by: text(o.by), reports: number(o.reports ?? 0, 'merged.reports') };
+}
+
+function decodeCheck(value: unknown): Check {
+  const o = object(value, 'checklist');
+  return {
+    key: string(o.key, 'checklist.key'),
+    name: localized(o.name, 'checklist.name'),
+    doneAtMs: o.done_at == null ? null : time(o.done_at, 'checklist.done_at'),
+    by: text(o.by),
+    after_s: o.after_s == null ? null : number(o.after_s, 'checklist.after_s'),
   };
 }
 

@@ -13,38 +13,47 @@ export interface Choice {
   readonly categories: readonly string[];
   /** Empty: all. */
   readonly agencies: readonly string[];
+  /** Villages and districts by their codes. Empty: all. */
+  readonly areas: readonly string[];
   readonly q: string;
   /** With words: closed incidents are searched too, whatever the tab. */
   readonly everywhere: boolean;
 }
 
-export const START: Choice = { tab: 'new', categories: [], agencies: [], q: '', everywhere: false };
+export const START: Choice = { tab: 'new', categories: [], agencies: [], areas: [], q: '', everywhere: false };
 
-export function readChoice(query: URLSearchParams): Choice {
+/** Whoever does not verify has no work among the new ones. */
+export function startFor(verifies: boolean): Choice {
+  return verifies ? START : { ...START, tab: 'open' };
+}
+
+export function readChoice(query: URLSearchParams, start = START): Choice {
   const list = (key: string): string[] => (query.get(key) ?? '').split(',').filter((part) => part !== '');
   const q = query.get('q')?.trim() ?? '';
   return {
-    tab: TABS.find((tab) => tab === query.get('tab')) ?? START.tab,
+    tab: TABS.find((tab) => tab === query.get('tab')) ?? start.tab,
     categories: list('category'),
     agencies: list('agency'),
+    areas: list('area'),
     q,
     everywhere: q !== '' && query.get('everywhere') === '1',
   };
 }
 
 /** An address may be older than the city pack: what it does not know would be refused. */
-export function knownTo(city: City, choice: Choice): Choice {
+export function knownTo(city: City, areas: readonly { readonly code: string }[], choice: Choice): Choice {
   const known = (all: readonly { readonly key: string }[], keys: readonly string[]): readonly string[] => keys.filter((key) => all.some((one) => one.key === key));
-  return { ...choice, categories: known(city.categories, choice.categories), agencies: known(city.agencies, choice.agencies) };
+  return { ...choice, categories: known(city.categories, choice.categories), agencies: known(city.agencies, choice.agencies), areas: choice.areas.filter((code) => areas.some((area) => area.code === code)) };
 }
 
 /** `query` with the choice in it; what the choice does not know, such as `lang`, stays. */
-export function writeChoice(query: URLSearchParams, choice: Choice): string {
+export function writeChoice(query: URLSearchParams, choice: Choice, start = START): string {
   const next = new URLSearchParams(query);
   const set = (key: string, value: string): void => (value === '' ? next.delete(key) : next.set(key, value));
-  set('tab', choice.tab === START.tab ? '' : choice.tab);
+  set('tab', choice.tab === start.tab ? '' : choice.tab);
   set('category', choice.categories.join(','));
   set('agency', choice.agencies.join(','));
+  set('area', choice.areas.join(','));
   set('q', choice.q);
   set('everywhere', choice.everywhere && choice.q !== '' ? '1' : '');
   return next.toString().replaceAll('%2C', ',');
@@ -52,7 +61,7 @@ export function writeChoice(query: URLSearchParams, choice: Choice): string {
 
 /** For the list: the tab is a status or what is late; each has the order in which it is worked off. */
 export function toQuery(choice: Choice): Query {
-  const filter = { category: choice.categories.join(','), agency: choice.agencies.join(','), q: choice.q };
+  const filter = { category: choice.categories.join(','), agency: choice.agencies.join(','), area: choice.areas.join(','), q: choice.q };
   if (choice.q !== '' && choice.everywhere) return { ...filter, status: STATUSES.join(',') };
   switch (choice.tab) {
     case 'new':
@@ -71,6 +80,7 @@ export function toFeedFilter(choice: Choice): FeedFilter {
   return {
     ...(choice.categories.length > 0 && { category: choice.categories }),
     ...(choice.agencies.length > 0 && { agency: choice.agencies }),
+    ...(choice.areas.length > 0 && { area: choice.areas }),
     ...(choice.q !== '' && { q: choice.q }),
   };
 }

@@ -4,32 +4,13 @@ import { STATUSES, type Incident } from '../feed/protocol';
 import { ProblemError } from '../feed/http';
 import { able, runBulk } from './bulk';
 import { decodeCase, lastSeq, since } from './casefile';
-import { knownTo, readChoice, readSaved, START, tabCount, TABS, toFeedFilter, toQuery, withSaved, writeChoice, SAVED_MAX, type Saved } from './choice';
+import { knownTo, readChoice, readSaved, START, startFor, tabCount, TABS, toFeedFilter, toQuery, withSaved, writeChoice, SAVED_MAX, type Saved } from './choice';
 import { asCode } from './code';
 import { commandOf, tabLetter, type Press } from './keys';
 import { append, entered, merge, range, step, type Row } from './queue';
-import { ACTIONS, actionsFor, formOf, keyOf, leadsTo } from './transitions';
-
-function incident(id: string, more: Partial<Incident> = {}): Incident {
-  return {
-    kind: 'incident',
-    id,
-    at: [127.38, 0.79],
-    category: 'water',
-    status: 'new',
-    reports: 1,
-    title: null,
-    area: null,
-    agency: null,
-    openedAtMs: 0,
-    updatedAtMs: 0,
-    dueAtMs: null,
-    overdue: false,
-    drill: false,
-    version: 1,
-    ...more,
-  };
-}
+import { Offer } from './offer';
+import { incident } from './testing';
+import { ACTIONS, keyOf, PLAIN_TABLE, type Action } from './transitions';
 
 const rows = (ids: string): readonly Row[] => [...ids].map((id) => ({ incident: incident(id), left: false }));
 const read = (ids: string): readonly Incident[] => [...ids].map((id) => incident(id));
@@ -85,26 +66,14 @@ it('marks a range in either direction', () => {
   expect(range(rows('abcd'), null, 'a')).toEqual(['a']);
 });
 
-it('offers what the server takes, the usual next step first', () => {
-  expect(STATUSES.map((status) => actionsFor(status).join(' '))).toEqual([
-    'verify assign reject note',
-    'start assign resolve reject note',
-    'resolve assign reject note',
-    'reopen note',
-    'reopen note',
-  ]);
-  for (const status of STATUSES) for (const action of ACTIONS) expect(actionsFor(status).includes(action)).toBe(leadsTo(action, status) !== null);
-  expect([leadsTo('reopen', 'resolved'), leadsTo('reopen', 'rejected')]).toEqual(['verified', 'new']);
-  expect(ACTIONS.filter((action) => formOf(action) === null)).toEqual(['verify', 'start']);
-});
-
 const press = (key: string, more: Partial<Press> = {}): Press => ({ key, ctrl: false, meta: false, alt: false, inText: false, onControl: false, ...more });
 
 it('each action answers to the key that is written on its button, in both languages', () => {
   for (const lang of ['id', 'en'] as const) {
-    const keys = ACTIONS.map((action) => keyOf(action, lang));
-    expect(new Set(keys).size).toBe(ACTIONS.length);
-    for (const action of ACTIONS) {
+    // One key pauses a clock and lets it run again.
+    const own: readonly Action[] = ACTIONS.filter((action) => action !== 'resume');
+    expect(new Set(own.map((action) => keyOf(action, lang))).size).toBe(own.length);
+    for (const action of own) {
       for (const key of [keyOf(action, lang), keyOf(action, lang).toLowerCase()]) expect(commandOf(press(key), lang), key).toEqual({ do: 'act', action });
     }
     for (const [n, tab] of TABS.entries()) {
@@ -119,6 +88,9 @@ it('letters are text in a field, the browser keeps its own keys, and letters can
   for (const key of ['j', 'v', '/', '?', ' ', 'ArrowDown', '1']) expect(commandOf(press(key, inText), 'id')).toBeNull();
   expect(commandOf(press('Escape', inText), 'id')).toEqual({ do: 'escape' });
   expect(commandOf(press('k', { ...inText, ctrl: true }), 'id')).toEqual({ do: 'palette' });
+  expect(commandOf(press('z', { ctrl: true }), 'id')).toEqual({ do: 'undo' });
+  expect(commandOf(press('z', { ...inText, ctrl: true }), 'id')).toBeNull();
+  expect(commandOf(press('z', { meta: true }), 'id', false, false)).toEqual({ do: 'undo' });
   for (const key of ['r', 'f', 'a', 'n']) expect(commandOf(press(key, { ctrl: true }), 'id')).toBeNull();
   expect(commandOf(press('ArrowDown', { onControl: true }), 'id')).toBeNull();
   expect(commandOf(press(' ', { onControl: true }), 'id')).toBeNull();
@@ -129,17 +101,22 @@ it('letters are text in a field, the browser keeps its own keys, and letters can
 });
 
 it('the address keeps the choice and what else stands in it', () => {
-  const address = 'lang=en&tab=overdue&category=water,garbage&agency=dlh&q=banjir&everywhere=1';
+  const address = 'lang=en&tab=overdue&category=water,garbage&agency=dlh&area=82.71.04&q=banjir&everywhere=1';
   const choice = readChoice(new URLSearchParams(address));
-  expect(choice).toEqual({ tab: 'overdue', categories: ['water', 'garbage'], agencies: ['dlh'], q: 'banjir', everywhere: true });
+  expect(choice).toEqual({ tab: 'overdue', categories: ['water', 'garbage'], agencies: ['dlh'], areas: ['82.71.04'], q: 'banjir', everywhere: true });
   expect(writeChoice(new URLSearchParams(address), choice)).toBe(address);
   expect(readChoice(new URLSearchParams('tab=lost&everywhere=1'))).toEqual(START);
+  // Whoever verifies nothing starts with all that is open, and the address is as short.
+  const start = startFor(false);
+  expect(readChoice(new URLSearchParams(''), start).tab).toBe('open');
+  expect(writeChoice(new URLSearchParams(''), start, start)).toBe('');
+  expect(writeChoice(new URLSearchParams(''), START, start)).toBe('tab=new');
 });
 
 it('a choice of another city’s pack keeps only what this one knows', () => {
-  const choice = readChoice(new URLSearchParams('category=water,lava&agency=dlh,kraton&q=banjir'));
+  const choice = readChoice(new URLSearchParams('category=water,lava&agency=dlh,kraton&area=82.71.04,99&q=banjir'));
   const city = { categories: [{ key: 'water' }], agencies: [{ key: 'dlh' }] } as unknown as City;
-  expect(knownTo(city, choice)).toEqual({ ...choice, categories: ['water'], agencies: ['dlh'] });
+  expect(knownTo(city, [{ code: '82.71.04' }], choice)).toEqual({ ...choice, categories: ['water'], agencies: ['dlh'], areas: ['82.71.04'] });
 });
 
 it('a tab is a question to the list; map and counts are asked for all tabs at once', () => {
@@ -198,16 +175,21 @@ it('reads a case, and says what happened since the operator looked', () => {
 
 it('many at once: each with the version that was seen, and a refusal stops no neighbour', async () => {
   const all = [incident('a', { version: 3 }), incident('b'), incident('c', { status: 'resolved' }), incident('d')];
-  expect(able(all, 'verify').map(({ id }) => id)).toEqual(['a', 'b', 'd']);
+  const may = { name: 'ani', may: { verify: 'all' }, agency: null } as const;
+  const asked = able(all, 'verify', new Offer(PLAIN_TABLE, may));
+  expect(asked.map(({ id }) => id)).toEqual(['a', 'b', 'd']);
+  expect(able(all, 'reject', new Offer(PLAIN_TABLE, may))).toEqual([]);
   const sent: unknown[] = [];
   const done: number[] = [];
-  const result = await runBulk(able(all, 'verify'), { action: 'verify', words: '', agency: null }, (n) => done.push(n), async (id, one) => {
+  const result = await runBulk(asked, { action: 'verify', words: '', agency: null }, (n) => done.push(n), async (id, one) => {
     sent.push([id, one.version]);
     if (id === 'b') throw new ProblemError({ type: '', title: '', detail: 'x', status: 409 });
     if (id === 'd') throw new TypeError('no network');
+    return decodeCase({ ...FILE, properties: { ...FILE.properties, version: 4 } });
   });
   expect(sent).toEqual([['a', 3], ['b', 1], ['d', 1]]);
   expect(result.stored).toEqual(['a']);
+  expect(result.versions).toEqual(new Map([['a', 4]]));
   expect(result.refused.map(({ incident: { id }, why }) => [id, why])).toEqual([['b', 'conflict'], ['d', 'network']]);
   expect(done).toEqual([1, 2, 3]);
 });

@@ -2,7 +2,7 @@
 import type { Agency, Area, Category, City } from '../feed/city';
 import type { Incident } from '../feed/protocol';
 import type { Key, Words } from '../i18n';
-import { isStep, type Said, type Step } from './casefile';
+import { isStep, type Check, type Said, type Step } from './casefile';
 import type { Action } from './transitions';
 
 export function categoryOf(incident: Incident, city: City): Category | undefined {
@@ -40,11 +40,29 @@ const STEPS: Readonly<Record<string, Key>> = {
   reject: 'console.step.reject',
   reopen: 'console.step.reopen',
   note: 'console.step.note',
+  answer: 'console.step.answer',
+  return: 'console.step.return',
+  confirm: 'console.step.confirm',
+  pause: 'console.step.pause',
+  resume: 'console.step.resume',
 };
 
-/** One line of the history. */
-export function stepName(one: Step | Said, city: City, words: Words): string {
+/** One line of the history. `checks`: the checklist, for the names of its steps. */
+export function stepName(one: Step | Said, city: City, words: Words, checks: readonly Check[] = []): string {
   if (!isStep(one)) return words.t('console.step.report');
-  const agency = agencyOf(one.agency, city);
-  return words.t(STEPS[one.action] ?? 'console.step.other', { agency: agency === undefined ? (one.agency ?? '') : words.pick(agency.short) });
+  const short = (key: string | null): string => {
+    const agency = agencyOf(key, city);
+    return agency === undefined ? (key ?? '') : words.pick(agency.short);
+  };
+  if (one.join !== null) {
+    const way = one.action === 'split' ? 'split' : 'merge';
+    return words.t(one.join.gone ? `console.step.${way}.gone` : `console.step.${way}`, { n: one.join.reports });
+  }
+  if (one.check !== null) {
+    const check = checks.find(({ key }) => key === one.check?.key);
+    return words.t(one.check.done ? 'console.step.check' : 'console.step.uncheck', { step: check === undefined ? one.check.key : words.pick(check.name) });
+  }
+  const said = words.t(one.public ? 'console.step.answer' : (STEPS[one.action] ?? 'console.step.other'), { agency: short(one.agency) });
+  const more = [...(one.disposition === null ? [] : [words.t(`console.disposition.${one.disposition}`)]), ...(one.suggested === null ? [] : [words.t('console.step.suggested', { agency: short(one.suggested) })])];
+  return more.length === 0 ? said : `${said} (${more.join(', ')})`;
 }

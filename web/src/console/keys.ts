@@ -7,7 +7,7 @@ export type Command =
   | { readonly do: 'step'; readonly by: 1 | -1 }
   | { readonly do: 'tab'; readonly tab: Tab }
   | { readonly do: 'act'; readonly action: Action }
-  | { readonly do: 'search' | 'filters' | 'help' | 'palette' | 'zoom' | 'mark' | 'newest' | 'escape' }
+  | { readonly do: 'search' | 'filters' | 'help' | 'palette' | 'zoom' | 'mark' | 'newest' | 'escape' | 'undo' | 'contacts' }
   /** `G` was pressed: the next letter names a tab. */
   | { readonly do: 'wait' };
 
@@ -22,7 +22,9 @@ export interface Press {
   readonly onControl: boolean;
 }
 
-const ACTION_KEYS: Readonly<Record<string, Action>> = { v: 'verify', t: 'assign', a: 'assign', s: 'start', r: 'resolve', x: 'reject', o: 'reopen', n: 'note' };
+const ACTION_KEYS: Readonly<Record<string, Action>> = {
+  v: 'verify', t: 'assign', a: 'assign', s: 'start', r: 'resolve', c: 'confirm', x: 'reject', b: 'return', o: 'reopen', n: 'note', w: 'answer', m: 'merge', u: 'split', p: 'pause', l: 'check',
+};
 const TAB_LETTERS: Readonly<Record<Lang, string>> = { id: 'btds', en: 'nopa' };
 
 /** As written in the help: the letters after `G`. */
@@ -36,7 +38,11 @@ export function tabLetter(tab: Tab, lang: Lang): string {
  */
 export function commandOf(press: Press, lang: Lang, waiting = false, letters = true): Command | null {
   const key = press.key.toLowerCase();
-  if ((press.ctrl || press.meta) && !press.alt) return key === 'k' ? { do: 'palette' } : null;
+  if ((press.ctrl || press.meta) && !press.alt) {
+    if (key === 'k') return { do: 'palette' };
+    // In a field it takes back letters.
+    return key === 'z' && !press.inText ? { do: 'undo' } : null;
+  }
   if (press.alt || press.ctrl || press.meta) return null;
   if (key === 'escape') return { do: 'escape' };
   if (press.inText) return null;
@@ -69,6 +75,8 @@ export function commandOf(press: Press, lang: Lang, waiting = false, letters = t
       return { do: 'zoom' };
     case 'f':
       return { do: 'filters' };
+    case 'h':
+      return { do: 'contacts' };
   }
   const action = ACTION_KEYS[key];
   return action === undefined ? null : { do: 'act', action };

@@ -1,92 +1,52 @@
-/** The incident that is open, and those with something unfinished: forms, answers that did not come, conflicts. */
+/** The incident that is open, and those with something unfinished: forms, what waits, answers that did not come, conflicts. */
 import { ProblemError } from '../feed/http';
 import type { Incident } from '../feed/protocol';
-import { getCase, isStep, lastSeq, sendAction, since, type CaseFile, type Said, type Sent, type Step } from './casefile';
+import { Case, type Trouble } from './case.svelte';
+import { bare, getCase, sendAction, type CaseFile, type Sent } from './casefile';
 import { draft, keepDraft } from './drafts';
+import { heldBefore, isStored, keepHeld } from './held';
+import { leaving } from './leaving';
+import type { Offer } from './offer';
+import { opposite, versionFor, type Opposite } from './opposite';
 import { newer } from './queue';
-import { formOf, leadsTo, type Action, type Form } from './transitions';
+import { formOf, type Action, type Form, type Table } from './transitions';
+import type { Undo } from './undo.svelte';
 
 const REFRESH_MS = 1_000;
 const RECHECK_MS = 10_000;
 /** A second press that was meant for the first question must not answer the second one. */
 const SURE_MS = 600;
-
-/** Why an action is not stored. `sent` is what would be sent again. */
-export interface Trouble {
-  readonly kind: 'conflict' | 'network' | 'denied' | 'refused';
-  readonly sent: Sent;
-  readonly detail: string;
-  readonly at_ms: number;
-}
-
-/** All about one incident that the page must not lose while another one is looked at. */
-export class Case {
-  incident = $state.raw<Incident | null>(null);
-  file = $state.raw<CaseFile | null>(null);
-  form = $state<Form | null>(null);
-  text = $state('');
-  sending = $state.raw<Sent | null>(null);
-  trouble = $state.raw<Trouble | null>(null);
-  /** It cannot be read: unknown, or the line is gone. */
-  unread = $state<'missing' | 'failed' | 'denied' | null>(null);
-  /** What the operator has seen: its version goes with every action. */
-  seen = $state.raw<{ readonly version: number | null; readonly seq: number } | null>(null);
-
-  constructor(readonly id: string) {}
-
-  /** What others did since the operator began to write, or that stands against what was sent. */
-  get changes(): readonly (Step | Said)[] {
-    if (this.file === null || this.seen === null || (this.form === null && this.trouble?.kind !== 'conflict')) return [];
-    return since(this.file, this.seen.seq);
-  }
-
-  /** Whether the action that met a conflict is allowed by the state as it is now. */
-  get stillPossible(): boolean {
-    const action = this.trouble?.sent.action;
-    return action !== undefined && this.incident !== null && leadsTo(action, this.incident.status) !== null;
-  }
-
-  get unfinished(): boolean {
-    return this.trouble !== null || this.sending !== null;
-  }
-
-  /** Takes a newer reading; what the operator has seen stays while a question is open. */
-  take(file: CaseFile): void {
-    this.incident = this.incident === null ? file.incident : newer(file.incident, this.incident);
-    if (this.file === null || (file.incident.version ?? 0) >= (this.file.incident.version ?? 0)) this.file = file;
-    this.unread = null;
-    if (this.seen === null || (this.form === null && this.sending === null && this.trouble === null)) this.see();
-  }
-
-  /** The operator looks at the newest state from here on. */
-  see(): void {
-    if (this.file !== null) this.seen = { version: this.file.incident.version, seq: lastSeq(this.file) };
-  }
-}
+const LAST_BREATH_MS = 2_000;
 
 export class Work {
   open = $state.raw<Case | null>(null);
   /** Those that are not open, and whose action is not stored. */
   waiting = $state.raw<readonly Case[]>([]);
+  /** As the operator sees those whose action waits to be sent, by id. */
+  will = $state.raw<ReadonlyMap<string, Incident>>(new Map());
+  /** A role may change while the page is open. */
+  offer: Offer = $state.raw() as unknown as Offer;
 
   private readonly cases = new Map<string, Case>();
-  /** A key that was pressed while the answer to the one before was under way. */
-  private queued: { readonly one: Case; readonly action: Action } | null = null;
+  /** What was asked for while the answer to the one before was under way. */
+  private queued: { readonly one: Case; readonly run: () => void } | null = null;
   private timer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(
     /** An action was stored, or a newer state was read. */
     private readonly changed: () => void,
+    offer: Offer,
+    private readonly undo: Undo,
   ) {
+    this.offer = offer;
     setInterval(() => document.hidden || this.poke(), RECHECK_MS);
   }
 
   show(id: string, incident: Incident | null): void {
     if (this.open?.id === id) return;
     this.leave();
-    const found = this.cases.get(id) ?? new Case(id);
-    this.cases.set(id, found);
-    if (incident !== null) found.incident = found.incident === null ? incident : newer(incident, found.incident);
+    const found = this.caseOf(id);
+    if (incident !== null) found.incident = found.incident === null ? incident : newer(found.incident, incident);
     this.open = found;
     this.sort();
     void this.read(found);
@@ -107,24 +67,33 @@ export class Work {
     }, REFRESH_MS);
   }
 
+  /** Whether the open incident, as it is shown, allows it. */
+  can(action: Action): boolean {
+    const shown = this.open?.shown ?? null;
+    return shown !== null && this.offer.can(action, shown, this.open?.file ?? null);
+  }
+
+  /** Whether the action that met a conflict is allowed by the state as it is now. */
+  get stillPossible(): boolean {
+    const open = this.open;
+    return open?.trouble != null && open.incident !== null && this.offer.can(open.trouble.sent.action, open.incident, open.file);
+  }
+
   /** The key of an action, or its button. */
   begin(action: Action): void {
     const open = this.open;
-    if (open?.incident == null) return;
-    if (open.sending !== null) {
-      this.queued = { one: open, action };
+    if (open?.incident == null || open.held?.sent.action === action) return;
+    if (open.trouble?.sent.action === action) return this.again();
+    if (!this.can(action)) {
+      // What is under way may make it possible.
+      if (open.sending !== null) this.queued = { one: open, run: () => this.begin(action) };
       return;
     }
-    if (open.trouble?.sent.action === action) return this.again();
-    if (leadsTo(action, open.incident.status) === null) return;
+    // The next step is the word that the one before stands.
+    this.release(open);
     const form = formOf(action);
-    if (form === null) void this.send(open, { action, version: open.seen?.version ?? open.incident.version, words: '', agency: null });
-    else {
-      open.trouble = null;
-      open.see();
-      open.form = form;
-      open.text = draft(open.id, form);
-    }
+    if (form !== null) this.openForm(open, form);
+    else this.after(open, () => this.can(action) && this.dispatch(open, plain(action)));
   }
 
   type(text: string): void {
@@ -136,15 +105,40 @@ export class Work {
   /** The form's own button. */
   submit(agency: string | null = null): void {
     const open = this.open;
-    if (open?.form == null || open.sending !== null) return;
-    if (open.trouble?.kind === 'conflict') return this.again(agency);
-    void this.send(open, { action: open.form, version: open.seen?.version ?? null, words: open.text, agency });
+    const form = open?.form;
+    if (open == null || form == null) return;
+    if (open.trouble !== null) return this.again(agency);
+    this.release(open);
+    this.after(open, () => {
+      const sent = { ...plain(form), words: open.text, agency: agency ?? (form === 'return' ? open.better : null) };
+      this.dispatch(open, form === 'reject' && open.disposition !== null ? { ...sent, disposition: open.disposition } : sent);
+    });
+  }
+
+  /** Joins the open incident and another one; `absorbs`: the open one stays. */
+  join(other: Incident, absorbs: boolean): void {
+    const open = this.open;
+    if (open === null) return;
+    open.clearForm();
+    this.release(open);
+    // The version is of the one that goes.
+    this.after(open, () => this.dispatch(open, { ...plain('merge'), other: bare(other.id), absorbs, ...(absorbs && { version: other.version }) }));
+  }
+
+  /** Sets one free that was joined into the open one, or ticks a step of the checklist. */
+  doToOpen(more: Partial<Sent> & Pick<Sent, 'action'>): void {
+    const open = this.open;
+    if (open === null || !this.can(more.action)) return;
+    this.release(open);
+    this.after(open, () => this.dispatch(open, { ...plain(more.action), ...more }));
   }
 
   /** Puts the form away; what was typed stays and is there when it opens again. */
   cancel(): void {
     const open = this.open;
     if (open === null) return;
+    const form = open.trouble === null ? null : formOf(open.trouble.sent.action);
+    if (open.form === null && form !== null && open.trouble !== null) keepDraft(open.id, form, open.trouble.sent.words);
     open.form = null;
     open.trouble = null;
     if (open.sending === null) open.see();
@@ -157,11 +151,15 @@ export class Work {
     if (open?.trouble == null || open.sending !== null || performance.now() - open.trouble.at_ms < SURE_MS) return;
     const { kind, sent } = open.trouble;
     if (kind === 'conflict') {
-      if (!open.stillPossible) return;
+      if (!this.stillPossible) return;
       open.see();
     }
     const words = open.form === null ? sent.words : open.text;
-    void this.send(open, { ...sent, words, agency: agency ?? sent.agency, version: kind === 'conflict' ? (open.seen?.version ?? null) : sent.version });
+    const disposition = open.disposition ?? sent.disposition;
+    // Of another incident that was to come into this one, the page knows no newer version; the operator decided all the same.
+    const version = sent.absorbs === true ? null : (open.seen?.version ?? null);
+    const more = { words, agency: agency ?? sent.agency, version: kind === 'conflict' ? version : sent.version };
+    void this.send(open, { ...sent, ...more, ...(disposition !== undefined && { disposition }) });
   }
 
   /** What was typed for an action that is not possible any more becomes a note. */
@@ -176,30 +174,157 @@ export class Work {
     this.type(text);
   }
 
-  private async send(one: Case, sent: Sent): Promise<void> {
+  /** What waited when the page before went away without a word. */
+  async recover(): Promise<void> {
+    for (const kept of heldBefore()) {
+      const one = this.caseOf(kept.id);
+      await this.read(one);
+      // The browser may have sent it with its last breath: it has a moment to arrive.
+      if (!isStored(one, kept)) {
+        await new Promise((resolve) => setTimeout(resolve, LAST_BREATH_MS));
+        await this.read(one);
+      }
+      if (!isStored(one, kept)) one.trouble = { kind: 'network', sent: kept.sent, detail: '', at_ms: performance.now() };
+      this.tidy(one);
+    }
+    this.keep();
+  }
+
+  private caseOf(id: string): Case {
+    const one = this.cases.get(id) ?? new Case(id);
+    this.cases.set(id, one);
+    return one;
+  }
+
+  private openForm(one: Case, form: Form): void {
+    one.trouble = null;
+    if (one.sending === null) one.see();
+    one.form = form;
+    one.text = draft(one.id, form);
+  }
+
+  /** Now, or once the answer to the one before is here; what meets trouble first is not followed by another. */
+  private after(one: Case, run: () => void): void {
+    if (one.sending === null) run();
+    else this.queued = { one, run };
+  }
+
+  /** At once where the opposite takes it back exactly; else it waits. */
+  private dispatch(one: Case, more: Sent): void {
+    const before = one.incident;
+    if (before === null) return;
+    const sent: Sent = { ...more, version: more.absorbs === true ? more.version : (one.seen?.version ?? before.version) };
+    one.will = foreseen(sent, before, this.offer.table);
+    const undo = opposite(sent, before);
+    if (undo === null) this.hold(one, sent, before);
+    else void this.send(one, sent, { undo, before });
+  }
+
+  private hold(one: Case, sent: Sent, before: Incident): void {
+    const form = formOf(sent.action);
+    if (form !== null) keepDraft(one.id, form, '');
+    if (one.form === form) one.clearForm();
+    one.trouble = null;
+    const no = this.undo.add({ action: sent.action, incidents: [before], agency: sent.agency, send: () => this.release(one), takeBack: () => this.takeBack(one) });
+    one.held = { sent, no };
+    this.keep();
+  }
+
+  /** What waits is sent now. */
+  private release(one: Case): void {
+    if (one.held === null) return;
+    const { sent, no } = one.held;
+    one.held = null;
+    this.undo.drop(no);
+    void this.send(one, sent);
+  }
+
+  /** It was never sent; the words are there to be written anew. */
+  private takeBack(one: Case): void {
+    if (one.held === null) return;
+    const { sent } = one.held;
+    one.held = null;
+    one.will = null;
+    this.keep();
+    const form = formOf(sent.action);
+    if (form !== null) keepDraft(one.id, form, sent.words);
+    if (form !== null && sent.words !== '' && one === this.open && one.form === null) {
+      this.openForm(one, form);
+      one.disposition = sent.disposition ?? null;
+    }
+    this.tidy(one);
+  }
+
+  private async send(one: Case, sent: Sent, deed: { undo: Opposite; before: Incident } | null = null): Promise<void> {
     one.sending = sent;
     one.trouble = null;
-    this.queued = null;
-    this.sort();
-    const form = one.form;
+    this.forget(one);
+    this.keep();
+    const form = formOf(sent.action);
     try {
       const file = await sendAction(one.id, sent);
       if (form !== null) keepDraft(one.id, form, '');
-      one.form = null;
-      one.text = '';
-      one.sending = null;
-      one.take(file);
-      one.see();
+      if (form !== null && one.form === form) one.clearForm();
+      this.settle(one);
+      if (deed !== null) this.registerSent(sent, deed, file);
+      this.arrived(one, sent, file);
     } catch (error) {
-      one.sending = null;
+      this.settle(one);
+      this.forget(one);
+      this.reopen(one, sent);
       one.trouble = troubleOf(error, sent);
       if (one.trouble.kind === 'conflict') await this.read(one);
     }
-    this.sort();
+    this.keep();
     this.changed();
-    const next = this.queued as { one: Case; action: Action } | null;
-    this.queued = null;
-    if (next?.one === one && one === this.open && one.trouble === null) this.begin(next.action);
+    const next = this.queued;
+    this.forget(one);
+    if (next?.one === one && one === this.open && one.trouble === null) next.run();
+    this.tidy(one);
+  }
+
+  /** What was written stands in its form again. Another form that was opened since is another question: its words are kept for later. */
+  private reopen(one: Case, sent: Sent): void {
+    const form = formOf(sent.action);
+    if (one.form === form) return;
+    one.clearForm();
+    if (form === null || sent.words === '') return;
+    one.form = form;
+    one.text = sent.words;
+    one.disposition = sent.disposition ?? null;
+    keepDraft(one.id, form, sent.words);
+  }
+
+  private settle(one: Case): void {
+    one.sending = null;
+    if (one.held === null) one.will = null;
+  }
+
+  private forget(one: Case): void {
+    if (this.queued?.one === one) this.queued = null;
+  }
+
+  private registerSent(sent: Sent, { undo, before }: { undo: Opposite; before: Incident }, file: CaseFile): void {
+    const back: Sent = { ...undo.sent, version: versionFor(undo, file) };
+    this.undo.add({ action: sent.action, incidents: [before], agency: sent.agency, takeBack: () => void this.sendBack(undo.id, back, before) });
+  }
+
+  /** The opposite; whoever looked at what was joined away looks at it again. */
+  private async sendBack(id: string, sent: Sent, before: Incident): Promise<void> {
+    const looked = this.open;
+    const one = this.caseOf(id);
+    await this.send(one, sent);
+    if (one.trouble === null && sent.action === 'split' && this.open === looked && looked?.id === id) this.show(before.id, null);
+  }
+
+  /** The answer names the incident that is there now: of a merge the one that stays. */
+  private arrived(one: Case, sent: Sent, file: CaseFile): void {
+    if (file.incident.id === one.id) {
+      one.take(file);
+      one.see();
+    } else if (sent.action === 'merge' && one === this.open) {
+      this.show(file.incident.id, file.incident);
+    } else void this.read(one);
   }
 
   private async read(one: Case): Promise<void> {
@@ -220,20 +345,44 @@ export class Work {
     this.cases.delete(open.id);
   }
 
+  /** Out of sight and with nothing unfinished, it is not kept. */
+  private tidy(one: Case): void {
+    if (one !== this.open && !one.unfinished && (one.form === null || one.text === '')) this.cases.delete(one.id);
+    this.sort();
+  }
+
+  private keep(): void {
+    const all = [...this.cases.values()];
+    this.will = new Map(all.flatMap((one) => (one.will === null ? [] : [[one.id, one.will]])));
+    this.sort();
+    // Whether what goes out with the page arrives, only the next page can find out.
+    if (leaving()) return;
+    keepHeld('work', all.flatMap((one) => (one.held === null ? [] : [{ id: one.id, sent: one.held.sent, seq: one.seen?.seq ?? 0 }])));
+  }
+
   private sort(): void {
     this.waiting = [...this.cases.values()].filter((one) => one !== this.open && one.trouble !== null);
   }
 }
 
+function plain(action: Action): Sent {
+  return { action, version: null, words: '', agency: null };
+}
+
+/** The incident as it will be once this is stored. */
+export function foreseen(sent: Sent, before: Incident, table: Table): Incident {
+  const status = table.leadsTo(sent.action, before.status) ?? before.status;
+  return { ...before, status, agency: sent.action === 'return' ? null : sent.action === 'assign' ? sent.agency : before.agency };
+}
+
+/** What of the incident as it was seen does not hold any more. */
+const CHANGED = ['version', 'transition', 'merged', 'not-merged', 'clock', 'incident-closed'];
+
 function troubleOf(error: unknown, sent: Sent): Trouble {
   const at_ms = performance.now();
   if (!(error instanceof ProblemError)) return { kind: 'network', sent, detail: '', at_ms };
-  const { status } = error.problem;
-  const kind = status === 409 ? 'conflict' : status === 401 || status === 403 ? 'denied' : status >= 500 ? 'network' : 'refused';
+  const { status, type } = error.problem;
+  const changed = status === 409 && CHANGED.includes(type.replace('/problems/', ''));
+  const kind = changed ? 'conflict' : status === 401 || status === 403 ? 'denied' : status >= 500 ? 'network' : 'refused';
   return { kind, sent, detail: error.message, at_ms };
-}
-
-/** The last step of others, for the line that says what changed. */
-export function lastStep(changes: readonly (Step | Said)[]): Step | null {
-  return changes.filter(isStep).at(-1) ?? null;
 }

@@ -1,54 +1,22 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { offer, problem, Server } from './testing';
+import { Undo, UNDO_MS } from './undo.svelte';
 import { Work } from './work.svelte';
 
-/** The server, as far as this needs it: one incident with a version and a log, and a table of two transitions. */
-class Server {
-  version = 1;
-  status = 'new';
-  down = false;
-  readonly log: unknown[] = [{ kind: 'report', seq: 1, at: AT, code: 'TTE-7K3M-9QXAC', description: 'air mati' }];
-  readonly sent: { action: string; body: Record<string, unknown> }[] = [];
-
-  do(action: string, body: Record<string, unknown>, actor: string): Response {
-    const to = { verify: 'verified', reject: 'rejected', note: this.status, start: 'in_progress' }[action];
-    if (body.version !== undefined && body.version !== this.version) return problem(409, 'it has another version');
-    if (to === undefined || (action === 'verify' && this.status !== 'new') || (action === 'reject' && this.status === 'rejected')) return problem(409, 'not possible');
-    this.version += 1;
-    this.log.push({ kind: 'action', seq: this.version, at: AT, action, from: this.status, to, actor, note: body.reason ?? body.note ?? null });
-    this.status = to;
-    return this.answer();
-  }
-
-  fetch = async (url: string, init?: RequestInit): Promise<Response> => {
-    if (this.down) throw new TypeError('no network');
-    if (init?.method !== 'POST') return this.answer();
-    const action = url.split('/').at(-1) ?? '';
-    const body = JSON.parse(String(init.body)) as Record<string, unknown>;
-    this.sent.push({ action, body });
-    return this.do(action, body, 'me');
-  };
-
-  private answer(): Response {
-    const properties = { kind: 'incident', category: 'water', status: this.status, reports: 1, opened_at: AT, updated_at: AT, version: this.version, log: this.log };
-    return Response.json({ type: 'Feature', id: ID, geometry: { type: 'Point', coordinates: [127.38, 0.79] }, properties });
-  }
-}
-
-function problem(status: number, detail: string): Response {
-  return Response.json({ type: '/problems/version', title: 'Conflict', detail, status }, { status });
-}
-
-const AT = '2026-11-24T05:00:00Z';
 const ID = 'i:7';
 let server: Server;
+let undo: Undo;
 let work: Work;
 
 beforeEach(async () => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'clearTimeout', 'performance'] });
-  server = new Server();
+  vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'clearTimeout', 'clearInterval', 'performance'] });
+  server = new Server(ID);
   vi.stubGlobal('fetch', server.fetch);
   vi.stubGlobal('document', { hidden: false });
-  work = new Work(() => undefined);
+  const store = new Map<string, string>();
+  vi.stubGlobal('sessionStorage', { getItem: (key: string) => store.get(key) ?? null, setItem: (key: string, text: string) => void store.set(key, text), removeItem: (key: string) => void store.delete(key) });
+  undo = new Undo();
+  work = new Work(() => undefined, offer(), undo);
   work.show(ID, null);
   await settled();
 });
@@ -60,17 +28,132 @@ afterEach(() => {
 
 /** Longer than a key needs to be pressed twice by mistake, and than a reading waits. */
 const settled = (): Promise<unknown> => vi.advanceTimersByTimeAsync(2_000);
+/** What waits has gone out. */
+const waited = (): Promise<unknown> => vi.advanceTimersByTimeAsync(UNDO_MS + 2_000);
 
-it('an action carries the version that was seen, and a key pressed meanwhile waits for its answer', async () => {
+it('what nothing takes back exactly is shown at once and sent after ten seconds', async () => {
+  work.begin('verify');
+  expect(work.open?.shown?.status).toBe('verified');
+  expect(work.will.get(ID)?.status).toBe('verified');
+  await vi.advanceTimersByTimeAsync(UNDO_MS - 500);
+  expect(server.sent).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(server.sent).toEqual([{ action: 'verify', body: { version: 1 } }]);
+  expect([work.open?.incident?.status, undo.deeds, work.will.size]).toEqual(['verified', [], 0]);
+});
+
+it('taken back within ten seconds it was never sent, and words stand in their form again', async () => {
+  work.begin('verify');
+  expect(undo.takeBack()).toBe(true);
+  expect(work.open?.shown?.status).toBe('new');
+  work.begin('note');
+  work.type('pompa sedang dikirim');
+  work.submit();
+  expect(work.open?.form).toBeNull();
+  expect(undo.takeBack()).toBe(true);
+  expect([work.open?.form, work.open?.text]).toEqual(['note', 'pompa sedang dikirim']);
+  await waited();
+  expect(server.sent).toEqual([]);
+  expect(undo.takeBack()).toBe(false);
+});
+
+it('the next step sends the one before, in order, each with the version that was seen', async () => {
   work.begin('verify');
   work.begin('start');
   await settled();
+  expect(server.sent).toEqual([{ action: 'verify', body: { version: 1 } }]);
+  expect(work.open?.shown?.status).toBe('in_progress');
+  work.begin('resolve');
+  expect(work.open?.form).toBe('resolve');
+  work.type('pompa dipasang');
+  work.submit();
+  await waited();
+  expect(server.sent.slice(1)).toEqual([
+    { action: 'start', body: { version: 2 } },
+    { action: 'resolve', body: { version: 3, note: 'pompa dipasang' } },
+  ]);
+  expect([work.open?.incident?.status, work.open?.trouble]).toEqual(['resolved', null]);
+});
+
+it('a form opens while the step before is under way, and is sent behind it', async () => {
+  server.agency = 'dlh';
+  work.poke();
+  await settled();
+  work.begin('verify');
+  work.begin('assign');
+  expect(work.open?.form).toBe('assign');
+  work.submit('bpbd');
+  await settled();
   expect(server.sent).toEqual([
     { action: 'verify', body: { version: 1 } },
-    { action: 'start', body: { version: 2 } },
+    { action: 'assign', body: { version: 2, agency: 'bpbd' } },
   ]);
-  expect(work.open?.incident?.status).toBe('in_progress');
-  expect(work.open?.trouble).toBeNull();
+  expect([work.open?.form, work.open?.incident?.agency]).toEqual([null, 'bpbd']);
+});
+
+it('assigning is sent at once, and taking it back assigns whoever had it before', async () => {
+  server.agency = 'dlh';
+  server.version = 2;
+  work.poke();
+  await settled();
+  work.begin('assign');
+  work.submit('bpbd');
+  expect(work.open?.shown?.agency).toBe('bpbd');
+  await settled();
+  expect(server.agency).toBe('bpbd');
+  expect(undo.takeBack()).toBe(true);
+  await settled();
+  expect(server.sent).toEqual([
+    { action: 'assign', body: { version: 2, agency: 'bpbd' } },
+    { action: 'assign', body: { version: 3, agency: 'dlh' } },
+  ]);
+  expect([server.agency, work.open?.incident?.agency, undo.deeds]).toEqual(['dlh', 'dlh', []]);
+});
+
+it('where nobody had it, there is nobody to assign it back to, so it waits', async () => {
+  work.begin('assign');
+  work.submit('bpbd');
+  await settled();
+  expect(server.sent).toEqual([]);
+  expect(undo.takeBack()).toBe(true);
+  await waited();
+  expect([server.sent, work.open?.shown?.agency]).toEqual([[], null]);
+});
+
+it('what waits goes out when the page goes away, the first thing first', async () => {
+  work.begin('note');
+  work.type('satu');
+  work.submit();
+  undo.flush();
+  await settled();
+  expect(server.sent).toEqual([{ action: 'note', body: { version: 1, note: 'satu' } }]);
+});
+
+it('what waited in a browser that died is there again as not sent, unless it was', async () => {
+  work.begin('verify');
+  const next = new Work(() => undefined, offer(), new Undo());
+  void next.recover();
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect(next.waiting.map(({ id, trouble }) => [id, trouble?.sent.action, trouble?.kind])).toEqual([[ID, 'verify', 'network']]);
+  next.show(ID, null);
+  await settled();
+  next.begin('verify');
+  await settled();
+  expect([server.status, next.open?.trouble]).toEqual(['verified', null]);
+
+  undo.takeBack();
+  server.status = 'new';
+  work = new Work(() => undefined, offer(), undo);
+  work.show(ID, null);
+  await settled();
+  work.begin('note');
+  work.type('dua');
+  work.submit();
+  server.do('note', { note: 'dua' }, 'ani');
+  const other = new Work(() => undefined, offer(), new Undo());
+  void other.recover();
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect(other.waiting).toEqual([]);
 });
 
 it('what others do while one writes is shown, the text stays, and the answer is against what was seen', async () => {
@@ -83,10 +166,11 @@ it('what others do while one writes is shown, the text stays, and the answer is 
   expect([work.open?.form, work.open?.text]).toEqual(['reject', 'tidak ada']);
 
   work.submit();
-  await settled();
+  await waited();
   expect(server.sent).toEqual([{ action: 'reject', body: { version: 1, reason: 'tidak ada' } }]);
   expect(work.open?.trouble?.kind).toBe('conflict');
-  expect([work.open?.text, work.open?.stillPossible]).toEqual(['tidak ada', true]);
+  expect([work.open?.form, work.open?.text, work.stillPossible]).toEqual(['reject', 'tidak ada', true]);
+  expect(work.open?.shown?.status).toBe('verified');
 
   work.submit();
   await settled();
@@ -95,8 +179,9 @@ it('what others do while one writes is shown, the text stays, and the answer is 
 });
 
 it('a second press that follows at once does not answer a question that nobody has read', async () => {
-  server.do('note', { note: 'x' }, 'other');
   work.begin('verify');
+  server.do('note', { note: 'x' }, 'other');
+  undo.sendNow();
   await vi.advanceTimersByTimeAsync(50);
   expect(work.open?.trouble?.kind).toBe('conflict');
   work.begin('verify');
@@ -114,14 +199,14 @@ it('an action that is not possible any more is not sent again; its text becomes 
   work.type('iseng');
   server.do('reject', {}, 'other');
   work.submit();
-  await settled();
-  expect(work.open?.stillPossible).toBe(false);
+  await waited();
+  expect(work.stillPossible).toBe(false);
   work.submit();
   await settled();
   expect(server.sent).toHaveLength(1);
   work.asNote();
   work.submit();
-  await settled();
+  await waited();
   expect(server.sent[1]).toEqual({ action: 'note', body: { version: 2, note: 'iseng' } });
 });
 
@@ -130,7 +215,7 @@ it('without a line the text and the question stay, also while another incident i
   work.type('sudah dihubungi');
   server.down = true;
   work.submit();
-  await settled();
+  await waited();
   expect(work.open?.trouble?.kind).toBe('network');
   work.show('i:8', null);
   expect(work.waiting.map(({ id }) => id)).toEqual([ID]);
@@ -142,6 +227,72 @@ it('without a line the text and the question stay, also while another incident i
   expect(server.sent).toEqual([{ action: 'note', body: { version: 1, note: 'sudah dihubungi' } }]);
 });
 
+it('a step that meets trouble takes along neither the next step nor its words', async () => {
+  work.begin('verify');
+  server.do('verify', {}, 'other');
+  work.begin('note');
+  work.type('sedang dicek');
+  await settled();
+  expect([work.open?.trouble?.sent.action, work.open?.form]).toEqual(['verify', null]);
+  work.cancel();
+  work.begin('note');
+  expect(work.open?.text).toBe('sedang dicek');
+});
+
+it('a refusal that no newer state explains says what the server says', async () => {
+  vi.stubGlobal('fetch', async (url: string, init?: RequestInit) => (init?.method === 'POST' ? problem(409, 'four-eyes', 'somebody else must confirm') : server.fetch(url, init)));
+  work.begin('note');
+  work.type('x');
+  work.submit();
+  await waited();
+  expect([work.open?.trouble?.kind, work.open?.trouble?.detail]).toEqual(['refused', 'somebody else must confirm']);
+});
+
+it('joining asks the one that goes, and taking it back splits it off the one that stays', async () => {
+  const calls: [string, Record<string, unknown>][] = [];
+  const other = { kind: 'incident', category: 'water', status: 'verified', reports: 3, opened_at: '2026-11-24T05:00:00Z', version: 9 };
+  const feature = (id: string, properties: object): Response => Response.json({ type: 'Feature', id, geometry: { type: 'Point', coordinates: [127.38, 0.79] }, properties });
+  vi.stubGlobal('fetch', async (url: string, init?: RequestInit) => {
+    if (init?.method !== 'POST') return feature(url.endsWith('/8') ? 'i:8' : ID, { ...other, version: 9 });
+    calls.push([url, JSON.parse(String(init.body)) as Record<string, unknown>]);
+    const stays = url.includes('/7/') ? 'i:8' : ID;
+    return feature(stays, { ...other, version: 10 });
+  });
+  const target = { kind: 'incident', id: 'i:8', at: [127.38, 0.79], category: 'water', status: 'verified', reports: 3, title: null, area: null, agency: null, openedAtMs: 0, updatedAtMs: 0, dueAtMs: null, overdue: false, drill: false, version: 9 } as const;
+
+  // The open one stays: the other one is asked to go, with its version.
+  work.join(target, true);
+  await settled();
+  expect(calls.pop()).toEqual(['/api/v1/incidents/8/merge', { version: 9, incident: '7' }]);
+  undo.takeBack();
+  await settled();
+  expect(calls.pop()).toEqual(['/api/v1/incidents/7/split', { version: 10, incident: '8' }]);
+
+  // The open one goes: the page goes on with the other.
+  work.join(target, false);
+  await settled();
+  expect(calls.pop()?.[0]).toBe('/api/v1/incidents/7/merge');
+  expect(work.open?.id).toBe('i:8');
+  undo.takeBack();
+  await settled();
+  expect(calls.pop()).toEqual(['/api/v1/incidents/8/split', { version: 10, incident: '7' }]);
+  expect(work.open?.id).toBe(ID);
+});
+
+it('a step of the checklist is ticked at once and unticked by taking it back', async () => {
+  server.more = { checklist: [{ key: 'call', name: { id: 'Telepon', en: 'Call' }, done_at: null, by: null, after_s: null }] };
+  work.poke();
+  await settled();
+  work.doToOpen({ action: 'check', step: 'call', done: true });
+  await settled();
+  undo.takeBack();
+  await settled();
+  expect(server.sent).toEqual([
+    { action: 'check', body: { version: 1, step: 'call', done: true } },
+    { action: 'check', body: { version: 2, step: 'call', done: false } },
+  ]);
+});
+
 it('a form that was put away has its text when it opens again, and not once it was sent', async () => {
   work.begin('reject');
   work.type('iseng');
@@ -150,11 +301,28 @@ it('a form that was put away has its text when it opens again, and not once it w
   work.begin('reject');
   expect(work.open?.text).toBe('iseng');
   work.submit();
-  await settled();
+  await waited();
   server.status = 'new';
   server.version += 1;
   work.poke();
   await settled();
   work.begin('reject');
   expect(work.open?.text).toBe('');
+});
+
+it('nothing is offered that whoever works here may not do', async () => {
+  work = new Work(() => undefined, offer({ may: { 'see-incident': 'own', start: 'own', note: 'own' }, agency: 'dlh' }), undo);
+  work.show(ID, null);
+  await settled();
+  work.begin('verify');
+  work.begin('note');
+  expect([work.open?.form, work.open?.held]).toEqual([null, null]);
+  server.agency = 'dlh';
+  server.version += 1;
+  work.poke();
+  await settled();
+  work.begin('note');
+  expect(work.open?.form).toBe('note');
+  await waited();
+  expect(server.sent).toEqual([]);
 });

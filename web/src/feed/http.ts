@@ -20,10 +20,10 @@ export async function getJson(path: string, query: Query = {}): Promise<unknown>
   return answered(await fetch(address(path, query), { headers: { accept: 'application/json' } }));
 }
 
-export async function postJson(path: string, body: unknown): Promise<unknown> {
-  return answered(
-    await fetch(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
-  );
+/** `leaving`: the browser sends it even if the page goes away meanwhile. */
+export async function postJson(path: string, body: unknown, leaving = false): Promise<unknown> {
+  const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+  return answered(await fetch(path, leaving ? { ...init, keepalive: true } : init));
 }
 
 async function answered(response: Response): Promise<unknown> {

@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { serverNow, type ServerClock } from './clock';
 import { LiveFeed, type Phase, type Surroundings } from './live';
 import type { SocketLike } from './inflate';
+import type { Person } from './protocol';
 
 const WANTED = { bbox: [127, 0, 128, 1] as const, zoom: 12, filter: {} };
 
@@ -109,6 +110,26 @@ describe('the live feed', () => {
     expect(t.phases.at(-1)).toBe('stale');
   });
 
+  it('says where the reader is on sockets that want to know, again after a reconnect, and forgets the others meanwhile', () => {
+    const t = bench();
+    t.feed.present({ incident: 'i:1', editing: false });
+    t.hello();
+    t.snapshot(1);
+    expect(t.sent().type).toBe('subscribe');
+    t.cut();
+    t.wait(1_000);
+    t.hello(undefined, undefined, true);
+    expect(t.sent()).toEqual({ type: 'presence', incident: 'i:1', editing: false });
+    const since = '2026-11-24T05:05:00Z';
+    t.frame({ type: 'presence', people: [{ who: 'ani', name: 'Ani', incident: '019a', editing: true, since }, { who: 'budi', name: 'Budi', incident: null, editing: false, since }] });
+    expect(t.people.at(-1)?.map(({ who, incident }) => [who, incident])).toEqual([['ani', 'i:019a'], ['budi', null]]);
+    t.cut();
+    expect(t.people.at(-1)).toEqual([]);
+    t.wait(2_000);
+    t.hello(undefined, undefined, true);
+    expect(t.sent()).toEqual({ type: 'presence', incident: 'i:1', editing: false });
+  });
+
   it('does not loop on a frame that it cannot read', () => {
     vi.spyOn(console, 'error').mockImplementationOnce(() => {});
     const t = bench();
@@ -140,6 +161,7 @@ function bench(speed = 1) {
   const phases: Phase[] = [];
   const builds: string[] = [];
   const degraded: boolean[] = [];
+  const people: (readonly Person[])[] = [];
   let clock: ServerClock | null = null;
   const around: Surroundings = {
     open: () => {
@@ -156,7 +178,7 @@ function bench(speed = 1) {
     },
     clearTimer: (id) => void (timers = timers.filter((timer) => timer.id !== id)),
   };
-  const feed = new LiveFeed('ws://x', { phase: (phase) => phases.push(phase), newBuild: (build) => builds.push(build), degraded: (now) => degraded.push(now), clock: (told) => (clock = told) }, around);
+  const feed = new LiveFeed('ws://x', { phase: (phase) => phases.push(phase), newBuild: (build) => builds.push(build), degraded: (now) => degraded.push(now), people: (now) => people.push(now), clock: (told) => (clock = told) }, around);
   feed.start(WANTED);
   const last = () => sockets[sockets.length - 1];
   const frame = (value: unknown): void => last()?.onmessage?.({ data: JSON.stringify(value) });
@@ -164,10 +186,12 @@ function bench(speed = 1) {
     phases,
     builds,
     degraded,
+    people,
+    feed,
     frame,
     now: () => (clock === null ? null : new Date(serverNow(clock, now_ms)).toISOString()),
-    hello: (build = '0.1.0', now = '2026-11-24T04:00:00Z') =>
-      frame({ type: 'hello', protocol: 'pantau.v1', epoch: 'e1', seq: 1, projection: 'staff', frame_ms: 100, heartbeat_s: 15, now, speed, build }),
+    hello: (build = '0.1.0', now = '2026-11-24T04:00:00Z', presence = false) =>
+      frame({ type: 'hello', protocol: 'pantau.v1', epoch: 'e1', seq: 1, projection: 'staff', frame_ms: 100, heartbeat_s: 15, now, speed, build, ...(presence && { presence }) }),
     snapshot: (seq: number) => frame({ type: 'snapshot', id: 'main', view: 'v', seq, level: 15, features: [], hotspots: [], reason: 'subscribed' }),
     cut: (code = 1006) => last()?.onclose?.({ code }),
     sent: (): Record<string, unknown> => last()?.log.at(-1) ?? {},

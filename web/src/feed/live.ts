@@ -7,7 +7,8 @@ import { retryDelay_ms } from './backoff';
 import { correctClock, holdClock, startClock, type ServerClock } from './clock';
 import { applyDelta, applyHeartbeat, fromSnapshot, type View } from './fold';
 import { InflatingSocket, subprotocols, type SocketLike } from './inflate';
-import { decodeFrame, type Alarm, type Bbox, type Frame, type Hello, type Problem } from './protocol';
+import { Whereabout, type Whereabouts } from './presence';
+import { decodeFrame, type Alarm, type Bbox, type Frame, type Hello, type Person, type Problem } from './protocol';
 
 const SUBSCRIPTION_ID = 'main';
 /** Until `hello` names the beat. */
@@ -57,6 +58,8 @@ export interface FeedEvents {
   /** The server runs another build than the one this page came with. */
   newBuild(build: string): void;
   problem(problem: Problem): void;
+  /** Who of the staff is where; nobody while the line is lost, for then nobody knows. */
+  people(people: readonly Person[]): void;
   /** A frame of any kind arrived: the pulse of the live badge. */
   frame(): void;
 }
@@ -79,6 +82,7 @@ export class LiveFeed {
   private attempt = 0;
   private retry: number | null = null;
   private check: number | null = null;
+  private readonly whereabout: Whereabout;
 
   constructor(
     private readonly url: string,
@@ -87,6 +91,7 @@ export class LiveFeed {
   ) {
     this.lastFrame_ms = around.now_ms();
     this.opened_ms = this.lastFrame_ms;
+    this.whereabout = new Whereabout(around);
   }
 
   start(wanted: Subscription): void {
@@ -99,6 +104,11 @@ export class LiveFeed {
   subscribe(wanted: Subscription): void {
     this.wanted = wanted;
     this.sendSubscribe(false);
+  }
+
+  /** Where the reader is now; told to colleagues where this server has people sign in. */
+  present(at: Whereabouts): void {
+    this.whereabout.set(at);
   }
 
   /** The page knows that the network changed: try at once. */
@@ -146,6 +156,8 @@ export class LiveFeed {
 
   private lost(): void {
     this.greeted = false;
+    this.whereabout.closed();
+    this.events.people?.([]);
     if (this.phase === 'live') this.setPhase('reconnecting');
     if (this.retry !== null || this.wanted === null) return;
     const delay_ms = retryDelay_ms(this.attempt, this.around.random());
@@ -209,6 +221,8 @@ export class LiveFeed {
         return this.events.alarm?.(frame);
       case 'error':
         return this.events.problem?.(frame.problem);
+      case 'presence':
+        return this.events.people?.(frame.people);
       case 'pong':
         return;
     }
@@ -224,6 +238,8 @@ export class LiveFeed {
     if (this.build !== null && this.build !== hello.build) this.events.newBuild?.(hello.build);
     this.build ??= hello.build;
     this.sendSubscribe(true);
+    if (hello.presence) this.whereabout.opened((message) => this.socket?.send(JSON.stringify(message)));
+    else this.whereabout.closed();
   }
 
   private show(view: View, cause: 'snapshot' | 'delta'): void {

@@ -17,6 +17,22 @@ export type Status = (typeof STATUSES)[number];
 export const HOTSPOT_STATES = ['emerging', 'growing', 'steady', 'cooling', 'ended'] as const;
 export type HotspotState = (typeof HOTSPOT_STATES)[number];
 
+export const CLOCK_STATES = ['ok', 'soon', 'late', 'paused'] as const;
+export type ClockState = (typeof CLOCK_STATES)[number];
+
+/** The clock of the step that an incident waits for. Staff alone see it. */
+export interface Clock {
+  /** As the server names it: `verify`, `assign`, `start`, `resolve`. */
+  readonly step: string;
+  readonly state: ClockState;
+  readonly dueAtMs: number | null;
+  /** Soon from then on. */
+  readonly warnAtMs: number | null;
+  /** Who was told: 0 the operators, 1 the supervisor, 2 the head. */
+  readonly escalation: number;
+  readonly paused: { readonly atMs: number; readonly by: string; readonly note: string } | null;
+}
+
 export interface Incident {
   readonly kind: 'incident';
   /** The feature's id, `i:` and the bare id. */
@@ -34,6 +50,11 @@ export interface Incident {
   readonly overdue: boolean;
   readonly drill: boolean;
   readonly version: number | null;
+  /** How many people reported it, where the server counts them. */
+  readonly reporters?: number;
+  /** Its agency gave it back, and nobody has it since. */
+  readonly returned?: boolean;
+  readonly clock?: Clock;
 }
 
 export interface Cluster {
@@ -109,6 +130,8 @@ export interface Hello {
   readonly build: string;
   /** New reports may be missing from what is shown. */
   readonly degraded: boolean;
+  /** This socket may say where its reader is, and is told of the others. */
+  readonly presence: boolean;
 }
 
 export interface Snapshot {
@@ -145,6 +168,10 @@ export interface Alarm {
   readonly title: Localized;
   readonly hotspot: Hotspot | null;
   readonly surge: Surge | null;
+  /** Of what is late. */
+  readonly incident: Incident | null;
+  /** Of what is late, who is told: 0 whoever is on duty, 1 the supervisor, 2 the head. */
+  readonly level: number;
 }
 
 export interface Heartbeat {
@@ -162,7 +189,24 @@ export interface ErrorFrame {
   readonly problem: Problem;
 }
 
-export type Frame = Hello | Snapshot | Delta | Alarm | Heartbeat | ErrorFrame | { readonly type: 'pong' };
+/** Somebody of the staff who is signed in. */
+export interface Person {
+  /** The account's name. */
+  readonly who: string;
+  /** As people call them. */
+  readonly name: string;
+  /** The feature's id of the incident that they are at. */
+  readonly incident: string | null;
+  readonly editing: boolean;
+  readonly sinceMs: number;
+}
+
+export interface PresenceFrame {
+  readonly type: 'presence';
+  readonly people: readonly Person[];
+}
+
+export type Frame = PresenceFrame | Hello | Snapshot | Delta | Alarm | Heartbeat | ErrorFrame | { readonly type: 'pong' };
 
 export class DecodeError extends Error {}
 
@@ -187,6 +231,7 @@ export function decodeFrame(text: string): Frame | null {
         speed: number(o.speed ?? 1, 'speed'),
         build: string(o.build, 'build'),
         degraded: o.degraded === true,
+        presence: o.presence === true,
       };
     case 'snapshot':
       return {
@@ -218,6 +263,7 @@ export function decodeFrame(text: string): Frame | null {
     case 'alarm': {
       const feature = o.feature == null ? null : object(o.feature, 'feature');
       const about = feature === null ? null : object(feature.properties, 'feature.properties').kind;
+      const incident = about === 'incident' ? decodeItem(feature) : null;
       return {
         type: 'alarm',
         id: string(o.id, 'id'),
@@ -226,6 +272,8 @@ export function decodeFrame(text: string): Frame | null {
         title: localized(o.title, 'title'),
         hotspot: about === 'hotspot' ? decodeHotspot(feature) : null,
         surge: about === 'surge' ? decodeSurge(feature) : null,
+        incident: incident?.kind === 'incident' ? incident : null,
+        level: number(o.level ?? 0, 'level'),
       };
     }
     case 'heartbeat':
@@ -238,6 +286,8 @@ export function decodeFrame(text: string): Frame | null {
       };
     case 'error':
       return { type: 'error', id: typeof o.id === 'string' ? o.id : null, problem: decodeProblem(o.problem) };
+    case 'presence':
+      return { type: 'presence', people: list(o.people, 'people').map(decodePerson) };
     case 'pong':
       return { type: 'pong' };
     default:
@@ -279,6 +329,23 @@ export function decodeItem(value: unknown): MapItem {
     overdue: p.overdue === true,
     drill: p.drill === true,
     version: p.version == null ? null : number(p.version, 'version'),
+    ...(p.reporters != null && { reporters: number(p.reporters, 'reporters') }),
+    ...(p.returned === true && { returned: true }),
+    ...(p.clock != null && { clock: decodeClock(p.clock) }),
+  };
+}
+
+function decodeClock(value: unknown): Clock {
+  const o = object(value, 'clock');
+  const paused = o.paused == null ? null : object(o.paused, 'clock.paused');
+  const text = (one: unknown): string => (typeof one === 'string' ? one : '');
+  return {
+    step: string(o.step, 'clock.step'),
+    state: oneOf(CLOCK_STATES, o.state, 'clock.state'),
+    dueAtMs: o.due_at == null ? null : time(o.due_at, 'clock.due_at'),
+    warnAtMs: o.warn_at == null ? null : time(o.warn_at, 'clock.warn_at'),
+    escalation: number(o.escalation ?? 0, 'clock.escalation'),
+    paused: paused === null ? null : { atMs: time(paused.at, 'clock.paused.at'), by: text(paused.by), note: text(paused.note) },
   };
 }
 
@@ -317,6 +384,17 @@ function decodeSurge(value: unknown): Surge {
     reporters: number(p.reporters, 'reporters'),
     usual: number(p.usual, 'usual'),
     drill: p.drill === true,
+  };
+}
+
+function decodePerson(value: unknown): Person {
+  const o = object(value, 'person');
+  return {
+    who: string(o.who, 'who'),
+    name: string(o.name, 'name'),
+    incident: o.incident === null ? null : `i:${string(o.incident, 'incident')}`,
+    editing: o.editing === true,
+    sinceMs: time(o.since, 'since'),
   };
 }
 

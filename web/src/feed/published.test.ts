@@ -7,10 +7,12 @@ import { decodeFrame, type Frame } from './protocol';
 
 const DOCUMENT = resolve(import.meta.dirname, '../../../docs/live-protocol.md');
 const CLIENT = ['subscribe', 'unsubscribe', 'ping'];
+/** Both sides have a message of this name; the server's names people. */
+const isOfClient = (message: { type: string; people?: unknown }): boolean => CLIENT.includes(message.type) || (message.type === 'presence' && message.people === undefined);
 
 const frames = [...readFileSync(DOCUMENT, 'utf8').matchAll(/```json\n([\s\S]*?)```/g)]
   .map(([, text]) => text ?? '')
-  .filter((text) => !CLIENT.includes((JSON.parse(text) as { type: string }).type))
+  .filter((text) => !isOfClient(JSON.parse(text) as { type: string }))
   .map((text) => decodeFrame(text));
 
 function frame<T extends Frame['type']>(type: T): Extract<Frame, { type: T }> {
@@ -20,7 +22,7 @@ function frame<T extends Frame['type']>(type: T): Extract<Frame, { type: T }> {
 }
 
 it('every frame of the server has an example that this client understands', () => {
-  for (const type of ['hello', 'snapshot', 'delta', 'alarm', 'heartbeat', 'error', 'pong'] as const) expect(frame(type).type).toBe(type);
+  for (const type of ['hello', 'snapshot', 'delta', 'alarm', 'heartbeat', 'error', 'pong', 'presence'] as const) expect(frame(type).type).toBe(type);
   expect(frames).not.toContain(null);
 });
 

@@ -6,7 +6,7 @@ import { applyDelta, fromSnapshot } from './fold';
 import { decodeFrame, type Frame } from './protocol';
 
 const FOLDER = resolve(import.meta.dirname, '../../../tests/wire');
-const CLIENT = ['ping.json', 'resume.json', 'subscribe.json', 'unsubscribe.json'];
+const CLIENT = ['ping.json', 'presence_ask.json', 'resume.json', 'subscribe.json', 'unsubscribe.json'];
 
 function read(name: string): Frame {
   const frame = decodeFrame(readFileSync(resolve(FOLDER, name), 'utf8'));
@@ -18,7 +18,7 @@ it('every pinned frame of the server is understood', () => {
   const names = readdirSync(FOLDER).filter((name) => name.endsWith('.json') && !CLIENT.includes(name));
   expect(names.length).toBeGreaterThan(8);
   const types = new Set(names.map((name) => read(name).type));
-  expect([...types].sort()).toEqual(['alarm', 'delta', 'error', 'heartbeat', 'hello', 'pong', 'snapshot']);
+  expect([...types].sort()).toEqual(['alarm', 'delta', 'error', 'heartbeat', 'hello', 'pong', 'presence', 'snapshot']);
 });
 
 it.each([['snapshot.json', 'delta.json'], ['snapshot_public.json', 'delta_public.json']])('%s and %s add up', (before, after) => {

@@ -22,6 +22,10 @@ export interface Details {
   readonly steps: readonly Step[];
 }
 
+/** What a rejected incident was. */
+export const DISPOSITIONS = ['duplicate', 'information', 'ghost', 'prank', 'out_of_area', 'invalid'] as const;
+export type Disposition = (typeof DISPOSITIONS)[number];
+
 export const ACTIONS = ['verify', 'start', 'resolve', 'reject'] as const;
 export type Action = (typeof ACTIONS)[number];
 
@@ -43,11 +47,12 @@ export async function getDetails(id: string): Promise<Details> {
   return decodeDetails(await getJson(`/api/v1/incidents/${bare(id)}`));
 }
 
-export async function act(incident: Incident, action: Action, reason: string): Promise<Details> {
+export async function act(incident: Incident, action: Action, reason: string, disposition: Disposition | null): Promise<Details> {
   return decodeDetails(
     await postJson(`/api/v1/incidents/${bare(incident.id)}/${action}`, {
       ...(incident.version !== null && { version: incident.version }),
       ...(reason !== '' && { reason }),
+      ...(disposition !== null && { disposition }),
     }),
   );
 }

@@ -1,8 +1,14 @@
 import { consoleEn } from './console';
+import { papersEn } from './papers';
+import { replayEn } from './replay';
+import { tourEn } from './tour';
 import type { Key } from './id';
 
 export const en: Record<Key, string> = {
   ...consoleEn,
+  ...papersEn,
+  ...replayEn,
+  ...tourEn,
   'status.new': 'Not verified',
   'status.verified': 'Verified',
   'status.in_progress': 'In progress',
@@ -54,6 +60,7 @@ export const en: Record<Key, string> = {
   'legend': 'Categories',
   'alarm': 'ALARM',
   'alarm.surge': 'SURGE OF REPORTS',
+  'alarm.overdue': 'OVERDUE',
   'alarm.more': '+{n} more',
   'error.load': 'The page could not be loaded yet',
   'error.load.safe': 'Reports are still being stored by the server. The page keeps trying by itself.',
@@ -84,7 +91,7 @@ export const en: Record<Key, string> = {
   'filter.done': 'Show',
   'filter.search': 'Search a district or village',
   'filter.nothing': 'No area has that name',
-  'filter.open': 'Show the villages of {name}',
+  'filter.open': 'Show the {n} {n|village|villages} of {name}',
   'field.title': 'Field',
   'field.draw': 'Draw a box',
   'field.draw.hint': 'Drag on the map from one corner to the other',
@@ -117,6 +124,14 @@ export const en: Record<Key, string> = {
   'action.reject': 'Reject',
   'action.sending': 'Sending',
   'action.reason': 'Reason',
+  'action.disposition': 'It was',
+  'action.disposition.choose': 'Choose one',
+  'action.disposition.duplicate': 'Reported before',
+  'action.disposition.information': 'Information only',
+  'action.disposition.ghost': 'Nothing there',
+  'action.disposition.prank': 'A prank',
+  'action.disposition.out_of_area': 'Outside the city',
+  'action.disposition.invalid': 'Cannot be acted on',
   'action.reject.confirm': 'Reject this incident',
   'action.failed': 'Not saved yet. {detail}',
   'action.conflict': 'Somebody else changed this incident. The newest state is shown; check it and try again.',

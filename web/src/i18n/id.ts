@@ -1,8 +1,14 @@
 import { consoleId } from './console';
+import { papersId } from './papers';
+import { replayId } from './replay';
+import { tourId } from './tour';
 
 /** Indonesian, as officers speak it. The source of the dictionary: English must have the same keys. */
 export const id = {
   ...consoleId,
+  ...papersId,
+  ...replayId,
+  ...tourId,
   'status.new': 'Belum diverifikasi',
   'status.verified': 'Terverifikasi',
   'status.in_progress': 'Dikerjakan',
@@ -54,6 +60,7 @@ export const id = {
   'legend': 'Kategori',
   'alarm': 'PERINGATAN',
   'alarm.surge': 'LONJAKAN LAPORAN',
+  'alarm.overdue': 'TERLAMBAT',
   'alarm.more': '+{n} lagi',
   'error.load': 'Halaman belum dapat dimuat',
   'error.load.safe': 'Laporan tetap tersimpan di server. Halaman mencoba lagi sendiri.',
@@ -84,7 +91,7 @@ export const id = {
   'filter.done': 'Tampilkan',
   'filter.search': 'Cari kecamatan atau kelurahan',
   'filter.nothing': 'Tidak ada wilayah bernama itu',
-  'filter.open': 'Lihat kelurahan di {name}',
+  'filter.open': 'Lihat {n} kelurahan di {name}',
   'field.title': 'Lapangan',
   'field.draw': 'Gambar kotak',
   'field.draw.hint': 'Geser jari di peta dari satu sudut ke sudut lain',
@@ -117,6 +124,14 @@ export const id = {
   'action.reject': 'Tolak',
   'action.sending': 'Mengirim',
   'action.reason': 'Alasan',
+  'action.disposition': 'Ternyata',
+  'action.disposition.choose': 'Pilih satu',
+  'action.disposition.duplicate': 'Sudah pernah dilaporkan',
+  'action.disposition.information': 'Hanya informasi',
+  'action.disposition.ghost': 'Tidak ada di lokasi',
+  'action.disposition.prank': 'Laporan iseng',
+  'action.disposition.out_of_area': 'Di luar wilayah kota',
+  'action.disposition.invalid': 'Tidak dapat ditangani',
   'action.reject.confirm': 'Tolak kejadian ini',
   'action.failed': 'Belum tersimpan. {detail}',
   'action.conflict': 'Kejadian ini sudah diubah orang lain. Data terbaru sudah ditampilkan; periksa lalu ulangi.',

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { nextPage, takeSecret } from './secret';
+import { decodeMay, worksQueue } from '../ui/may';
 import { decodeMe } from './session';
 
 const at = (hash: string) => ({ hash, pathname: '/login', search: '?lang=en' });
@@ -36,4 +37,16 @@ it('whoever the server says one is, is read strictly', () => {
   };
   expect(decodeMe(ani)).toMatchObject({ signedIn: true, name: 'ani', fullName: 'Ani', role: 'operator', isOwn: true });
   expect(() => decodeMe({ ...ani, role: 7 })).toThrow();
+});
+
+it('the console is offered to whoever has work there, whatever their role is called', () => {
+  const may = (all: Record<string, string>) => worksQueue(decodeMay(all));
+  expect(may({ 'see-map': 'all', 'see-incident': 'all', verify: 'all' })).toBe(true);
+  expect(may({ 'see-map': 'own', 'see-incident': 'own', start: 'own', note: 'own' })).toBe(true);
+  // A responder writes notes in the field; a wall looks.
+  expect(may({ 'see-map': 'own', 'see-incident': 'own', note: 'own' })).toBe(false);
+  expect(may({ 'see-map': 'all' })).toBe(false);
+  // A token for less, that may not see what it would act on.
+  expect(may({ verify: 'all' })).toBe(false);
+  expect(worksQueue(decodeMay(null))).toBe(false);
 });

@@ -1,5 +1,6 @@
 /** Signing in and out as the server has it. Every answer is decoded where it arrives. */
 import { object, string } from '../feed/protocol';
+import { decodeMay, type May } from '../ui/may';
 
 export interface Nobody {
   readonly signedIn: false;
@@ -13,6 +14,9 @@ export interface Somebody {
   readonly name: string;
   readonly fullName: string;
   readonly role: string;
+  readonly may: May;
+  /** The own agency's key, of those whose part of the city it is. */
+  readonly agency: string | null;
   /** Signed in with a password of one's own, which can be changed. */
   readonly isOwn: boolean;
   readonly via: string;
@@ -47,6 +51,8 @@ export function decodeMe(json: unknown): Me {
     name,
     fullName: typeof o.full_name === 'string' ? o.full_name : name,
     role: string(o.role, 'role'),
+    may: decodeMay(o.may),
+    agency: typeof o.agency === 'string' ? o.agency : null,
     via,
     isOwn: via === 'session',
     endsAtMs: typeof o.ends_at === 'string' ? Date.parse(o.ends_at) : null,

@@ -209,14 +209,15 @@ export class PantauMap {
     this.update(SOURCE.here, at === null ? NOTHING : new Map([['here', pointFeature('here', at, {})]]));
   }
 
-  /** Marks an incident, or the bubble that it is part of; null takes the mark away. The camera stays. */
-  select(incident: Incident | null): void {
-    if (incident?.id === this.selected?.id && incident?.at[0] === this.selected?.at[0] && incident?.at[1] === this.selected?.at[1]) return;
-    this.selected = incident;
+  /** Marks an incident, or the bubble that it is part of, and another one to compare; null takes the mark away. The camera stays. */
+  select(incident: Incident | null, other: Incident | null = null): void {
+    if (isSame(incident, this.selected) && isSame(other, this.compared)) return;
+    [this.selected, this.compared] = [incident, other];
     this.drawSelected();
   }
 
   private selected: Incident | null = null;
+  private compared: Incident | null = null;
 
   fit(bbox: Bbox, padding_px: number | maplibregl.PaddingOptions, zoomMax = 16): void {
     const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
@@ -333,13 +334,16 @@ export class PantauMap {
   }
 
   private drawSelected(): void {
-    const incident = this.selected;
-    if (incident === null) return this.update(SOURCE.selected, NOTHING);
+    const marks: readonly (readonly [string, Incident | null])[] = [['selected', this.selected], ['compared', this.compared]];
+    this.update(SOURCE.selected, new Map(marks.flatMap(([id, incident]) => (incident === null ? [] : [[id, this.selectedMark(id, incident)]]))));
+  }
+
+  private selectedMark(id: string, incident: Incident): DrawnFeature {
     const bubble = bubbleWith(this.bubbles.values(), incident, this.level);
     const { scale } = this.options;
     // Without a bubble it is closed, filtered away or out of sight: its place is marked all the same.
     const r_px = (bubble?.r_px ?? INCIDENT_R_PX * scale) + SELECTED_GAP_PX * scale;
-    this.update(SOURCE.selected, new Map([['selected', pointFeature('selected', bubble?.at ?? incident.at, { r_px })]]));
+    return pointFeature(id, bubble?.at ?? incident.at, { r_px, compared: id === 'compared' });
   }
 
   private pulseRisen(): void {
@@ -428,3 +432,7 @@ function pointFeature(id: string, at: LngLat, properties: DrawnFeature['properti
   return { type: 'Feature', id, geometry: { type: 'Point', coordinates: [...at] }, properties: { id, ...properties } };
 }
 
+/** As far as its mark is concerned. */
+function isSame(a: Incident | null, b: Incident | null): boolean {
+  return a?.id === b?.id && a?.at[0] === b?.at[0] && a?.at[1] === b?.at[1];
+}

@@ -22,6 +22,8 @@ export interface Palette {
   readonly text: string;
   readonly muted: string;
   readonly select: string;
+  /** The ring of what is compared with the selected one. */
+  readonly compare: string;
   readonly status: Readonly<Record<Status, string>>;
   readonly overdue: string;
   /** Weak to strong. */
@@ -53,6 +55,7 @@ export const PALETTES: Readonly<Record<Theme, Palette>> = {
     text: '#E8EEF3',
     muted: '#9FB0BF',
     select: '#FFFFFF',
+    compare: '#56B4E9',
     status: { new: '#FF6B5E', verified: '#FF6B5E', in_progress: '#FFD23F', resolved: '#3DD68C', rejected: '#7C90A1' },
     overdue: '#FF4F4F',
     ramp: ['#F1605D', '#FD9668', '#FECA8D', '#FCF0B4'],
@@ -77,6 +80,7 @@ export const PALETTES: Readonly<Record<Theme, Palette>> = {
     text: '#12202B',
     muted: '#44545F',
     select: '#12202B',
+    compare: '#1F6FA3',
     status: { new: '#C8281B', verified: '#C8281B', in_progress: '#8F6A00', resolved: '#0B7A45', rejected: '#6B7A86' },
     overdue: '#C8141B',
     ramp: ['#DE4968', '#B73779', '#8C2981', '#641A80'],

@@ -266,7 +266,7 @@ function dataLayers({ theme, scale, note_px }: StyleOptions): LayerSpecification
       paint: {
         'circle-radius': ['get', 'r_px'],
         'circle-color': 'rgba(0,0,0,0)',
-        'circle-stroke-color': p.select,
+        'circle-stroke-color': ['case', ['boolean', ['get', 'compared'], false], p.compare, p.select],
         'circle-stroke-width': 3 * scale,
       },
     },

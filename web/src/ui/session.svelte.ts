@@ -2,7 +2,8 @@
 import { serverNow, type ServerClock } from '../feed/clock';
 import type { View } from '../feed/fold';
 import { LiveFeed, liveUrl, type Phase, type Subscription } from '../feed/live';
-import type { Alarm, Hello, Problem } from '../feed/protocol';
+import type { Whereabouts } from '../feed/presence';
+import type { Alarm, Hello, Person, Problem } from '../feed/protocol';
 
 /** Pages of ten thousand readers do not all reload in one second. */
 const RELOAD_SPREAD_MS = 4_000;
@@ -21,6 +22,8 @@ export class Session {
   /** The server's time of the last frame. */
   lastFrameMs = $state<number | null>(null);
   beat = $state(0);
+  /** Who of the staff is where, the reader included; nobody where that is not told. */
+  people = $state.raw<readonly Person[]>([]);
 
   private clock: ServerClock | null = null;
   private feed: LiveFeed | null = null;
@@ -52,6 +55,7 @@ export class Session {
       hello: (hello) => (this.hello = hello),
       degraded: (degraded) => (this.degraded = degraded),
       problem: (problem) => (this.problem = problem),
+      people: (people) => (this.people = people),
       newBuild: () => setTimeout(() => location.reload(), Math.random() * RELOAD_SPREAD_MS),
       frame: () => {
         this.beat += 1;
@@ -63,6 +67,11 @@ export class Session {
 
   subscribe(wanted: Subscription): void {
     this.feed?.subscribe(wanted);
+  }
+
+  /** Where the reader is now, for colleagues. */
+  present(at: Whereabouts): void {
+    this.feed?.present(at);
   }
 
   onView(watch: (view: View, cause: 'snapshot' | 'delta') => void): void {

@@ -9,7 +9,9 @@ use crate::journal::codec::{Body, PrivatePart};
 use crate::journal::keys::Interner;
 use crate::journal::sqlite::read::{self, incident_columns, text};
 use crate::journal::{IncidentRow, JournalError, fold};
-use crate::model::{ActionFact, Fact, IncidentNo, Opening, ReportFact, ReportNo, Seq, TimeMs};
+use crate::model::{
+    ActionFact, Fact, IncidentNo, MergeFact, Opening, ReportFact, ReportNo, Seq, Status, TimeMs,
+};
 
 struct StoredIncident {
     no: u64,
@@ -26,7 +28,7 @@ impl Verifier<'_> {
         let mut rows = rows.query_and_then([], |row| stored_incident(row, &keys))?.peekable();
         let mut events = conn.prepare(
             "SELECT incident_no, seq FROM report UNION ALL SELECT incident_no, seq FROM action \
-             ORDER BY incident_no, seq",
+             UNION ALL SELECT into_no, seq FROM merge ORDER BY incident_no, seq",
         )?;
         let mut events = events.query([])?;
         let mut folded: Option<IncidentRow> = None;
@@ -64,10 +66,19 @@ impl Verifier<'_> {
                 Some(opening) => *folded = Some(fold::opened(seq, at, report, &opening)),
                 None => self.fault(seq, format!("incident {} does not begin with its opening", no.0)),
             },
-            (Fact::Report(report), Some(incident)) if joins(report, no) => fold::join(incident, seq, at),
+            (Fact::Report(report), Some(incident)) if joins(report, no) => {
+                fold::join(incident, seq, at, report);
+            }
             (Fact::Action(action), Some(incident)) if follows(action, incident) => {
                 fold::act(incident, seq, at, action);
             }
+            (Fact::Merge(fact), Some(incident)) if merges(fact, incident) => {
+                fold::merge(incident, seq, at, fact);
+            }
+            (Fact::Split(fact), Some(incident)) if splits(fact, incident) => {
+                fold::split(incident, seq, at, fact);
+            }
+            (Fact::Record(_), _) => {}
             _ => self.fault(seq, format!("it does not follow from incident {} before it", no.0)),
         }
     }
@@ -136,6 +147,26 @@ fn follows(action: &ActionFact, incident: &IncidentRow) -> bool {
         && action.action.leads_to(action.from) == Some(action.to)
 }
 
+/// Neither is part of another one yet, and both stand as the entry says.
+fn merges(fact: &MergeFact, incident: &IncidentRow) -> bool {
+    let (status, reports) = as_said(fact, incident);
+    incident.merged_into.is_none() && status == incident.status && status.is_open() && reports
+}
+
+fn splits(fact: &MergeFact, incident: &IncidentRow) -> bool {
+    let into = (incident.no == fact.absorbed).then_some(fact.into);
+    let (status, reports) = as_said(fact, incident);
+    incident.merged_into == into && status == incident.status && reports
+}
+
+/// The status that the entry gives the incident, and whether the reports can be those that it tells of.
+fn as_said(fact: &MergeFact, incident: &IncidentRow) -> (Status, bool) {
+    match incident.no == fact.absorbed {
+        true => (fact.status, incident.reports == fact.reports),
+        false => (fact.into_status, true),
+    }
+}
+
 fn incident_differences(a: &IncidentRow, b: &IncidentRow) -> Vec<&'static str> {
     differences!(
         a,
@@ -151,11 +182,15 @@ fn incident_differences(a: &IncidentRow, b: &IncidentRow) -> Vec<&'static str> {
         opened_at,
         updated_at,
         due_at,
+        clock,
         closed_at,
         closed_by_import,
         reports,
         version,
         drill,
-        imported
+        imported,
+        reporters,
+        merged_into,
+        standing
     )
 }

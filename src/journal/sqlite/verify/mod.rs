@@ -6,6 +6,7 @@
 
 mod erasures;
 mod incidents;
+mod merges;
 mod seals;
 
 use std::iter::Peekable;
@@ -18,7 +19,7 @@ use super::read::{self, report_columns, text};
 use super::{file_in, open};
 use crate::journal::codec::{Body, CHAIN_START, Hash, chain, hex};
 use crate::journal::keys::Interner;
-use crate::journal::{JournalError, ReportRow, fold};
+use crate::journal::{JournalError, ReportRow, fold, records};
 use crate::model::{Fact, IncidentNo, Seq, TimeMs};
 
 /// Faults that are named; more are counted.
@@ -134,6 +135,7 @@ fn verify_rows(
         conn: &snapshot,
         found: VerifyReport::default(),
         erased_rows: 0,
+        merges: 0,
         done: 0,
         total: total.unsigned_abs(),
         progress,
@@ -152,6 +154,7 @@ struct Verifier<'v> {
     found: VerifyReport,
     /// Rows that erasures of the log vouch for.
     erased_rows: u64,
+    merges: u64,
     done: u64,
     total: u64,
     progress: &'v mut dyn FnMut(u64, u64),
@@ -203,7 +206,8 @@ impl Verifier<'_> {
                     }
                     match body.kind() {
                         "report" => self.report(seq, at, body, &keys, &mut reports)?,
-                        "action" => self.action(seq, body, &keys, &mut actions)?,
+                        "action" | "record" => self.action(seq, body, &keys, &mut actions)?,
+                        "merge" | "split" => self.merge(seq, body, &keys, &mut actions)?,
                         "erasure" => self.erasure(seq, &body)?,
                         _ => {}
                     }
@@ -212,6 +216,7 @@ impl Verifier<'_> {
             }
         }
         self.check_erased()?;
+        self.check_merges()?;
         self.found.head = link.seq;
         self.found.head_hash = hex(&link.hash);
         self.found.noted = (link.seq > Seq(0)).then(|| Noted::of(link.seq, &link.hash));
@@ -301,6 +306,14 @@ impl Verifier<'_> {
                     && fact.actor == stored.actor;
                 if !same {
                     self.fault(seq, "the row of its action says otherwise");
+                }
+            }
+            Ok(Fact::Record(fact)) => {
+                let same = records::row_no(&fact) == stored.incident
+                    && fact.kind.key() == stored.action
+                    && fact.actor == stored.actor;
+                if !same {
+                    self.fault(seq, "the row of its record says otherwise");
                 }
             }
             Ok(_) => {}

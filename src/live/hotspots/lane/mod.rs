@@ -337,7 +337,7 @@ impl Lane {
         };
         let is_untouched = group.before == Some(id) && group.change.came.is_empty();
         let members = if same && is_untouched { before.members.clone() } else { sums.members.clone() };
-        let mut next = Hotspot { members, ..(**before).clone() };
+        let mut next = Hotspot { members, incidents: sums.n_incidents(), ..(**before).clone() };
         if !same {
             self.describe(&mut next, sums, reporters, context);
         } else if sums.weight() == before.weight {

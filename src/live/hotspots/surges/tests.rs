@@ -85,6 +85,7 @@ impl Town {
             report: ReportNo(no),
             received_at: self.now,
             incident: IncidentNo(no),
+            root: IncidentNo(no),
             place,
             area,
             category: CategoryId(what.category),

@@ -19,9 +19,27 @@ const START: TimeMs = TimeMs(1_764_000_000_000);
 
 #[derive(Debug, Clone)]
 enum Step {
-    Report { east: i32, north: i32, garbage: bool, sender: u64, joins: bool, age_min: i64, drill: bool },
-    Counts { incident: u32, counts: bool },
-    Pass { minutes: i64 },
+    Report {
+        east: i32,
+        north: i32,
+        garbage: bool,
+        sender: u64,
+        joins: bool,
+        age_min: i64,
+        drill: bool,
+    },
+    Counts {
+        incident: u32,
+        counts: bool,
+    },
+    /// Its reports count under another incident.
+    Root {
+        incident: u32,
+        root: u32,
+    },
+    Pass {
+        minutes: i64,
+    },
     Tick,
 }
 
@@ -36,6 +54,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         10 => report,
         2 => (0..40_u32, any::<bool>()).prop_map(|(incident, counts)| Step::Counts { incident, counts }),
+        1 => (1..40_u32, 1..40_u32).prop_map(|(incident, root)| Step::Root { incident, root }),
         3 => (1..50_i64).prop_map(|minutes| Step::Pass { minutes }),
         4 => Just(Step::Tick),
     ]
@@ -57,6 +76,7 @@ struct World {
     head_at: TimeMs,
     reports: Vec<HotspotReport>,
     rejected: BTreeSet<IncidentNo>,
+    roots: BTreeMap<IncidentNo, IncidentNo>,
     derived: Derived,
     ticks: Vec<TickChanges>,
 }
@@ -87,6 +107,7 @@ impl World {
             head_at: START,
             reports: Vec::new(),
             rejected: BTreeSet::new(),
+            roots: BTreeMap::new(),
             derived: Derived::default(),
             ticks: Vec::new(),
         }
@@ -106,11 +127,13 @@ impl World {
                 let no = self.reports.len() as u32 + 1;
                 let (east, north) = (f64::from(*east) * 0.001, f64::from(*north) * 0.001);
                 let place = place(self.west_lng + east, 0.79 + north);
+                let incident = IncidentNo(if *joins { no.saturating_sub(1).max(1) } else { no });
                 let report = HotspotReport {
                     seq: self.seq,
                     report: ReportNo(no),
                     received_at: self.now,
-                    incident: IncidentNo(if *joins { no.saturating_sub(1).max(1) } else { no }),
+                    incident,
+                    root: self.roots.get(&incident).copied().unwrap_or(incident),
                     place,
                     area: self.city.areas.locate(place),
                     category: CategoryId(u8::from(*garbage)),
@@ -132,6 +155,14 @@ impl World {
                     self.rejected.insert(incident)
                 };
                 self.engine.set_standing(incident, standing(*counts));
+            }
+            Step::Root { incident, root } => {
+                self.seq = self.seq.next();
+                let (incident, root) = (IncidentNo(*incident), IncidentNo(*root));
+                self.roots.insert(incident, root);
+                let mine = self.reports.iter_mut().filter(|report| report.incident == incident);
+                mine.for_each(|report| report.root = root);
+                self.engine.set_root(incident, root, standing(!self.rejected.contains(&incident)));
             }
             Step::Pass { minutes } => self.now = self.now.plus_ms(minutes * MINUTE_MS),
             Step::Tick => self.tick()?,
@@ -233,6 +264,10 @@ impl World {
     fn check_portraits(&self, before: &HotspotBoard, changes: &TickChanges) -> Result<(), TestCaseError> {
         for hotspot in &changes.changed {
             let old = before.get(hotspot.id);
+            let (lane, _) = self.counting((hotspot.layer, hotspot.drill));
+            let members = lane.iter().filter(|report| hotspot.members.get(report.seq).is_some());
+            let incidents: BTreeSet<IncidentNo> = members.map(|report| report.root).collect();
+            prop_assert_eq!(hotspot.incidents as usize, incidents.len());
             if old.is_some_and(|old| seqs(old) == seqs(hotspot)) {
                 continue;
             }

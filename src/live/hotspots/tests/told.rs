@@ -15,6 +15,7 @@ fn told(world: &mut World, count: u64, east: i32, imported: bool) {
             world.rejected.insert(report.incident);
             let again =
                 HotspotReport { imported, incident: IncidentNo(9_000 + report.incident.0), ..*report };
+            let again = HotspotReport { root: again.incident, ..again };
             world.seq = world.seq.next();
             let again = HotspotReport { seq: world.seq, ..again };
             world.reports.push(again);

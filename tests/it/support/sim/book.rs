@@ -45,12 +45,16 @@ pub struct Book {
     pub faults: Vec<String>,
 }
 
+/// More of what was lost is counted, not named.
+const LOST_NAMED_MAX: u64 = 5;
+
 /// Report or action by its mark.
 fn mark(entry: &Entry) -> Option<&str> {
     match &entry.fact {
         Fact::Report(report) => report.private.description.as_deref(),
         Fact::Action(action) => action.note.as_deref(),
-        Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => None,
+        Fact::Merge(merge) | Fact::Split(merge) => merge.note.as_deref(),
+        Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick | Fact::Record(_) => None,
     }
 }
 
@@ -165,10 +169,15 @@ impl Book {
                     fact.report == report && fact.incident == incident && entry.at == received_at
                 }
                 (Fact::Action(fact), Receipt::Action { incident, .. }) => fact.incident == incident,
+                (Fact::Merge(fact), Receipt::Action { incident, .. }) => fact.into == incident,
+                (Fact::Split(fact), Receipt::Action { incident, .. }) => fact.absorbed == incident,
                 _ => false,
             };
             is_it && mark(entry) == Some(&promise.mark)
         });
+        if !kept && self.lost < LOST_NAMED_MAX {
+            self.faults.push(format!("{} was acknowledged at {seq} and is not there", promise.mark));
+        }
         self.lost += u64::from(!kept);
     }
 

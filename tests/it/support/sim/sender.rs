@@ -3,7 +3,9 @@
 
 use pantau::edge::Desk;
 use pantau::intake::{Ahead, Context, parse_action, parse_report};
-use pantau::model::{Action, Command, Idempotency, IncidentNo, Outcome, Receipt, Refusal, Seq};
+use pantau::model::{
+    Action, Command, Disposition, Idempotency, IncidentNo, NewMerge, Outcome, Receipt, Refusal, Seq,
+};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -22,6 +24,8 @@ const DONE_MAX: usize = 4;
 pub enum Wish {
     Report { body: Vec<u8>, keyed: bool },
     Action { incident: IncidentNo, action: Action, body: Vec<u8> },
+    Merge(NewMerge),
+    Split(NewMerge),
 }
 
 #[derive(Debug, Clone)]
@@ -175,16 +179,39 @@ impl World {
 
     fn action(&mut self, n_incidents: usize, mark: &str) -> Wish {
         let incident = IncidentNo(1 + self.chance.below(n_incidents) as u32);
+        if self.chance.happens(0.25) {
+            return self.merge(incident, n_incidents, mark);
+        }
         let action = *self.chance.pick(&Action::ALL);
         let mut body = json!({"note": mark});
         if action == Action::Assign {
             body["agency"] = self.chance.pick(&self.city.agencies).key.clone().into();
+        }
+        match action {
+            Action::Reject => body["disposition"] = self.chance.pick(&Disposition::ALL).key().into(),
+            Action::Check => body["step"] = "measure".into(),
+            _ => {}
         }
         if self.chance.happens(0.3) {
             let version = self.book.map().incident(incident).map_or(1, |i| i.version);
             body["version"] = version.into();
         }
         Wish::Action { incident, action, body: body.to_string().into_bytes() }
+    }
+
+    /// Two that nobody has looked at whether they fit; what was absorbed is set free as often.
+    fn merge(&mut self, incident: IncidentNo, n_incidents: usize, mark: &str) -> Wish {
+        let standing = self.book.map().standing_no(incident);
+        let is_absorbed = standing != incident;
+        let other = IncidentNo(1 + self.chance.below(n_incidents) as u32);
+        let new = NewMerge {
+            absorbed: incident,
+            into: if is_absorbed { standing } else { other },
+            version: None,
+            note: Some(mark.to_owned()),
+            actor: "staff".to_owned(),
+        };
+        if is_absorbed { Wish::Split(new) } else { Wish::Merge(new) }
     }
 
     /// A request reaches a node.
@@ -215,6 +242,8 @@ impl World {
         let now = pantau::clock::Clock::now(&*self.origin.clock).max(live.now());
         let faults = |faults: Vec<pantau::intake::FieldFault>| Err(format!("{faults:?}"));
         Some(match &doing.wish {
+            Wish::Merge(new) => Ok(Command::Merge(Box::new(new.clone()))),
+            Wish::Split(new) => Ok(Command::Split(Box::new(new.clone()))),
             Wish::Action { incident, action, body } => match parse_action(*action, body, &self.city) {
                 Err(found) => faults(found),
                 Ok(request) => {
@@ -237,7 +266,7 @@ impl World {
                     Ok(submission) => {
                         let mut report = submission.report;
                         if let Some(no) = report.incident {
-                            let Some(named) = live.incident(no) else {
+                            let Some(named) = live.any_incident(no) else {
                                 return Some(Err("no such incident".to_owned()));
                             };
                             if self.city.category(named.category).sensitive {

@@ -1,0 +1,8 @@
+-- What else stands of an incident: what it was said to be where it was rejected, whether an agency sent it back, who
+-- resolved it (so that somebody else confirms it), whether that was confirmed. It follows from the log.
+ALTER TABLE incident ADD COLUMN standing TEXT; -- JSON with disposition, returned, resolved_by, confirmed; NULL where nothing is
+
+UPDATE incident SET standing = (
+  SELECT json_object('resolved_by', action.actor) FROM action
+  WHERE action.incident_no = incident.no AND action.action = 'resolve' ORDER BY action.seq DESC LIMIT 1
+) WHERE status = 'resolved' AND closed_by_import = 0;

@@ -1,0 +1,79 @@
+/** All about one incident that the page must not lose while another one is looked at. */
+import type { Incident } from '../feed/protocol';
+import { lastSeq, since, type CaseFile, type Said, type Sent, type Step } from './casefile';
+import { newer } from './queue';
+import type { Disposition, Form } from './transitions';
+
+/** Why an action is not stored. `sent` is what would be sent again. */
+export interface Trouble {
+  readonly kind: 'conflict' | 'network' | 'denied' | 'refused';
+  readonly sent: Sent;
+  readonly detail: string;
+  readonly at_ms: number;
+}
+
+/** It waits to be sent. */
+export interface Held {
+  readonly sent: Sent;
+  /** By which it can be taken back. */
+  readonly no: number;
+}
+
+export class Case {
+  incident = $state.raw<Incident | null>(null);
+  file = $state.raw<CaseFile | null>(null);
+  form = $state<Form | null>(null);
+  text = $state('');
+  /** Of a rejection that is being written. */
+  disposition = $state<Disposition | null>(null);
+  /** Of one that is given back: who would be right. */
+  better = $state<string | null>(null);
+  sending = $state.raw<Sent | null>(null);
+  held = $state.raw<Held | null>(null);
+  /** As the incident will be once what waits or is under way is stored. */
+  will = $state.raw<Incident | null>(null);
+  trouble = $state.raw<Trouble | null>(null);
+  /** It cannot be read: unknown or another's by now, or the line is gone. */
+  unread = $state<'missing' | 'failed' | 'denied' | null>(null);
+  /** What the operator has seen: its version goes with every action. */
+  seen = $state.raw<{ readonly version: number | null; readonly seq: number } | null>(null);
+
+  constructor(readonly id: string) {}
+
+  /** As the operator sees it: what was done is shown at once. */
+  get shown(): Incident | null {
+    return this.will ?? this.incident;
+  }
+
+  /** What others did since the operator began to write, or that stands against what was sent. */
+  get changes(): readonly (Step | Said)[] {
+    if (this.file === null || this.seen === null || (this.form === null && this.trouble?.kind !== 'conflict')) return [];
+    return since(this.file, this.seen.seq);
+  }
+
+  get unfinished(): boolean {
+    return this.trouble !== null || this.sending !== null || this.held !== null;
+  }
+
+  /** Takes a newer reading; what the operator has seen stays while a question is open. */
+  take(file: CaseFile): void {
+    // A clock runs without a new version: of two readings of one version the later one counts.
+    this.incident = this.incident === null ? file.incident : newer(this.incident, file.incident);
+    if (this.file === null || (file.incident.version ?? 0) >= (this.file.incident.version ?? 0)) this.file = file;
+    this.unread = null;
+    if (this.seen === null || (this.form === null && !this.unfinished)) this.see();
+  }
+
+  /** The operator looks at the newest state from here on. */
+  see(): void {
+    if (this.file !== null) this.seen = { version: this.file.incident.version, seq: lastSeq(this.file) };
+  }
+
+  /** With nothing of a form left. */
+  clearForm(): void {
+    this.form = null;
+    this.text = '';
+    this.disposition = null;
+    this.better = null;
+  }
+}

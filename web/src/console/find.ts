@@ -1,0 +1,67 @@
+/** What a typed word may mean: a report's code, a place, words of a report. Pure but for asking the server. */
+import type { Area } from '../feed/city';
+import { getIncidents } from '../feed/http';
+import { STATUSES, type Incident } from '../feed/protocol';
+import { asCode } from './code';
+import type { Recent } from './recent';
+
+export type Finding =
+  | { readonly kind: 'code'; readonly code: string }
+  | { readonly kind: 'area'; readonly area: Area; readonly parent: string | null }
+  /** Only those of the queue that hold the words. */
+  | { readonly kind: 'queue'; readonly q: string }
+  | { readonly kind: 'incident'; readonly incident: Incident }
+  | { readonly kind: 'recent'; readonly recent: Recent };
+
+const AREAS_MAX = 5;
+const INCIDENTS_MAX = 10;
+/** Fewer letters find half the city. */
+const LETTERS_MIN = 3;
+
+/** What is known without asking. What is asked for stands behind it, so that nothing moves under the finger. */
+export function meanings(text: string, areas: readonly Area[], recent: readonly Recent[]): readonly Finding[] {
+  const q = text.trim();
+  if (q === '') return recent.map((one) => ({ kind: 'recent', recent: one }));
+  const code = asCode(q);
+  if (code !== null) return [{ kind: 'code', code }];
+  return [...areasNamed(q, areas), { kind: 'queue', q }];
+}
+
+/** Villages and districts; those that begin with the words first. */
+function areasNamed(q: string, areas: readonly Area[]): readonly Finding[] {
+  const wanted = plain(q);
+  if (wanted.length < LETTERS_MIN) return [];
+  const place = (name: string): number => plain(name).indexOf(wanted);
+  return areas
+    .filter(({ level, name }) => level !== 'city' && place(name) !== -1)
+    .sort((a, b) => Math.sign(place(a.name)) - Math.sign(place(b.name)) || a.name.localeCompare(b.name))
+    .slice(0, AREAS_MAX)
+    .map((area) => ({ kind: 'area', area, parent: areas.find(({ code, level }) => code === area.parent && level === 'district')?.name ?? null }));
+}
+
+function plain(text: string): string {
+  return text.toLocaleLowerCase('id').replace(/[^\p{L}\p{N}]+/gu, ' ').trim();
+}
+
+/** Incidents of any status whose title or reports hold the words. */
+export async function findByWords(text: string): Promise<readonly Finding[]> {
+  const q = text.trim();
+  if (q.length < LETTERS_MIN || asCode(q) !== null) return [];
+  const page = await getIncidents({ q, status: STATUSES.join(','), limit: INCIDENTS_MAX });
+  return page.incidents.map((incident) => ({ kind: 'incident', incident }));
+}
+
+export function findingKey(one: Finding): string {
+  switch (one.kind) {
+    case 'code':
+      return `code-${one.code}`;
+    case 'area':
+      return `area-${one.area.code}`;
+    case 'queue':
+      return 'queue';
+    case 'incident':
+      return one.incident.id;
+    case 'recent':
+      return one.recent.id;
+  }
+}

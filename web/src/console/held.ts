@@ -1,0 +1,54 @@
+/** What waits to be sent, kept in the tab's store, so that a browser that dies within these seconds loses nothing. */
+import type { Case } from './case.svelte';
+import type { Sent } from './casefile';
+import { ACTIONS } from './transitions';
+
+const STORE = 'pantau.console.held';
+
+export interface Kept {
+  readonly id: string;
+  readonly sent: Sent;
+  /** The highest number that the operator had seen. */
+  readonly seq: number;
+}
+
+/** By who keeps it: one incident's work, or one action on many. */
+const kept = new Map<string, readonly Kept[]>();
+
+export function keepHeld(who: 'work' | 'bulk', all: readonly Kept[]): void {
+  kept.set(who, all);
+  const every = [...kept.values()].flat();
+  try {
+    if (every.length === 0) sessionStorage.removeItem(STORE);
+    else sessionStorage.setItem(STORE, JSON.stringify(every));
+  } catch {
+    // A browser that stores nothing: it waits while the page lasts.
+  }
+}
+
+/** Of the page before this one. */
+export function heldBefore(): readonly Kept[] {
+  try {
+    return readHeld(sessionStorage.getItem(STORE));
+  } catch {
+    return [];
+  }
+}
+
+/** What cannot be read is nothing: a broken store must not stop a shift. */
+export function readHeld(text: string | null): readonly Kept[] {
+  try {
+    const all: unknown = JSON.parse(text ?? '[]');
+    if (!Array.isArray(all)) return [];
+    return all.filter((one: Partial<Kept> | null): one is Kept => typeof one?.id === 'string' && typeof one.seq === 'number' && ACTIONS.some((action) => action === one.sent?.action));
+  } catch {
+    return [];
+  }
+}
+
+/** Whether it is in the incident's history since. */
+export function isStored(one: Case, { sent, seq }: Kept): boolean {
+  if (sent.version !== null && one.file?.incident.version === sent.version) return false;
+  const names: readonly string[] = sent.action === 'answer' ? ['answer', 'note'] : [sent.action];
+  return one.file?.steps.some((step) => step.of === null && step.seq > seq && names.includes(step.action) && step.note.trim() === sent.words.trim()) ?? false;
+}

@@ -1,0 +1,9 @@
+import { mount } from 'svelte';
+import '../style/fonts.css';
+import '../style/tokens.css';
+import '../paper/paper.css';
+import Sitrep from './Sitrep.svelte';
+
+const target = document.getElementById('app');
+if (target === null) throw new Error('the page has no #app');
+mount(Sitrep, { target });
