@@ -17,16 +17,19 @@ const DENIED_EVERY_MS: i64 = MINUTE_MS;
 const DENIALS_MAX: usize = 1_000;
 
 /// All that is told.
-pub const ACCOUNT_ACTIONS: [&str; 16] = [
+pub const ACCOUNT_ACTIONS: [&str; 19] = [
     "sign-in",
     "sign-in-refused",
     "sign-in-by-link",
+    "sign-in-by-passkey",
     "sign-out",
     "signed-out",
     "denied",
     "password-changed",
     "second-factor-on",
     "second-factor-off",
+    "passkey-added",
+    "passkey-removed",
     "link-made",
     "account-added",
     "account-role",

@@ -284,8 +284,8 @@ fn handle(name: &str) -> Uuid {
     Uuid::from_slice(&digest[..16]).unwrap_or_default()
 }
 
-fn wrong(error: &dyn std::error::Error) -> SignInFault {
-    tracing::debug!(error, "a passkey was refused");
+fn wrong(error: &impl std::fmt::Display) -> SignInFault {
+    tracing::debug!(%error, "a passkey was refused");
     SignInFault::WrongPasskey
 }
 

@@ -12,8 +12,10 @@ use super::app::AppState;
 use super::cookies;
 use super::params::Params;
 use super::problem::Problem;
-use super::session::{asked, hashing, missing, network, own_account, private_accounts, read, welcome};
-use crate::accounts::{Asked, Site};
+use super::session::{
+    asked, hashing, missing, network, own_account, private_accounts, read, tell_own, welcome,
+};
+use crate::accounts::{AccountEvent, Asked, SignInFault, Site};
 use crate::feed::wire::time;
 use crate::model::TimeMs;
 
@@ -44,7 +46,21 @@ pub async fn sign_in(
     let (Some(id), Some(credential)) = (id, credential) else {
         return Ok(question(accounts.ask_for_passkey(&site, network)?));
     };
-    let signed_in = asked(move || accounts.sign_in_with_passkey(&site, &id, credential, device.as_deref()));
+    let client = caller.visit.client;
+    let signed_in = asked(move || {
+        let signed_in = accounts.sign_in_with_passkey(&site, &id, credential, device.as_deref());
+        match &signed_in {
+            Ok(signed_in) => tell_own(&accounts, &signed_in.pass, "sign-in-by-passkey", client),
+            Err(SignInFault::WrongPasskey) => accounts.tell(&AccountEvent {
+                action: "sign-in-refused",
+                network: client,
+                detail: Some("passkey"),
+                ..AccountEvent::default()
+            }),
+            Err(_) => {}
+        }
+        signed_in
+    });
     let signed_in = signed_in.await?;
     tracing::info!(account = signed_in.pass.who.name, "signed in with a passkey");
     Ok(welcome(&app, caller, signed_in))
@@ -77,7 +93,13 @@ pub async fn add(
     let device = cookies::device(request.headers()).map(str::to_owned);
     match read(request).await? {
         AddBody { id: Some(id), credential: Some(credential), label: Some(label), password: None } => {
-            asked(move || accounts.add_passkey(&pass, &site, (&id, credential), &label)).await?;
+            let client = caller.visit.client;
+            asked(move || {
+                accounts.add_passkey(&pass, &site, (&id, credential), &label)?;
+                tell_own(&accounts, &pass, "passkey-added", client);
+                Ok(())
+            })
+            .await?;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         AddBody { password: Some(password), id: None, credential: None, label: None } => {
@@ -125,7 +147,15 @@ pub async fn remove(
 ) -> Result<Response, Problem> {
     params.finish()?;
     let (accounts, pass) = own_account(&app, &caller)?;
-    if asked(move || accounts.drop_passkey(&pass, &id)).await? {
+    let client = caller.visit.client;
+    let dropped = asked(move || {
+        let dropped = accounts.drop_passkey(&pass, &id)?;
+        if dropped {
+            tell_own(&accounts, &pass, "passkey-removed", client);
+        }
+        Ok(dropped)
+    });
+    if dropped.await? {
         Ok(StatusCode::NO_CONTENT.into_response())
     } else {
         Err(Problem::not_found("the account has no such passkey"))

@@ -144,7 +144,7 @@ fn tell_sign_in(accounts: &Accounts, name: &str, network: Option<IpAddr>, fault:
 }
 
 /// Says what somebody did to their own account.
-fn tell_own(accounts: &Accounts, pass: &Pass, action: &str, network: Option<IpAddr>) {
+pub(super) fn tell_own(accounts: &Accounts, pass: &Pass, action: &str, network: Option<IpAddr>) {
     let actor = Some(pass.who.name.as_str());
     accounts.tell(&AccountEvent { actor, action, network, ..AccountEvent::default() });
 }
