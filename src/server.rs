@@ -30,7 +30,8 @@ use crate::journal::{
     AccountStore, FolderMode, HandIn, Journal, Place, PostgisStandby, Pseudonyms, Spool, SqliteJournal,
     Standby, StoreUrl, is_journal,
 };
-use crate::model::{DAY_MS, IdKey, Secret, TimeMs};
+use crate::model::{IdKey, Secret};
+use crate::past::Past;
 use crate::privacy::control::Control;
 use crate::privacy::retention;
 use crate::service::Service;
@@ -344,6 +345,7 @@ impl Server {
         let Parts { engine, thread, city, ids, clock, mode, role, trust_loopback, pulse, .. } = parts;
         let Parts { accounts, trusted_proxies, spool, hand_in, ship, .. } = parts;
         let search = Arc::new(TextSearch::new(engine.reader().clone()));
+        let past = Arc::new(Past::new(engine.reader().clone(), city.clone()));
         let nudge = Arc::new(Notify::new());
         let (stop, stopping) = watch::channel(false);
         let newest = Arc::new(Beats::new(engine.moments(), clock.clone(), engine.health().clone()));
@@ -376,6 +378,7 @@ impl Server {
             ship: ship.as_ref().map(|ship| ship.watch().clone()),
             views: Arc::new(Views::default()),
             search,
+            past,
             beats,
             sockets,
             nudge,

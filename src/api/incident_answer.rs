@@ -183,7 +183,7 @@ impl History {
     }
 }
 
-/// A report or an action, with the incident that it is of. Contact data stays in the journal until looking at
+/// A report, an action or a look, with the incident that it is of. Contact data stays in the journal until looking at
 /// it is an entry.
 fn log_line(app: &App, fact: &Fact, at: TimeMs) -> Option<(Value, IncidentNo)> {
     let (line, no) = match fact {
@@ -212,6 +212,15 @@ fn log_line(app: &App, fact: &Fact, at: TimeMs) -> Option<(Value, IncidentNo)> {
                 "note": fact.note,
             });
             (more(app, fact, line), fact.incident)
+        }
+        Fact::Record(fact) => {
+            let line = json!({
+                "kind": "record",
+                "record": fact.kind.key(),
+                "actor": fact.actor,
+                "note": fact.text,
+            });
+            (line, fact.incident?)
         }
         _ => return None,
     };

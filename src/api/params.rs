@@ -125,6 +125,20 @@ impl Params {
         spec.check(city, sight, "").map_err(|faults| self.faults.extend(faults)).ok()
     }
 
+    /// The keys that statistics heed: of every status, and of drills only where they are asked for.
+    pub fn statistics_filter(&mut self, city: &City, sight: &Sight) -> Option<Filter> {
+        let spec = FilterSpec {
+            category: self.list("category"),
+            agency: self.list("agency"),
+            area: self.list("area"),
+            since: self.text("since"),
+            until: self.text("until"),
+            drill: Some(self.flag("drill").unwrap_or(false)),
+            ..FilterSpec::default()
+        };
+        spec.check(city, sight, "").map_err(|faults| self.faults.extend(faults)).ok()
+    }
+
     /// Says that a parameter is needed, unless it was given and is faulty.
     pub fn require(&mut self, key: &str) {
         self.require_because(key, "is needed");

@@ -58,7 +58,7 @@ impl<'a> ServerMessage<'a> {
             seq: alarm.seq.0,
             level: Some(alarm.level),
             title: title(alarm, map),
-            feature,
+            feature: Box::new(feature),
         }
     }
 }

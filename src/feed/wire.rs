@@ -112,7 +112,7 @@ pub enum ServerMessage<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         level: Option<u8>,
         title: Text,
-        feature: Feature<'a>,
+        feature: Box<Feature<'a>>,
     },
     Heartbeat {
         seq: u64,
@@ -150,7 +150,7 @@ impl<'a> ServerMessage<'a> {
             }
         };
         let (seq, title) = (alarm.seq().0, alarm.title().clone());
-        ServerMessage::Alarm { id, sub, kind, seq, level: None, title, feature }
+        ServerMessage::Alarm { id, sub, kind, seq, level: None, title, feature: Box::new(feature) }
     }
 }
 
@@ -241,7 +241,7 @@ pub struct IncidentProperties<'a> {
     pub drill: bool,
     /// For staff, where one runs or stands still.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub clock: Option<ClockProperties>,
+    pub clock: Option<Box<ClockProperties>>,
     /// For staff: what an action must name to be sure of what it acts on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
@@ -317,6 +317,9 @@ pub struct StatsBody<'a> {
     pub overdue: u32,
     pub opened_today: u32,
     pub resolved_today: u32,
+    /// For staff: what was rejected, by what it was said to be; the filter's statuses ignored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by_disposition: Option<Counts<'a>>,
 }
 
 /// Counts by key, in the order of the pack or of the statuses.
@@ -343,6 +346,10 @@ impl<'a> Counts<'a> {
     fn of_all_categories(counts: &[(CategoryId, u32)], city: &'a City) -> Counts<'a> {
         let count = |id| counts.iter().find(|(c, _)| *c == id).map_or(0, |(_, count)| *count);
         Counts(city.category_ids().map(|id| (city.category(id).key.as_str(), count(id))).collect())
+    }
+
+    fn of_dispositions(counts: &[u32; 6]) -> Counts<'a> {
+        Counts(Disposition::ALL.iter().map(|d| (d.key(), counts[*d as usize])).collect())
     }
 
     fn of_statuses(counts: &[u32; 5]) -> Counts<'a> {
@@ -418,7 +425,7 @@ impl<'a> Feature<'a> {
             clock: map
                 .clock(incident.no)
                 .filter(|_| is_staff && incident.status.is_open())
-                .map(|(clock, state)| ClockProperties::of(clock, state, &city.calendar)),
+                .map(|(clock, state)| Box::new(ClockProperties::of(clock, state, &city.calendar))),
             version: is_staff.then_some(incident.version),
             reporters: is_staff.then_some(incident.reporters),
             returned: is_staff && incident.returned,
@@ -510,6 +517,7 @@ impl<'a> StatsBody<'a> {
             overdue: stats.matched.overdue,
             opened_today: stats.opened_today,
             resolved_today: stats.resolved_today,
+            by_disposition: stats.by_disposition.as_ref().map(Counts::of_dispositions),
         }
     }
 }

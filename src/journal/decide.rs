@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::clocks::{self, Acted, Due};
 use super::erase::{Held, HeldNote, Left};
-use super::{IncidentRow, JournalError, erase, fold, merging};
+use super::{IncidentRow, JournalError, erase, fold, merging, records};
 use crate::city::City;
 use crate::model::transitions::transition;
 use crate::model::{
@@ -152,10 +152,11 @@ fn decide(
         Command::Tick => Ok(other(last, at, Fact::Tick)),
         Command::Merge(merge) => merging::decide_merge(store, last, *merge, at),
         Command::Split(split) => merging::decide_split(store, last, *split, at),
+        Command::Record(record) => records::decide(store, last, *record, at),
     }
 }
 
-fn other(last: &Counters, at: TimeMs, fact: Fact) -> Decision {
+pub(super) fn other(last: &Counters, at: TimeMs, fact: Fact) -> Decision {
     let seq = last.seq.next();
     Decision::Accept(Accepted {
         entry: Entry { seq, at, fact },

@@ -12,9 +12,9 @@ use uuid::Uuid;
 use super::decide::{Accepted, Counters, Keyed, Store, decide_all};
 use super::erase::{Held, HeldNote, Left};
 use super::{
-    Derived, DerivedUpdate, ENDED_ENTRIES_MAX, EVENTS_MAX, Head, HotspotEventRow, HotspotMemberRow,
-    HotspotMembers, HotspotRow, HotspotStateRow, IncidentRow, Journal, JournalError, Reader, ReportPlace,
-    ReportRow, SURGES_MAX, SurgeRow, fold,
+    ActsQuestion, Derived, DerivedUpdate, ENDED_ENTRIES_MAX, EVENTS_MAX, Head, HotspotEventRow,
+    HotspotMemberRow, HotspotMembers, HotspotRow, HotspotStateRow, IncidentRow, Journal, JournalError,
+    Reader, ReportPlace, ReportRow, SURGES_MAX, SurgeRow, fold, records,
 };
 use crate::city::City;
 use crate::model::{
@@ -168,6 +168,7 @@ impl State {
             match &mut self.entries[note.seq.0 as usize - 1].fact {
                 Fact::Action(action) => action.note = None,
                 Fact::Merge(merge) | Fact::Split(merge) => merge.note = None,
+                Fact::Record(record) => record.text = None,
                 _ => {}
             }
         }
@@ -253,6 +254,9 @@ impl Store for State {
             Fact::Merge(merge) | Fact::Split(merge) => {
                 Some(HeldNote { incident: merge.absorbed, is_there: merge.note.is_some() })
             }
+            Fact::Record(record) => {
+                Some(HeldNote { incident: records::row_no(record), is_there: record.text.is_some() })
+            }
             _ => None,
         }))
     }
@@ -329,6 +333,7 @@ impl Reader for MemoryReader {
                 let reports = fact.reports.iter().map(|erased| erased.incident);
                 reports.chain(fact.notes.iter().map(|erased| erased.incident)).collect()
             }
+            Fact::Record(fact) if entry.seq > after => fact.incident.into_iter().collect(),
             _ => Vec::new(),
         };
         let erased: HashSet<IncidentNo> = state.entries.iter().flat_map(of_erasure).collect();
@@ -416,6 +421,7 @@ impl Reader for MemoryReader {
             Fact::Report(report) => report.incident == no,
             Fact::Action(action) => action.incident == no,
             Fact::Merge(merge) | Fact::Split(merge) => merge.absorbed == no || merge.into == no,
+            Fact::Record(record) => record.incident == Some(no),
             Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => false,
         };
         Ok(read(&self.state).entries.iter().filter(about).cloned().collect())
@@ -479,6 +485,11 @@ impl Reader for MemoryReader {
     fn last_erasure(&self) -> Result<Seq, JournalError> {
         let is_erasure = |entry: &&Entry| matches!(entry.fact, Fact::Erasure(_));
         Ok(read(&self.state).entries.iter().rev().find(is_erasure).map_or(Seq(0), |entry| entry.seq))
+    }
+
+    fn acts(&self, asked: &ActsQuestion, limit: usize) -> Result<Vec<Entry>, JournalError> {
+        let state = read(&self.state);
+        Ok(state.entries.iter().rev().filter(|entry| asked.holds(entry)).take(limit).cloned().collect())
     }
 
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError> {

@@ -81,7 +81,7 @@ pub struct Filter {
     pub drill: Option<bool>,
     /// Sent back by an agency, and not assigned anew.
     pub returned: Option<bool>,
-    /// What was rejected, and said to be this.
+    /// What was rejected, and said to be this: for the counts of the figures.
     pub disposition: Option<Disposition>,
     /// Each must stand in the title or, for staff, in a report's text.
     pub words: Words,

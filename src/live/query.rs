@@ -7,6 +7,7 @@ use super::cell_range::CellRange;
 use super::day::KeyCounts;
 use super::filter::Filter;
 use super::incident::Incident;
+use super::keys::StatusSet;
 use super::map::LiveMap;
 use super::member::Member;
 use super::pyramid::{Cells, Matcher, Region};
@@ -15,7 +16,7 @@ use super::timeline::Timeline;
 use super::title::Title;
 use crate::journal::IncidentRow;
 use crate::model::{
-    Bbox, Cell, Disposition, EARTH_RADIUS_M, IncidentNo, LEVEL_MAX, LngLat, Projection, TimeMs,
+    Bbox, Cell, Disposition, EARTH_RADIUS_M, IncidentNo, LEVEL_MAX, LngLat, Projection, Status, TimeMs,
     great_circle_m,
 };
 
@@ -267,6 +268,9 @@ pub struct Stats {
     pub by_status: [u32; 5],
     pub opened_today: u32,
     pub resolved_today: u32,
+    /// For staff: of the rejected ones those that were said to be something, in the order of
+    /// [`Disposition::ALL`]; the filter's statuses ignored.
+    pub by_disposition: Option<[u32; 6]>,
 }
 
 impl LiveMap {
@@ -335,20 +339,27 @@ impl LiveMap {
             let incidents = set.since(self.day.0).filter_map(|(_, no)| self.incident(no));
             incidents.filter(|incident| matcher.incident(incident)).count() as u32
         };
+        let by_status = self.pyramid.summary(&matcher).by_status;
+        let is_staff = projection == Projection::Staff;
         Stats {
             matched: self.pyramid.summary(&self.matcher(filter, projection)),
-            by_status: self.pyramid.summary(&matcher).by_status,
+            by_status,
+            by_disposition: is_staff
+                .then(|| self.dispositions(filter, by_status[Status::Rejected as usize])),
             opened_today: today(&self.day_counts.opened, &self.by_opened),
             resolved_today: today(&self.day_counts.resolved, &self.by_resolved),
         }
     }
 
-    /// How many of what a filter asks for, its statuses ignored, were rejected, by what they were said to
-    /// be, in the order of [`Disposition::ALL`].
-    pub fn dispositions(&self, projection: Projection, filter: &Filter) -> [u32; 6] {
+    /// What `n_rejected` incidents, those of a filter for staff, were said to be.
+    fn dispositions(&self, filter: &Filter, n_rejected: u32) -> [u32; 6] {
+        if n_rejected == 0 {
+            return [0; 6];
+        }
         Disposition::ALL.map(|disposition| {
-            let filter = Filter { disposition: Some(disposition), ..filter.of_any_status() };
-            self.pyramid.summary(&self.matcher(&filter, projection)).total.count
+            let statuses = StatusSet::of([Status::Rejected]);
+            let filter = Filter { statuses, disposition: Some(disposition), ..filter.clone() };
+            self.pyramid.summary(&self.matcher(&filter, Projection::Staff)).total.count
         })
     }
 

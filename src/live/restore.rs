@@ -232,7 +232,7 @@ impl LiveWriter {
                     changed.push((entry.seq, fact.absorbed, is_public(fact.status)));
                     changed.push((entry.seq, fact.into, is_public(fact.into_status)));
                 }
-                Fact::Pack { .. } | Fact::Tick => {}
+                Fact::Pack { .. } | Fact::Tick | Fact::Record(_) => {}
             }
         }
         // Changes before a place was erased are told no more: nobody knows where they were.

@@ -33,6 +33,8 @@ pub struct LiveWriter {
     pub(super) public_hotspots: HotspotEngine,
     /// What ticks changed since the journal was last handed it.
     derived: Option<DerivedUpdate>,
+    /// Unset where the map goes through the past.
+    finds_hotspots: bool,
 }
 
 impl LiveWriter {
@@ -43,6 +45,7 @@ impl LiveWriter {
             staff_hotspots: HotspotEngine::new(city.clone(), OutlineStyle::Exact),
             public_hotspots: HotspotEngine::new(city.clone(), public_outline),
             derived: None,
+            finds_hotspots: true,
             map: LiveMap {
                 city,
                 ids: Arc::new(ids),
@@ -70,6 +73,13 @@ impl LiveWriter {
         }
     }
 
+    /// Goes on from a map of the past, without hotspots: to find them is most of the work, and they have a
+    /// history of their own ([`crate::journal::Reader::hotspots_at`]).
+    pub fn of_past(map: &LiveMap) -> LiveWriter {
+        let new = LiveWriter::new(map.city.clone(), (*map.ids).clone(), map.epoch);
+        LiveWriter { finds_hotspots: false, map: map.clone(), ..new }
+    }
+
     pub fn map(&self) -> &LiveMap {
         &self.map
     }
@@ -88,6 +98,7 @@ impl LiveWriter {
                 Fact::Tick => self.tick(),
                 Fact::Merge(fact) => self.merge(fact, entry.seq, entry.at),
                 Fact::Split(fact) => self.split(fact, entry.seq, entry.at),
+                Fact::Record(_) => {}
             }
         }
     }
@@ -239,6 +250,9 @@ impl LiveWriter {
         status: Status,
         category: CategoryId,
     ) {
+        if !self.finds_hotspots {
+            return;
+        }
         // A report is as sensitive as the incident that it opened or joined, whatever absorbed that since.
         let city = &self.map.city;
         let sensitive = [category, report.category].iter().any(|id| city.category(*id).sensitive);
@@ -312,6 +326,9 @@ impl LiveWriter {
     }
 
     pub(super) fn tick(&mut self) {
+        if !self.finds_hotspots {
+            return;
+        }
         let (seq, now) = (self.map.seq, self.map.now);
         let derived = self.derived.get_or_insert_default();
         derived.as_of_seq = seq;

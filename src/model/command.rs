@@ -2,7 +2,7 @@
 
 use super::{
     Action, ActionMore, AgencyId, AreaId, CategoryId, Channel, Entry, IncidentNo, LngLat, NewErasure,
-    NewMerge, ReportNo, ReportPrivate, Requirement, SenderId, Seq, Status, TimeMs,
+    NewMerge, NewRecord, ReportNo, ReportPrivate, Requirement, SenderId, Seq, Status, TimeMs,
 };
 
 /// A wish, checked as far as it can be without the state. The journal decides it.
@@ -20,6 +20,7 @@ pub enum Command {
     Merge(Box<NewMerge>),
     /// It is set free again.
     Split(Box<NewMerge>),
+    Record(Box<NewRecord>),
 }
 
 /// A report that passed intake's checks, placed in its area and routed.
@@ -109,7 +110,7 @@ pub enum Receipt {
         seq: Seq,
         incident: IncidentNo,
     },
-    /// For packs, ticks and erasures.
+    /// For packs, ticks, erasures and records.
     Other {
         seq: Seq,
     },

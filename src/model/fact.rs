@@ -2,7 +2,7 @@
 
 use super::{
     Action, ActionMore, AgencyId, AreaId, CategoryId, Channel, Clock, Disposition, ErasureFact, IncidentNo,
-    LngLat, MergeFact, ReportNo, SenderId, Seq, Status, TimeMs,
+    LngLat, MergeFact, RecordFact, ReportNo, SenderId, Seq, Status, TimeMs,
 };
 
 /// One fact with its number. `at` never falls from one entry to the next.
@@ -29,6 +29,8 @@ pub enum Fact {
     Merge(Box<MergeFact>),
     /// An incident that another had absorbed stands by itself again.
     Split(Box<MergeFact>),
+    /// Something was written down that changes nothing on the map.
+    Record(Box<RecordFact>),
 }
 
 /// What is kept of a report for ever, and beside it what may be erased (`private`).

@@ -10,6 +10,7 @@ mod erasure;
 mod fact;
 mod id;
 mod merging;
+mod record;
 mod time;
 pub mod transitions;
 mod vocabulary;
@@ -24,6 +25,7 @@ pub use erasure::{ERASED_MAX, ErasedNote, ErasedReport, ErasureFact, Kinds, NewE
 pub use fact::{ActionFact, Entry, Fact, Opening, ReportFact, ReportPrivate};
 pub use id::{Epoch, IdKey, IncidentNo, ReportNo, Secret, SenderId, Seq};
 pub use merging::{MergeFact, NewMerge};
+pub use record::{NewRecord, RecordFact, RecordKind};
 pub use time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, TimeMs};
 pub use transitions::{Requirement, TRANSITIONS, Transition};
 pub use vocabulary::{Action, AgencyId, AreaId, CategoryId, Channel, Projection, Status};

@@ -382,10 +382,20 @@ async fn a_report_is_found_by_its_code_and_joins_the_incident_it_names() {
         assert_eq!(found["status"], "new");
         assert!(found["seq"].as_u64() >= receipt["seq"].as_u64());
         let keys: Vec<&String> = found.as_object().unwrap().keys().collect();
-        assert_eq!(
-            keys,
-            ["category", "code", "drill", "joined", "received_at", "seq", "status", "updated_at"]
-        );
+        let expected = [
+            "agency",
+            "answers",
+            "category",
+            "code",
+            "drill",
+            "joined",
+            "received_at",
+            "seq",
+            "status",
+            "steps",
+            "updated_at",
+        ];
+        assert_eq!(keys, expected);
     }
     let joined = app.report(&with(report("water"), json!({"incident": receipt["incident"]}))).await;
     assert_eq!(joined["incident"], receipt["incident"]);

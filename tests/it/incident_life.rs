@@ -82,12 +82,14 @@ fn arrow(from: Status, to: Status) -> (String, (i32, i32)) {
         return (format!("M{} {y1} H{}", x1 + HALF.0, x2 - HALF.0 - 8), ((x1 + x2) / 2, y1 - 8));
     }
     if y1 == y2 {
-        // Onward over the others, back below them.
-        let (side, rise) = (-way, 34 + (x2 - x1).abs() / 8);
+        // Far onward and one back over the others, far back below them.
+        let is_far = (x2 - x1).abs() > 240;
+        let side = if way < 0 && is_far { 1 } else { -1 };
+        let (rise, start) = if is_far { (52, 0) } else { (12, 20) };
         let (a, b) = (y1 + side * HALF.1, y2 + side * (HALF.1 + 8));
-        let (x1, x2) = (x1 + way * 20, x2 - way * 20);
+        let (x1, x2) = (x1 + way * start, x2 - way * 30);
         let bend = y1 + side * (HALF.1 + 2 * rise);
-        let words = y1 + side * (HALF.1 + rise) + if side > 0 { 16 } else { -6 };
+        let words = y1 + side * (HALF.1 + rise) + if side > 0 { 18 } else { -8 };
         return (format!("M{x1} {a} Q{} {bend} {x2} {b}", (x1 + x2) / 2), ((x1 + x2) / 2, words));
     }
     if to == Status::Rejected {
@@ -113,7 +115,8 @@ fn svg() -> String {
         writeln!(
             text,
             "<path d=\"{path}\" fill=\"none\" stroke=\"#44525f\" stroke-width=\"1.5\" marker-end=\"url(#tip)\"/>\n\
-             <text x=\"{x}\" y=\"{y}\" text-anchor=\"middle\" fill=\"#14202b\">{words}</text>"
+             <text x=\"{x}\" y=\"{y}\" text-anchor=\"middle\" fill=\"#14202b\" stroke=\"#ffffff\" \
+             stroke-width=\"4\" paint-order=\"stroke\">{words}</text>"
         )
         .unwrap();
     }

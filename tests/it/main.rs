@@ -8,6 +8,7 @@
 
 mod support;
 
+mod audit;
 mod backup;
 mod bit_flips;
 mod canary;
@@ -31,7 +32,10 @@ mod merge_law;
 mod merging;
 mod nodes;
 mod origins;
+mod past;
+mod past_law;
 mod policy;
+mod presence;
 mod privacy;
 mod restart;
 mod rules;

@@ -113,7 +113,7 @@ fn beat(history: &History, heartbeat_no: u64) -> Beat {
 }
 
 /// Pins a frame, and checks it against the published schema.
-fn pin(name: &str, frame: &Value) {
+pub fn pin(name: &str, frame: &Value) {
     static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
         let text = std::fs::read_to_string(repo("docs/live-protocol.schema.json")).unwrap();
         jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()

@@ -141,7 +141,7 @@ fn sums_over_years_are_those_of_who_walks_minute_by_minute() {
             [chance.below(4)];
         let zone = TimeZone::get(zone).unwrap();
         let mut week: [Vec<Hours>; 7] = std::array::from_fn(|_| any_hours(&mut chance));
-        week[chance.below(7) as usize].push(hours(1_380, 1_440));
+        week[chance.below(7)].push(hours(1_380, 1_440));
         let begin = at("2025-01-01T00:00:00Z");
         let any_moment =
             |chance: &mut Chance| begin.plus_ms(chance.below(900 * 24 * 60) as i64 * MINUTE_MS);

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use super::SqliteJournal;
+use super::acts::insert_record;
 use super::erase;
 use super::import_keys::{ImportKeys, Staged};
 use super::merges;
@@ -401,6 +402,7 @@ impl Store for Batch<'_> {
             Fact::Action(action) => insert_action(self.conn, seq, action, encoded.private)?,
             Fact::Merge(merge) => merges::insert(self.conn, seq, encoded.kind, merge, encoded.private)?,
             Fact::Split(split) => merges::insert(self.conn, seq, encoded.kind, split, encoded.private)?,
+            Fact::Record(record) => insert_record(self.conn, seq, record, encoded.private)?,
             Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => {}
         }
         accepted.incident.iter().chain(&accepted.partner).try_for_each(|row| self.put_incident(row))

@@ -10,6 +10,7 @@
 //! - No memory map: a read error would be a signal that kills the process, and the kernel's page
 //!   cache serves plain reads nearly as fast.
 
+mod acts;
 mod append;
 mod checkpoint;
 mod erase;

@@ -9,13 +9,13 @@ use rusqlite::{Connection, OptionalExtension, Row};
 pub(super) use super::incident_row::incident_row;
 use super::merges::{self, changed_after};
 use super::proven::{self, entries, entry_columns};
-use super::{bad_row, open, sums};
+use super::{acts, bad_row, open, sums};
 use crate::city::City;
 use crate::journal::keys::Keys;
 use crate::journal::{
-    Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, HotspotEventRow, HotspotMemberRow, HotspotMembers, HotspotRow,
-    HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow, SURGES_MAX, SurgeRow,
-    codec,
+    ActsQuestion, Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, HotspotEventRow, HotspotMemberRow,
+    HotspotMembers, HotspotRow, HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow,
+    SURGES_MAX, SurgeRow, codec,
 };
 use crate::model::{
     Channel, Entry, Fact, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, TimeMs,
@@ -252,10 +252,7 @@ impl Reader for SqliteReader {
     }
 
     fn incident_actions(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
-        let of_incident =
-            " FROM entry WHERE seq IN (SELECT seq FROM action WHERE incident_no = ?1) ORDER BY seq";
-        let sql = ["SELECT ", entry_columns!(), of_incident].concat();
-        self.with(|conn| entries(conn, &sql, [i64::from(no.0)], &self.city))
+        self.with(|conn| acts::actions_of(conn, no, &self.city))
     }
 
     fn absorbed_by(&self, no: IncidentNo) -> Result<Vec<IncidentRow>, JournalError> {
@@ -320,19 +317,12 @@ impl Reader for SqliteReader {
         self.with(|conn| Ok(Seq(conn.query_row(sql, [], |row| row.get::<_, i64>(0))?.cast_unsigned())))
     }
 
+    fn acts(&self, asked: &ActsQuestion, limit: usize) -> Result<Vec<Entry>, JournalError> {
+        self.with(|conn| acts::acts(conn, asked, limit, &self.city))
+    }
+
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError> {
-        self.with(|conn| {
-            let sql = concat!(
-                "SELECT ",
-                entry_columns!(),
-                " FROM entry WHERE kind = 'pack' ORDER BY seq DESC LIMIT 1"
-            );
-            let newest = entries(conn, sql, [], &self.city)?;
-            Ok(newest.iter().find_map(|entry| match entry.fact {
-                Fact::Pack { hash, .. } => Some(hash),
-                _ => None,
-            }))
-        })
+        self.with(|conn| proven::pack_in_force(conn, &self.city))
     }
 }
 

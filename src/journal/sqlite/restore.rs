@@ -15,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::append::update_derived;
 use super::read::{self, incident_columns};
 use super::verify::{VerifyReport, verify_file};
-use super::{erase, file_in, open};
+use super::{acts, erase, file_in, open};
 use super::{merges, sums};
 use crate::journal::clock_wire::write_clock;
 use crate::journal::codec::Body;
@@ -124,6 +124,10 @@ impl Restoring {
             }
             Fact::Merge(merge) => self.merge(entry, kind, &merge, fold::merge),
             Fact::Split(split) => self.merge(entry, kind, &split, fold::split),
+            Fact::Record(record) => {
+                let private = entry.private.as_ref().map(|part| (part.salt, part.json.as_str()));
+                acts::insert_record(&self.conn, seq, &record, private)
+            }
             Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => Ok(()),
         }
     }

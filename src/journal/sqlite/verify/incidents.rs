@@ -78,6 +78,7 @@ impl Verifier<'_> {
             (Fact::Split(fact), Some(incident)) if splits(fact, incident) => {
                 fold::split(incident, seq, at, fact);
             }
+            (Fact::Record(_), _) => {}
             _ => self.fault(seq, format!("it does not follow from incident {} before it", no.0)),
         }
     }

@@ -45,13 +45,16 @@ pub struct Book {
     pub faults: Vec<String>,
 }
 
+/// More of what was lost is counted, not named.
+const LOST_NAMED_MAX: u64 = 5;
+
 /// Report or action by its mark.
 fn mark(entry: &Entry) -> Option<&str> {
     match &entry.fact {
         Fact::Report(report) => report.private.description.as_deref(),
         Fact::Action(action) => action.note.as_deref(),
         Fact::Merge(merge) | Fact::Split(merge) => merge.note.as_deref(),
-        Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => None,
+        Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick | Fact::Record(_) => None,
     }
 }
 
@@ -172,6 +175,9 @@ impl Book {
             };
             is_it && mark(entry) == Some(&promise.mark)
         });
+        if !kept && self.lost < LOST_NAMED_MAX {
+            self.faults.push(format!("{} was acknowledged at {seq} and is not there", promise.mark));
+        }
         self.lost += u64::from(!kept);
     }
 

@@ -126,7 +126,12 @@ impl Disk {
     pub fn commit(&self, batch: Arc<Batch>) -> Result<(), DiskFault> {
         let mut state = self.lock();
         if state.manners.away {
-            let has_it = state.chance.happens(0.5) && state.write(batch).is_ok() && state.flush().is_ok();
+            let wrote = state.chance.happens(0.5) && state.write(batch).is_ok();
+            let has_it = wrote && state.flush().is_ok();
+            if wrote && !has_it && !state.out {
+                // The store takes back what it could not flush, and builds on what it has.
+                state.log.pop();
+            }
             return Err(DiskFault::Away { has_it });
         }
         state.write(batch)?;

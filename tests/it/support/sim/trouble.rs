@@ -182,8 +182,14 @@ impl World {
     fn set_a_clock(&mut self) {
         let which = self.chance.below(self.edges.len() + 2);
         let end = which.checked_sub(2).map_or(End::Origin, End::Edge);
-        let off_by =
-            *self.chance.pick(&[None, Some(-DAY_MS), Some(-60_000), Some(3_600_000), Some(9 * DAY_MS)]);
+        let off_by = *self.chance.pick(&[
+            None,
+            Some(-DAY_MS),
+            Some(-60_000),
+            Some(3_600_000),
+            Some(9 * DAY_MS),
+            Some(9 * DAY_MS),
+        ]);
         self.begin(Trouble::Clock(end), |world| match off_by {
             None => world.clock(end).set_to_1970(),
             Some(ms) => world.clock(end).set_off_by(ms),
