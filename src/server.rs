@@ -30,7 +30,7 @@ use crate::journal::{
     AccountStore, FolderMode, HandIn, Journal, Place, PostgisStandby, Pseudonyms, Spool, SqliteJournal,
     Standby, StoreUrl, is_journal,
 };
-use crate::model::{IdKey, Secret};
+use crate::model::{DAY_MS, IdKey, Secret, TimeMs};
 use crate::past::Past;
 use crate::privacy::control::Control;
 use crate::privacy::retention;

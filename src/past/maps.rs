@@ -16,7 +16,7 @@ use crate::engine::last_before;
 use crate::feed::TextSearch;
 use crate::journal::{Derived, Head, IncidentRow, JournalError, Reader, incident_at};
 use crate::live::{Incident, LiveMap, LiveWriter, Restorer};
-use crate::model::{IncidentNo, Seq, TimeMs};
+use crate::model::{Clock, IncidentNo, Seq, TimeMs};
 
 /// The journal is read in steps of so many entries.
 const STEP: usize = 5_000;
@@ -166,9 +166,9 @@ impl Maps {
         }
         let at = self.time_of(seq)?;
         let closed_after = city.keep_closed_ms.map_or(TimeMs::MIN, |keep_ms| at.plus_ms(-keep_ms));
-        let (incidents, merged) = incidents_at(reader, seq, closed_after, city)?;
+        let Incidents { rows, merged, clocks } = incidents_at(reader, seq, closed_after, city)?;
         let head = Head { epoch: live.epoch(), seq, at };
-        let restorer = Restorer::new(city.clone(), live.ids().clone(), head, incidents, &merged);
+        let restorer = Restorer::new(city.clone(), live.ids().clone(), head, rows, &merged, clocks);
         let writer = restorer.finish(&Derived::default(), at, &[]);
         writer.map(|writer| writer.map().clone()).map_err(|e| JournalError::Corrupt(e.to_string()).into())
     }
@@ -190,8 +190,13 @@ impl Maps {
     }
 }
 
-/// Incidents by number, and who among them was absorbed by whom.
-type Incidents = (Vec<Incident>, BTreeMap<IncidentNo, IncidentNo>);
+/// Incidents by number, who among them was absorbed by whom, and the clocks of those that were open.
+#[derive(Default)]
+struct Incidents {
+    rows: Vec<Incident>,
+    merged: BTreeMap<IncidentNo, IncidentNo>,
+    clocks: BTreeMap<IncidentNo, Clock>,
+}
 
 /// The incidents that were in memory at an entry, as they stood.
 fn incidents_at(
@@ -200,10 +205,11 @@ fn incidents_at(
     closed_after: TimeMs,
     city: &City,
 ) -> Result<Incidents, PastError> {
-    let (mut incidents, mut merged, mut changed) = (Vec::new(), BTreeMap::new(), Vec::new());
+    let (mut incidents, mut changed) = (Incidents::default(), Vec::new());
     let mut add = |row: &IncidentRow| {
-        merged.extend(row.merged_into.map(|into| (row.no, into)));
-        incidents.push(Incident::from_row(row, city));
+        incidents.merged.extend(row.merged_into.map(|into| (row.no, into)));
+        incidents.clocks.extend(row.clock.map(|clock| (row.no, clock)));
+        incidents.rows.push(Incident::from_row(row, city));
     };
     // What had left memory by then was closed then and stays so: nothing is done to what left.
     reader.incidents(IncidentNo(0)..=IncidentNo(u32::MAX), closed_after, &mut |row| {
@@ -225,8 +231,8 @@ fn incidents_at(
             add(&row);
         }
     }
-    incidents.sort_unstable_by_key(|incident| incident.no);
-    Ok((incidents, merged))
+    incidents.rows.sort_unstable_by_key(|incident| incident.no);
+    Ok(incidents)
 }
 
 impl Kept {

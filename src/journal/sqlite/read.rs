@@ -18,7 +18,7 @@ use crate::journal::{
     SURGES_MAX, SurgeRow, codec,
 };
 use crate::model::{
-    Channel, Entry, Fact, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, TimeMs,
+    Channel, Entry, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, TimeMs,
 };
 
 /// Connections kept open between calls; more are opened for as long as more calls run at once.
