@@ -30,7 +30,8 @@ use crate::journal::{
     AccountStore, FolderMode, HandIn, Journal, Place, PostgisStandby, Pseudonyms, Spool, SqliteJournal,
     Standby, StoreUrl, is_journal,
 };
-use crate::model::{IdKey, Secret};
+use crate::model::{DAY_MS, IdKey, Secret, TimeMs};
+use crate::past::Past;
 use crate::privacy::control::Control;
 use crate::privacy::retention;
 use crate::service::Service;
@@ -163,6 +164,19 @@ impl Drop for Ears {
     }
 }
 
+/// Says where days off are not known: this year's, or next month's.
+fn look_at_calendar(city: &City, now: TimeMs) {
+    if let Some(years) = city.calendar.years()
+        && [0, 30].iter().any(|days| city.calendar.is_blind_at(now.plus_ms(days * DAY_MS)))
+    {
+        let (first, last) = (years.start(), years.end());
+        tracing::warn!(
+            "the city pack knows holidays from {first} to {last} only: working days count all other days but \
+             weekends; bring holidays.toml and calendar.toml up to date"
+        );
+    }
+}
+
 impl Server {
     /// Opens the data folder and stands the live map up. Must be called within a runtime.
     ///
@@ -170,6 +184,7 @@ impl Server {
     /// In words for whoever starts it: what is wrong with the pack or the folder, and what to do.
     pub fn start(settings: &ServeSettings) -> anyhow::Result<Server> {
         let city = Arc::new(City::load(&settings.city)?);
+        look_at_calendar(&city, SystemClock::new().now());
         let folder_mode = if settings.replay { FolderMode::Replay } else { FolderMode::Live };
         if let (Some(url), false) = (&settings.store, settings.replay) {
             return Server::on_database(url, city, settings);
@@ -330,6 +345,7 @@ impl Server {
         let Parts { engine, thread, city, ids, clock, mode, role, trust_loopback, pulse, .. } = parts;
         let Parts { accounts, trusted_proxies, spool, hand_in, ship, .. } = parts;
         let search = Arc::new(TextSearch::new(engine.reader().clone()));
+        let past = Arc::new(Past::new(engine.reader().clone(), city.clone()));
         let nudge = Arc::new(Notify::new());
         let (stop, stopping) = watch::channel(false);
         let newest = Arc::new(Beats::new(engine.moments(), clock.clone(), engine.health().clone()));
@@ -362,6 +378,7 @@ impl Server {
             ship: ship.as_ref().map(|ship| ship.watch().clone()),
             views: Arc::new(Views::default()),
             search,
+            past,
             beats,
             sockets,
             nudge,

@@ -131,6 +131,7 @@ impl Sample {
             opened_at: self.opened_at,
             updated_at: self.opened_at,
             due_at: None,
+            clock: None,
             closed_at: (!is_open).then_some(now),
             closed_by_import: !is_open,
             reports: 1,

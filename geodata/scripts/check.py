@@ -16,6 +16,7 @@ from mapbox_vector_tile.Mapbox import vector_tile_pb2
 from pmtiles.reader import MmapSource, Reader, all_tiles
 from shapely import Point
 
+import days_off
 import registry
 from geo import BLANK, DECIMALS, GEODATA, M_PER_DEG, NODE_MODULES, TERNATE, area_m2, polygons_of, read_features
 from tiles import EXTENT, to_mercator
@@ -96,6 +97,9 @@ def check_pack(pack) -> None:
         for theme, land in LAND_COLOUR.items():
             ratio = contrast(category["colour"][theme], land)
             expect(ratio >= CONTRAST_MIN, f"{name}: {theme} colour has {ratio:.2f}:1")
+    if (pack / "calendar.toml").is_file():
+        for difference in days_off.differences():
+            expect(False, f"{pack.name}: {difference}")
     if "bounds" in city:
         west, south, east, north = city["bounds"]
         whole = next(g for p, g in read_features(pack / "areas.geojson") if p["level"] == "city")

@@ -35,6 +35,14 @@ pub enum Permission {
     Merge,
     /// Setting an absorbed incident free again.
     Split,
+    /// Stops the clock of an incident's step, and lets it go on.
+    Pause,
+    /// Who did what, and who looked at what.
+    SeeAudit,
+    /// How reporters can be reached; every look is written down.
+    SeeContacts,
+    /// The shift log and the situation report.
+    ShiftLog,
 }
 
 /// How far a permission goes.
@@ -50,7 +58,7 @@ use Reach::{All, No, Own};
 
 /// The table. A row a permission; in the order of [`Role::ALL`]: viewer, responder, agency, operator,
 /// supervisor, admin.
-const TABLE: [(Permission, [Reach; 6]); 18] = [
+const TABLE: [(Permission, [Reach; 6]); 22] = [
     (Permission::SeeMap, [All, Own, Own, All, All, All]),
     (Permission::SeeIncident, [No, Own, Own, All, All, All]),
     (Permission::SeeMembers, [No, No, No, All, All, All]),
@@ -69,6 +77,10 @@ const TABLE: [(Permission, [Reach; 6]); 18] = [
     (Permission::Check, [No, Own, Own, All, All, All]),
     (Permission::Merge, [No, No, No, All, All, All]),
     (Permission::Split, [No, No, No, All, All, All]),
+    (Permission::Pause, [No, No, No, All, All, All]),
+    (Permission::SeeAudit, [No, No, No, No, All, All]),
+    (Permission::SeeContacts, [No, No, No, All, All, All]),
+    (Permission::ShiftLog, [No, No, No, All, All, All]),
 ];
 
 /// How far a role's permission goes.
@@ -104,6 +116,10 @@ impl Permission {
             Permission::Check => "check",
             Permission::Merge => "merge",
             Permission::Split => "split",
+            Permission::Pause => "pause",
+            Permission::SeeAudit => "see-audit",
+            Permission::SeeContacts => "see-contacts",
+            Permission::ShiftLog => "shift-log",
         }
     }
 
@@ -125,6 +141,7 @@ impl Permission {
             Action::Answer => Permission::Answer,
             Action::Confirm => Permission::Confirm,
             Action::Check => Permission::Check,
+            Action::Pause | Action::Resume => Permission::Pause,
         }
     }
 }

@@ -1,12 +1,12 @@
 //! All accounts as of one revision, ready to be asked.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::secret::digest;
 use crate::access::{Permission, Permissions, Role, Via, Who};
 use crate::city::{AreaSet, City};
-use crate::journal::{AccountRow, AccountRows, TokenRow};
+use crate::journal::{AccountRow, AccountRows, SessionRow, TokenRow};
 use crate::model::{AreaId, TimeMs};
 
 /// What somebody showed, as its digest.
@@ -34,7 +34,15 @@ pub(super) struct Account {
 
 struct Session {
     account: String,
+    began_at: TimeMs,
     ends_at: TimeMs,
+}
+
+impl Session {
+    fn of(row: SessionRow) -> Session {
+        let SessionRow { account, began_at, ends_at, .. } = row;
+        Session { account, began_at: TimeMs(began_at), ends_at: TimeMs(ends_at) }
+    }
 }
 
 struct Token {
@@ -67,11 +75,7 @@ impl Book {
         Book {
             revision: rows.revision,
             accounts: rows.accounts.into_iter().map(account).collect(),
-            sessions: rows
-                .sessions
-                .into_iter()
-                .map(|row| (row.digest, Session { account: row.account, ends_at: TimeMs(row.ends_at) }))
-                .collect(),
+            sessions: rows.sessions.into_iter().map(|row| (row.digest.clone(), Session::of(row))).collect(),
             tokens: rows.tokens.iter().filter(|row| row.revoked_at.is_none()).map(token).collect(),
             devices: rows.devices.into_iter().map(|row| (row.digest, row.account)).collect(),
             links: rows
@@ -115,6 +119,16 @@ impl Book {
                 self.tokens.get(digest).filter(|token| token.ends_at > now)?.who.clone()
             }
         }
+    }
+
+    /// Whose sessions go on, and since when the longest of each does; by name.
+    pub fn signed_in(&self, now: TimeMs) -> Vec<(String, TimeMs)> {
+        let mut people = BTreeMap::new();
+        for session in self.sessions.values().filter(|session| session.ends_at > now) {
+            let since = people.entry(session.account.clone()).or_insert(session.began_at);
+            *since = session.began_at.min(*since);
+        }
+        people.into_iter().collect()
     }
 
     pub fn ends_at(&self, credential: &Credential) -> Option<TimeMs> {

@@ -13,6 +13,7 @@
 mod book;
 mod guesses;
 mod issue;
+mod log;
 mod password;
 mod secret;
 mod sign_in;
@@ -21,6 +22,7 @@ mod totp;
 pub use book::Credential;
 pub use guesses::Network;
 pub use issue::{NewToken, Scope, check_name, first_link, link_for, new_account, new_token};
+pub use log::{ACCOUNT_ACTIONS, AccountEvent};
 pub use password::{PASSWORD_CHARS_MIN, hash_password};
 pub use sign_in::{SignIn, SignInFault, SignedIn};
 pub use totp::{Totp, address as totp_address};
@@ -38,6 +40,7 @@ use crate::journal::{AccountStore, JournalError};
 use crate::model::TimeMs;
 use book::Book;
 use guesses::Guesses;
+use log::Log;
 
 /// How often it is looked whether somebody else changed the accounts.
 pub const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -53,6 +56,7 @@ pub struct Accounts {
     changes: watch::Sender<u64>,
     /// The time up to which ends of sessions and tokens were told.
     told: Mutex<TimeMs>,
+    log: Log,
 }
 
 /// What somebody showed, and who that made them: good as long as [`Accounts::holds`] says so.
@@ -74,8 +78,8 @@ impl Accounts {
     ) -> Result<Arc<Accounts>, JournalError> {
         let book = ArcSwap::from_pointee(Book::of(store.load()?, &city));
         let told = Mutex::new(clock.now());
-        let (guesses, changes) = (Mutex::default(), watch::Sender::new(0));
-        Ok(Arc::new(Accounts { store: Arc::new(store), city, clock, book, guesses, changes, told }))
+        let (guesses, changes, log) = (Mutex::default(), watch::Sender::new(0), Log::default());
+        Ok(Arc::new(Accounts { store: Arc::new(store), city, clock, book, guesses, changes, told, log }))
     }
 
     /// Who an `Authorization: Bearer` token stands for.
@@ -107,6 +111,16 @@ impl Accounts {
     /// What people call somebody.
     pub fn full_name(&self, name: &str) -> Option<String> {
         self.book.load().account(name).map(|account| account.row.full_name.clone())
+    }
+
+    /// The key of an account's role.
+    pub fn role(&self, name: &str) -> Option<String> {
+        self.book.load().account(name).map(|account| account.row.role.clone())
+    }
+
+    /// Whose sessions go on, and since when; by name.
+    pub fn signed_in(&self) -> Vec<(String, TimeMs)> {
+        self.book.load().signed_in(self.clock.now())
     }
 
     /// Whether a second factor is asked of an account.
@@ -160,7 +174,8 @@ impl Accounts {
         let mut was_away = false;
         while tokio::time::timeout(LOOK_EVERY, stopping.wait_for(|stop| *stop)).await.is_err() {
             let accounts = self.clone();
-            let looked = tokio::task::spawn_blocking(move || accounts.look()).await;
+            let looked =
+                tokio::task::spawn_blocking(move || accounts.look().and(accounts.write_log())).await;
             let is_away = match looked {
                 Ok(Ok(())) => false,
                 Ok(Err(e)) => {
@@ -172,6 +187,10 @@ impl Accounts {
                 Err(_) => true,
             };
             was_away = is_away;
+        }
+        let accounts = self.clone();
+        if !matches!(tokio::task::spawn_blocking(move || accounts.write_log()).await, Ok(Ok(()))) {
+            tracing::warn!("the last events of accounts are not in the audit");
         }
     }
 

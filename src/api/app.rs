@@ -17,6 +17,7 @@ use crate::feed::{Beat, TextSearch, Views};
 use crate::journal::{HandIn, Spool};
 use crate::live::LiveMap;
 use crate::model::{IdKey, TimeMs};
+use crate::past::Past;
 
 /// Whether the server lives in the present or plays back the past.
 #[derive(Clone)]
@@ -71,6 +72,8 @@ pub struct App {
     pub ship: Option<ShipWatch>,
     pub views: Arc<Views>,
     pub search: Arc<TextSearch>,
+    /// What looks back.
+    pub past: Arc<Past>,
     /// The beat of each round over the sockets.
     pub beats: watch::Receiver<Arc<Beat>>,
     pub sockets: Arc<Sockets>,

@@ -1,6 +1,9 @@
 //! Stands before every route: who asks, whether their page is ours, whether they may. Only then is
 //! anything else of the request looked at.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -13,7 +16,7 @@ use super::pages::wrong_method;
 use super::problem::Problem;
 use super::rules::{Needs, Rule, rule_of, rules_of};
 use super::visit::Visit;
-use crate::access::{Denied, Permission, may_ever};
+use crate::access::{Denied, Permission, Who, may_ever};
 use crate::model::Action;
 
 pub async fn guard(State(app): State<AppState>, request: Request, next: Next) -> Response {
@@ -22,13 +25,32 @@ pub async fn guard(State(app): State<AppState>, request: Request, next: Next) ->
     let Some(rule) = rule_of(request.method(), &path) else { return without_rule(&path).await };
     let (parts, body) = request.into_parts();
     let visit = Visit::of(&parts, &app.trusted_proxies);
-    match admit(&parts, &app, rule, visit) {
+    let (who, response) = match admit(&parts, &app, rule, visit) {
         Ok(caller) => {
+            let who = caller.who.clone().map(|who| (who, caller.visit.client));
             let mut request = Request::from_parts(parts, body);
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            (who, next.run(request).await)
         }
-        Err(problem) => problem.into_response(),
+        Err(refused) => (refused.who, refused.problem.into_response()),
+    };
+    if let (Some((who, client)), Some(accounts), StatusCode::FORBIDDEN) =
+        (who, &app.accounts, response.status())
+    {
+        accounts.tell_denied(&who.name, &format!("{} {path}", rule.method), client);
+    }
+    response
+}
+
+/// Whoever is not let in, if they are known, and why.
+struct Refused {
+    problem: Problem,
+    who: Option<(Arc<Who>, Option<IpAddr>)>,
+}
+
+impl From<Problem> for Box<Refused> {
+    fn from(problem: Problem) -> Box<Refused> {
+        Box::new(Refused { problem, who: None })
     }
 }
 
@@ -37,7 +59,7 @@ fn admit(
     app: &App,
     rule: &Rule,
     visit: Visit,
-) -> Result<Caller, Problem> {
+) -> Result<Caller, Box<Refused>> {
     let is_checked = is_unsafe(&parts.method) || rule.is_stream();
     if is_checked {
         check_origin(parts, &visit, false)?;
@@ -56,8 +78,13 @@ fn admit(
         Needs::Permission(permission) => may_ever(caller.who.as_deref(), permission),
         Needs::PermissionOfAction => may_act(&caller, parts.uri.path()),
     };
-    needed.map_err(|denied| caller.problem(denied))?;
-    Ok(caller)
+    match needed {
+        Ok(()) => Ok(caller),
+        Err(denied) => {
+            let problem = caller.problem(denied);
+            Err(Box::new(Refused { problem, who: caller.who.map(|who| (who, caller.visit.client)) }))
+        }
+    }
 }
 
 /// Whether the caller may do what the end of the path says. Of an action that there is not, only those

@@ -40,10 +40,24 @@ pub(super) async fn answer(app: &App, caller: &Caller, named: &Named) -> Result<
             .log
             .iter()
             .filter(|entry| matches!(&entry.fact, Fact::Action(fact) if fact.incident == no));
-        detail::add(&app.city, &incident, &own.cloned().collect::<Vec<_>>(), properties);
+        let own: Vec<Entry> = own.cloned().collect();
+        detail::add(&app.city, &incident, &own, properties);
+        say_who_paused(properties, &own);
         properties["log"] = history.log.iter().filter_map(|entry| history.line(app, no, entry)).collect();
     }
     Ok(Json(feature).into_response())
+}
+
+/// Who stopped the clock, and why.
+fn say_who_paused(properties: &mut Value, log: &[Entry]) {
+    let paused = properties.pointer_mut("/clock/paused").and_then(Value::as_object_mut);
+    let Some(paused) = paused else { return };
+    let by = log.iter().rev().find_map(|entry| match &entry.fact {
+        Fact::Action(fact) if fact.action == Action::Pause => Some(fact),
+        _ => None,
+    });
+    paused.insert("by".to_owned(), by.map(|fact| fact.actor.clone()).into());
+    paused.insert("note".to_owned(), by.and_then(|fact| fact.note.clone()).into());
 }
 
 /// What the journal knows of an incident, and of all that counts under it.
@@ -169,7 +183,7 @@ impl History {
     }
 }
 
-/// A report or an action, with the incident that it is of. Contact data stays in the journal until looking at
+/// A report, an action or a look, with the incident that it is of. Contact data stays in the journal until looking at
 /// it is an entry.
 fn log_line(app: &App, fact: &Fact, at: TimeMs) -> Option<(Value, IncidentNo)> {
     let (line, no) = match fact {
@@ -198,6 +212,15 @@ fn log_line(app: &App, fact: &Fact, at: TimeMs) -> Option<(Value, IncidentNo)> {
                 "note": fact.note,
             });
             (more(app, fact, line), fact.incident)
+        }
+        Fact::Record(fact) => {
+            let line = json!({
+                "kind": "record",
+                "record": fact.kind.key(),
+                "actor": fact.actor,
+                "note": fact.text,
+            });
+            (line, fact.incident?)
         }
         _ => return None,
     };

@@ -14,6 +14,7 @@ use super::app::{App, AppState};
 use super::detail;
 use super::incident_answer::answer;
 use super::merging::refused;
+use super::moment::{Moment, read_at};
 use super::params::Params;
 use super::problem::Problem;
 use super::reports::body_problem;
@@ -37,6 +38,8 @@ struct IncidentList<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
     #[serde(rename = "numberMatched")]
     matched: u64,
     #[serde(rename = "numberReturned")]
@@ -56,7 +59,9 @@ struct IncidentList<'a> {
         ("agency" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query),
         ("q" = Option<String>, Query), ("overdue" = Option<bool>, Query), ("drill" = Option<bool>, Query),
         ("returned" = Option<bool>, Query, description = "sent back by an agency, and not assigned anew; staff"),
+        ("escalation" = Option<u8>, Query, description = "staff: late, and 1: the supervisor was told, 2: the head too"),
         ("include" = Option<String>, Query, description = "archive: those that left memory too"),
+        ("at" = Option<String>, Query, description = "RFC 3339: what was known then"),
         ("sort" = Option<String>, Query), ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200), (status = 400)))]
 pub async fn list(
@@ -79,12 +84,14 @@ pub async fn list(
     });
     let sort = sort.unwrap_or_default();
     let after = params.read("cursor", |text| read_cursor(text, sort));
+    let at = read_at(&mut params, &app);
     params.finish()?;
     let filter = filter.ok_or_else(Problem::internal)?;
 
-    let live = app.live();
+    let moment = Moment::of(&app, at).await?;
+    let live = moment.live.clone();
     let ask = ArchiveQuestion { projection, filter, place, sort, after, limit };
-    let answer = super::compute(&app, live.clone(), projection, ask.filter.clone(), move |map, filter| {
+    let answer = moment.compute(projection, ask.filter.clone(), move |map, filter| {
         map.incidents(projection, filter, &place, sort, after, limit)
     });
     let mut found = answer.await?;
@@ -97,6 +104,7 @@ pub async fn list(
     let list = IncidentList {
         kind: "FeatureCollection",
         seq: live.seq().0,
+        at: moment.asked(),
         matched: found.matched,
         returned: features.len(),
         next: found.next.map(|cursor| write_cursor(cursor, sort)),
@@ -172,8 +180,9 @@ pub async fn incident(
 }
 
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/{action}", tag = "center",
-    description = "Acts on an incident: verify, reject, assign, return, start, resolve, confirm, reopen, note, answer, check; \
-        GET /api/v1/transitions says what is possible and what it needs. After a conflict `current` says how the incident stands. Staff.",
+    description = "Acts on an incident: verify, reject, assign, return, start, resolve, confirm, reopen, note, answer, check, \
+        pause, resume; GET /api/v1/transitions says what is possible and what it needs. After a conflict `current` says how the \
+        incident stands. Staff.",
     params(("id" = String, Path), ("action" = String, Path)),
     request_body(content = Object, description = "{note?, reason?, agency?, version?, disposition?, public?, step?, done?}"),
     responses((status = 200), (status = 401), (status = 404), (status = 409), (status = 422)))]
@@ -191,9 +200,7 @@ pub async fn act(
     })?;
     let incident = find(&app, &id)?;
     caller.may(Permission::of_action(action), incident.object())?;
-    let body = <Bytes as axum::extract::FromRequest<()>>::from_request(request, &())
-        .await
-        .map_err(|e| Problem::of_status(e.status()))?;
+    let body = body_of(request).await?;
     let ask = parse_action(action, &body, &app.city).map_err(body_problem)?;
     if ask.action != action {
         caller.may(Permission::of_action(ask.action), incident.object())?;
@@ -209,6 +216,12 @@ pub async fn act(
         Some(Outcome::Refused(refusal)) => Err(refused(&app, no, refusal).await),
         None => Err(Problem::internal()),
     }
+}
+
+/// The whole body of a request.
+pub(super) async fn body_of(request: Request) -> Result<Bytes, Problem> {
+    let body = <Bytes as axum::extract::FromRequest<()>>::from_request(request, &()).await;
+    body.map_err(|e| Problem::of_status(e.status()))
 }
 
 pub(super) fn no_such_incident() -> Problem {

@@ -10,16 +10,17 @@ use serde_json::{Map, Value, json};
 
 use super::access::{Access, Caller};
 use super::app::{App, AppState};
+use super::moment::{Moment, read_at};
 use super::params::Params;
 use super::problem::Problem;
 use crate::access::{Object, Permission};
 use crate::city::HotspotParameters;
 use crate::engine::last_before;
-use crate::feed::wire::{Feature, StatsBody};
-use crate::feed::{features, hotspot_features, parse_bbox, parse_time, past_hotspot_features};
+use crate::feed::wire::{Feature, StatsBody, time};
+use crate::feed::{features, hotspot_features, parse_bbox, past_hotspot_features};
 use crate::journal::JournalError;
 use crate::live::hotspots::{Hotspot, read_states};
-use crate::live::{CellRange, LiveMap};
+use crate::live::{CellRange, Filter, LiveMap};
 use crate::model::{Projection, SECOND_MS, Seq, TimeMs};
 
 /// What one screen shows.
@@ -28,6 +29,8 @@ struct ClusterList<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
     level: u8,
     features: Vec<Feature<'a>>,
 }
@@ -38,7 +41,8 @@ struct ClusterList<'a> {
         ("zoom" = u32, Query, description = "0 to 20"), ("category" = Option<String>, Query), ("status" = Option<String>, Query),
         ("agency" = Option<String>, Query), ("area" = Option<String>, Query), ("within" = Option<String>, Query),
         ("since" = Option<String>, Query), ("until" = Option<String>, Query), ("q" = Option<String>, Query),
-        ("overdue" = Option<bool>, Query), ("drill" = Option<bool>, Query), ("returned" = Option<bool>, Query)),
+        ("overdue" = Option<bool>, Query), ("escalation" = Option<u8>, Query), ("drill" = Option<bool>, Query),
+        ("returned" = Option<bool>, Query), ("at" = Option<String>, Query, description = "RFC 3339: what was known then")),
     responses((status = 200), (status = 400)))]
 pub async fn clusters(
     State(app): State<AppState>,
@@ -48,6 +52,7 @@ pub async fn clusters(
     let bbox = params.read("bbox", parse_bbox);
     let zoom = params.whole("zoom", 0, 20);
     let filter = params.filter(&app.city, &access.sight);
+    let at = read_at(&mut params, &app);
     for (key, missing) in [("bbox", bbox.is_none()), ("zoom", zoom.is_none())] {
         if missing {
             params.require(key);
@@ -59,10 +64,13 @@ pub async fn clusters(
     };
 
     let projection = access.sight.projection();
-    let answer = super::compute(&app, app.live(), projection, filter, move |live, filter| {
+    let moment = Moment::of(&app, at).await?;
+    let asked = moment.asked();
+    let answer = moment.compute(projection, filter, move |live, filter| {
         let level = live.level_in_force(projection, filter, &bbox, zoom as u8);
         let features = features(live, projection, filter, &CellRange::of(&bbox, level));
-        let list = ClusterList { kind: "FeatureCollection", seq: live.seq().0, level, features };
+        let seq = live.seq().0;
+        let list = ClusterList { kind: "FeatureCollection", seq, at: asked, level, features };
         super::feature_list(&list, list.features.len())
     });
     answer.await?
@@ -85,10 +93,7 @@ pub async fn hotspots(
     let bbox = params.read("bbox", parse_bbox);
     let filter = params.hotspot_filter(&app.city, &caller.sight());
     let members = params.flag("members").unwrap_or(false);
-    let at = params.read("at", |text| match parse_time(text)? {
-        at if at > app.now() => Err(format!("{text} lies ahead; leave at out for those of now")),
-        at => Ok(at),
-    });
+    let at = read_at(&mut params, &app);
     if members && at.is_some() {
         params.fault("members", "members are those of now; leave out members or at");
     }
@@ -107,13 +112,31 @@ pub async fn hotspots(
     };
     let categories = app.city.categories.iter().map(|c| (c.key.clone(), parameters(&c.hotspot)));
     let all = [("all".to_owned(), parameters(&app.city.all_categories))];
-    Ok(Json(json!({
+    let mut body = json!({
         "type": "FeatureCollection",
         "seq": seq.0,
         "parameters": categories.chain(all).collect::<Map<String, Value>>(),
         "features": features,
-    }))
-    .into_response())
+    });
+    if let Some(at) = at {
+        body["at"] = time(at).into();
+    }
+    Ok(Json(body).into_response())
+}
+
+/// The hotspots as staff see them, now or at a time.
+pub(super) async fn hotspots_of(app: &App, at: Option<TimeMs>, drill: bool) -> Result<Vec<Value>, Problem> {
+    let live = app.live();
+    let filter = Filter { drill: Some(drill), ..Filter::everything() };
+    let past = match at {
+        Some(at) => past_hotspots(app, &live, Projection::Staff, at).await?,
+        None => None,
+    };
+    let features = match &past {
+        Some((_, past)) => past_hotspot_features(past, &filter, None, &app.city),
+        None => hotspot_features(&live, Projection::Staff, &filter, None, false),
+    };
+    Ok(features.iter().map(|feature| json!(feature)).collect())
 }
 
 /// The newest seq at a time, and the hotspots as they stood then; `None` where they stand so still.
@@ -150,7 +173,8 @@ fn parameters(p: &HotspotParameters) -> Value {
     params(("category" = Option<String>, Query), ("status" = Option<String>, Query), ("agency" = Option<String>, Query),
         ("area" = Option<String>, Query), ("within" = Option<String>, Query), ("since" = Option<String>, Query),
         ("until" = Option<String>, Query), ("q" = Option<String>, Query), ("overdue" = Option<bool>, Query),
-        ("drill" = Option<bool>, Query), ("returned" = Option<bool>, Query)),
+        ("escalation" = Option<u8>, Query), ("drill" = Option<bool>, Query), ("returned" = Option<bool>, Query),
+        ("at" = Option<String>, Query, description = "RFC 3339: what was known then")),
     responses((status = 200), (status = 400)))]
 pub async fn stats(
     State(app): State<AppState>,
@@ -158,14 +182,18 @@ pub async fn stats(
     mut params: Params,
 ) -> Result<Response, Problem> {
     let filter = params.filter(&app.city, &access.sight);
+    let at = read_at(&mut params, &app);
     params.finish()?;
     let filter = filter.ok_or_else(Problem::internal)?;
     let projection = access.sight.projection();
-    let answer = super::compute(&app, app.live(), projection, filter, move |live, filter| {
+    let moment = Moment::of(&app, at).await?;
+    let answer = moment.compute(projection, filter, move |live, filter| {
         let stats = StatsBody::of(&live.stats(projection, filter), live.city());
         let mut body = json!(stats);
         body["seq"] = live.seq().0.into();
         body
     });
-    Ok(Json(answer.await?).into_response())
+    let mut body = answer.await?;
+    moment.mark(&mut body);
+    Ok(Json(body).into_response())
 }

@@ -4,9 +4,12 @@
 //! `guard` before every route, after the table in `rules`; what they see is applied where the live map's layers are built, never here.
 
 mod access;
+mod acts;
 mod app;
+mod audit;
 mod city;
 mod clock;
+mod contacts;
 mod cookies;
 mod detail;
 mod entrance;
@@ -20,6 +23,7 @@ mod live;
 mod map;
 mod merging;
 mod middleware;
+mod moment;
 mod nodes;
 mod openapi;
 mod origin;
@@ -30,8 +34,11 @@ mod redirect;
 mod reports;
 mod rules;
 mod session;
+mod shift;
+mod sitrep;
 mod spool;
 mod sse;
+mod statistics;
 mod suggestions;
 mod tls;
 mod track;
@@ -50,8 +57,6 @@ pub use spool::hand_on;
 pub use tls::{Tls, TlsEntrance, TlsFiles};
 pub use visit::{OverTls, TrustedProxy};
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
@@ -62,8 +67,6 @@ use axum::routing::{get, post};
 use serde::Serialize;
 
 use crate::intake::IMPORT_BODY_BYTES_MAX;
-use crate::live::{Filter, LiveMap};
-use crate::model::Projection;
 
 /// A larger body is refused before it is read, but for reports and imports.
 const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -82,6 +85,11 @@ pub fn build_router(app: AppState) -> Router {
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::incident))
         .route("/incidents/{id}/{action}", post(incidents::act))
+        .route("/incidents/{id}/contacts", post(contacts::contacts))
+        .route("/audit", get(audit::audit))
+        .route("/audit.csv", get(audit::audit_csv))
+        .route("/shift-log", get(shift::shift_log).post(shift::write_shift_log))
+        .route("/sitrep", get(sitrep::sitrep))
         .route("/transitions", get(transitions::transitions))
         .route("/incidents/{id}/suggestions", get(suggestions::suggested))
         .route("/incidents/{id}/merge", post(merging::merge))
@@ -89,6 +97,8 @@ pub fn build_router(app: AppState) -> Router {
         .route("/clusters", get(map::clusters))
         .route("/hotspots", get(map::hotspots))
         .route("/stats", get(map::stats))
+        .route("/statistics", get(statistics::statistics))
+        .route("/statistics.csv", get(statistics::statistics_csv))
         .route("/live", get(live::live))
         .route("/live.sse", get(sse::live_sse))
         .route("/clock", post(clock::set_clock))
@@ -148,24 +158,4 @@ fn feature_list(list: &impl Serialize, n_features: usize) -> Result<Response, Pr
     let mut body = Vec::with_capacity((n_features + 1) * FEATURE_BYTES);
     serde_json::to_writer(&mut body, list).map_err(|_| Problem::internal())?;
     Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
-}
-
-/// Computes an answer of one moment: at once where tallies give it, else where it holds up no other
-/// request.
-async fn compute<T: Send + 'static>(
-    app: &App,
-    live: Arc<LiveMap>,
-    projection: Projection,
-    mut filter: Filter,
-    answer: impl FnOnce(&LiveMap, &Filter) -> T + Send + 'static,
-) -> Result<T, Problem> {
-    if filter.is_by_key() {
-        return Ok(answer(&live, &filter));
-    }
-    let search = app.search.clone();
-    blocking(move || {
-        search.look_up(&mut filter, projection, &live)?;
-        Ok(answer(&live, &filter))
-    })
-    .await
 }

@@ -3,10 +3,8 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{
-    city, clock, health, import, incidents, live, map, merging, nodes, reports, session, sse, suggestions,
-    transitions,
-};
+use super::{audit, city, clock, contacts, health, import, incidents, live, map, merging, nodes, reports};
+use super::{session, shift, sitrep, sse, statistics, suggestions, transitions};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -16,8 +14,10 @@ use super::{
         city::city, city::areas, city::area,
         reports::post_report, reports::report,
         incidents::list, incidents::incident, incidents::act, merging::merge, merging::split,
-        suggestions::suggested, transitions::transitions,
+        suggestions::suggested, transitions::transitions, contacts::contacts,
+        audit::audit, audit::audit_csv, shift::shift_log, shift::write_shift_log, sitrep::sitrep,
         map::clusters, map::hotspots, map::stats,
+        statistics::statistics, statistics::statistics_csv,
         live::live, sse::live_sse, clock::set_clock, import::import,
         session::who_am_i, session::sign_in, session::sign_out, session::use_link, session::change_password,
         session::set_totp, session::drop_totp,

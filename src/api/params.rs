@@ -9,6 +9,7 @@ use crate::city::City;
 use crate::feed::{FilterSpec, parse_within_text};
 use crate::intake::FieldFault;
 use crate::live::{Filter, Sight};
+use crate::model::ESCALATION_MAX;
 
 /// The parameters of one request, taken one by one. What is left at the end is unknown.
 pub struct Params {
@@ -103,6 +104,7 @@ impl Params {
             since: self.text("since"),
             until: self.text("until"),
             overdue: self.flag("overdue"),
+            escalation: self.whole("escalation", 1, ESCALATION_MAX.into()).map(|level| level as u8),
             drill: self.flag("drill"),
             returned: self.flag("returned"),
             q: self.text("q"),
@@ -118,6 +120,20 @@ impl Params {
             area: self.list("area"),
             within: self.read("within", parse_within_text),
             drill: self.flag("drill"),
+            ..FilterSpec::default()
+        };
+        spec.check(city, sight, "").map_err(|faults| self.faults.extend(faults)).ok()
+    }
+
+    /// The keys that statistics heed: of every status, and of drills only where they are asked for.
+    pub fn statistics_filter(&mut self, city: &City, sight: &Sight) -> Option<Filter> {
+        let spec = FilterSpec {
+            category: self.list("category"),
+            agency: self.list("agency"),
+            area: self.list("area"),
+            since: self.text("since"),
+            until: self.text("until"),
+            drill: Some(self.flag("drill").unwrap_or(false)),
             ..FilterSpec::default()
         };
         spec.check(city, sight, "").map_err(|faults| self.faults.extend(faults)).ok()

@@ -12,6 +12,7 @@ use crate::health::Condition;
 use crate::intake::FieldFault;
 use crate::journal::JournalError;
 use crate::model::Refusal;
+use crate::past::{PastError, StatisticsError};
 
 /// What went wrong, in words that say what to change. Rendered by the middleware, which adds the
 /// request id.
@@ -114,6 +115,17 @@ impl Problem {
             retry_after_s: Some(5),
             ..Problem::new(status, "origin-away", "The origin is away", detail)
         }
+    }
+
+    /// Too many ask at once for what takes long.
+    pub fn busy(detail: impl Into<String>) -> Problem {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Problem { retry_after_s: Some(10), ..Problem::new(status, "busy", "Busy", detail) }
+    }
+
+    /// More than this server computes.
+    pub fn too_much(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too-much", "Too much", detail)
     }
 
     /// Reports are not taken for a while.
@@ -333,6 +345,24 @@ impl From<JournalError> for Problem {
     }
 }
 
+impl From<PastError> for Problem {
+    fn from(error: PastError) -> Problem {
+        match error {
+            PastError::Journal(error) => error.into(),
+            PastError::TooLarge { .. } | PastError::TooMuchChanged => Problem::too_much(error.to_string()),
+        }
+    }
+}
+
+impl From<StatisticsError> for Problem {
+    fn from(error: StatisticsError) -> Problem {
+        match error {
+            StatisticsError::Journal(error) => error.into(),
+            StatisticsError::TooLarge => Problem::too_much(error.to_string()),
+        }
+    }
+}
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Problem {
         let detail = refusal.to_string();
@@ -353,6 +383,7 @@ impl From<Refusal> for Problem {
             Refusal::Unassigned => Problem::conflict("unassigned", detail),
             Refusal::FourEyes { .. } => Problem::conflict("four-eyes", detail),
             Refusal::Confirmed => Problem::conflict("confirmed", detail),
+            Refusal::NoClock | Refusal::Paused | Refusal::NotPaused => Problem::conflict("clock", detail),
             Refusal::Archived => Problem::conflict("archived", detail),
             Refusal::Version { .. } => Problem::conflict("version", detail),
             Refusal::Merged { .. } => Problem::conflict("merged", detail),

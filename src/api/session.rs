@@ -1,5 +1,6 @@
 //! Signing in and out, and who one is.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::Json;
@@ -17,7 +18,9 @@ use super::cookies;
 use super::params::Params;
 use super::problem::Problem;
 use crate::access::{Permission, Reach, Via};
-use crate::accounts::{Accounts, Network, Pass, SignIn, SignInFault, SignedIn, Totp, totp_address};
+use crate::accounts::{
+    AccountEvent, Accounts, Network, Pass, SignIn, SignInFault, SignedIn, Totp, totp_address,
+};
 use crate::feed::wire::time;
 use crate::intake::FieldFault;
 use crate::model::SECOND_MS;
@@ -113,15 +116,37 @@ pub async fn sign_in(
     let (Some(name), Some(password)) = (body.name, body.password) else {
         return Err(missing(&["/name", "/password"]));
     };
-    let network = network(&caller);
+    let (network, client) = (network(&caller), caller.visit.client);
     let signed_in = hashing(move || {
         let (code, device) = (body.code.as_deref(), device.as_deref());
         let name = name.trim().to_lowercase();
-        accounts.sign_in(&SignIn { name: &name, password: &password, code, device, network })
+        let signed_in =
+            accounts.sign_in(&SignIn { name: &name, password: &password, code, device, network });
+        tell_sign_in(&accounts, &name, client, signed_in.as_ref().err());
+        signed_in
     });
     let signed_in = signed_in.await?;
     tracing::info!(account = signed_in.pass.who.name, "signed in");
     Ok(welcome(&app, caller, signed_in))
+}
+
+/// A name that nobody has is not written down: people type passwords there.
+fn tell_sign_in(accounts: &Accounts, name: &str, network: Option<IpAddr>, fault: Option<&SignInFault>) {
+    let actor = Some(name).filter(|name| accounts.full_name(name).is_some());
+    let (action, detail) = match fault {
+        None => ("sign-in", None),
+        Some(SignInFault::Wrong) => ("sign-in-refused", Some("password")),
+        Some(SignInFault::WrongCode) => ("sign-in-refused", Some("code")),
+        Some(SignInFault::Wait(_)) => ("sign-in-refused", Some("too many tries")),
+        Some(_) => return,
+    };
+    accounts.tell(&AccountEvent { actor, action, network, detail, ..AccountEvent::default() });
+}
+
+/// Says what somebody did to their own account.
+fn tell_own(accounts: &Accounts, pass: &Pass, action: &str, network: Option<IpAddr>) {
+    let actor = Some(pass.who.name.as_str());
+    accounts.tell(&AccountEvent { actor, action, network, ..AccountEvent::default() });
 }
 
 /// A wall's token becomes its cookie.
@@ -135,6 +160,7 @@ fn wall(app: &App, accounts: &Accounts, caller: Caller, token: &str) -> Result<R
             "this is no token of a wall, or it was revoked; make one with pantau token create --kiosk",
         )
     })?;
+    tell_own(accounts, &pass, "sign-in", caller.visit.client);
     let caller = Caller { who: Some(pass.who.clone()), pass: Some(pass), ..caller };
     let mut response = Json(description(app, &caller)).into_response();
     cookies::keep_session(response.headers_mut(), token, None);
@@ -163,6 +189,7 @@ pub async fn sign_out(
 ) -> Result<Response, Problem> {
     params.finish()?;
     if let (Some(accounts), Some(pass)) = (app.accounts.clone(), caller.pass) {
+        tell_own(&accounts, &pass, "sign-out", caller.visit.client);
         super::blocking(move || accounts.sign_out(&pass)).await?;
     }
     let mut response = StatusCode::NO_CONTENT.into_response();
@@ -197,7 +224,13 @@ pub async fn use_link(
         return Ok(Json(json!({"account": account, "first": account.is_none()})).into_response());
     };
     let name = name.map(|name| name.trim().to_lowercase());
-    let signed_in = hashing(move || accounts.redeem(&link, name.as_deref(), &password)).await?;
+    let client = caller.visit.client;
+    let signed_in = hashing(move || {
+        let signed_in = accounts.redeem(&link, name.as_deref(), &password)?;
+        tell_own(&accounts, &signed_in.pass, "sign-in-by-link", client);
+        Ok(signed_in)
+    });
+    let signed_in = signed_in.await?;
     tracing::info!(account = signed_in.pass.who.name, "signed in with a one-time link");
     Ok(welcome(&app, caller, signed_in))
 }
@@ -223,8 +256,13 @@ pub async fn change_password(
     let (accounts, pass) = own_account(&app, &caller)?;
     let device = cookies::device(request.headers()).map(str::to_owned);
     let PasswordBody { old, new } = read(request).await?;
-    let network = network(&caller);
-    hashing(move || accounts.change_password(&pass, &old, &new, (network, device.as_deref()))).await?;
+    let (network, client) = (network(&caller), caller.visit.client);
+    hashing(move || {
+        accounts.change_password(&pass, &old, &new, (network, device.as_deref()))?;
+        tell_own(&accounts, &pass, "password-changed", client);
+        Ok(())
+    })
+    .await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -258,9 +296,13 @@ pub async fn set_totp(
     };
     let totp =
         Totp::of_base32(&secret).ok_or_else(|| unfit("/secret", "is not the secret that was given"))?;
-    let network = network(&caller);
-    hashing(move || accounts.set_totp(&pass, &password, (&totp, &code), (network, device.as_deref())))
-        .await?;
+    let (network, client) = (network(&caller), caller.visit.client);
+    hashing(move || {
+        accounts.set_totp(&pass, &password, (&totp, &code), (network, device.as_deref()))?;
+        tell_own(&accounts, &pass, "second-factor-on", client);
+        Ok(())
+    })
+    .await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -278,8 +320,13 @@ pub async fn drop_totp(
     let (accounts, pass) = own_account(&app, &caller)?;
     let device = cookies::device(request.headers()).map(str::to_owned);
     let TotpBody { password, .. } = read(request).await?;
-    let network = network(&caller);
-    hashing(move || accounts.drop_totp(&pass, &password, (network, device.as_deref()))).await?;
+    let (network, client) = (network(&caller), caller.visit.client);
+    hashing(move || {
+        accounts.drop_totp(&pass, &password, (network, device.as_deref()))?;
+        tell_own(&accounts, &pass, "second-factor-off", client);
+        Ok(())
+    })
+    .await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -38,7 +38,7 @@ const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
         ("category" = Option<String>, Query), ("status" = Option<String>, Query), ("agency" = Option<String>, Query),
         ("area" = Option<String>, Query), ("within" = Option<String>, Query), ("since" = Option<String>, Query),
         ("until" = Option<String>, Query), ("q" = Option<String>, Query), ("overdue" = Option<bool>, Query),
-        ("drill" = Option<bool>, Query), ("returned" = Option<bool>, Query)),
+        ("escalation" = Option<u8>, Query), ("drill" = Option<bool>, Query), ("returned" = Option<bool>, Query)),
     responses((status = 200), (status = 400), (status = 403), (status = 503)))]
 pub async fn live_sse(
     State(app): State<AppState>,

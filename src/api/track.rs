@@ -198,6 +198,10 @@ fn turn(city: &City, fact: &ActionFact, before: Option<AgencyId>) -> Option<Told
             told("reopened", "Dibuka kembali; penanganan dilanjutkan", "It was opened again and goes on")
         }
         Action::Reject => rejected(fact.more.disposition),
+        Action::Pause => {
+            told("paused", "Penanganannya ditunda sementara", "Work on it is put off for a while")
+        }
+        Action::Resume => told("resumed", "Penanganannya dilanjutkan", "Work on it goes on"),
         Action::Note | Action::Answer | Action::Check => return None,
     })
 }

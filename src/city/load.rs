@@ -1,6 +1,8 @@
 //! Reads a city pack from its folder. Every fault is named with its file and, where there is one,
 //! its line; all faults of a pack are named at once.
 
+mod calendar;
+mod deadlines;
 mod join;
 
 use std::collections::{HashMap, HashSet};
@@ -11,11 +13,14 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
+use calendar::{CalendarFile, Days, HolidaysFile};
+use deadlines::{DeadlinesFile, LadderFile};
+
 use super::duties::{self, RouteFile, StepFile};
 use super::read_area::read_area;
 use super::{
-    Agency, Area, AreaLevel, Areas, Category, City, Colour, Holiday, HotspotParameters, LAND_CELLS_MAX,
-    Land, Overlay, Retention, Route, Text, Zoom, land,
+    Agency, Area, AreaLevel, Areas, Category, City, Colour, HotspotParameters, LAND_CELLS_MAX, Land,
+    Overlay, Retention, Route, Text, Zoom, land,
 };
 use crate::model::{AgencyId, AreaId, Bbox, DAY_MS, HOUR_MS, LngLat};
 
@@ -101,6 +106,8 @@ struct OverlayFile {
 #[serde(deny_unknown_fields)]
 struct CategoriesFile {
     all: Spanned<HotspotFile>,
+    #[serde(default)]
+    clocks: LadderFile,
     category: Vec<CategoryFile>,
 }
 
@@ -115,6 +122,8 @@ struct CategoryFile {
     #[serde(default)]
     sensitive: bool,
     deadline_h: Option<Spanned<f64>>,
+    #[serde(default)]
+    deadlines: DeadlinesFile,
     #[serde(default)]
     checklist: Vec<StepFile>,
     hotspot: Spanned<HotspotFile>,
@@ -144,21 +153,6 @@ struct AgencyFile {
     key: Spanned<String>,
     name: Text,
     short: Text,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct HolidaysFile {
-    #[serde(default)]
-    holiday: Vec<HolidayFile>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HolidayFile {
-    date: Spanned<String>,
-    name: String,
-    kind: Spanned<String>,
 }
 
 impl City {
@@ -210,6 +204,7 @@ impl Pack<'_> {
         let agencies: Option<(Source, AgenciesFile)> = self.toml("agencies.toml", true);
         let categories: Option<(Source, CategoriesFile)> = self.toml("categories.toml", true);
         let holidays: Option<(Source, HolidaysFile)> = self.toml("holidays.toml", false);
+        let calendar: Option<(Source, CalendarFile)> = self.toml("calendar.toml", false);
         let areas = self.areas();
 
         let mut routes = None;
@@ -219,14 +214,14 @@ impl Pack<'_> {
             routes = Some((source, of_file));
             agencies
         });
-        let holidays = holidays.map(|(source, file)| self.holidays(&source, file)).unwrap_or_default();
+        let days = self.days_off(holidays, calendar);
         let (all_categories, categories) =
             categories.and_then(|(source, file)| self.categories(&source, file, &agencies))?;
         let routes = routes.map_or_else(Vec::new, |(source, routes)| {
             duties::routes(&source, routes, (&categories, &agencies, &areas), &mut self.faults)
         });
         let (source, file) = city?;
-        self.city(&source, file, categories, all_categories, agencies, routes, areas, holidays)
+        self.city(&source, file, categories, all_categories, agencies, routes, areas, days)
     }
 
     #[expect(clippy::too_many_arguments, reason = "each is one file of the pack")]
@@ -239,7 +234,7 @@ impl Pack<'_> {
         agencies: Vec<Agency>,
         routes: Vec<Route>,
         areas: Areas,
-        holidays: Vec<Holiday>,
+        days: Days,
     ) -> Option<City> {
         if !is_key(file.key.get_ref()) {
             self.faults.push(source.fault(&file.key, KEY_RULE));
@@ -267,6 +262,8 @@ impl Pack<'_> {
         if !["id", "en"].iter().all(|l| file.languages.get_ref().iter().any(|have| have == l)) {
             self.faults.push(source.fault(&file.languages, "languages must name id and en"));
         }
+        let time_zone = self.keep(time_zone);
+        let calendar = time_zone.clone().and_then(|zone| self.calendar(&days, zone));
         let basemap = file.basemap.as_ref().and_then(|name| self.existing(source, name));
         let overlays = file.overlays.iter().filter_map(|o| self.overlay(source, o)).collect();
         let keep = i64::from(file.keep_closed_days);
@@ -281,7 +278,7 @@ impl Pack<'_> {
             centre: self.keep(centre)?,
             zoom: file.zoom,
             bounds: bounds.and_then(|b| self.keep(b)),
-            time_zone: self.keep(time_zone)?,
+            time_zone: time_zone?,
             time_zone_name: file.time_zone.into_inner(),
             time_zone_label: file.time_zone_label,
             languages: file.languages.into_inner(),
@@ -296,7 +293,8 @@ impl Pack<'_> {
             agencies,
             routes,
             areas,
-            holidays,
+            holidays: days.holidays,
+            calendar: calendar?,
             weighs_senders: file.weigh_senders,
             land: Land::new(self.keep(gi_res)?),
             hash: self.hash.clone().finalize().into(),
@@ -365,6 +363,7 @@ impl Pack<'_> {
                 sensitive: c.sensitive,
                 deadline_ms: deadline.and_then(|d| self.keep(d)),
                 checklist: duties::checklist(source, c.checklist, &mut self.faults),
+                deadlines: self.deadlines(source, &c.deadlines, &file.clocks),
                 hotspot,
             })
         });
@@ -388,18 +387,6 @@ impl Pack<'_> {
             min_reporters: h.min_reporters,
             window_ms,
         })
-    }
-
-    fn holidays(&mut self, source: &Source, file: HolidaysFile) -> Vec<Holiday> {
-        let holiday = |h: HolidayFile| {
-            if !matches!(h.kind.get_ref().as_str(), "public" | "joint_leave") {
-                self.faults.push(source.fault(&h.kind, "kind must be \"public\" or \"joint_leave\""));
-            }
-            let date = h.date.get_ref().parse();
-            let date = date.map_err(|_| source.fault(&h.date, "date must be like 2026-01-01"));
-            Some(Holiday { date: self.keep(date)?, name: h.name })
-        };
-        file.holiday.into_iter().filter_map(holiday).collect()
     }
 
     fn areas(&mut self) -> Areas {
@@ -580,3 +567,6 @@ fn is_colour(text: &str) -> bool {
 fn hours_ms(hours: f64) -> Option<i64> {
     (hours > 0.0 && hours <= 24.0 * 3650.0).then_some((hours * HOUR_MS as f64) as i64)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,12 +4,16 @@
 //! `City` never changes: facts, filters and pages refer to its categories, agencies and areas by index.
 
 mod areas;
+mod calendar;
+mod clocks;
 mod duties;
 mod land;
 mod load;
 mod read_area;
 
 pub use areas::{Area, AreaLevel, AreaSet, Areas, NEAREST_AREA_M};
+pub use calendar::{Calendar, Hours, Length};
+pub use clocks::Deadlines;
 pub use duties::{ChecklistStep, Route, Routed};
 pub use land::{LAND_CELLS_MAX, Land};
 pub use load::{CityError, Fault};
@@ -62,6 +66,8 @@ pub struct City {
     pub routes: Vec<Route>,
     pub areas: Areas,
     pub holidays: Vec<Holiday>,
+    /// When the city works.
+    pub calendar: Calendar,
     /// In hotspots a report counts less for what speaks against it.
     pub weighs_senders: bool,
     pub land: Land,
@@ -104,8 +110,11 @@ pub struct Category {
     pub agency: Option<AgencyId>,
     /// The public sees its places only coarsened.
     pub sensitive: bool,
-    /// Time from opening until an incident must be resolved; `None` where no deadline runs.
+    /// Time from opening until an incident must be resolved as a whole; `None` where only its steps have
+    /// deadlines, or none.
     pub deadline_ms: Option<i64>,
+    /// Of its steps.
+    pub deadlines: Deadlines,
     /// What is to be done about an incident, in order.
     pub checklist: Vec<ChecklistStep>,
     pub hotspot: HotspotParameters,

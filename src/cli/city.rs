@@ -21,6 +21,14 @@ pub fn check(dir: &Path) -> anyhow::Result<ExitCode> {
         of_level(AreaLevel::Village),
         city.holidays.len()
     );
+    match city.calendar.years() {
+        Some(years) => println!(
+            "  working days: holidays of {} to {} are known; of other years only the weekends are",
+            years.start(),
+            years.end()
+        ),
+        None => println!("  working days: no holidays are known, only the weekends are free"),
+    }
     let approximate = city.areas.iter().filter(|(_, area)| area.approximate).count();
     if approximate > 0 {
         println!(

@@ -9,7 +9,9 @@ use clap::{Args, Subcommand};
 use super::Defaults;
 use super::time;
 use crate::access::{Permission, Permissions, Role};
-use crate::accounts::{NewToken, Scope, first_link, hash_password, link_for, new_account, new_token};
+use crate::accounts::{
+    AccountEvent, NewToken, Scope, first_link, hash_password, link_for, new_account, new_token,
+};
 use crate::city::City;
 use crate::journal::{AccountStore, Place};
 use crate::model::{DAY_MS, TimeMs};
@@ -232,6 +234,7 @@ pub fn run(args: UserArgs, place: &Place, defaults: &Defaults) -> anyhow::Result
             if !store.add_account(&account)? {
                 bail!("there is an account {name} already; names are never given out twice");
             }
+            tell(&store, now, "account-added", &name, Some(scope.role.key()))?;
             println!("{name} is {} now", scope.role.key());
             if !password_stdin {
                 print_link(&link_for(&store, &name, now)?, &at, defaults, "72 hours");
@@ -242,12 +245,14 @@ pub fn run(args: UserArgs, place: &Place, defaults: &Defaults) -> anyhow::Result
         UserCommand::Role { name, scope, at } => {
             let scope = scope.check(&at, defaults)?;
             known(store.set_role(&name, scope.role.key(), scope.agency.as_deref(), &scope.areas)?, &name)?;
+            tell(&store, now, "account-role", &name, Some(scope.role.key()))?;
             println!("{name} is {} now", scope.role.key());
             Ok(())
         }
         UserCommand::Password { name, password_stdin: true, .. } => {
             let password = hash_password(&read_password()?, &name).map_err(anyhow::Error::msg)?;
             known(store.set_password(&name, &password, None)?, &name)?;
+            tell(&store, now, "password-changed", &name, None)?;
             println!("{name} has a new password and is signed out everywhere");
             Ok(())
         }
@@ -255,31 +260,39 @@ pub fn run(args: UserArgs, place: &Place, defaults: &Defaults) -> anyhow::Result
             let accounts = store.load()?.accounts;
             let may = accounts.iter().any(|account| account.name == name && account.disabled_at.is_none());
             known(may, &name)?;
-            print_link(&link_for(&store, &name, now)?, &at, defaults, "72 hours");
+            let link = link_for(&store, &name, now)?;
+            tell(&store, now, "link-made", &name, None)?;
+            print_link(&link, &at, defaults, "72 hours");
             Ok(())
         }
         UserCommand::DropTotp { name, .. } => {
             known(store.set_totp(&name, None, 0)?, &name)?;
+            tell(&store, now, "second-factor-off", &name, None)?;
             println!("{name} signs in without a second factor now");
             Ok(())
         }
         UserCommand::SignOut { name, .. } => {
             known(store.end_sessions(&name)?, &name)?;
+            tell(&store, now, "signed-out", &name, None)?;
             println!("{name} is signed out everywhere");
             Ok(())
         }
         UserCommand::Disable { name, .. } => {
             known(store.disable(&name, now)?, &name)?;
+            tell(&store, now, "account-disabled", &name, None)?;
             println!("{name} is disabled and signed out everywhere");
             Ok(())
         }
         UserCommand::Enable { name, .. } => {
             known(store.enable(&name)?, &name)?;
+            tell(&store, now, "account-enabled", &name, None)?;
             println!("{name} may sign in again");
             Ok(())
         }
         UserCommand::Link { at } => {
-            print_link(&first_link(&store, now)?, &at, defaults, "an hour");
+            let link = first_link(&store, now)?;
+            tell(&store, now, "link-made", "", Some("first admin"))?;
+            print_link(&link, &at, defaults, "an hour");
             Ok(())
         }
     }
@@ -303,6 +316,7 @@ pub fn run_token(args: TokenArgs, place: &Place, defaults: &Defaults) -> anyhow:
             if !store.add_token(&row)? {
                 bail!("another token has this name by chance; run it again");
             }
+            tell(&store, now, "token-made", &format!("token:{}", row.id), Some(&row.role))?;
             let until = row.expires_at.map_or("for ever".to_owned(), |at| format!("until {}", TimeMs(at)));
             println!("token {} of role {}, good {until}", row.id, row.role);
             if kiosk {
@@ -316,6 +330,7 @@ pub fn run_token(args: TokenArgs, place: &Place, defaults: &Defaults) -> anyhow:
             if !store.revoke_token(&id, now)? {
                 bail!("there is no token {id} that is still good; pantau token list names them");
             }
+            tell(&store, now, "token-revoked", &format!("token:{id}"), None)?;
             println!("{id} is revoked");
             Ok(())
         }
@@ -331,6 +346,20 @@ fn permissions(keys: &[String]) -> anyhow::Result<Option<Permissions>> {
     };
     let read: Vec<Permission> = keys.iter().map(read).collect::<anyhow::Result<_>>()?;
     Ok((!read.is_empty()).then(|| Permissions::of(read)))
+}
+
+/// Writes down for the audit what a command did.
+fn tell(
+    store: &AccountStore,
+    now: TimeMs,
+    action: &str,
+    subject: &str,
+    detail: Option<&str>,
+) -> anyhow::Result<()> {
+    let subject = Some(subject).filter(|subject| !subject.is_empty());
+    let actor = Some("command");
+    let event = AccountEvent { actor, action, subject, network: None, detail };
+    Ok(store.add_events(&[event.row(now)])?)
 }
 
 fn known(is_known: bool, name: &str) -> anyhow::Result<()> {

@@ -243,6 +243,8 @@ impl IncidentWire {
             opened_at: TimeMs(times.0),
             updated_at: TimeMs(times.1),
             due_at: times.2.map(TimeMs),
+            // It left memory, so it is closed.
+            clock: None,
             closed_at: times.3.map(TimeMs),
             closed_by_import: flags.2,
             reports: counts.0,

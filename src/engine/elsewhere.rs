@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use crate::journal::{Derived, HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow};
+use crate::journal::{
+    ActsQuestion, Derived, HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow,
+};
 use crate::model::{Entry, IncidentNo, Projection, ReportNo, Seq, TimeMs};
 
 pub(super) struct Elsewhere;
@@ -90,6 +92,10 @@ impl Reader for Elsewhere {
     }
 
     fn last_erasure(&self) -> Result<Seq, JournalError> {
+        elsewhere()
+    }
+
+    fn acts(&self, _: &ActsQuestion, _: usize) -> Result<Vec<Entry>, JournalError> {
         elsewhere()
     }
 

@@ -84,7 +84,8 @@ impl Foundation {
         incidents.sort_by_key(|incident| incident.no);
         incidents.dedup_by_key(|incident| incident.no);
         let others: HashMap<IncidentNo, ReportStanding> = self.standings.iter().copied().collect();
-        let mut restorer = Restorer::new(city, ids, self.head, incidents, &snapshot.merged);
+        let mut restorer =
+            Restorer::new(city, ids, self.head, incidents, &snapshot.merged, snapshot.clocks);
         let standing = |restorer: &Restorer, no: IncidentNo| {
             restorer.standing_of(no).or_else(|| others.get(&no).copied())
         };

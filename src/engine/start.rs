@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use crate::city::City;
 use crate::health::{Condition, Health};
-use crate::journal::{Derived, Head, Journal, JournalError, Reader, ReportRow};
+use crate::journal::{Derived, Head, IncidentRow, Journal, JournalError, Reader, ReportRow};
 use crate::live::hotspots::HISTORY_MS;
 use crate::live::{Incident, LiveWriter, ReportStanding, Restorer, Snapshot};
-use crate::model::{Command, Fact, IdKey, IncidentNo, MINUTE_MS, Outcome, Seq, TimeMs};
+use crate::model::{Clock, Command, Fact, IdKey, IncidentNo, MINUTE_MS, Outcome, Seq, TimeMs};
 
 /// The ring of changes is rebuilt from this much of the journal's tail.
 const RING_TAIL_ENTRIES_MAX: u64 = 20_000;
@@ -43,13 +43,13 @@ pub fn open(
             Ok::<_, JournalError>(past)
         });
         let tail = scope.spawn(|| reader.entries(before_tail, RING_TAIL_ENTRIES_MAX as usize));
-        let (incidents, merged) = match snapshot {
+        let Known { incidents, merged, clocks } = match snapshot {
             Some(snapshot) if is_usable(&snapshot, reader, head)? => {
                 carry_on(snapshot, reader, closed_after, &city)?
             }
             _ => read_tables(reader, closed_after, &city)?,
         };
-        let restorer = Restorer::new(city.clone(), ids, head, incidents, &merged);
+        let restorer = Restorer::new(city.clone(), ids, head, incidents, &merged, clocks);
         Ok::<_, JournalError>((restorer, joined(tail)?, joined(past)?, joined(recent)?))
     })?;
     // Of one that left memory the journal knows.
@@ -84,9 +84,6 @@ pub(super) fn archived_standing(
     }
     Ok(Some(ReportStanding { root: standing.no, status: standing.status, category }))
 }
-
-/// Incidents in the order of their numbers, and who among them was absorbed by whom.
-type Incidents = (Vec<Incident>, BTreeMap<IncidentNo, IncidentNo>);
 
 /// What the hotspots stand up from, beside what is usual.
 struct Recent {
@@ -140,28 +137,45 @@ fn is_usable(snapshot: &Snapshot, reader: &dyn Reader, head: Head) -> Result<boo
         && reader.entry_hash(snapshot.seq)? == Some(snapshot.entry_hash))
 }
 
+/// Incidents in the order of their numbers, and the clocks of those that are open.
+#[derive(Default)]
+struct Known {
+    incidents: Vec<Incident>,
+    /// Who among them was absorbed by whom.
+    merged: BTreeMap<IncidentNo, IncidentNo>,
+    clocks: BTreeMap<IncidentNo, Clock>,
+}
+
+impl Known {
+    fn add(&mut self, row: &IncidentRow, city: &City) {
+        self.incidents.push(Incident::from_row(row, city));
+        match row.clock {
+            Some(clock) => self.clocks.insert(row.no, clock),
+            None => self.clocks.remove(&row.no),
+        };
+        match row.merged_into {
+            Some(into) => self.merged.insert(row.no, into),
+            None => self.merged.remove(&row.no),
+        };
+    }
+}
+
 /// The incidents as of the head: those of the snapshot, with what changed since in their place.
 fn carry_on(
     snapshot: Snapshot,
     reader: &dyn Reader,
     closed_after: TimeMs,
     city: &City,
-) -> Result<Incidents, JournalError> {
-    let mut newer = Vec::new();
-    let mut merged = snapshot.merged;
+) -> Result<Known, JournalError> {
+    let Snapshot { seq, at: taken_at, mut incidents, merged, clocks, .. } = snapshot;
+    let mut newer = Known { incidents: Vec::new(), merged, clocks: clocks.into_iter().collect() };
     if let Some(keep_ms) = city.keep_closed_ms {
         // These had left memory when the snapshot was taken, but the ring may still tell of it.
-        let left = snapshot.at.plus_ms(-keep_ms);
-        reader.archived(closed_after, left, &mut |row| newer.push(Incident::from_row(&row, city)))?;
+        let left = taken_at.plus_ms(-keep_ms);
+        reader.archived(closed_after, left, &mut |row| newer.add(&row, city))?;
     }
-    reader.changed_incidents(snapshot.seq, &mut |row| {
-        newer.push(Incident::from_row(&row, city));
-        match row.merged_into {
-            Some(into) => merged.insert(row.no, into),
-            None => merged.remove(&row.no),
-        };
-    })?;
-    let mut incidents = snapshot.incidents;
+    reader.changed_incidents(seq, &mut |row| newer.add(&row, city))?;
+    let Known { incidents: mut newer, merged, clocks } = newer;
     if !newer.is_empty() {
         // Later ones win: the sort keeps equal numbers in their order, and of each run the last stays.
         incidents.append(&mut newer);
@@ -175,26 +189,25 @@ fn carry_on(
         });
     }
     incidents.retain(|incident| incident.closed_at().is_none_or(|at| at > closed_after));
-    Ok((incidents, merged))
+    Ok(Known { incidents, merged, clocks })
 }
 
 /// All rows of the tables that belong into memory, read by two threads.
-fn read_tables(reader: &dyn Reader, closed_after: TimeMs, city: &City) -> Result<Incidents, JournalError> {
+fn read_tables(reader: &dyn Reader, closed_after: TimeMs, city: &City) -> Result<Known, JournalError> {
     let read = |numbers: RangeInclusive<IncidentNo>| {
-        let (mut incidents, mut merged) = (Vec::new(), Vec::new());
-        reader.incidents(numbers, closed_after, &mut |row| {
-            merged.extend(row.merged_into.map(|into| (row.no, into)));
-            incidents.push(Incident::from_row(&row, city));
-        })?;
-        Ok::<_, JournalError>((incidents, merged))
+        let mut known = Known::default();
+        reader.incidents(numbers, closed_after, &mut |row| known.add(&row, city))?;
+        Ok::<_, JournalError>(known)
     };
     let middle = IncidentNo(reader.last_incident()?.0 / 2);
     std::thread::scope(|scope| {
         let upper = scope.spawn(|| read(IncidentNo(middle.0 + 1)..=IncidentNo(u32::MAX)));
-        let (mut incidents, merged) = read(IncidentNo(0)..=middle)?;
-        let (mut others, merged_others) = joined(upper)?;
-        incidents.append(&mut others);
-        Ok((incidents, merged.into_iter().chain(merged_others).collect()))
+        let mut known = read(IncidentNo(0)..=middle)?;
+        let Known { mut incidents, merged, clocks } = joined(upper)?;
+        known.incidents.append(&mut incidents);
+        known.merged.extend(merged);
+        known.clocks.extend(clocks);
+        Ok(known)
     })
 }
 

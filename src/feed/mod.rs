@@ -8,7 +8,7 @@
 //!
 //! `spec` reads what is asked, `view` is a checked question, `topic` holds it once for all who ask it,
 //! `contents` computes answers and changes, `changes` says whom a change can concern, `text_search`
-//! finds words in the journal, `wire` is their JSON, `frame` a message on its way out, `subscription`
+//! finds words in the journal, `wire` is their JSON, `lateness` that of clocks, `frame` a message on its way out, `subscription`
 //! a topic with cursors, `session` one socket without the socket, `beat` one moment and what was made
 //! of it, `pace` says when the next one may come, `presence` who of the staff is at which incident.
 
@@ -16,6 +16,7 @@ mod beat;
 mod changes;
 mod contents;
 mod frame;
+mod lateness;
 mod pace;
 pub mod presence;
 mod session;

@@ -10,7 +10,7 @@ use geo_types::{Geometry, MultiPolygon};
 use crate::city::City;
 use crate::intake::FieldFault;
 use crate::live::{Filter, IdSet, Sight, StatusSet, Within, Words};
-use crate::model::{Bbox, LngLat, Projection, Status, TimeMs};
+use crate::model::{Bbox, ESCALATION_MAX, LngLat, Projection, Status, TimeMs};
 
 /// A drawn polygon has at most this many points.
 pub const POLYGON_POINTS_MAX: usize = 1_000;
@@ -32,6 +32,8 @@ pub struct FilterSpec {
     pub since: Option<String>,
     pub until: Option<String>,
     pub overdue: Option<bool>,
+    /// So many rungs of the ladder or more.
+    pub escalation: Option<u8>,
     pub drill: Option<bool>,
     pub returned: Option<bool>,
     pub q: Option<String>,
@@ -76,6 +78,8 @@ impl FilterSpec {
             let detail = "what an agency sent back is for staff to see; sign in, or leave returned out";
             check.fault("returned", detail.to_owned());
         }
+        let escalation =
+            check.value("escalation", &self.escalation, |level| parse_escalation(*level, sight));
         // Drills are never public unless asked for.
         let drill = match sight.projection() {
             Projection::Public => Some(self.drill.unwrap_or(false)),
@@ -90,6 +94,7 @@ impl FilterSpec {
             since,
             until,
             overdue: self.overdue,
+            escalation,
             drill,
             returned: self.returned,
             disposition: None,
@@ -156,6 +161,16 @@ fn unknown<'k>(what: &str, given: &str, known: impl Iterator<Item = &'k str>) ->
 pub fn parse_time(text: &str) -> Result<TimeMs, String> {
     TimeMs::parse_rfc3339(text).ok_or_else(|| {
         format!("{text:?} is not a time like 2026-11-24T00:00:00+09:00 (RFC 3339, with the offset)")
+    })
+}
+
+fn parse_escalation(level: u8, sight: &Sight) -> Result<u8, String> {
+    if sight.projection() == Projection::Public {
+        return Err("who was told of what is late is for staff; leave escalation out".to_owned());
+    }
+    let known = (1..=ESCALATION_MAX).contains(&level).then_some(level);
+    known.ok_or_else(|| {
+        format!("escalation is 1, the supervisor was told, to {ESCALATION_MAX}, the head too")
     })
 }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::beat::{Beat, FrameKey, StepKey};
 use super::contents::{Contents, concerns};
 use super::frame::Frame;
+use super::lateness::concerns_late;
 use super::topic::Topic;
 use super::view::View;
 use super::wire::{HotspotsDelta, Reason, Resume, ServerMessage};
 use crate::journal::JournalError;
-use crate::model::Seq;
+use crate::model::{Projection, Seq};
 
 pub(super) struct Subscription {
     topic: Arc<Topic>,
@@ -276,20 +277,34 @@ impl Subscription {
     fn alarms(&mut self, beat: &Beat, frames: &mut Vec<Frame>) {
         let since = self.alarmed;
         self.alarmed = beat.map.seq();
-        let view = self.topic.view();
-        let board = beat.map.hotspots(view.hotspots);
-        // They come with ticks only.
-        if !view.layers.hotspots || board.as_of() <= since {
+        let (map, view) = (&beat.map, self.topic.view());
+        let board = map.hotspots(view.hotspots);
+        // Hotspots' come with ticks only.
+        let of_hotspots = view.layers.hotspots && board.as_of() > since;
+        let of_late = tells_of_late(view) && map.newest_late_alarm() > since;
+        if !of_hotspots && !of_late {
             return;
         }
         let made = beat.alarms(self.topic.no(), since, || {
-            let city = beat.map.city();
-            let alarms = board.alarms_since(since).filter(|alarm| concerns(&view.filter, alarm, city));
+            let city = map.city();
+            let alarms = board.alarms_since(since).filter(|_| of_hotspots);
+            let alarms = alarms.filter(|alarm| concerns(&view.filter, alarm, city));
             let frame = |alarm| Frame::of(&ServerMessage::alarm(self.topic.id(), alarm, city));
-            alarms.map(frame).collect()
+            let mut frames: Vec<(Seq, Frame)> = alarms.map(|alarm| (alarm.seq(), frame(alarm))).collect();
+            let late = map.late_alarms_since(since).filter(|_| of_late);
+            let late = late.filter(|alarm| concerns_late(&view.filter, alarm, map));
+            let frame = |alarm| Frame::of(&ServerMessage::late(self.topic.id(), alarm, map));
+            frames.extend(late.map(|alarm| (alarm.seq, frame(alarm))));
+            frames.sort_by_key(|(seq, _)| *seq);
+            frames.into_iter().map(|(_, frame)| frame).collect()
         });
         frames.extend(made.iter().cloned());
     }
+}
+
+/// Whether a view is told what is late: staff's, with incidents.
+fn tells_of_late(view: &View) -> bool {
+    view.layers.incidents && view.projection == Projection::Staff
 }
 
 /// Whether everything after `since` is still known, of incidents and of hotspots.

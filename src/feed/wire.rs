@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
+use super::lateness::ClockProperties;
 use super::spec::FilterSpec;
 use crate::city::{City, Text};
 use crate::live::hotspots::{Confidence, Hotspot, Layer, Surge};
@@ -107,8 +108,11 @@ pub enum ServerMessage<'a> {
         sub: &'a str,
         kind: &'a str,
         seq: u64,
+        /// Of what is late: 0 for the operator, 1 for the supervisor, 2 for the head.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        level: Option<u8>,
         title: Text,
-        feature: Feature<'a>,
+        feature: Box<Feature<'a>>,
     },
     Heartbeat {
         seq: u64,
@@ -145,7 +149,8 @@ impl<'a> ServerMessage<'a> {
                 (format!("{}/{category}/{}{drill}", feature.id, surge.seq), "surge", feature)
             }
         };
-        ServerMessage::Alarm { id, sub, kind, seq: alarm.seq().0, title: alarm.title().clone(), feature }
+        let (seq, title) = (alarm.seq().0, alarm.title().clone());
+        ServerMessage::Alarm { id, sub, kind, seq, level: None, title, feature: Box::new(feature) }
     }
 }
 
@@ -234,6 +239,9 @@ pub struct IncidentProperties<'a> {
     pub due_at: Option<TimeMs>,
     pub overdue: bool,
     pub drill: bool,
+    /// For staff, where one runs or stands still.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock: Option<Box<ClockProperties>>,
     /// For staff: what an action must name to be sure of what it acts on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
@@ -414,6 +422,10 @@ impl<'a> Feature<'a> {
             due_at: incident.due_at(),
             overdue: incident.overdue,
             drill: incident.drill,
+            clock: map
+                .clock(incident.no)
+                .filter(|_| is_staff && incident.status.is_open())
+                .map(|(clock, state)| Box::new(ClockProperties::of(clock, state, &city.calendar))),
             version: is_staff.then_some(incident.version),
             reporters: is_staff.then_some(incident.reporters),
             returned: is_staff && incident.returned,

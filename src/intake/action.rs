@@ -122,6 +122,7 @@ fn require(action: Action, requirement: Requirement, fields: &mut Fields) {
             }
             Action::Note => fields.require("note", "what you want to write down"),
             Action::Answer => fields.require("note", "what the reporters shall read"),
+            Action::Pause => fields.require("note", "why the clock is stopped"),
             _ => {}
         },
     }
@@ -206,6 +207,8 @@ mod tests {
         );
         check(Action::Return, "{}", &["/note: is missing; it must be why it is not this agency's"]);
         check(Action::Answer, "{}", &["/note: is missing; it must be what the reporters shall read"]);
+        check(Action::Pause, "{}", &["/note: is missing; it must be why the clock is stopped"]);
+        check(Action::Resume, "", &[]);
         check(
             Action::Answer,
             r#"{"note":"ya","public":false}"#,

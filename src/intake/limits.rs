@@ -16,6 +16,8 @@ pub const FAULTS_MAX: usize = 32;
 
 pub const DESCRIPTION_CHARS_MAX: usize = 4_000;
 pub const NOTE_CHARS_MAX: usize = 4_000;
+/// Of a look at contact data.
+pub const REASON_CHARS_MAX: usize = 500;
 pub const NAME_CHARS_MAX: usize = 200;
 pub const PHONE_CHARS_MAX: usize = 40;
 /// Short service numbers count as phones; international ones have at most 15 digits, prefixes aside.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::JournalError;
+use super::clock_wire::ClockWire;
 use super::codec::{corrupt, status, unknown};
 use super::keys::Keys;
 use super::wire::{ActionPrivateWire, ActionWire, StepWire};
@@ -23,6 +24,7 @@ pub(super) fn action_wire<'a>(
         to: Cow::Borrowed(action.to.key()),
         agency: action.agency.map(agency),
         due_at: action.due_at.map(|due| due.0),
+        clock: action.clock.as_ref().map(ClockWire::of),
         actor: Cow::Borrowed(&action.actor),
         private: digest.map(Cow::Borrowed),
         disposition: action.more.disposition.map(|disposition| Cow::Borrowed(disposition.key())),
@@ -54,6 +56,7 @@ impl ActionWire<'_> {
             to: status(seq, &self.to)?,
             agency: agency(self.agency)?,
             due_at: self.due_at.map(TimeMs),
+            clock: ClockWire::read_any(self.clock.as_ref(), seq)?,
             actor: self.actor.into_owned(),
             note,
             more: ActionMore {
@@ -106,6 +109,7 @@ mod tests {
             to: Status::Verified,
             agency: None,
             due_at: None,
+            clock: None,
             actor: "ani".to_owned(),
             note: None,
             more,

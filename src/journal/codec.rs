@@ -15,8 +15,10 @@ use sha2::{Digest, Sha256};
 
 use super::JournalError;
 use super::action_wire::action_wire;
+use super::clock_wire::ClockWire;
 use super::erase::{Held, Left};
 use super::keys::Keys;
+use super::records::RecordWire;
 use super::salts::Salts;
 use super::wire::{
     ActionPrivateWire, ErasedNoteWire, ErasedReportWire, ErasureWire, MergeWire, OpeningWire, PackWire,
@@ -156,6 +158,7 @@ fn write_private(buffer: &mut Vec<u8>, fact: &Fact, coarse_place: Option<LngLat>
             write_note(buffer, action.note.as_deref());
         }
         Fact::Merge(merge) | Fact::Split(merge) => write_note(buffer, merge.note.as_deref()),
+        Fact::Record(record) => write_note(buffer, record.text.as_deref()),
         Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => {}
     }
 }
@@ -218,6 +221,10 @@ fn wire<'a>(
             wire.split = Some(MergeWire::of(split, digest));
             "split"
         }
+        Fact::Record(record) => {
+            wire.record = Some(RecordWire::of(record, digest));
+            "record"
+        }
     };
     (kind, wire)
 }
@@ -237,6 +244,7 @@ fn report_wire<'a>(
             agency: opening.agency.map(|id| Cow::Borrowed(city.agency(id).key.as_str())),
             at: opening.opened_at.0,
             due_at: opening.due_at.map(|due| due.0),
+            clock: opening.clock.as_ref().map(ClockWire::of),
         }),
         place: degrees(coarse_place.unwrap_or(report.place)),
         accuracy_m: report.accuracy_m,
@@ -325,7 +333,8 @@ impl<'a> Body<'a> {
     fn note_digest(&self) -> Option<&str> {
         let action = self.wire.action.as_ref().and_then(|action| action.private.as_deref());
         let merge = self.wire.merge.as_ref().or(self.wire.split.as_ref());
-        action.or(merge.and_then(|merge| merge.private.as_deref()))
+        let record = self.wire.record.as_ref().and_then(|record| record.private.as_deref());
+        action.or(merge.and_then(|merge| merge.private.as_deref())).or(record)
     }
 
     /// Whether the private part is the one that the entry was written with.
@@ -392,6 +401,9 @@ impl<'a> Body<'a> {
             Wire { erasure: Some(erasure), .. } => Ok(Fact::Erasure(Box::new(erasure.into_fact(seq)?))),
             Wire { merge: Some(merge), .. } => Ok(Fact::Merge(Box::new(merge.into_fact(seq, private)?))),
             Wire { split: Some(split), .. } => Ok(Fact::Split(Box::new(split.into_fact(seq, private)?))),
+            Wire { record: Some(record), .. } => {
+                Ok(Fact::Record(Box::new(record.into_fact(seq, private)?)))
+            }
             Wire {
                 report: None,
                 action: None,
@@ -399,6 +411,7 @@ impl<'a> Body<'a> {
                 pack: None,
                 merge: None,
                 split: None,
+                record: None,
                 ..
             } => Ok(Fact::Tick),
         }
@@ -456,6 +469,7 @@ impl OpeningWire<'_> {
             agency: self.agency.as_deref().map(|key| keys.agency(key)).transpose()?,
             opened_at: TimeMs(self.at),
             due_at: self.due_at.map(TimeMs),
+            clock: ClockWire::read_any(self.clock.as_ref(), seq)?,
         })
     }
 }

@@ -5,8 +5,10 @@
 
 use std::collections::BTreeSet;
 
+use super::clocks::{self, Acted, Due};
 use super::erase::{Held, HeldNote, Left};
-use super::{IncidentRow, JournalError, erase, fold, merging};
+use super::{IncidentRow, JournalError, erase, fold, merging, records};
+use crate::city::City;
 use crate::model::transitions::transition;
 use crate::model::{
     Action, ActionFact, Command, Entry, Fact, HOUR_MS, Idempotency, ImportRow, IncidentNo, LngLat,
@@ -48,8 +50,8 @@ pub(super) trait Store {
 
     fn write(&mut self, accepted: &Accepted) -> Result<(), JournalError>;
 
-    /// How long after its closing an incident may still be acted on; `None` for ever.
-    fn keep_closed_ms(&self) -> Option<i64>;
+    /// The pack in force.
+    fn city(&self) -> &City;
 }
 
 /// A submission under an idempotency key.
@@ -150,10 +152,11 @@ fn decide(
         Command::Tick => Ok(other(last, at, Fact::Tick)),
         Command::Merge(merge) => merging::decide_merge(store, last, *merge, at),
         Command::Split(split) => merging::decide_split(store, last, *split, at),
+        Command::Record(record) => records::decide(store, last, *record, at),
     }
 }
 
-fn other(last: &Counters, at: TimeMs, fact: Fact) -> Decision {
+pub(super) fn other(last: &Counters, at: TimeMs, fact: Fact) -> Decision {
     let seq = last.seq.next();
     Decision::Accept(Accepted {
         entry: Entry { seq, at, fact },
@@ -188,7 +191,7 @@ fn decide_report(
         (new.idempotency.take(), new.import.take(), new.coarse_place.take());
     let status = import.as_ref().map(|row| row.status);
     let seq = last.seq.next();
-    let mut fact = report_fact(last, new, joined.as_ref(), status, at);
+    let mut fact = report_fact(store.city(), last, new, joined.as_ref(), status, at);
     if let Some(incident) = &joined {
         fact.again = merging::has_sender(store, incident.no, fact.sender)?;
     }
@@ -255,6 +258,7 @@ fn joinable(incident: IncidentRow, drill: bool) -> Result<IncidentRow, Refusal> 
 
 /// `imported` is the status of the row where the report comes from an import.
 fn report_fact(
+    city: &City,
     last: &Counters,
     new: NewReport,
     joined: Option<&IncidentRow>,
@@ -264,13 +268,12 @@ fn report_fact(
     let report = ReportNo(next_no(last.report));
     let occurred_at = new.occurred_at.unwrap_or(at);
     let opened_at = if imported.is_some() { occurred_at } else { at };
-    let due_after_ms = new.due_after_ms.filter(|_| imported.is_none());
-    let opening = Opening {
-        status: imported.unwrap_or(Status::New),
-        agency: new.agency,
-        opened_at,
-        due_at: due_after_ms.map(|ms| opened_at.plus_ms(ms)),
+    let status = imported.unwrap_or(Status::New);
+    let due = match imported {
+        Some(_) => Due::default(),
+        None => clocks::opened(city, new.category, status, new.agency, (opened_at, new.due_after_ms)),
     };
+    let opening = Opening { status, agency: new.agency, opened_at, due_at: due.at, clock: due.clock };
     ReportFact {
         report,
         incident: joined.map_or_else(|| IncidentNo(next_no(last.incident)), |incident| incident.no),
@@ -309,7 +312,7 @@ fn forbidden(row: &Transition, new: &NewAction, incident: &IncidentRow) -> Optio
 
 /// Whether an incident has left the live map by `at`.
 pub(super) fn is_archived(store: &impl Store, incident: &IncidentRow, at: TimeMs) -> bool {
-    let leaves_at = incident.closed_at.zip(store.keep_closed_ms());
+    let leaves_at = incident.closed_at.zip(store.city().keep_closed_ms);
     leaves_at.is_some_and(|(closed_at, ms)| closed_at.plus_ms(ms) <= at)
 }
 
@@ -340,18 +343,23 @@ fn decide_action(
         return Ok(Decision::Refuse(refusal));
     }
     let to = row.to;
-    let reopened = !from.is_open() && to.is_open();
-    let due_at = if reopened { new.due_after_ms.map(|ms| at.plus_ms(ms)) } else { incident.due_at };
+    let agency = match new.action {
+        Action::Return => None,
+        _ => new.agency.or(incident.agency),
+    };
+    let acted = Acted { action: new.action, to, agency, at, whole_after_ms: new.due_after_ms };
+    let due = match clocks::acted(store.city(), &incident, &acted) {
+        Ok(due) => due,
+        Err(refusal) => return Ok(Decision::Refuse(refusal)),
+    };
     let fact = ActionFact {
         incident: incident.no,
         action: new.action,
         from,
         to,
-        agency: match new.action {
-            Action::Return => None,
-            _ => new.agency.or(incident.agency),
-        },
-        due_at,
+        agency,
+        due_at: due.at,
+        clock: due.clock,
         actor: new.actor,
         note: new.note,
         more: new.more,

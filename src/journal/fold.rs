@@ -20,6 +20,7 @@ pub(super) fn opened(seq: Seq, at: TimeMs, report: &ReportFact, opening: &Openin
         opened_at: opening.opened_at,
         updated_at: if report.imported { opening.opened_at } else { at },
         due_at: opening.due_at,
+        clock: opening.clock,
         closed_at: closed.then_some(at),
         closed_by_import: closed,
         reports: 1,
@@ -52,6 +53,7 @@ pub(super) fn act(incident: &mut IncidentRow, seq: Seq, at: TimeMs, action: &Act
     incident.status = action.to;
     incident.agency = action.agency;
     incident.due_at = action.due_at;
+    incident.clock = action.clock;
     incident.standing.act(action);
     touch(incident, seq, at);
 }
@@ -78,13 +80,10 @@ pub(super) fn split(incident: &mut IncidentRow, seq: Seq, at: TimeMs, fact: &Mer
     touch(incident, seq, at);
 }
 
-/// Whether the row of an incident is what its entries come to, those after its newest left out.
-///
-/// # Errors
-/// [`JournalError::Corrupt`] where it is not.
-pub fn check_incident(row: &IncidentRow, log: &[Entry]) -> Result<(), JournalError> {
+/// The row of an incident as of the entry `seq`, from its entries; `None` where it was not there yet.
+pub fn incident_at(log: &[Entry], seq: Seq) -> Option<IncidentRow> {
     let mut folded: Option<IncidentRow> = None;
-    for Entry { seq, at, fact } in log.iter().filter(|entry| entry.seq <= row.changed_seq) {
+    for Entry { seq, at, fact } in log.iter().filter(|entry| entry.seq <= seq) {
         match (fact, &mut folded) {
             (Fact::Report(report), folded @ None) => {
                 *folded = report.opens.as_ref().map(|opening| opened(*seq, *at, report, opening));
@@ -96,6 +95,15 @@ pub fn check_incident(row: &IncidentRow, log: &[Entry]) -> Result<(), JournalErr
             _ => {}
         }
     }
+    folded
+}
+
+/// Whether the row of an incident is what its entries come to, those after its newest left out.
+///
+/// # Errors
+/// [`JournalError::Corrupt`] where it is not.
+pub fn check_incident(row: &IncidentRow, log: &[Entry]) -> Result<(), JournalError> {
+    let folded = incident_at(log, row.changed_seq);
     if folded.as_ref() == Some(row) {
         return Ok(());
     }

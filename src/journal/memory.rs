@@ -12,9 +12,9 @@ use uuid::Uuid;
 use super::decide::{Accepted, Counters, Keyed, Store, decide_all};
 use super::erase::{Held, HeldNote, Left};
 use super::{
-    Derived, DerivedUpdate, ENDED_ENTRIES_MAX, EVENTS_MAX, Head, HotspotEventRow, HotspotMemberRow,
-    HotspotMembers, HotspotRow, HotspotStateRow, IncidentRow, Journal, JournalError, Reader, ReportPlace,
-    ReportRow, SURGES_MAX, SurgeRow, fold,
+    ActsQuestion, Derived, DerivedUpdate, ENDED_ENTRIES_MAX, EVENTS_MAX, Head, HotspotEventRow,
+    HotspotMemberRow, HotspotMembers, HotspotRow, HotspotStateRow, IncidentRow, Journal, JournalError,
+    Reader, ReportPlace, ReportRow, SURGES_MAX, SurgeRow, fold, records,
 };
 use crate::city::City;
 use crate::model::{
@@ -29,9 +29,8 @@ pub struct MemoryJournal {
     state: Arc<RwLock<State>>,
 }
 
-#[derive(Default)]
 struct State {
-    keep_closed_ms: Option<i64>,
+    city: Arc<City>,
     last: Counters,
     entries: Vec<Entry>,
     /// By number, from 1.
@@ -64,8 +63,7 @@ impl MemoryJournal {
 
     /// The same in an epoch of one's choice: a history that was restored.
     pub fn of_epoch(city: Arc<City>, secret: Secret, epoch: Epoch) -> MemoryJournal {
-        let state = State { keep_closed_ms: city.keep_closed_ms, ..State::default() };
-        MemoryJournal { epoch, secret, state: Arc::new(RwLock::new(state)) }
+        MemoryJournal { epoch, secret, state: Arc::new(RwLock::new(State::new(city))) }
     }
 }
 
@@ -114,6 +112,27 @@ fn write(state: &RwLock<State>) -> RwLockWriteGuard<'_, State> {
 }
 
 impl State {
+    fn new(city: Arc<City>) -> State {
+        State {
+            city,
+            last: Counters::default(),
+            entries: Vec::new(),
+            reports: Vec::new(),
+            incidents: Vec::new(),
+            absorbed: BTreeSet::new(),
+            senders: HashMap::new(),
+            keyed: HashMap::new(),
+            imported: HashMap::new(),
+            coarse_places: HashMap::new(),
+            hotspots_as_of: Seq(0),
+            hotspots: BTreeMap::new(),
+            states: BTreeMap::new(),
+            members: BTreeMap::new(),
+            events: BTreeMap::new(),
+            surges: BTreeMap::new(),
+        }
+    }
+
     fn incident(&self, no: IncidentNo) -> Option<&IncidentRow> {
         self.incidents.get((no.0 as usize).checked_sub(1)?)
     }
@@ -149,6 +168,7 @@ impl State {
             match &mut self.entries[note.seq.0 as usize - 1].fact {
                 Fact::Action(action) => action.note = None,
                 Fact::Merge(merge) | Fact::Split(merge) => merge.note = None,
+                Fact::Record(record) => record.text = None,
                 _ => {}
             }
         }
@@ -182,8 +202,8 @@ impl State {
 }
 
 impl Store for State {
-    fn keep_closed_ms(&self) -> Option<i64> {
-        self.keep_closed_ms
+    fn city(&self) -> &City {
+        &self.city
     }
 
     fn incident(&mut self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError> {
@@ -233,6 +253,9 @@ impl Store for State {
             }
             Fact::Merge(merge) | Fact::Split(merge) => {
                 Some(HeldNote { incident: merge.absorbed, is_there: merge.note.is_some() })
+            }
+            Fact::Record(record) => {
+                Some(HeldNote { incident: records::row_no(record), is_there: record.text.is_some() })
             }
             _ => None,
         }))
@@ -310,6 +333,7 @@ impl Reader for MemoryReader {
                 let reports = fact.reports.iter().map(|erased| erased.incident);
                 reports.chain(fact.notes.iter().map(|erased| erased.incident)).collect()
             }
+            Fact::Record(fact) if entry.seq > after => fact.incident.into_iter().collect(),
             _ => Vec::new(),
         };
         let erased: HashSet<IncidentNo> = state.entries.iter().flat_map(of_erasure).collect();
@@ -397,6 +421,7 @@ impl Reader for MemoryReader {
             Fact::Report(report) => report.incident == no,
             Fact::Action(action) => action.incident == no,
             Fact::Merge(merge) | Fact::Split(merge) => merge.absorbed == no || merge.into == no,
+            Fact::Record(record) => record.incident == Some(no),
             Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => false,
         };
         Ok(read(&self.state).entries.iter().filter(about).cloned().collect())
@@ -464,6 +489,11 @@ impl Reader for MemoryReader {
     fn last_erasure(&self) -> Result<Seq, JournalError> {
         let is_erasure = |entry: &&Entry| matches!(entry.fact, Fact::Erasure(_));
         Ok(read(&self.state).entries.iter().rev().find(is_erasure).map_or(Seq(0), |entry| entry.seq))
+    }
+
+    fn acts(&self, asked: &ActsQuestion, limit: usize) -> Result<Vec<Entry>, JournalError> {
+        let state = read(&self.state);
+        Ok(state.entries.iter().rev().filter(|entry| asked.holds(entry)).take(limit).cloned().collect())
     }
 
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError> {

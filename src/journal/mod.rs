@@ -13,6 +13,8 @@
 
 mod accounts;
 mod action_wire;
+mod clock_wire;
+mod clocks;
 mod codec;
 mod copy;
 mod decide;
@@ -36,6 +38,7 @@ mod postgis;
 #[allow(dead_code, reason = "shared with the integration tests, which use other parts of it")]
 #[path = "../../tests/it/support/postgres.rs"]
 mod postgres_server;
+mod records;
 mod salts;
 mod shared;
 mod spool;
@@ -48,14 +51,18 @@ mod suite;
 mod testing;
 mod wire;
 
-pub use accounts::{AccountRow, AccountRows, AccountStore, DeviceRow, LinkRow, SessionRow, TokenRow};
+pub use accounts::{
+    AccountRow, AccountRows, AccountStore, DeviceRow, EVENT_DAYS, EVENTS_KEPT_MAX, EventQuestion, EventRow,
+    LinkRow, SessionRow, TokenRow,
+};
 use copy::waiting_in;
 pub use copy::{Copied, migrate, verify_database, verify_database_against};
-pub use fold::check_incident;
+pub use fold::{check_incident, incident_at};
 pub use lock::HeldLock;
 pub use memory::MemoryJournal;
 pub use place::{Place, Reading};
 pub use postgis::{PostgisJournal, PostgisStandby, StoreUrl, vacuum_erased};
+pub use records::{ActsQuestion, ERASE, MERGE, SPLIT};
 pub use shared::{Pseudonyms, SharedEntry};
 pub use spool::{Answers, HandIn, Kept, Spool, Waiting, WaitingRoom, Whereabouts};
 use sqlite::folder_reader;
@@ -73,8 +80,8 @@ use std::time::Duration;
 
 use crate::health::Health;
 use crate::model::{
-    AgencyId, AreaId, CategoryId, Channel, Command, Entry, Epoch, IncidentNo, LngLat, Outcome, Projection,
-    ReportNo, ReportPrivate, Secret, SenderId, Seq, Status, TimeMs,
+    AgencyId, AreaId, CategoryId, Channel, Clock, Command, Entry, Epoch, IncidentNo, LngLat, Outcome,
+    Projection, ReportNo, ReportPrivate, Secret, SenderId, Seq, Status, TimeMs,
 };
 
 /// Ended hotspots are in [`Derived`] while their end is among this many newest entries.
@@ -314,6 +321,9 @@ pub trait Reader: Send + Sync {
     /// The newest erasure; `Seq(0)` where there is none.
     fn last_erasure(&self) -> Result<Seq, JournalError>;
 
+    /// At most `limit` of the entries that people made by what they did, the newest first.
+    fn acts(&self, asked: &ActsQuestion, limit: usize) -> Result<Vec<Entry>, JournalError>;
+
     /// Hash of the city pack that the newest `pack` entry put in force.
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError>;
 }
@@ -335,6 +345,8 @@ pub struct IncidentRow {
     /// Time of the newest entry that changed it; an imported one begins with `opened_at`.
     pub updated_at: TimeMs,
     pub due_at: Option<TimeMs>,
+    /// While it is open; `None` of one whose newest entry is of before there were clocks.
+    pub clock: Option<Clock>,
     /// Time of the entry that closed it, while it is closed.
     pub closed_at: Option<TimeMs>,
     /// Closed by the import itself, not by an action.

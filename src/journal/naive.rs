@@ -1,17 +1,22 @@
 //! Random batches against a model that knows nothing but the list of entries and rereads it for
 //! every question. Every store must answer as it does, also after they were opened again.
 
+mod acting;
+mod testing;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use acting::{clock, due, forbidden};
 use proptest::prelude::*;
 
+use self::testing::{Step, any_step, check_acts};
 use super::suite::{Kind, Store, archived, incidents, report_places, reports, texts};
-use super::testing::{NOW, SECRET, act, import_row, key, new_report, sensitive_report};
+use super::testing::NOW;
 use super::{IncidentRow, Reader, ReportPlace, ReportRow, Standing, verify, verify_database};
 use crate::model::{
-    Action, ActionFact, AgencyId, Command, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, HOUR_MS,
-    IdKey, IncidentNo, Kinds, MergeFact, NewAction, NewErasure, NewMerge, NewReport, Opening, Outcome,
-    Receipt, Refusal, ReportFact, ReportNo, Requirement, SenderId, Seq, Status, TimeMs,
+    Action, ActionFact, Command, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, HOUR_MS, IncidentNo,
+    Kinds, MergeFact, NewAction, NewErasure, NewMerge, NewRecord, NewReport, Opening, Outcome, Receipt,
+    RecordFact, Refusal, ReportFact, ReportNo, SenderId, Seq, Status, Step as ClockStep, TimeMs,
 };
 
 #[derive(Default)]
@@ -38,6 +43,14 @@ impl Naive {
             Command::Tick => self.push(at, Fact::Tick, |seq| Receipt::Other { seq }),
             Command::Merge(new) => self.merge(*new, at),
             Command::Split(new) => self.split(*new, at),
+            Command::Record(new) => match new.incident.filter(|no| self.incident(*no).is_none()) {
+                Some(_) => Outcome::Refused(Refusal::UnknownIncident),
+                None => {
+                    let NewRecord { kind, incident, actor, text } = *new;
+                    let fact = RecordFact { kind, incident, actor, text: Some(text) };
+                    self.push(at, Fact::Record(Box::new(fact)), |seq| Receipt::Other { seq })
+                }
+            },
         }
     }
 
@@ -178,7 +191,11 @@ impl Naive {
                 status: new.import.as_ref().map_or(Status::New, |row| row.status),
                 agency: new.agency,
                 opened_at,
-                due_at: if imported { None } else { new.due_after_ms.map(|ms| at.plus_ms(ms)) },
+                due_at: new.due_after_ms.filter(|_| !imported).map(|ms| at.plus_ms(ms)),
+                clock: new
+                    .due_after_ms
+                    .filter(|_| !imported)
+                    .map(|ms| clock(ClockStep::Verify, at.plus_ms(ms))),
             }),
             place: new.place,
             accuracy_m: new.accuracy_m,
@@ -222,17 +239,19 @@ impl Naive {
         if let Some(refusal) = forbidden(&new, &row) {
             return Outcome::Refused(refusal);
         }
-        let due_at = match new.action {
-            Action::Reopen => new.due_after_ms.map(|ms| at.plus_ms(ms)),
-            _ => row.due_at,
+        let agency = if new.action == Action::Return { None } else { new.agency.or(row.agency) };
+        let (due_at, clock) = match due(&row, &new, (to, agency), at) {
+            Ok(due) => due,
+            Err(refusal) => return Outcome::Refused(refusal),
         };
         let fact = ActionFact {
             incident: new.incident,
             action: new.action,
             from: row.status,
             to,
-            agency: if new.action == Action::Return { None } else { new.agency.or(row.agency) },
+            agency,
             due_at,
+            clock,
             actor: new.actor,
             note: new.note,
             more: new.more,
@@ -251,7 +270,9 @@ impl Naive {
         }
         let is_action = |seq: &Seq| {
             let entry = self.entries.iter().find(|entry| entry.seq == *seq);
-            let has_note = |fact: &Fact| matches!(fact, Fact::Action(_) | Fact::Merge(_) | Fact::Split(_));
+            let has_note = |fact: &Fact| {
+                matches!(fact, Fact::Action(_) | Fact::Merge(_) | Fact::Split(_) | Fact::Record(_))
+            };
             entry.is_some_and(|entry| has_note(&entry.fact))
         };
         if !new.notes.iter().all(is_action) {
@@ -290,6 +311,10 @@ impl Naive {
                     let incident = fact.absorbed;
                     notes.extend(fact.note.take().map(|_| ErasedNote { seq: entry.seq, incident }));
                 }
+                Fact::Record(fact) if new.notes.contains(&entry.seq) => {
+                    let incident = fact.incident.unwrap_or(IncidentNo(0));
+                    notes.extend(fact.text.take().map(|_| ErasedNote { seq: entry.seq, incident }));
+                }
                 _ => {}
             }
         }
@@ -308,6 +333,17 @@ impl Naive {
             _ => false,
         };
         self.entries.iter().filter(about).collect()
+    }
+
+    /// The log, and who looked at its contact data.
+    fn log_and_looks(&self, no: IncidentNo) -> Vec<&Entry> {
+        let looks = self
+            .entries
+            .iter()
+            .filter(|entry| matches!(&entry.fact, Fact::Record(fact) if fact.incident == Some(no)));
+        let mut all: Vec<&Entry> = self.log(no).into_iter().chain(looks).collect();
+        all.sort_unstable_by_key(|entry| entry.seq);
+        all
     }
 
     /// The incident, every column worked out from its log by itself.
@@ -336,6 +372,7 @@ impl Naive {
             opened_at: opening.opened_at,
             updated_at: if log.len() == 1 { opening.opened_at } else { newest.at },
             due_at: actions().next_back().map_or(opening.due_at, |(_, action)| action.due_at),
+            clock: actions().next_back().map_or(opening.clock, |(_, action)| action.clock),
             closed_at: (!status.is_open()).then(|| closing.map_or(first.at, |(at, _)| at)),
             closed_by_import: !status.is_open() && closing.is_none(),
             reports: self.below(no).len() as u32,
@@ -372,33 +409,6 @@ impl Naive {
             _ => None,
         };
         self.entries.iter().filter_map(row).collect()
-    }
-}
-
-/// What forbids an action that the status allows.
-fn forbidden(new: &NewAction, row: &IncidentRow) -> Option<Refusal> {
-    let says = matches!(new.action, Action::Note | Action::Answer | Action::Return | Action::Reject);
-    let lacks = if says && new.note.is_none() {
-        Some(Requirement::Note)
-    } else if new.action == Action::Reject && new.more.disposition.is_none() {
-        Some(Requirement::Disposition)
-    } else if new.action == Action::Assign && new.agency.is_none() {
-        Some(Requirement::Agency)
-    } else if new.action == Action::Check && new.more.step.is_none() {
-        Some(Requirement::Step)
-    } else {
-        None
-    };
-    if let Some(what) = lacks {
-        return Some(Refusal::Lacks { action: new.action, what });
-    }
-    match new.action {
-        Action::Return if row.agency.is_none() => Some(Refusal::Unassigned),
-        Action::Confirm if row.standing.confirmed => Some(Refusal::Confirmed),
-        Action::Confirm if row.standing.resolved_by.as_ref() == Some(&new.actor) => {
-            Some(Refusal::FourEyes { by: new.actor.clone() })
-        }
-        _ => None,
     }
 }
 
@@ -451,7 +461,8 @@ fn check_reading(naive: &Naive, reader: &dyn Reader, now: TimeMs) {
     reader.absorbed(&mut |no, into| merged.push((no, into))).unwrap();
     merged.sort_unstable();
     assert_eq!(merged, naive.parents().into_iter().collect::<Vec<_>>());
-    for no in (0..=all.len() as u32 + 1).map(IncidentNo) {
+    check_acts(naive, reader);
+    for no in (1..=all.len() as u32 + 1).map(IncidentNo) {
         let below: Vec<IncidentRow> =
             all.iter().filter(|row| row.merged_into == Some(no)).cloned().collect();
         assert_eq!(reader.absorbed_by(no).unwrap(), below);
@@ -459,7 +470,7 @@ fn check_reading(naive: &Naive, reader: &dyn Reader, now: TimeMs) {
         let texts: Vec<String> = reports.filter_map(|row| row.private.description).take(2).collect();
         assert_eq!(reader.first_texts(no, 2).unwrap(), texts);
         assert_eq!(reader.incident(no).unwrap(), naive.incident(no));
-        let log: Vec<Entry> = naive.log(no).into_iter().cloned().collect();
+        let log: Vec<Entry> = naive.log_and_looks(no).into_iter().cloned().collect();
         assert_eq!(reader.incident_log(no).unwrap(), log);
         let is_action = |entry: &&Entry| match &entry.fact {
             Fact::Action(_) => true,
@@ -469,58 +480,6 @@ fn check_reading(naive: &Naive, reader: &dyn Reader, now: TimeMs) {
         let actions: Vec<Entry> = log.iter().filter(is_action).cloned().collect();
         assert_eq!(reader.incident_actions(no).unwrap(), actions);
     }
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    Batch { commands: Vec<Command>, tick: bool, after_ms: i64 },
-    Reopen,
-}
-
-fn any_report() -> impl Strategy<Value = Command> {
-    let keyed = prop::option::weighted(0.3, (0..3_u8, 0..2_u8));
-    let imported = prop::option::weighted(0.3, (0..2_u8, 0..5_u8, prop::sample::select(&Status::ALL[..])));
-    let joined = prop::option::weighted(0.4, 1..8_u32);
-    let mark = prop::option::of(0..3_u8);
-    let ago_h = prop::option::of(0..60_i64);
-    let text = prop::option::of("[a-z\"\\\\ \u{e9}\u{1F30B}\n]{0,12}");
-    (keyed, imported, joined, mark, ago_h, text, any::<(bool, bool, bool)>()).prop_map(
-        |(keyed, imported, joined, mark, ago_h, text, (sensitive, drill, deadline))| {
-            let mut new = if sensitive { sensitive_report() } else { new_report() };
-            new.idempotency = keyed.and_then(|(name, body)| key(&format!("key-{name}"), body));
-            new.import = imported
-                .and_then(|(source, row, status)| import_row(&format!("{source}.csv"), row, status));
-            new.incident = joined.map(IncidentNo);
-            new.sender = mark.map(|mark| IdKey::new(SECRET, "TST").sender(&mark.to_string()));
-            new.occurred_at = ago_h.map(|hours| NOW.plus_ms(-hours * HOUR_MS));
-            new.private.phone = mark.map(|mark| format!("0812 3456 {mark}"));
-            new.private.description = text;
-            new.drill = drill && sensitive;
-            new.due_after_ms = deadline.then_some(HOUR_MS);
-            Command::Report(Box::new(new))
-        },
-    )
-}
-
-fn any_action() -> impl Strategy<Value = Command> {
-    let action = prop::sample::select(&Action::ALL[..]);
-    let version = prop::option::weighted(0.3, 1..4_u32);
-    let lacks = prop::bool::weighted(0.1);
-    (1..8_u32, action, version, prop::option::of(0..2_u8), any::<(bool, bool)>(), lacks).prop_map(
-        |(no, action, version, agency, (deadline, by_ani), lacks)| {
-            let Command::Action(mut new) = act(no, action) else { panic!("not an action") };
-            new.version = version;
-            new.agency = agency.map(AgencyId);
-            if lacks {
-                (new.note, new.more) = Default::default();
-            }
-            if by_ani {
-                new.actor = "ani".to_owned();
-            }
-            new.due_after_ms = new.due_after_ms.filter(|_| deadline);
-            Command::Action(new)
-        },
-    )
 }
 
 fn merge_fact(absorbed: &IncidentRow, into: &IncidentRow, reporters: usize, new: NewMerge) -> MergeFact {
@@ -534,45 +493,6 @@ fn merge_fact(absorbed: &IncidentRow, into: &IncidentRow, reporters: usize, new:
         actor: new.actor,
         note: new.note,
     }
-}
-
-fn any_merge() -> impl Strategy<Value = Command> {
-    let version = prop::option::weighted(0.2, 1..4_u32);
-    (1..8_u32, 1..8_u32, version, any::<(bool, bool)>()).prop_map(
-        |(absorbed, into, version, (split, note))| {
-            let new = Box::new(NewMerge {
-                absorbed: IncidentNo(absorbed),
-                into: IncidentNo(into),
-                version,
-                note: note.then(|| "sama".to_owned()),
-                actor: "ani".to_owned(),
-            });
-            if split { Command::Split(new) } else { Command::Merge(new) }
-        },
-    )
-}
-
-fn any_erasure() -> impl Strategy<Value = Command> {
-    let reports = prop::collection::vec(1..12_u32, 0..4);
-    let notes = prop::collection::vec(1..20_u64, 0..2);
-    (reports, notes, any::<(bool, bool, bool)>()).prop_map(|(reports, notes, (contact, text, place))| {
-        Command::Erasure(Box::new(NewErasure {
-            reason: "retention".to_owned(),
-            kinds: Kinds { contact, text, place },
-            reports: reports.into_iter().map(ReportNo).collect(),
-            notes: notes.into_iter().map(Seq).collect(),
-        }))
-    })
-}
-
-fn any_step() -> impl Strategy<Value = Step> {
-    let pack = any::<[u8; 32]>().prop_map(|hash| Command::Pack { key: "testville".to_owned(), hash });
-    let command =
-        prop_oneof![5 => any_report(), 5 => any_action(), 4 => any_merge(), 2 => any_erasure(), 1 => pack];
-    let after_ms = prop_oneof![Just(0), -HOUR_MS..HOUR_MS, Just(30 * HOUR_MS), Just(80 * HOUR_MS)];
-    let batch = (prop::collection::vec(command, 0..10), any::<bool>(), after_ms)
-        .prop_map(|(commands, tick, after_ms)| Step::Batch { commands, tick, after_ms });
-    prop_oneof![6 => batch, 1 => Just(Step::Reopen)]
 }
 
 proptest! {

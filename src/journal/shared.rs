@@ -138,6 +138,11 @@ impl Pseudonyms {
                 merge.actor.clear();
                 merge.note = None;
             }
+            Fact::Record(record) => {
+                record.incident = None;
+                record.actor.clear();
+                record.text = None;
+            }
             Fact::Pack { .. } | Fact::Tick => {}
         }
         entry
@@ -170,7 +175,7 @@ mod tests {
         Action, ActionFact, Channel, CheckedStep, IncidentNo, LngLat, ReportFact, ReportNo, Status,
     };
     use crate::model::{CategoryId, IdKey, Secret};
-    use crate::model::{ErasedReport, ErasureFact, Kinds};
+    use crate::model::{ErasedReport, ErasureFact, Kinds, RecordFact, RecordKind};
 
     fn city() -> City {
         City::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("geodata/ternate")).unwrap()
@@ -213,6 +218,7 @@ mod tests {
             to: Status::Verified,
             agency: None,
             due_at: None,
+            clock: None,
             actor: "marker-actor".into(),
             note: Some("marker-note".into()),
             more: ActionMore {
@@ -232,7 +238,14 @@ mod tests {
         let reason = "marker-reason".to_owned();
         let erasure = ErasureFact { reason, reports: vec![erased], notes: Vec::new() };
         let erasure = Entry { seq: Seq(11), at: TimeMs(1_002), fact: Fact::Erasure(Box::new(erasure)) };
-        for entry in [report(sender), action, erasure] {
+        let look = RecordFact {
+            kind: RecordKind::LookUp,
+            incident: Some(IncidentNo(2)),
+            actor: "marker-actor".into(),
+            text: Some("marker-reason".into()),
+        };
+        let look = Entry { seq: Seq(12), at: TimeMs(1_003), fact: Fact::Record(Box::new(look)) };
+        for entry in [report(sender), action, erasure, look] {
             let wire = serde_json::to_string(&SharedEntry::of(&entry, &city, &pseudonyms)).unwrap();
             assert!(!wire.contains("marker") && !wire.contains("7777"), "{wire}");
             assert!(!wire.contains(&format!("{:016x}", sender.0)), "{wire}");

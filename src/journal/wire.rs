@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::clock_wire::ClockWire;
+use super::records::RecordWire;
+
 /// A body: exactly one of the facts is there.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,13 +26,15 @@ pub(super) struct Wire<'a> {
     pub merge: Option<MergeWire<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub split: Option<MergeWire<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<RecordWire<'a>>,
 }
 
 impl Wire<'_> {
     /// Of no fact yet.
     pub fn empty(v: u8) -> Self {
-        let (report, action, erasure, pack, tick, merge, split) = Default::default();
-        Wire { v, report, action, erasure, pack, tick, merge, split }
+        let (report, action, erasure, pack, tick, merge, split, record) = Default::default();
+        Wire { v, report, action, erasure, pack, tick, merge, split, record }
     }
 
     /// The names of the facts that are there.
@@ -42,6 +47,7 @@ impl Wire<'_> {
             (self.tick.is_some(), "tick"),
             (self.merge.is_some(), "merge"),
             (self.split.is_some(), "split"),
+            (self.record.is_some(), "record"),
         ];
         there.into_iter().filter(|(is_there, _)| *is_there).map(|(_, kind)| kind)
     }
@@ -103,6 +109,8 @@ pub(super) struct OpeningWire<'a> {
     pub at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<i64>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockWire<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -119,6 +127,8 @@ pub(super) struct ActionWire<'a> {
     pub agency: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<i64>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockWire<'a>>,
     #[serde(borrow)]
     pub actor: Cow<'a, str>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]

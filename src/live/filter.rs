@@ -76,6 +76,8 @@ pub struct Filter {
     /// Opened before.
     pub until: Option<TimeMs>,
     pub overdue: Option<bool>,
+    /// Late, and so many rungs of the ladder or more are reached: 1 the supervisor's, 2 the head's.
+    pub escalation: Option<u8>,
     pub drill: Option<bool>,
     /// Sent back by an agency, and not assigned anew.
     pub returned: Option<bool>,
@@ -96,6 +98,7 @@ impl Default for Filter {
             since: None,
             until: None,
             overdue: None,
+            escalation: None,
             drill: None,
             returned: None,
             disposition: None,
@@ -122,6 +125,9 @@ impl Filter {
         if let Some(overdue) = self.overdue {
             keys = keys.with_overdue(overdue);
         }
+        if self.escalation.is_some() {
+            keys = keys.without_those_in_time();
+        }
         if let Some(drill) = self.drill {
             keys = keys.with_drill(drill);
         }
@@ -140,6 +146,7 @@ impl Filter {
             && self.within.is_none()
             && self.since.is_none()
             && self.until.is_none()
+            && self.escalation.is_none()
             && self.words.is_empty()
     }
 

@@ -159,6 +159,11 @@ impl KeySet {
         KeySet { overdue: 1 << u8::from(overdue), ..self }
     }
 
+    /// Of those that are in the set the overdue ones.
+    pub fn without_those_in_time(self) -> KeySet {
+        KeySet { overdue: self.overdue & 0b10, ..self }
+    }
+
     pub const fn with_drill(self, drill: bool) -> KeySet {
         KeySet { drill: 1 << drill as u8, ..self }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use imbl::{OrdMap, Vector};
 
 use super::cell_range::CellRange;
+use super::clocks::{Clocks, LateAlarm};
 use super::day::DayCounts;
 use super::filter::Filter;
 use super::forest::Forest;
@@ -18,7 +19,9 @@ use super::rows::Rows;
 use super::timeline::Timeline;
 use super::words::{RecentTexts, Words};
 use crate::city::City;
-use crate::model::{Bbox, Cell, Epoch, IdKey, IncidentNo, LEVEL_MAX, LngLat, Projection, Seq, TimeMs};
+use crate::model::{
+    Bbox, Cell, Clock, ClockState, Epoch, IdKey, IncidentNo, LEVEL_MAX, LngLat, Projection, Seq, TimeMs,
+};
 
 /// How many changes the ring holds. A reader further behind gets a snapshot.
 pub const RING_CHANGES_MAX: usize = 100_000;
@@ -82,6 +85,8 @@ pub struct LiveMap {
     pub(super) by_opened: Timeline,
     /// Open incidents with a deadline that has not passed.
     pub(super) by_due: Timeline,
+    /// Of open incidents.
+    pub(super) clocks: Clocks,
     /// Closed incidents by the time of closing; empty where they are kept for ever.
     pub(super) by_closed: Timeline,
     /// Incidents resolved today, by the time that counts for the day's figures.
@@ -124,6 +129,26 @@ impl LiveMap {
 
     pub fn incident(&self, no: IncidentNo) -> Option<&Incident> {
         self.incidents.get(no)
+    }
+
+    /// The clock of an open incident, and what it reads.
+    pub fn clock(&self, no: IncidentNo) -> Option<(&Clock, ClockState)> {
+        self.clocks.get(no).map(|clock| (clock, clock.state_at(self.now)))
+    }
+
+    /// The clocks of open incidents, by number.
+    pub fn clocks(&self) -> impl Iterator<Item = (IncidentNo, &Clock)> {
+        self.clocks.iter()
+    }
+
+    /// Alarms of what is late, raised after `since`, oldest first.
+    pub fn late_alarms_since(&self, since: Seq) -> impl Iterator<Item = &LateAlarm> {
+        self.clocks.alarms_since(since)
+    }
+
+    /// The entry that raised the newest of them; `Seq(0)` where there was none.
+    pub fn newest_late_alarm(&self) -> Seq {
+        self.clocks.newest_alarm()
     }
 
     pub fn incident_count(&self) -> usize {
@@ -237,7 +262,13 @@ impl MapMatcher<'_> {
         }
         let city = &self.map.city;
         (self.is_by_key || self.filter.matches_columns(&LiveMap::member(incident, self.projection, city)))
+            && self.is_escalated(incident.no)
             && self.words_match(incident)
+    }
+
+    fn is_escalated(&self, no: IncidentNo) -> bool {
+        let level = || self.map.clock(no).map_or(0, |(_, state)| state.escalation());
+        self.filter.escalation.is_none_or(|least| level() >= least)
     }
 
     fn words_match(&self, incident: &Incident) -> bool {
@@ -261,6 +292,7 @@ impl Matcher for MapMatcher<'_> {
     fn member(&self, member: &Member) -> bool {
         self.is_by_key
             || self.filter.matches_columns(member)
+                && self.is_escalated(member.no)
                 && (self.filter.words.is_empty()
                     || self.map.incident(member.no).is_some_and(|incident| self.words_match(incident)))
     }

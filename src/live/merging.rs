@@ -66,6 +66,7 @@ impl LiveWriter {
         absorbed.touch(at);
         absorbed.overdue = false;
         self.map.absorbed.insert(absorbed.no, absorbed);
+        self.map.clocks.park(fact.absorbed, self.map.now);
         self.map.forest.absorb(fact.absorbed, fact.into);
         self.change(fact.into, seq, |incident| incident.absorbed(fact, at));
         self.count_under(fact.absorbed, fact.into, fact.into_status);
@@ -78,6 +79,8 @@ impl LiveWriter {
         self.map.forest.free(fact.absorbed);
         freed.touch(at);
         self.add(freed, seq);
+        let clock = self.map.clocks.unpark(fact.absorbed);
+        self.set_clock(fact.absorbed, clock, seq);
         self.change(fact.into, seq, |incident| incident.let_go(fact, at));
         self.count_under(fact.absorbed, fact.absorbed, fact.status);
     }
@@ -97,6 +100,7 @@ impl LiveWriter {
         }
         for no in self.map.forest.tree(root) {
             self.map.absorbed.remove(&no);
+            self.map.clocks.unpark(no);
             self.map.forest.free(no);
         }
     }

@@ -5,6 +5,7 @@
 //! changes, and is one consistent moment for as many readers as like.
 
 mod cell_range;
+mod clocks;
 mod day;
 mod filter;
 mod forest;
@@ -31,6 +32,7 @@ mod words;
 mod writer;
 
 pub use cell_range::CellRange;
+pub use clocks::LateAlarm;
 pub use filter::{Filter, Within};
 pub use hotspots::Alarm;
 pub use incident::{Incident, Spot, is_public, public_spot};

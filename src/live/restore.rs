@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use super::clocks::{Clocks, LateAlarm};
 use super::hotspots::{Doubts, History, HotspotReport, LoadError, PastReport};
 use super::incident::{Incident, Spot, is_public, spot_for_public};
 use super::map::{Change, LiveMap};
@@ -21,7 +22,8 @@ use super::writer::LiveWriter;
 use crate::city::City;
 use crate::journal::{Derived, Head, ReportPlace, ReportRow};
 use crate::model::{
-    AreaId, CategoryId, Entry, ErasedReport, Fact, IdKey, IncidentNo, Projection, Seq, Status, TimeMs,
+    AreaId, CategoryId, Clock, Entry, ErasedReport, Fact, IdKey, IncidentNo, Projection, Seq, Status,
+    TimeMs,
 };
 
 /// How a report counts.
@@ -89,13 +91,14 @@ impl LiveMap {
 
 impl Restorer {
     /// `incidents` as of the head, in the order of their numbers, those that others absorbed too: `merged` says
-    /// by whom. Where that is not among them, neither belongs there.
+    /// by whom. Where that is not among them, neither belongs there. `clocks` are those of the open ones.
     pub fn new(
         city: Arc<City>,
         ids: IdKey,
         head: Head,
         mut incidents: Vec<Incident>,
         merged: &BTreeMap<IncidentNo, IncidentNo>,
+        clocks: impl IntoIterator<Item = (IncidentNo, Clock)>,
     ) -> Restorer {
         let mut writer = LiveWriter::new(city, ids, head.epoch);
         writer.map.put_absorbed(&mut incidents, merged);
@@ -110,6 +113,9 @@ impl Restorer {
         let pyramid = pyramid(incidents.clone(), writer.map.city.clone());
         writer.map.order(&incidents);
         writer.map.incidents = Rows::from_sorted(&incidents);
+        let clocks = clocks.into_iter().filter(|(no, _)| writer.map.any_incident(*no).is_some());
+        let clocks = Clocks::of(clocks, head.at, |no| writer.map.absorbed.contains_key(&no));
+        writer.map.clocks = clocks;
         writer.map.count_day();
         let (staff_past, public_past, coarse_areas) = Default::default();
         Restorer { writer, pyramid, staff_past, public_past, coarse_areas }
@@ -226,7 +232,7 @@ impl LiveWriter {
                     changed.push((entry.seq, fact.absorbed, is_public(fact.status)));
                     changed.push((entry.seq, fact.into, is_public(fact.into_status)));
                 }
-                Fact::Pack { .. } | Fact::Tick => {}
+                Fact::Pack { .. } | Fact::Tick | Fact::Record(_) => {}
             }
         }
         // Changes before a place was erased are told no more: nobody knows where they were.
@@ -234,13 +240,16 @@ impl LiveWriter {
         let moved = tail.iter().rev().find(moved).map(|entry| entry.seq);
         changed.retain(|(seq, ..)| moved.is_none_or(|moved| *seq >= moved));
         changed.sort_unstable();
+        let of_clocks = self.turned_in(before, tail, moved);
         let map = &mut self.map;
         map.changes_from = moved.unwrap_or(Seq(first.seq.0 - 1));
         let change = |(seq, no, was_public): &(Seq, IncidentNo, bool)| {
             let incident = map.any_incident(*no)?;
             Some(Change::of(*seq, incident, *was_public || is_public(incident.status), &map.city))
         };
-        map.changes = changed.iter().filter_map(change).collect();
+        let mut changes: Vec<Change> = changed.iter().filter_map(change).chain(of_clocks).collect();
+        changes.sort_by_key(|change| change.seq);
+        map.changes = changes.into_iter().collect();
         map.day_seq = tail.iter().find(|entry| entry.at >= map.day.0).map_or(map.seq, |entry| entry.seq);
         self.forget_what_left(before, tail);
     }
@@ -253,6 +262,39 @@ impl LiveWriter {
             Some((seq_of_time(before, tail, due_at)?, incident.no, false))
         };
         overdue.filter_map(at_seq).collect()
+    }
+
+    /// What time did to clocks within the tail, as changes that staff learn of; the alarms that it raised are
+    /// raised again, but for those of a clock that an entry has set anew since: somebody acted.
+    fn turned_in(&mut self, before: TimeMs, tail: &[Entry], moved: Option<Seq>) -> Vec<Change> {
+        let mut set_at: HashMap<IncidentNo, TimeMs> = HashMap::new();
+        for entry in tail {
+            match &entry.fact {
+                Fact::Report(fact) if fact.opens.is_some() => _ = set_at.insert(fact.incident, entry.at),
+                Fact::Action(fact) => _ = set_at.insert(fact.incident, entry.at),
+                Fact::Split(fact) => _ = set_at.insert(fact.absorbed, entry.at),
+                _ => {}
+            }
+        }
+        let map = &self.map;
+        let (mut changes, mut alarms) = (Vec::new(), Vec::new());
+        for (no, clock) in map.clocks.iter() {
+            let Some(incident) = map.incidents.get(no).copied() else { continue };
+            let since = set_at.get(&no).copied().unwrap_or(TimeMs::MIN);
+            let mut was = clock.state_at(since.max(before)).told();
+            for at in clock.moments().filter(|at| *at > since && *at <= map.now) {
+                let Some(seq) = seq_of_time(before, tail, at) else { continue };
+                if moved.is_none_or(|moved| seq >= moved) {
+                    changes.push(Change::of(seq, &incident, false, &map.city));
+                }
+                let is = clock.state_at(at).told();
+                alarms.extend((was..is).map(|level| LateAlarm { seq, level, clock: *clock, incident }));
+                was = was.max(is);
+            }
+        }
+        alarms.sort_by_key(|alarm: &LateAlarm| alarm.seq);
+        alarms.into_iter().for_each(|alarm| self.map.clocks.raise(alarm));
+        changes
     }
 
     /// Closed incidents that left memory by the head's time; those that left before the tail were

@@ -11,7 +11,7 @@ use super::incident::{Incident, MaybeArea, MaybeTime};
 use super::map::LiveMap;
 use crate::city::City;
 use crate::model::{
-    AgencyId, AreaId, CategoryId, Disposition, Epoch, IncidentNo, LngLat, Seq, Status, TimeMs,
+    AgencyId, AreaId, CategoryId, Clock, Disposition, Epoch, IncidentNo, LngLat, Seq, Status, Step, TimeMs,
 };
 
 /// The last digit is the version of the format.
@@ -19,6 +19,7 @@ const MAGIC: &[u8; 8] = b"PANTAUS3";
 const ROW_BYTES: usize = 64;
 /// Of an absorbed incident, with the number of the one that absorbed it.
 const ABSORBED_BYTES: usize = ROW_BYTES + 4;
+const CLOCK_BYTES: usize = 54;
 const NO_AREA: u16 = u16::MAX;
 const NO_AGENCY: u8 = u8::MAX;
 
@@ -34,6 +35,8 @@ pub struct Snapshot {
     pub incidents: Vec<Incident>,
     /// Who was absorbed, and by whom.
     pub merged: BTreeMap<IncidentNo, IncidentNo>,
+    /// Of those that are open.
+    pub clocks: Vec<(IncidentNo, Clock)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +63,7 @@ impl Snapshot {
         map.incidents.iter().for_each(|incident| out.incident(incident));
         out.bytes(&(map.absorbed.len() as u32).to_le_bytes());
         map.absorbed_rows().for_each(|(incident, into)| out.absorbed(incident, into));
+        map.clocks.all().for_each(|(no, clock)| out.clock(no, clock));
         let sum = crc32fast::hash(&out.0);
         out.bytes(&sum.to_le_bytes());
         out.0
@@ -88,7 +92,7 @@ impl Snapshot {
         }
         let mut incidents = (0..n).map(|_| input.incident()).collect::<Result<Vec<_>, _>>()?;
         let n_absorbed = input.u32()? as usize;
-        if input.0.len() != n_absorbed * ABSORBED_BYTES {
+        if input.0.len() < n_absorbed * ABSORBED_BYTES {
             return Err(SnapshotError::Damaged);
         }
         let mut merged = BTreeMap::new();
@@ -100,7 +104,12 @@ impl Snapshot {
         if n_absorbed > 0 {
             incidents.sort_unstable_by_key(|incident| incident.no);
         }
-        Ok(Snapshot { epoch, seq, at, entry_hash, incidents, merged })
+        let n_clocks = input.0.len() / CLOCK_BYTES;
+        let clocks = (0..n_clocks).map(|_| input.clock()).collect::<Result<_, _>>()?;
+        if !input.0.is_empty() {
+            return Err(SnapshotError::Damaged);
+        }
+        Ok(Snapshot { epoch, seq, at, entry_hash, incidents, merged, clocks })
     }
 }
 
@@ -163,6 +172,15 @@ impl Writer {
         self.incident(incident);
         self.bytes(&into.0.to_le_bytes());
     }
+
+    pub fn clock(&mut self, no: IncidentNo, clock: &Clock) {
+        self.bytes(&no.0.to_le_bytes());
+        self.bytes(&[clock.step as u8, u8::from(clock.is_working)]);
+        self.time(clock.due_at);
+        let [supervisor, head] = clock.escalate_at;
+        let moments = [clock.warn_at, supervisor, head, clock.whole_due_at, clock.paused_at];
+        moments.into_iter().for_each(|at| self.maybe_time(at));
+    }
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -195,6 +213,18 @@ impl Reader<'_> {
     fn area(&mut self) -> Result<MaybeArea, SnapshotError> {
         let area = u16::from_le_bytes(self.take()?);
         Ok(MaybeArea::of((area != NO_AREA).then_some(AreaId(area))))
+    }
+
+    fn clock(&mut self) -> Result<(IncidentNo, Clock), SnapshotError> {
+        let no = IncidentNo(self.u32()?);
+        let [step, working] = self.take()?;
+        let step = *Step::ALL.get(usize::from(step)).ok_or(SnapshotError::Damaged)?;
+        let due_at = self.time()?;
+        let mut moment = || Ok::<_, SnapshotError>(self.maybe_time()?.get());
+        let (warn_at, supervisor, head) = (moment()?, moment()?, moment()?);
+        let (whole_due_at, paused_at) = (moment()?, moment()?);
+        let (escalate_at, is_working) = ([supervisor, head], working != 0);
+        Ok((no, Clock { step, due_at, warn_at, escalate_at, whole_due_at, is_working, paused_at }))
     }
 
     fn incident(&mut self) -> Result<Incident, SnapshotError> {

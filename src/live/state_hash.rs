@@ -1,6 +1,6 @@
 //! One hash of all that a live map shows: equal at equal seq on every node that follows one history.
 //!
-//! It covers the incidents, those that others absorbed, the clusters that they add up to, the figures of the day, and the hotspots of
+//! It covers the incidents, those that others absorbed, the clocks, the clusters that they add up to, the figures of the day, and the hotspots of
 //! both projections with their members and the surges of the newest tick. It leaves out what a node may
 //! know more or less of by the time it started: the epoch, the ring of changes, texts, and alarms and ends
 //! of before the newest tick.
@@ -65,6 +65,11 @@ impl LiveMap {
         for (absorbed, into) in self.absorbed_rows() {
             row.clear();
             row.absorbed(absorbed, into);
+            hash.update(row.as_slice());
+        }
+        for (no, clock) in self.clocks.all() {
+            row.clear();
+            row.clock(no, clock);
             hash.update(row.as_slice());
         }
         for projection in [Projection::Staff, Projection::Public] {

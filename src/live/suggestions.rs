@@ -161,6 +161,7 @@ mod tests {
             opened_at: TimeMs(0),
             updated_at: TimeMs(0),
             due_at: None,
+            clock: None,
             closed_at: None,
             closed_by_import: false,
             reports: 1,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, Vector};
 
+use super::clocks::{Clocks, LateAlarm, Turned};
 use super::day::DayCounts;
 use super::forest::Forest;
 use super::hotspots::{
@@ -21,8 +22,8 @@ use super::words::RecentTexts;
 use crate::city::City;
 use crate::journal::DerivedUpdate;
 use crate::model::{
-    ActionFact, CategoryId, Entry, Epoch, ErasedReport, ErasureFact, Fact, IdKey, IncidentNo, Projection,
-    ReportFact, Seq, Status, TimeMs,
+    ActionFact, CategoryId, Clock, Entry, Epoch, ErasedReport, ErasureFact, Fact, IdKey, IncidentNo,
+    Projection, ReportFact, Seq, Status, TimeMs,
 };
 
 /// Owns the live map and what is only needed to change it.
@@ -32,6 +33,8 @@ pub struct LiveWriter {
     pub(super) public_hotspots: HotspotEngine,
     /// What ticks changed since the journal was last handed it.
     derived: Option<DerivedUpdate>,
+    /// Unset where the map goes through the past.
+    finds_hotspots: bool,
 }
 
 impl LiveWriter {
@@ -42,6 +45,7 @@ impl LiveWriter {
             staff_hotspots: HotspotEngine::new(city.clone(), OutlineStyle::Exact),
             public_hotspots: HotspotEngine::new(city.clone(), public_outline),
             derived: None,
+            finds_hotspots: true,
             map: LiveMap {
                 city,
                 ids: Arc::new(ids),
@@ -56,6 +60,7 @@ impl LiveWriter {
                 public_hotspots: HotspotBoard::default(),
                 by_opened: Timeline::default(),
                 by_due: Timeline::default(),
+                clocks: Clocks::default(),
                 by_closed: Timeline::default(),
                 by_resolved: Timeline::default(),
                 day: (TimeMs::MIN, TimeMs::MIN),
@@ -66,6 +71,13 @@ impl LiveWriter {
                 day_counts: DayCounts::default(),
             },
         }
+    }
+
+    /// Goes on from a map of the past, without hotspots: to find them is most of the work, and they have a
+    /// history of their own ([`crate::journal::Reader::hotspots_at`]).
+    pub fn of_past(map: &LiveMap) -> LiveWriter {
+        let new = LiveWriter::new(map.city.clone(), (*map.ids).clone(), map.epoch);
+        LiveWriter { finds_hotspots: false, map: map.clone(), ..new }
     }
 
     pub fn map(&self) -> &LiveMap {
@@ -86,6 +98,7 @@ impl LiveWriter {
                 Fact::Tick => self.tick(),
                 Fact::Merge(fact) => self.merge(fact, entry.seq, entry.at),
                 Fact::Split(fact) => self.split(fact, entry.seq, entry.at),
+                Fact::Record(_) => {}
             }
         }
     }
@@ -106,8 +119,8 @@ impl LiveWriter {
         engines.iter().any(|engine| engine.is_dirty()) || self.tick_due_at().is_some_and(|at| at <= now)
     }
 
-    /// When time alone next changes anything: a report leaves its window, a deadline passes, a hotspot
-    /// cools, a closed incident leaves memory, a day with figures ends.
+    /// When time alone next changes anything: a report leaves its window, a deadline passes or is warned of,
+    /// a rung of its ladder is reached, a hotspot cools, a closed incident leaves memory, a day with figures ends.
     pub fn tick_due_at(&self) -> Option<TimeMs> {
         let map = &self.map;
         let deadline = map.by_due.first().map(|(at, _)| at);
@@ -116,7 +129,8 @@ impl LiveWriter {
             .keep_closed_ms
             .and_then(|keep_ms| map.by_closed.first().map(|(at, _)| at.plus_ms(keep_ms)));
         let day_end = self.day_has_figures().then_some(map.day.1);
-        [self.staff_hotspots.due_at(), self.public_hotspots.due_at(), deadline, leaves, day_end]
+        let clock = map.clocks.due_at();
+        [self.staff_hotspots.due_at(), self.public_hotspots.due_at(), deadline, clock, leaves, day_end]
             .into_iter()
             .flatten()
             .min()
@@ -143,11 +157,40 @@ impl LiveWriter {
             self.map.by_due.remove(due_at, no);
             self.change(no, seq, |incident| incident.overdue = true);
         }
+        self.turn_clocks(before, seq);
         let Some(keep_ms) = self.map.city.keep_closed_ms else { return };
         while let Some((closed_at, no)) = self.map.by_closed.first()
             && closed_at.plus_ms(keep_ms) <= at
         {
             self.forget(no, seq);
+        }
+    }
+
+    /// Tells of the clocks that time turned, and raises an alarm for each rung that they reached.
+    fn turn_clocks(&mut self, before: TimeMs, seq: Seq) {
+        let now = self.map.now;
+        for Turned { no, clock, before: was, now: is } in self.map.clocks.turn(before, now) {
+            let Some(incident) = self.map.incidents.get(no).copied() else { continue };
+            let became_late = before < clock.due_at && clock.due_at <= now;
+            if !became_late {
+                // The public does not see clocks, so nothing changed for it.
+                self.remember(seq, &incident, false);
+            }
+            for level in was.told()..is.told() {
+                self.map.clocks.raise(LateAlarm { seq, level, clock, incident });
+            }
+        }
+    }
+
+    /// Sets an incident's clock as an entry says. What is late by it from the first is told at its rung.
+    pub(super) fn set_clock(&mut self, no: IncidentNo, clock: Option<Clock>, seq: Seq) {
+        let now = self.map.now;
+        let told = |clock: Option<&Clock>| clock.map_or(0, |clock| clock.state_at(now).told());
+        let (was, is) = (told(self.map.clocks.get(no)), told(clock.as_ref()));
+        self.map.clocks.set(no, clock, now);
+        if let Some((clock, incident)) = clock.zip(self.map.incidents.get(no).copied()).filter(|_| is > was)
+        {
+            self.map.clocks.raise(LateAlarm { seq, level: is - 1, clock, incident });
         }
     }
 
@@ -168,6 +211,7 @@ impl LiveWriter {
         if fact.opens.is_some() {
             let incident = Incident::opened_by(fact, at, &self.map.city);
             self.add(incident, seq);
+            self.set_clock(fact.incident, fact.opens.and_then(|opening| opening.clock), seq);
         } else {
             self.change(fact.incident, seq, |incident| incident.joined_by_report(fact, at));
         }
@@ -206,6 +250,9 @@ impl LiveWriter {
         status: Status,
         category: CategoryId,
     ) {
+        if !self.finds_hotspots {
+            return;
+        }
         // A report is as sensitive as the incident that it opened or joined, whatever absorbed that since.
         let city = &self.map.city;
         let sensitive = [category, report.category].iter().any(|id| city.category(*id).sensitive);
@@ -217,6 +264,7 @@ impl LiveWriter {
 
     fn action(&mut self, fact: &ActionFact, seq: Seq, at: TimeMs) {
         self.change(fact.incident, seq, |incident| incident.acted_on(fact, at));
+        self.set_clock(fact.incident, fact.clock, seq);
         if fact.from != fact.to {
             for no in self.map.forest.tree(fact.incident) {
                 self.staff_hotspots.set_standing(no, Standing::of(fact.to));
@@ -278,6 +326,9 @@ impl LiveWriter {
     }
 
     pub(super) fn tick(&mut self) {
+        if !self.finds_hotspots {
+            return;
+        }
         let (seq, now) = (self.map.seq, self.map.now);
         let derived = self.derived.get_or_insert_default();
         derived.as_of_seq = seq;
@@ -316,6 +367,7 @@ impl LiveWriter {
     pub(super) fn forget(&mut self, no: IncidentNo, seq: Seq) {
         let Some(incident) = self.take_off(no) else { return };
         self.forget_absorbed(no);
+        self.map.clocks.set(no, None, self.map.now);
         self.remember(seq, &incident, is_public(incident.status));
     }
 

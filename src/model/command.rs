@@ -2,7 +2,7 @@
 
 use super::{
     Action, ActionMore, AgencyId, AreaId, CategoryId, Channel, Entry, IncidentNo, LngLat, NewErasure,
-    NewMerge, ReportNo, ReportPrivate, Requirement, SenderId, Seq, Status, TimeMs,
+    NewMerge, NewRecord, ReportNo, ReportPrivate, Requirement, SenderId, Seq, Status, TimeMs,
 };
 
 /// A wish, checked as far as it can be without the state. The journal decides it.
@@ -20,6 +20,7 @@ pub enum Command {
     Merge(Box<NewMerge>),
     /// It is set free again.
     Split(Box<NewMerge>),
+    Record(Box<NewRecord>),
 }
 
 /// A report that passed intake's checks, placed in its area and routed.
@@ -37,7 +38,7 @@ pub struct NewReport {
     pub incident: Option<IncidentNo>,
     /// The agency that gets an incident opened by this report.
     pub agency: Option<AgencyId>,
-    /// How long after its opening an incident opened by this report is due, in milliseconds.
+    /// How long after its opening an incident opened by this report is due as a whole, in milliseconds.
     pub due_after_ms: Option<i64>,
     /// `None`: the report counts for itself.
     pub sender: Option<SenderId>,
@@ -73,7 +74,8 @@ pub struct NewAction {
     pub note: Option<String>,
     /// Refused unless the incident still has this version.
     pub version: Option<u32>,
-    /// The deadline that a reopened incident gets, counted from its reopening, in milliseconds.
+    /// The deadline of the whole that a reopened incident gets, counted from its reopening, in
+    /// milliseconds.
     pub due_after_ms: Option<i64>,
     pub actor: String,
     pub more: ActionMore,
@@ -108,7 +110,7 @@ pub enum Receipt {
         seq: Seq,
         incident: IncidentNo,
     },
-    /// For packs, ticks and erasures.
+    /// For packs, ticks, erasures and records.
     Other {
         seq: Seq,
     },
@@ -159,6 +161,12 @@ pub enum Refusal {
     MergeDrill,
     #[error("that incident is not joined with this one; look at \"merged\" of this one")]
     NotMerged,
+    #[error("no deadline runs for the incident, so there is no clock to pause or resume")]
+    NoClock,
+    #[error("the incident's clock is paused already; resume it first")]
+    Paused,
+    #[error("the incident's clock is not paused; it runs")]
+    NotPaused,
     #[error("this Idempotency-Key was used before with another body; use a new key")]
     KeyReused,
 }

@@ -1,8 +1,8 @@
 //! The numbered facts that the journal keeps and the live map adds up.
 
 use super::{
-    Action, ActionMore, AgencyId, AreaId, CategoryId, Channel, Disposition, ErasureFact, IncidentNo,
-    LngLat, MergeFact, ReportNo, SenderId, Seq, Status, TimeMs,
+    Action, ActionMore, AgencyId, AreaId, CategoryId, Channel, Clock, Disposition, ErasureFact, IncidentNo,
+    LngLat, MergeFact, RecordFact, ReportNo, SenderId, Seq, Status, TimeMs,
 };
 
 /// One fact with its number. `at` never falls from one entry to the next.
@@ -29,6 +29,8 @@ pub enum Fact {
     Merge(Box<MergeFact>),
     /// An incident that another had absorbed stands by itself again.
     Split(Box<MergeFact>),
+    /// Something was written down that changes nothing on the map.
+    Record(Box<RecordFact>),
 }
 
 /// What is kept of a report for ever, and beside it what may be erased (`private`).
@@ -64,8 +66,9 @@ pub struct Opening {
     pub status: Status,
     pub agency: Option<AgencyId>,
     pub opened_at: TimeMs,
-    /// When it must be resolved; `None` where no deadline runs.
+    /// When its first step is due; `None` where no deadline runs.
     pub due_at: Option<TimeMs>,
+    pub clock: Option<Clock>,
 }
 
 /// Personal data: kept outside the chained body, which holds a salted digest of it, so that it can
@@ -87,8 +90,10 @@ pub struct ActionFact {
     pub to: Status,
     /// The agency after the action.
     pub agency: Option<AgencyId>,
-    /// The deadline after the action.
+    /// When the incident is due after the action; of one that it closed, when it was.
     pub due_at: Option<TimeMs>,
+    /// The clock after the action. `None` in entries of before there were clocks, too.
+    pub clock: Option<Clock>,
     /// Who acted, as the journal shall remember it.
     pub actor: String,
     /// Note, reason or answer. Erasable like [`ReportPrivate`].

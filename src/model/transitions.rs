@@ -84,6 +84,12 @@ pub const TRANSITIONS: &[Transition] = &[
     row(Action::Check, Verified, Verified, STEP),
     row(Action::Check, InProgress, InProgress, STEP),
     row(Action::Check, Resolved, Resolved, STEP),
+    row(Action::Pause, New, New, WORDS),
+    row(Action::Pause, Verified, Verified, WORDS),
+    row(Action::Pause, InProgress, InProgress, WORDS),
+    row(Action::Resume, New, New, NOTHING),
+    row(Action::Resume, Verified, Verified, NOTHING),
+    row(Action::Resume, InProgress, InProgress, NOTHING),
 ];
 
 /// The row of an action on an incident that is `from`; `None` where it is not allowed.

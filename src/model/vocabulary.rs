@@ -77,10 +77,14 @@ pub enum Action {
     Confirm,
     /// A step of the category's checklist.
     Check,
+    /// Stops the clock of the step, with a reason.
+    Pause,
+    /// Lets it go on.
+    Resume,
 }
 
 impl Action {
-    pub const ALL: [Action; 11] = [
+    pub const ALL: [Action; 13] = [
         Action::Verify,
         Action::Reject,
         Action::Assign,
@@ -92,6 +96,8 @@ impl Action {
         Action::Answer,
         Action::Confirm,
         Action::Check,
+        Action::Pause,
+        Action::Resume,
     ];
 
     pub fn key(self) -> &'static str {
@@ -107,6 +113,8 @@ impl Action {
             Action::Answer => "answer",
             Action::Confirm => "confirm",
             Action::Check => "check",
+            Action::Pause => "pause",
+            Action::Resume => "resume",
         }
     }
 

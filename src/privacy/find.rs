@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::intake::{phone_key, sender_by_email, sender_by_phone};
-use crate::journal::{IncidentRow, JournalError, Reader, ReportRow};
-use crate::model::{Entry, Fact, IdKey, IncidentNo, ReportNo, SenderId, Seq, Status, TimeMs};
+use crate::journal::{ActsQuestion, IncidentRow, JournalError, Reader, ReportRow};
+use crate::model::{Entry, Fact, IdKey, IncidentNo, RecordKind, ReportNo, SenderId, Seq, Status, TimeMs};
 
+/// The shift log is read in steps of so many entries.
+const SHIFT_STEP: usize = 1_000;
 /// Shorter names stand in too many words.
 const NAME_CHARS_MIN: usize = 3;
 
@@ -150,6 +152,12 @@ pub fn find(reader: &dyn Reader, ids: &IdKey, selector: &Selector) -> anyhow::Re
         let incident = standing(reader, no)?;
         let log = log_of_all(reader, no)?;
         let actions = actions(&log);
+        for (seq, text) in records(&log) {
+            match marks.stand_in(text) {
+                true => found.notes.push(FoundNote { seq, incident: no, text: text.to_owned() }),
+                false => drop(others.insert(seq)),
+            }
+        }
         for action in &actions {
             match &action.note {
                 Some(note) if marks.stand_in(note) => {
@@ -165,6 +173,9 @@ pub fn find(reader: &dyn Reader, ids: &IdKey, selector: &Selector) -> anyhow::Re
             incident: incident.clone(),
             actions: actions.clone(),
         }));
+    }
+    if !found.reports.is_empty() {
+        found.notes.extend(shift_notes(reader, &marks)?);
     }
     found.reports.sort_unstable_by_key(|report| report.row.no);
     // Of two incidents that were joined each tells what was done with both.
@@ -224,6 +235,35 @@ fn actions(log: &[Entry]) -> Vec<Done> {
         Some(Done { seq: entry.seq, at: entry.at, action, to, note: note.clone() })
     };
     log.iter().filter_map(done).collect()
+}
+
+/// Why somebody looked at contact data, with the seqs of their entries.
+fn records(log: &[Entry]) -> impl Iterator<Item = (Seq, &str)> {
+    log.iter().filter_map(|entry| match &entry.fact {
+        Fact::Record(fact) => Some((entry.seq, fact.text.as_deref()?)),
+        _ => None,
+    })
+}
+
+/// Notes of the shift log that quote the person.
+fn shift_notes(reader: &dyn Reader, marks: &Marks) -> Result<Vec<FoundNote>, JournalError> {
+    let kinds = RecordKind::ALL.into_iter().filter(|kind| kind.is_of_shift());
+    let kinds = kinds.map(|kind| kind.key().to_owned()).collect();
+    let mut asked = ActsQuestion { kinds, ..ActsQuestion::below(Seq(u64::MAX)) };
+    let mut notes = Vec::new();
+    loop {
+        let entries = reader.acts(&asked, SHIFT_STEP)?;
+        let quoting = records(&entries).filter(|(_, text)| marks.stand_in(text));
+        notes.extend(quoting.map(|(seq, text)| FoundNote {
+            seq,
+            incident: IncidentNo(0),
+            text: text.to_owned(),
+        }));
+        match entries.last() {
+            Some(oldest) => asked.below = oldest.seq,
+            None => return Ok(notes),
+        }
+    }
 }
 
 fn accuracy_of(log: &[Entry], no: ReportNo) -> Option<u32> {

@@ -8,7 +8,7 @@ use pantau::clock::ManualClock;
 use pantau::feed::wire::Feature;
 use pantau::feed::{Beat, Contents, FilterSpec, Frame, Layers, Session, TextSearch, View, Views};
 use pantau::live::{IdSet, Sight};
-use pantau::model::{AgencyId, Bbox};
+use pantau::model::{AgencyId, Bbox, Projection};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -44,7 +44,7 @@ fn any_move(step: BoxedStrategy<Step>) -> impl Strategy<Value = Move> {
         12 => step.prop_map(Move::World),
         6 => prop::bool::weighted(0.2).prop_map(|heartbeat| Move::Beat { heartbeat }),
         2 => (0..6_usize).prop_map(|bbox| Move::Pan { bbox }),
-        1 => (0..9_usize).prop_map(|filter| Move::Filter { filter }),
+        1 => (0..10_usize).prop_map(|filter| Move::Filter { filter }),
         1 => (0..=20_u8).prop_map(|zoom| Move::Zoom { zoom }),
         1 => Just(Move::Cut),
         1 => Just(Move::Restart),
@@ -94,7 +94,7 @@ fn boxes(history: &History) -> Vec<Value> {
     ]
 }
 
-fn filters(history: &History) -> Vec<Value> {
+fn filters(history: &History, sight: &Sight) -> Vec<Value> {
     let (lng, lat) = (history.city.centre.lng(), history.city.centre.lat());
     let (east, north) = (lng + 0.005, lat + 0.004);
     let triangle =
@@ -111,6 +111,10 @@ fn filters(history: &History) -> Vec<Value> {
         json!({"since": since}),
         area.map_or(json!({"drill": true}), |code| json!({"area": [code]})),
         json!({"q": "banjir masjid"}),
+        match sight.projection() {
+            Projection::Staff => json!({"escalation": 1}),
+            Projection::Public => json!({"overdue": false}),
+        },
     ]
 }
 
@@ -149,7 +153,7 @@ fn run(city: Arc<pantau::city::City>, sight: &Sight, moves: &[Move]) {
                 subscriber.send(&ask, &beat(&history, heartbeat_no));
             }
             Move::Filter { filter } => {
-                subscriber.filter = filters(&history)[*filter].clone();
+                subscriber.filter = filters(&history, sight)[*filter].clone();
                 let ask = subscriber.ask();
                 subscriber.send(&ask, &beat(&history, heartbeat_no));
             }
@@ -283,7 +287,9 @@ fn check_guards(city: Arc<pantau::city::City>, sight: &Sight, before: &[Step], a
     }
     let layers =
         [&["incidents"][..], &["hotspots"], &["stats"]].map(|keys| Layers::from_keys(keys.iter().copied()));
-    for (bbox, filter) in boxes(&history).iter().zip(filters(&history).iter().cycle().skip(before.len())) {
+    for (bbox, filter) in
+        boxes(&history).iter().zip(filters(&history, sight).iter().cycle().skip(before.len()))
+    {
         let spec: FilterSpec = serde_json::from_value(filter.clone()).expect("a filter");
         let corner = |i: usize| bbox[i].as_f64().expect("degrees");
         let bbox = Bbox::new(corner(0), corner(1), corner(2), corner(3)).expect("a box");

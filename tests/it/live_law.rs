@@ -79,6 +79,7 @@ fn filters(city: &City) -> Vec<Filter> {
         Filter::everything(),
         Filter { statuses: some(&[Status::Resolved, Status::Rejected]), ..Filter::default() },
         Filter { overdue: Some(true), ..Filter::default() },
+        Filter { escalation: Some(1), ..Filter::default() },
         Filter { drill: Some(false), ..Filter::everything() },
         Filter { returned: Some(true), ..Filter::default() },
         Filter { returned: Some(false), areas: areas(3), ..Filter::everything() },

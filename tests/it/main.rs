@@ -8,9 +8,11 @@
 
 mod support;
 
+mod audit;
 mod backup;
 mod bit_flips;
 mod canary;
+mod clocks;
 mod crash;
 mod crash_postgres;
 mod database_away;
@@ -30,7 +32,10 @@ mod merge_law;
 mod merging;
 mod nodes;
 mod origins;
+mod past;
+mod past_law;
 mod policy;
+mod presence;
 mod privacy;
 mod restart;
 mod rules;

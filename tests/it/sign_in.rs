@@ -17,7 +17,7 @@ use crate::http::report;
 use crate::support::app::{Answer, Ask, PATIENCE, Setup, TestApp, patient, wait_for};
 use crate::support::socket::{Dial, End, Socket};
 
-const PASSWORD: &str = "tiga kata pendek";
+pub const PASSWORD: &str = "tiga kata pendek";
 
 async fn start() -> TestApp {
     Setup { trust_loopback: false, ..Setup::default() }.start().await
@@ -55,7 +55,7 @@ fn cookie(answer: &Answer, name: &str) -> String {
     set.split(['=', ';']).nth(1).unwrap().to_owned()
 }
 
-async fn session(app: &TestApp, name: &str) -> String {
+pub async fn session(app: &TestApp, name: &str) -> String {
     let answer = sign_in(app, name, PASSWORD).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     format!("__Host-pantau={}", cookie(&answer, "__Host-pantau"))

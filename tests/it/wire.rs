@@ -113,7 +113,7 @@ fn beat(history: &History, heartbeat_no: u64) -> Beat {
 }
 
 /// Pins a frame, and checks it against the published schema.
-fn pin(name: &str, frame: &Value) {
+pub fn pin(name: &str, frame: &Value) {
     static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
         let text = std::fs::read_to_string(repo("docs/live-protocol.schema.json")).unwrap();
         jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
@@ -228,7 +228,7 @@ fn every_message_of_the_live_socket_is_as_published() {
     let before = history.map().seq();
     hour_after(&mut history);
     let frames = staff.beat(&history, 0);
-    let alarms: Vec<&Value> = frames.iter().filter(|frame| frame["type"] == "alarm").collect();
+    let alarms: Vec<&Value> = frames.iter().filter(|frame| frame["kind"] == "hotspot").collect();
     pin("alarm.json", alarms.first().expect("the hotspot doubled"));
     let delta = only(frames.clone(), "delta");
     for part in ["upsert", "remove"] {
@@ -258,6 +258,28 @@ fn every_message_of_the_live_socket_is_as_published() {
     pin("resume.json", &again);
     let snapshot = only(staff.send(&again, &history), "snapshot");
     assert_eq!(snapshot["reason"], "epoch_changed");
+}
+
+#[test]
+fn what_is_late_is_told_to_staff_as_published() {
+    let mut history = morning();
+    let ask = json!({"type": "subscribe", "id": "main", "bbox": [0, 0, 1, 1], "zoom": 3});
+    let mut staff = Reader::new(&history, Projection::Staff);
+    let mut public = Reader::new(&history, Projection::Public);
+    staff.send(&ask, &history);
+    public.send(&ask, &history);
+    // A heap that nobody has looked at: four working hours, then two until the supervisor is told.
+    history.step(&Step::Pass { minutes: 26 * 60 });
+    history.step(&Step::Tick);
+    let late = |frames: Vec<Value>| -> Vec<Value> {
+        frames.into_iter().filter(|frame| frame["kind"] == "overdue").collect()
+    };
+    let told = late(staff.beat(&history, 0));
+    let of_heap = told
+        .iter()
+        .find(|alarm| alarm["level"] == 1 && alarm["feature"]["properties"]["category"] == "garbage");
+    pin("alarm_overdue.json", of_heap.expect("the supervisor is told"));
+    assert_eq!(late(public.beat(&history, 0)), Vec::<Value>::new());
 }
 
 async fn stands_at(history: History) -> TestApp {

@@ -7,7 +7,7 @@ import { BINARY, Pantau, until } from './pantau';
 
 if (BINARY === null || CHROMIUM === null) console.warn(`skipped, no ${BINARY === null ? 'pantau binary (PANTAU_BIN)' : 'Chromium (CHROMIUM_BIN)'}: e2e/console.test.ts`);
 
-describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a running server', () => {
+describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a running server', { timeout: 300_000 }, () => {
   let server: Pantau;
   let browser: Browser;
 
@@ -81,7 +81,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a runnin
     await page.keyboard.press('j');
     await page.keyboard.press('x');
     await page.waitForSelector('[data-form="reject"] textarea:focus');
-    await wasNothing(server, page);
+    await wasNothing(page);
     await page.keyboard.type('tidak ada di lokasi');
     await server.act(incident, 'verify');
     // A live update says so beside the text, and takes neither the text nor the focus.
@@ -146,7 +146,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a runnin
     await page.waitForSelector('[data-marked="3"]');
     await page.keyboard.press('x');
     await page.waitForSelector('[data-bulk="reject"] textarea:focus');
-    await wasNothing(server, page);
+    await wasNothing(page);
     await page.keyboard.type('laporan ganda');
     await page.keyboard.press('Enter');
     await page.waitForSelector('[data-undo="reject"][data-waits="true"]');

@@ -74,11 +74,6 @@ export class Pantau {
     return (await fetch(this.url + path)).json();
   }
 
-  /** Whether there is anything at this address. */
-  async offers(path: string): Promise<boolean> {
-    return (await fetch(this.url + path)).status !== 404;
-  }
-
   async post(path: string, body: unknown): Promise<any> {
     const response = await fetch(this.url + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
     const json = await response.json();

@@ -5,7 +5,7 @@ use crate::journal::JournalError;
 use crate::model::TimeMs;
 
 impl Step {
-    fn new(sql: &'static str, cells: Vec<Cell>) -> Step {
+    pub(super) fn new(sql: &'static str, cells: Vec<Cell>) -> Step {
         Step { sql, cells, must_change: false }
     }
 

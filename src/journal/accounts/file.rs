@@ -15,8 +15,10 @@ use crate::journal::codec::hex;
 
 pub(super) const FILE: &str = "accounts.db";
 /// In order; never edited, only added to.
-const MIGRATIONS: [(&str, &str); 1] =
-    [("0001_accounts", include_str!("../../../migrations/accounts/0001_accounts.sql"))];
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("0001_accounts", include_str!("../../../migrations/accounts/0001_accounts.sql")),
+    ("0002_account_events", include_str!("../../../migrations/accounts/0002_account_events.sql")),
+];
 /// "PNTA": of Pantau, but not its journal.
 const APPLICATION_ID: i32 = 0x504E_5441;
 /// Another process is done with its change long before.
@@ -112,10 +114,12 @@ impl Sheet for FileSheet {
         Ok(true)
     }
 
-    fn rows(&mut self, sql: &str) -> Result<Vec<Vec<Cell>>, JournalError> {
+    fn rows_of(&mut self, sql: &str, cells: &[Cell]) -> Result<Vec<Vec<Cell>>, JournalError> {
         let mut statement = self.0.prepare_cached(sql)?;
         let columns = statement.column_count();
-        let rows = statement.query_map([], |row| (0..columns).map(|i| cell(row.get_ref(i)?)).collect())?;
+        let rows = statement.query_map(params_from_iter(cells), |row| {
+            (0..columns).map(|i| cell(row.get_ref(i)?)).collect()
+        })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }

@@ -6,15 +6,17 @@
 //! this server, another one on the same database, or `pantau user` beside them.
 //!
 //! `rows` is what is kept, `changes` each change as the statements that make it, one transaction each;
-//! `file` and `server` run them.
+//! `events` says what happened, for a while; `file` and `server` run them.
 
 mod changes;
+mod events;
 mod file;
 mod rows;
 mod server;
 #[cfg(test)]
 mod tests;
 
+pub use events::{EVENT_DAYS, EVENTS_KEPT_MAX, EventQuestion, EventRow};
 pub use rows::{AccountRow, AccountRows, DeviceRow, LinkRow, SessionRow, TokenRow};
 
 use std::path::Path;
@@ -45,7 +47,12 @@ trait Sheet: Send {
     /// All steps in one transaction, or none: `false` where one that must change a row changed none.
     fn change(&mut self, steps: &[Step]) -> Result<bool, JournalError>;
 
-    fn rows(&mut self, sql: &str) -> Result<Vec<Vec<Cell>>, JournalError>;
+    fn rows(&mut self, sql: &str) -> Result<Vec<Vec<Cell>>, JournalError> {
+        self.rows_of(sql, &[])
+    }
+
+    /// Parameters as in a [`Step`].
+    fn rows_of(&mut self, sql: &str, cells: &[Cell]) -> Result<Vec<Vec<Cell>>, JournalError>;
 }
 
 /// The accounts as they are kept. Every call waits for the disk or the database.

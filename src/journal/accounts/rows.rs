@@ -199,14 +199,14 @@ fn split(text: &str) -> Vec<String> {
 }
 
 /// The columns of a row, taken one by one.
-struct Row(std::vec::IntoIter<Cell>);
+pub(super) struct Row(std::vec::IntoIter<Cell>);
 
 impl Row {
-    fn of(cells: Vec<Cell>) -> Row {
+    pub fn of(cells: Vec<Cell>) -> Row {
         Row(cells.into_iter())
     }
 
-    fn maybe_int(&mut self) -> Result<Option<i64>, JournalError> {
+    pub fn maybe_int(&mut self) -> Result<Option<i64>, JournalError> {
         match self.0.next() {
             Some(Cell::Int(int)) => Ok(int),
             // SQLite does not say of what type a NULL is.
@@ -215,18 +215,18 @@ impl Row {
         }
     }
 
-    fn maybe_text(&mut self) -> Result<Option<String>, JournalError> {
+    pub fn maybe_text(&mut self) -> Result<Option<String>, JournalError> {
         match self.0.next() {
             Some(Cell::Text(text)) => Ok(text),
             _ => Err(damaged("a text")),
         }
     }
 
-    fn int(&mut self) -> Result<i64, JournalError> {
+    pub fn int(&mut self) -> Result<i64, JournalError> {
         self.maybe_int()?.ok_or_else(|| damaged("a number"))
     }
 
-    fn text(&mut self) -> Result<String, JournalError> {
+    pub fn text(&mut self) -> Result<String, JournalError> {
         self.maybe_text()?.ok_or_else(|| damaged("a text"))
     }
 }

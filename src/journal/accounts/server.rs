@@ -50,10 +50,10 @@ impl Sheet for ServerSheet {
         })
     }
 
-    fn rows(&mut self, sql: &str) -> Result<Vec<Vec<Cell>>, JournalError> {
+    fn rows_of(&mut self, sql: &str, cells: &[Cell]) -> Result<Vec<Vec<Cell>>, JournalError> {
         self.with(|link| {
             let mut rows = Vec::new();
-            link.rows(sql, &[], &mut |row| {
+            link.rows(sql, &params(cells), &mut |row| {
                 let cell = |(i, column): (usize, &tokio_postgres::Column)| {
                     Ok(match *column.type_() {
                         Type::INT8 => Cell::Int(get(row, i)?),

@@ -101,12 +101,55 @@ fn check(store: &AccountStore) {
     let revoked = TokenRow { revoked_at: Some(NOW.0), ..token("t1", Some(&["import", "see-map"])) };
     assert_eq!(store.load().unwrap().tokens, [revoked, token("t2", Some(&[])), token("t3", None)]);
 
+    check_events(store);
+
     // What lasts goes into a store that has nothing yet, and into no other.
     let (accounts, tokens) = store.lasting().unwrap();
     let empty = AccountStore::in_memory().unwrap();
     assert!(empty.fill(&accounts, &tokens).unwrap());
     assert_eq!(empty.lasting().unwrap(), (accounts.clone(), tokens.clone()));
     assert!(!empty.fill(&accounts, &tokens).unwrap());
+}
+
+/// Events come newest first, and go after a while.
+fn check_events(store: &AccountStore) {
+    let event = |at: i64, actor: Option<&str>, action: &str| EventRow {
+        id: 0,
+        at: NOW.plus_ms(at),
+        actor: actor.map(str::to_owned),
+        action: action.to_owned(),
+        subject: (action == "account-role").then(|| "budi".to_owned()),
+        network: Some("192.0.2.1".to_owned()),
+        detail: None,
+    };
+    let before = store.revision().unwrap();
+    let events = [
+        event(0, Some("ani"), "sign-in"),
+        event(5, None, "sign-in-refused"),
+        event(5, Some("ani"), "account-role"),
+        event(9, Some("budi"), "sign-in"),
+    ];
+    store.add_events(&events).unwrap();
+    store.add_events(&[]).unwrap();
+    assert_eq!(store.revision().unwrap(), before, "no copy in memory is old by it");
+    let ask = |question: EventQuestion, limit| {
+        let found = store.events(&question, limit).unwrap();
+        found.into_iter().map(|row| (row.at.since(NOW), row.action, row.id)).collect::<Vec<_>>()
+    };
+    let all = ask(EventQuestion::default(), 10);
+    let ats: Vec<i64> = all.iter().map(|(at, ..)| *at).collect();
+    assert_eq!(ats, [9, 5, 5, 0]);
+    assert_eq!(ask(EventQuestion::default(), 2), all[..2]);
+    let after = EventQuestion { before: Some((NOW.plus_ms(5), all[1].2)), ..EventQuestion::default() };
+    assert_eq!(ask(after, 10), all[2..]);
+    let since = EventQuestion { since: Some(NOW.plus_ms(5)), ..EventQuestion::default() };
+    assert_eq!(ask(since, 10), all[..3]);
+    let of_budi = EventQuestion { actor: Some("budi".to_owned()), ..EventQuestion::default() };
+    assert_eq!(ask(of_budi, 10).iter().map(|(at, ..)| *at).collect::<Vec<_>>(), [9, 5]);
+    let refused = EventQuestion { action: Some("sign-in-refused".to_owned()), ..EventQuestion::default() };
+    assert_eq!(ask(refused, 10).len(), 1);
+    store.add_events(&[event(EVENT_DAYS * 86_400_000 + 6, None, "sign-in-refused")]).unwrap();
+    assert_eq!(ask(EventQuestion::default(), 10).len(), 2, "what is too old goes");
 }
 
 #[test]

@@ -95,6 +95,7 @@ pub(super) const STATE: [Table; 14] = [
             ("reporters", Int),
             ("merged_into", Int),
             ("standing", Text),
+            ("clock", Text),
         ],
     },
     Table { name: "merge", key: 1, columns: &[("seq", Int), ("into_no", Int)] },

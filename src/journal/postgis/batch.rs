@@ -13,6 +13,7 @@ use crate::city::City;
 use crate::journal::codec::{Encoder, Hash, chain};
 use crate::journal::decide::{Accepted, Keyed, Store};
 use crate::journal::erase::{Held, HeldNote};
+use crate::journal::records::row_no;
 use crate::journal::{IncidentRow, JournalError};
 use crate::model::{
     Command, Entry, Fact, ImportRow, IncidentNo, LngLat, Receipt, ReportFact, ReportNo, SenderId, Seq,
@@ -52,6 +53,9 @@ impl Asked {
                 Command::Merge(merge) | Command::Split(merge) => {
                     asked.incidents.extend([merge.absorbed, merge.into].map(|no| i64::from(no.0)));
                     asked.senders.all = true;
+                }
+                Command::Record(record) => {
+                    asked.incidents.extend(record.incident.map(|no| i64::from(no.0)))
                 }
                 Command::Erasure(_) | Command::Pack { .. } | Command::Tick => {}
             }
@@ -298,8 +302,8 @@ fn owned(private: Private) -> PrivateOwned {
 }
 
 impl Store for Batch<'_> {
-    fn keep_closed_ms(&self) -> Option<i64> {
-        self.city.keep_closed_ms
+    fn city(&self) -> &City {
+        self.city
     }
 
     fn incident(&mut self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError> {
@@ -367,6 +371,11 @@ impl Store for Batch<'_> {
                 self.erasable.add_note(seq, merge.absorbed, merge.note.as_deref());
                 self.joined.merges.push((seq, merge.into));
                 self.actions.add(seq, merge.absorbed, encoded.kind, &merge.actor, private);
+            }
+            Fact::Record(record) => {
+                let no = row_no(record);
+                self.erasable.add_note(seq, no, record.text.as_deref());
+                self.actions.add(seq, no, record.kind.key(), &record.actor, private);
             }
             Fact::Pack { .. } => self.has_pack = true,
             Fact::Erasure(_) | Fact::Tick => {}

@@ -8,6 +8,7 @@ use super::batch::{Actions, Entries, Reports};
 use super::link::Param;
 use crate::city::City;
 use crate::journal::IncidentRow;
+use crate::journal::clock_wire::write_clock;
 use crate::journal::decide::Keyed;
 use crate::model::{LngLat, ReportNo};
 
@@ -74,6 +75,7 @@ pub(super) struct Incidents<'c> {
     reporters: Vec<i64>,
     merged_into: Vec<Option<i64>>,
     standing: Vec<Option<String>>,
+    clock: Vec<Option<String>>,
 }
 
 impl<'c> Incidents<'c> {
@@ -107,6 +109,7 @@ impl<'c> Incidents<'c> {
             columns.reporters.push(row.reporters.into());
             columns.merged_into.push(row.merged_into.map(|no| no.0.into()));
             columns.standing.push(row.standing.to_json());
+            columns.clock.push(row.clock.as_ref().map(write_clock));
         }
         columns
     }
@@ -136,6 +139,7 @@ impl<'c> Incidents<'c> {
             &self.reporters,
             &self.merged_into,
             &self.standing,
+            &self.clock,
         ]
     }
 }

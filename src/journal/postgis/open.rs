@@ -20,12 +20,14 @@ use crate::journal::{FolderMode, JournalError};
 use crate::model::{Secret, Seq, TimeMs};
 
 /// In order; never edited, only added to.
-const MIGRATIONS: [(&str, &str); 5] = [
+const MIGRATIONS: [(&str, &str); 7] = [
     ("0001_journal", include_str!("../../../migrations/postgis/0001_journal.sql")),
     ("0002_erased", include_str!("../../../migrations/postgis/0002_erased.sql")),
     ("0003_accounts", include_str!("../../../migrations/postgis/0003_accounts.sql")),
     ("0004_merges", include_str!("../../../migrations/postgis/0004_merges.sql")),
     ("0005_standing", include_str!("../../../migrations/postgis/0005_standing.sql")),
+    ("0006_clocks", include_str!("../../../migrations/postgis/0006_clocks.sql")),
+    ("0007_account_events", include_str!("../../../migrations/postgis/0007_account_events.sql")),
 ];
 
 /// PostgreSQL 15: `server_version_num`.

@@ -15,7 +15,9 @@ use super::url::StoreUrl;
 use super::{open, read_derived};
 use crate::city::City;
 use crate::journal::codec::{self, Body};
-use crate::journal::{Derived, HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow};
+use crate::journal::{
+    ActsQuestion, Derived, HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow,
+};
 use crate::model::{Entry, Fact, IncidentNo, Projection, ReportNo, Seq, TimeMs};
 
 /// Sessions kept between calls; more are opened for as long as more calls run at once.
@@ -302,7 +304,8 @@ impl Reader for PostgisReader {
 
     fn incident_actions(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
         let sql = format!(
-            "{ENTRIES} WHERE e.seq IN (SELECT seq FROM action WHERE incident_no = $1) ORDER BY e.seq"
+            "{ENTRIES} WHERE e.seq IN (SELECT seq FROM action WHERE incident_no = $1) AND e.kind = 'action' \
+             ORDER BY e.seq"
         );
         self.entries_of(&sql, &[(&i64::from(no.0), Type::INT8)])
     }
@@ -351,6 +354,33 @@ impl Reader for PostgisReader {
     fn last_erasure(&self) -> Result<Seq, JournalError> {
         let sql = "SELECT coalesce(max(seq), 0) FROM entry WHERE kind = 'erasure'";
         Ok(self.first(sql, &[], |row| seq(row, 0))?.unwrap_or(Seq(0)))
+    }
+
+    fn acts(&self, asked: &ActsQuestion, limit: usize) -> Result<Vec<Entry>, JournalError> {
+        let below = i64::try_from(asked.below.0).unwrap_or(i64::MAX);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let incident = asked.incident.map(|no| i64::from(no.0));
+        let erasures = if asked.has_erasures() {
+            "UNION ALL (SELECT seq FROM entry WHERE kind = 'erasure' AND seq < $1 ORDER BY seq DESC LIMIT $2)"
+        } else {
+            ""
+        };
+        let sql = format!(
+            "{ENTRIES} WHERE e.seq IN (SELECT seq FROM ((SELECT seq FROM action WHERE seq < $1 \
+             AND ($3::text IS NULL OR actor = $3) AND ($4::bigint IS NULL OR incident_no = $4 OR seq IN (SELECT seq FROM merge WHERE into_no = $4)) \
+             AND (cardinality($5::text[]) = 0 OR action = ANY($5)) ORDER BY seq DESC LIMIT $2) {erasures}) AS s \
+             ORDER BY seq DESC LIMIT $2) ORDER BY e.seq DESC"
+        );
+        self.entries_of(
+            &sql,
+            &[
+                (&below, Type::INT8),
+                (&limit, Type::INT8),
+                (&asked.actor, Type::TEXT),
+                (&incident, Type::INT8),
+                (&asked.kinds, Type::TEXT_ARRAY),
+            ],
+        )
     }
 
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError> {

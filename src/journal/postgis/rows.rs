@@ -3,6 +3,7 @@
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
+use crate::journal::clock_wire::read_clock;
 use crate::journal::codec;
 use crate::journal::keys::Keys;
 use crate::journal::{IncidentRow, JournalError, ReportPlace, ReportRow, Standing};
@@ -14,7 +15,7 @@ macro_rules! incident_columns {
     () => {
         "no, closed_at, opened_seq, changed_seq, category, status, agency, area, lng_e7, lat_e7, \
          opened_at, updated_at, due_at, closed_by_import, reports, version, drill, imported, reporters, \
-         merged_into, standing"
+         merged_into, standing, clock"
     };
 }
 pub(super) use incident_columns;
@@ -108,6 +109,7 @@ pub(super) fn incident_row(row: &Row, keys: &impl Keys) -> Result<IncidentRow, J
         reporters: number(row, 18)?,
         merged_into: number_or_null(row, 19)?.map(IncidentNo),
         standing: Standing::of_json(get(row, 20)?).map_err(|e| bad_row("incident", no, e))?,
+        clock: read_clock(get(row, 21)?).map_err(|e| bad_row("incident", no, e))?,
     })
 }
 

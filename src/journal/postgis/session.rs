@@ -44,16 +44,17 @@ impl Sql {
            $12::bigint[], $13::text[], $14::boolean[], $15::boolean[], $16::bytea[], $17::text[])",
         "INSERT INTO incident (no, closed_at, opened_seq, changed_seq, category, status, agency, area, \
            lng_e7, lat_e7, opened_at, updated_at, due_at, closed_by_import, reports, version, drill, \
-           imported, coarse_lng_e7, coarse_lat_e7, reporters, merged_into, standing) \
+           imported, coarse_lng_e7, coarse_lat_e7, reporters, merged_into, standing, clock) \
          SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], \
            $6::text[], $7::text[], $8::text[], $9::integer[], $10::integer[], $11::bigint[], \
            $12::bigint[], $13::bigint[], $14::boolean[], $15::bigint[], $16::bigint[], $17::boolean[], \
-           $18::boolean[], $19::integer[], $20::integer[], $21::bigint[], $22::bigint[], $23::text[]) \
+           $18::boolean[], $19::integer[], $20::integer[], $21::bigint[], $22::bigint[], $23::text[], \
+           $24::text[]) \
          ON CONFLICT (no) DO UPDATE SET closed_at = excluded.closed_at, changed_seq = excluded.changed_seq, \
            status = excluded.status, agency = excluded.agency, updated_at = excluded.updated_at, \
            due_at = excluded.due_at, closed_by_import = excluded.closed_by_import, \
            reports = excluded.reports, version = excluded.version, reporters = excluded.reporters, \
-           merged_into = excluded.merged_into, standing = excluded.standing",
+           merged_into = excluded.merged_into, standing = excluded.standing, clock = excluded.clock",
         "INSERT INTO action (seq, incident_no, action, actor, salt, private) \
          SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bytea[], $6::text[])",
         "NOTIFY pantau",

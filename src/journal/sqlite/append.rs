@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use super::SqliteJournal;
+use super::acts::insert_record;
 use super::erase;
 use super::import_keys::{ImportKeys, Staged};
 use super::merges;
@@ -14,6 +15,7 @@ use super::read::{self, incident_columns};
 use super::sums;
 use crate::city::City;
 use crate::health::Condition;
+use crate::journal::clock_wire::write_clock;
 use crate::journal::codec::{Encoder, Hash, chain};
 use crate::journal::decide::{Accepted, IDEMPOTENCY_MS, Keyed, Store, decide_all};
 use crate::journal::erase::{Held, HeldNote};
@@ -282,7 +284,7 @@ impl<'b> Batch<'b> {
                 "INSERT OR REPLACE INTO incident (",
                 incident_columns!(),
                 ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
-                 ?19, ?20, ?21)"
+                 ?19, ?20, ?21, ?22)"
             ))?,
         })
     }
@@ -315,14 +317,15 @@ impl<'b> Batch<'b> {
             row.reporters,
             row.merged_into.map(|no| no.0),
             row.standing.to_json(),
+            row.clock.as_ref().map(write_clock),
         ])?;
         Ok(())
     }
 }
 
 impl Store for Batch<'_> {
-    fn keep_closed_ms(&self) -> Option<i64> {
-        self.city.keep_closed_ms
+    fn city(&self) -> &City {
+        self.city
     }
 
     fn incident(&mut self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError> {
@@ -399,6 +402,7 @@ impl Store for Batch<'_> {
             Fact::Action(action) => insert_action(self.conn, seq, action, encoded.private)?,
             Fact::Merge(merge) => merges::insert(self.conn, seq, encoded.kind, merge, encoded.private)?,
             Fact::Split(split) => merges::insert(self.conn, seq, encoded.kind, split, encoded.private)?,
+            Fact::Record(record) => insert_record(self.conn, seq, record, encoded.private)?,
             Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => {}
         }
         accepted.incident.iter().chain(&accepted.partner).try_for_each(|row| self.put_incident(row))

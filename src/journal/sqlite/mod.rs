@@ -10,10 +10,12 @@
 //! - No memory map: a read error would be a signal that kills the process, and the kernel's page
 //!   cache serves plain reads nearly as fast.
 
+mod acts;
 mod append;
 mod checkpoint;
 mod erase;
 mod import_keys;
+mod incident_row;
 mod log;
 mod mark;
 mod merges;

@@ -56,7 +56,7 @@ impl FolderMode {
 }
 
 /// In order; never edited, only added to.
-pub(super) const MIGRATIONS: [(&str, &str); 9] = [
+pub(super) const MIGRATIONS: [(&str, &str); 10] = [
     ("0001_journal", include_str!("../../../migrations/sqlite/0001_journal.sql")),
     ("0002_report_places", include_str!("../../../migrations/sqlite/0002_report_places.sql")),
     ("0003_hotspot_states", include_str!("../../../migrations/sqlite/0003_hotspot_states.sql")),
@@ -66,6 +66,7 @@ pub(super) const MIGRATIONS: [(&str, &str); 9] = [
     ("0007_erased", include_str!("../../../migrations/sqlite/0007_erased.sql")),
     ("0008_merges", include_str!("../../../migrations/sqlite/0008_merges.sql")),
     ("0009_standing", include_str!("../../../migrations/sqlite/0009_standing.sql")),
+    ("0010_clocks", include_str!("../../../migrations/sqlite/0010_clocks.sql")),
 ];
 
 /// Rows from before it get their sums with it.

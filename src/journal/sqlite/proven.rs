@@ -123,3 +123,14 @@ pub(super) fn report(conn: &Connection, row: ReportRow, city: &City) -> Result<R
         _ => Err(bad_row("report", row.no.0, "its entry is not one of this report")),
     }
 }
+
+/// Hash of the city pack that the newest `pack` entry put in force.
+pub(super) fn pack_in_force(conn: &Connection, city: &City) -> Result<Option<[u8; 32]>, JournalError> {
+    let sql =
+        concat!("SELECT ", entry_columns!(), " FROM entry WHERE kind = 'pack' ORDER BY seq DESC LIMIT 1");
+    let newest = entries(conn, sql, [], city)?;
+    Ok(newest.iter().find_map(|entry| match entry.fact {
+        Fact::Pack { hash, .. } => Some(hash),
+        _ => None,
+    }))
+}

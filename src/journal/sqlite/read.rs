@@ -6,20 +6,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+pub(super) use super::incident_row::incident_row;
 use super::merges::{self, changed_after};
 use super::proven::{self, entries, entry_columns};
-use super::{bad_row, open, sums};
+use super::{acts, bad_row, open, sums};
 use crate::city::City;
-use crate::journal::codec;
 use crate::journal::keys::Keys;
 use crate::journal::{
-    Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, HotspotEventRow, HotspotMemberRow, HotspotMembers, HotspotRow,
-    HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow, SURGES_MAX, Standing,
-    SurgeRow,
+    ActsQuestion, Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, HotspotEventRow, HotspotMemberRow,
+    HotspotMembers, HotspotRow, HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow,
+    SURGES_MAX, SurgeRow, codec,
 };
 use crate::model::{
-    Channel, Entry, Fact, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, Status,
-    TimeMs,
+    Channel, Entry, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, TimeMs,
 };
 
 /// Connections kept open between calls; more are opened for as long as more calls run at once.
@@ -30,7 +29,7 @@ macro_rules! incident_columns {
     () => {
         "no, closed_at, opened_seq, changed_seq, category, status, agency, area, lng_e7, lat_e7, \
          opened_at, updated_at, due_at, closed_by_import, reports, version, drill, imported, reporters, \
-         merged_into, standing"
+         merged_into, standing, clock"
     };
 }
 pub(super) use incident_columns;
@@ -253,10 +252,7 @@ impl Reader for SqliteReader {
     }
 
     fn incident_actions(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
-        let of_incident =
-            " FROM entry WHERE seq IN (SELECT seq FROM action WHERE incident_no = ?1) ORDER BY seq";
-        let sql = ["SELECT ", entry_columns!(), of_incident].concat();
-        self.with(|conn| entries(conn, &sql, [i64::from(no.0)], &self.city))
+        self.with(|conn| acts::actions_of(conn, no, &self.city))
     }
 
     fn absorbed_by(&self, no: IncidentNo) -> Result<Vec<IncidentRow>, JournalError> {
@@ -321,19 +317,12 @@ impl Reader for SqliteReader {
         self.with(|conn| Ok(Seq(conn.query_row(sql, [], |row| row.get::<_, i64>(0))?.cast_unsigned())))
     }
 
+    fn acts(&self, asked: &ActsQuestion, limit: usize) -> Result<Vec<Entry>, JournalError> {
+        self.with(|conn| acts::acts(conn, asked, limit, &self.city))
+    }
+
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError> {
-        self.with(|conn| {
-            let sql = concat!(
-                "SELECT ",
-                entry_columns!(),
-                " FROM entry WHERE kind = 'pack' ORDER BY seq DESC LIMIT 1"
-            );
-            let newest = entries(conn, sql, [], &self.city)?;
-            Ok(newest.iter().find_map(|entry| match entry.fact {
-                Fact::Pack { hash, .. } => Some(hash),
-                _ => None,
-            }))
-        })
+        self.with(|conn| proven::pack_in_force(conn, &self.city))
     }
 }
 
@@ -526,38 +515,8 @@ pub(super) fn text_or_null<'r>(row: &'r Row, i: usize) -> Result<Option<&'r str>
     row.get_ref(i)?.as_str_or_null().map_err(|e| JournalError::Corrupt(format!("column {i} of a row: {e}")))
 }
 
-fn place(table: &str, no: u32, lng_e7: i32, lat_e7: i32) -> Result<LngLat, JournalError> {
+pub(super) fn place(table: &str, no: u32, lng_e7: i32, lat_e7: i32) -> Result<LngLat, JournalError> {
     LngLat::from_e7(lng_e7, lat_e7).ok_or_else(|| bad_row(table, no, "its place is outside the world"))
-}
-
-/// Reads [`incident_columns`].
-pub(super) fn incident_row(row: &Row, keys: &impl Keys) -> Result<IncidentRow, JournalError> {
-    let no: u32 = row.get(0)?;
-    let place = place("incident", no, row.get(8)?, row.get(9)?)?;
-    let status =
-        Status::from_key(text(row, 5)?).ok_or_else(|| bad_row("incident", no, "unknown status"))?;
-    Ok(IncidentRow {
-        no: IncidentNo(no),
-        closed_at: row.get::<_, Option<i64>>(1)?.map(TimeMs),
-        opened_seq: seq(row, 2)?,
-        changed_seq: seq(row, 3)?,
-        category: keys.category(text(row, 4)?)?,
-        status,
-        agency: text_or_null(row, 6)?.map(|key| keys.agency(key)).transpose()?,
-        area: text_or_null(row, 7)?.map_or(Ok(None), |code| keys.area(code, place))?,
-        place,
-        opened_at: TimeMs(row.get(10)?),
-        updated_at: TimeMs(row.get(11)?),
-        due_at: row.get::<_, Option<i64>>(12)?.map(TimeMs),
-        closed_by_import: row.get(13)?,
-        reports: row.get(14)?,
-        version: row.get(15)?,
-        drill: row.get(16)?,
-        imported: row.get(17)?,
-        reporters: row.get(18)?,
-        merged_into: row.get::<_, Option<u32>>(19)?.map(IncidentNo),
-        standing: Standing::of_json(text_or_null(row, 20)?).map_err(|e| bad_row("incident", no, e))?,
-    })
 }
 
 /// Reads a row of [`REPORT_PLACES`].

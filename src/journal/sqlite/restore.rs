@@ -15,8 +15,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::append::update_derived;
 use super::read::{self, incident_columns};
 use super::verify::{VerifyReport, verify_file};
-use super::{erase, file_in, open};
+use super::{acts, erase, file_in, open};
 use super::{merges, sums};
+use crate::journal::clock_wire::write_clock;
 use crate::journal::codec::Body;
 use crate::journal::keys::Interner;
 use crate::journal::{
@@ -123,6 +124,10 @@ impl Restoring {
             }
             Fact::Merge(merge) => self.merge(entry, kind, &merge, fold::merge),
             Fact::Split(split) => self.merge(entry, kind, &split, fold::split),
+            Fact::Record(record) => {
+                let private = entry.private.as_ref().map(|part| (part.salt, part.json.as_str()));
+                acts::insert_record(&self.conn, seq, &record, private)
+            }
             Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => Ok(()),
         }
     }
@@ -224,7 +229,7 @@ impl Restoring {
                 "INSERT OR REPLACE INTO incident (",
                 incident_columns!(),
                 ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
-                 ?19, ?20, ?21)"
+                 ?19, ?20, ?21, ?22)"
             ))?
             .execute(params![
                 row.no.0,
@@ -248,6 +253,7 @@ impl Restoring {
                 row.reporters,
                 row.merged_into.map(|no| no.0),
                 row.standing.to_json(),
+                row.clock.as_ref().map(write_clock),
             ])?;
         Ok(())
     }

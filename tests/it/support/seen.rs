@@ -5,6 +5,9 @@ use pantau::model::{Bbox, Projection};
 
 pub fn everything(map: &LiveMap) -> String {
     let mut seen = format!("seq {} now {}\n", map.seq(), map.now());
+    for (no, clock) in map.clocks() {
+        seen += &format!("{no:?} {clock:?} {:?}\n", clock.state_at(map.now()));
+    }
     for projection in [Projection::Staff, Projection::Public] {
         let all = Filter { drill: None, ..Filter::everything() };
         let found =

@@ -168,6 +168,10 @@ export interface Alarm {
   readonly title: Localized;
   readonly hotspot: Hotspot | null;
   readonly surge: Surge | null;
+  /** Of what is late. */
+  readonly incident: Incident | null;
+  /** Of what is late, who is told: 0 whoever is on duty, 1 the supervisor, 2 the head. */
+  readonly level: number;
 }
 
 export interface Heartbeat {
@@ -259,6 +263,7 @@ export function decodeFrame(text: string): Frame | null {
     case 'alarm': {
       const feature = o.feature == null ? null : object(o.feature, 'feature');
       const about = feature === null ? null : object(feature.properties, 'feature.properties').kind;
+      const incident = about === 'incident' ? decodeItem(feature) : null;
       return {
         type: 'alarm',
         id: string(o.id, 'id'),
@@ -267,6 +272,8 @@ export function decodeFrame(text: string): Frame | null {
         title: localized(o.title, 'title'),
         hotspot: about === 'hotspot' ? decodeHotspot(feature) : null,
         surge: about === 'surge' ? decodeSurge(feature) : null,
+        incident: incident?.kind === 'incident' ? incident : null,
+        level: number(o.level ?? 0, 'level'),
       };
     }
     case 'heartbeat':

@@ -303,6 +303,10 @@ export const consoleId = {
   'console.contacts.refused': 'Tidak ditampilkan: {detail}',
   'console.contacts.network': 'Belum dapat ditampilkan: server tidak menjawab. Coba lagi.',
   'console.help.contacts': 'kontak pelapor, dengan alasan',
+  'console.others.writing': 'Ditangani oleh {names}: sedang menulis',
+  'console.others.looking': 'Dibuka juga oleh {names}',
+  'console.others.writes': 'sedang menulis',
+  'console.others.looks': 'membukanya juga',
   'console.home': 'Untuk operator: periksa, tugaskan, dan selesaikan kejadian, semua dengan papan ketik.',
 } as const;
 
@@ -610,5 +614,9 @@ export const consoleEn: Record<keyof typeof consoleId, string> = {
   'console.contacts.refused': 'Not shown: {detail}',
   'console.contacts.network': 'Cannot be shown yet: the server does not answer. Try again.',
   'console.help.contacts': 'the reporters’ contacts, with a reason',
+  'console.others.writing': 'Being handled by {names}, who is writing',
+  'console.others.looking': 'Also open at {names}',
+  'console.others.writes': 'is writing',
+  'console.others.looks': 'has it open too',
   'console.home': 'For operators: check, assign and resolve incidents, all by keyboard.',
 };

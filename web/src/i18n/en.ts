@@ -60,6 +60,7 @@ export const en: Record<Key, string> = {
   'legend': 'Categories',
   'alarm': 'ALARM',
   'alarm.surge': 'SURGE OF REPORTS',
+  'alarm.overdue': 'OVERDUE',
   'alarm.more': '+{n} more',
   'error.load': 'The page could not be loaded yet',
   'error.load.safe': 'Reports are still being stored by the server. The page keeps trying by itself.',

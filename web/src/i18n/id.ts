@@ -60,6 +60,7 @@ export const id = {
   'legend': 'Kategori',
   'alarm': 'PERINGATAN',
   'alarm.surge': 'LONJAKAN LAPORAN',
+  'alarm.overdue': 'TERLAMBAT',
   'alarm.more': '+{n} lagi',
   'error.load': 'Halaman belum dapat dimuat',
   'error.load.safe': 'Laporan tetap tersimpan di server. Halaman mencoba lagi sendiri.',

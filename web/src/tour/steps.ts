@@ -13,7 +13,7 @@ export const POINTS_AT: Readonly<Record<TourStep, readonly string[]>> = {
   open: ['.console .left [data-row]', '.console .left'],
   verify: ['[data-action="verify"]', '[data-actions]', '.console .right'],
   assign: ['[data-option]', '[data-action="assign"]', '[data-actions]', '.console .right'],
-  find: ['.console input[type="search"]', '.console .left'],
+  find: ['[data-search]', '.console input[type="search"]', '.console .left'],
   handover: ['.console header .tools', '.console header'],
 };
 
@@ -59,6 +59,13 @@ export function pointAt(step: TourStep, root: ParentNode = document): Element | 
     if (found !== null && found.getClientRects().length > 0) return found;
   }
   return null;
+}
+
+/** What a page that shows the tour listens to. */
+export const BEGIN = 'pantau:tour';
+
+export function beginTour(): void {
+  dispatchEvent(new Event(BEGIN));
 }
 
 const MARK = 'pantau.tour';

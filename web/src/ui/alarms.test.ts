@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect, it } from 'vitest';
 import { decodeFrame, type Alarm } from '../feed/protocol';
-import { alarmLook } from './alarms';
+import { alarmLook, stopsTheWall } from './alarms';
 
 const WIRE = resolve(import.meta.dirname, '../../../tests/wire');
 
@@ -24,7 +24,16 @@ it('a hotspot looks like a hotspot, and so does what this page does not know', (
   const alarm = pinned('alarm.json');
   expect(alarm.surge).toBeNull();
   expect(alarmLook(alarm)).toEqual({ word: 'alarm', shape: 'rings', drill: false });
-  expect(alarmLook({ ...alarm, kind: 'overdue', hotspot: null }).word).toBe('alarm');
+  expect(alarmLook({ ...alarm, kind: 'cap', hotspot: null }).word).toBe('alarm');
+});
+
+it('what is late stops the wall once it went to the supervisor', () => {
+  const alarm = pinned('alarm_overdue.json');
+  expect(alarm).toMatchObject({ kind: 'overdue', level: 1, hotspot: null, surge: null, incident: { category: 'garbage', overdue: true } });
+  expect(alarm.title.en).toMatch(/^Verification overdue, to the supervisor: Garbage/);
+  expect(alarmLook(alarm)).toEqual({ word: 'alarm.overdue', shape: 'clock', drill: false });
+  expect([stopsTheWall(alarm), stopsTheWall({ ...alarm, level: 0 })]).toEqual([true, false]);
+  expect(stopsTheWall(pinned('alarm_surge.json'))).toBe(true);
 });
 
 it('a drill is marked', () => {

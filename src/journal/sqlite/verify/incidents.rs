@@ -78,6 +78,7 @@ impl Verifier<'_> {
             (Fact::Split(fact), Some(incident)) if splits(fact, incident) => {
                 fold::split(incident, seq, at, fact);
             }
+            (Fact::Record(_), _) => {}
             _ => self.fault(seq, format!("it does not follow from incident {} before it", no.0)),
         }
     }
@@ -181,6 +182,7 @@ fn incident_differences(a: &IncidentRow, b: &IncidentRow) -> Vec<&'static str> {
         opened_at,
         updated_at,
         due_at,
+        clock,
         closed_at,
         closed_by_import,
         reports,

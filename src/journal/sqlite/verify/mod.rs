@@ -19,7 +19,7 @@ use super::read::{self, report_columns, text};
 use super::{file_in, open};
 use crate::journal::codec::{Body, CHAIN_START, Hash, chain, hex};
 use crate::journal::keys::Interner;
-use crate::journal::{JournalError, ReportRow, fold};
+use crate::journal::{JournalError, ReportRow, fold, records};
 use crate::model::{Fact, IncidentNo, Seq, TimeMs};
 
 /// Faults that are named; more are counted.
@@ -206,7 +206,7 @@ impl Verifier<'_> {
                     }
                     match body.kind() {
                         "report" => self.report(seq, at, body, &keys, &mut reports)?,
-                        "action" => self.action(seq, body, &keys, &mut actions)?,
+                        "action" | "record" => self.action(seq, body, &keys, &mut actions)?,
                         "merge" | "split" => self.merge(seq, body, &keys, &mut actions)?,
                         "erasure" => self.erasure(seq, &body)?,
                         _ => {}
@@ -306,6 +306,14 @@ impl Verifier<'_> {
                     && fact.actor == stored.actor;
                 if !same {
                     self.fault(seq, "the row of its action says otherwise");
+                }
+            }
+            Ok(Fact::Record(fact)) => {
+                let same = records::row_no(&fact) == stored.incident
+                    && fact.kind.key() == stored.action
+                    && fact.actor == stored.actor;
+                if !same {
+                    self.fault(seq, "the row of its record says otherwise");
                 }
             }
             Ok(_) => {}

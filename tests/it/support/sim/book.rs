@@ -54,7 +54,7 @@ fn mark(entry: &Entry) -> Option<&str> {
         Fact::Report(report) => report.private.description.as_deref(),
         Fact::Action(action) => action.note.as_deref(),
         Fact::Merge(merge) | Fact::Split(merge) => merge.note.as_deref(),
-        Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => None,
+        Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick | Fact::Record(_) => None,
     }
 }
 

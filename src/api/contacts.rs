@@ -1,0 +1,77 @@
+//! The contact data of an incident's reporters: the only way to it, and every look is an entry.
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::access::Caller;
+use super::app::{App, AppState};
+use super::incidents::{body_of, find};
+use super::params::Params;
+use super::problem::Problem;
+use super::reports::body_problem;
+use crate::access::Permission;
+use crate::intake::parse_reason;
+use crate::journal::{JournalError, Reader};
+use crate::model::{Command, Entry, Fact, IncidentNo, NewRecord, Outcome, RecordKind};
+
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/contacts", tag = "center",
+    description = "Names, phones and e-mails of those who reported, for whoever says why: the look is written down for good, \
+        with name and reason, before anything is answered.",
+    params(("id" = String, Path, description = "UUID, with or without `i:`")),
+    request_body(content = Object, description = "{reason}"),
+    responses((status = 200), (status = 401), (status = 403), (status = 404), (status = 422)))]
+pub async fn contacts(
+    State(app): State<AppState>,
+    caller: Caller,
+    params: Params,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    params.finish()?;
+    let incident = find(&app, &id)?;
+    caller.may(Permission::SeeContacts, incident.object())?;
+    let text = parse_reason(&body_of(request).await?).map_err(body_problem)?;
+    let (no, kind, actor) = (incident.no, RecordKind::LookUp, caller.actor());
+    let look = NewRecord { kind, incident: Some(no), actor, text };
+    let outcomes = app.engine.submit(vec![Command::Record(Box::new(look))]).await?;
+    let seq = match outcomes.into_iter().next() {
+        Some(Outcome::Accepted { receipt, .. } | Outcome::Repeat { receipt }) => receipt.seq(),
+        Some(Outcome::Refused(refusal)) => return Err(refusal.into()),
+        None => return Err(Problem::internal()),
+    };
+    let reader = app.engine.reader().clone();
+    let log = super::blocking(move || log_of_all(&*reader, no)).await?;
+    let contacts: Vec<Value> = log.iter().filter_map(|entry| contact(&app, entry)).collect();
+    Ok(Json(json!({"seq": seq.0, "contacts": contacts})).into_response())
+}
+
+/// The log of an incident, and of all that counts under it.
+fn log_of_all(reader: &dyn Reader, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
+    let (mut log, mut todo) = (Vec::new(), vec![no]);
+    while let Some(no) = todo.pop() {
+        log.extend(reader.incident_log(no)?);
+        todo.extend(reader.absorbed_by(no)?.into_iter().map(|row| row.no));
+    }
+    // A merge stands in the logs of both.
+    log.sort_by_key(|entry| entry.seq);
+    log.dedup_by_key(|entry| entry.seq);
+    Ok(log)
+}
+
+/// What a reporter left; `None` where that is nothing, or was erased.
+fn contact(app: &App, entry: &Entry) -> Option<Value> {
+    let Fact::Report(fact) = &entry.fact else { return None };
+    let private = &fact.private;
+    let is_there = private.name.is_some() || private.phone.is_some() || private.email.is_some();
+    is_there.then(|| {
+        json!({
+            "report": app.ids.report_uuid(fact.report, entry.at).to_string(),
+            "code": app.ids.report_code(fact.report),
+            "name": private.name,
+            "phone": private.phone,
+            "email": private.email,
+        })
+    })
+}

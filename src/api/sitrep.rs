@@ -1,0 +1,367 @@
+//! The situation report: all that a page of it needs, in one answer. The fields follow EDXL-SitRep 1.0 (who prepared
+//! it, for which period, situation, significant events), without its XML.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use super::access::Caller;
+use super::acts::{first_from, shift_entry, shift_kinds};
+use super::app::{App, AppState};
+use super::map::hotspots_of;
+use super::moment::{Moment, turn};
+use super::params::Params;
+use super::problem::Problem;
+use crate::city::{City, Text};
+use crate::feed::parse_time;
+use crate::feed::wire::{Feature, StatsBody, time};
+use crate::journal::{ActsQuestion, JournalError, MERGE, SPLIT};
+use crate::live::{Filter, Incident, LiveMap, Sort, Stats, StatusSet, Where};
+use crate::model::{Action, Entry, Fact, HOUR_MS, IncidentNo, Projection, RecordKind, Seq, Status, TimeMs};
+
+/// Where nobody handed over yet, a report begins so long ago.
+const PERIOD_MS: i64 = 12 * HOUR_MS;
+/// Incidents in each list; how many there are stands beside it.
+const LIST_MAX: usize = 100;
+/// Acts that are looked through for what changed; more are counted no more, and the answer says so.
+const ACTS_MAX: usize = 20_000;
+
+#[utoipa::path(get, path = "/api/v1/sitrep", tag = "center",
+    description = "The situation: figures at the end and at the beginning of a period, hotspots, open and overdue incidents, what \
+        changed, the shift log, and who is on duty. Without since it begins with the last handover, else twelve hours before.",
+    params(("since" = Option<String>, Query), ("until" = Option<String>, Query, description = "RFC 3339; now where it is left out"),
+        ("drill" = Option<bool>, Query, description = "true: of drills alone")),
+    responses((status = 200), (status = 400), (status = 401), (status = 403)))]
+pub async fn sitrep(
+    State(app): State<AppState>,
+    caller: Caller,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    let now = app.now();
+    let since = params.read("since", parse_time);
+    let until = params.read("until", |text| match parse_time(text)? {
+        until if until > now => Err(format!("{text} lies ahead; leave until out for now")),
+        until => Ok(until),
+    });
+    let drill = params.flag("drill").unwrap_or(false);
+    if let (Some(since), end) = (since, until.unwrap_or(now))
+        && since > end
+    {
+        params.fault("since", "is after until; a report is of what lies between");
+    }
+    params.finish()?;
+
+    let end = until.unwrap_or(now);
+    let (head, reader) = (app.live().seq(), app.engine.reader().clone());
+    let begin = match since {
+        Some(since) => since,
+        None => super::blocking(move || last_handover(&*reader, head, end)).await?,
+    };
+    let (then, before) = (Moment::of(&app, until).await?, Moment::of(&app, Some(begin)).await?);
+    let hotspots = hotspots_of(&app, until, drill).await?;
+    let period = Period { begin, end };
+    let _turn = turn(&app).await?;
+    let (asked, by) = (app.clone(), caller.actor());
+    let report = super::blocking(move || {
+        let acts = Acts::read(&asked, &then.live, &period)?;
+        Ok(Report { app: &asked, then: &then.live, before: &before.live, period, drill, acts, hotspots }
+            .json(&by))
+    });
+    Ok(Json(report.await?).into_response())
+}
+
+/// From, and to but not with.
+#[derive(Clone, Copy)]
+struct Period {
+    begin: TimeMs,
+    end: TimeMs,
+}
+
+/// When the last shift before `end` was handed over; twelve hours before where none was.
+fn last_handover(
+    reader: &dyn crate::journal::Reader,
+    head: Seq,
+    end: TimeMs,
+) -> Result<TimeMs, JournalError> {
+    let below = first_from(reader, head, end)?;
+    let kinds = vec![RecordKind::Handover.key().to_owned()];
+    let last = reader.acts(&ActsQuestion { kinds, ..ActsQuestion::below(below) }, 1)?;
+    Ok(last.first().map_or(end.plus_ms(-PERIOD_MS), |entry| entry.at))
+}
+
+/// What people did in the period, oldest first.
+struct Acts {
+    entries: Vec<Entry>,
+    log: Vec<Value>,
+    is_cut: bool,
+}
+
+impl Acts {
+    fn read(app: &App, then: &LiveMap, period: &Period) -> Result<Acts, JournalError> {
+        let reader = app.engine.reader();
+        let below = then.seq().next();
+        let asked = ActsQuestion::below(below);
+        let mut entries = reader.acts(&asked, ACTS_MAX + 1)?;
+        let is_cut = entries.len() > ACTS_MAX && entries[ACTS_MAX].at >= period.begin;
+        entries.retain(|entry| entry.at >= period.begin);
+        entries.truncate(ACTS_MAX);
+        entries.reverse();
+        let asked = ActsQuestion { kinds: shift_kinds(), ..ActsQuestion::below(below) };
+        let mut log = reader.acts(&asked, LIST_MAX)?;
+        log.retain(|entry| entry.at >= period.begin);
+        log.reverse();
+        let log = log.iter().filter_map(shift_entry).collect();
+        Ok(Acts { entries, log, is_cut })
+    }
+}
+
+/// All that a report is made of.
+struct Report<'r> {
+    app: &'r Arc<App>,
+    then: &'r LiveMap,
+    before: &'r LiveMap,
+    period: Period,
+    drill: bool,
+    acts: Acts,
+    hotspots: Vec<Value>,
+}
+
+impl Report<'_> {
+    fn json(&self, by: &str) -> Value {
+        let Period { begin, end } = self.period;
+        let city = self.then.city();
+        let open = self.filter();
+        let overdue = Filter { overdue: Some(true), ..self.filter() };
+        let figures = Figures::of(self, &open);
+        json!({
+            "message_id": format!("{}:{}:{}", self.then.epoch(), self.then.seq(), begin.0),
+            "seq": self.then.seq().0,
+            "since": time(begin),
+            "until": time(end),
+            "prepared_at": time(self.app.now()),
+            "prepared_by": self.person(by),
+            "center": {"key": city.key, "name": city.name},
+            "bbox": self.bbox(),
+            "summary": figures.sentence(self, city),
+            "now": stats(&figures.now, city),
+            "before": stats(&figures.before, city),
+            "changes": self.changes(&figures),
+            "open": self.list(&open, Sort::DueFirst),
+            "overdue": self.list(&overdue, Sort::DueFirst),
+            "hotspots": self.hotspots,
+            "log": self.acts.log,
+            "people": self.people(),
+        })
+    }
+
+    /// The open ones of the kind that is reported.
+    fn filter(&self) -> Filter {
+        Filter { drill: Some(self.drill), ..Filter::default() }
+    }
+
+    fn list(&self, filter: &Filter, sort: Sort) -> Value {
+        let found = self.then.incidents(Projection::Staff, filter, &Where::default(), sort, None, LIST_MAX);
+        json!({"total": found.matched, "incidents": self.features(found.incidents.iter())})
+    }
+
+    fn features<'i>(&self, incidents: impl Iterator<Item = &'i Incident>) -> Vec<Value> {
+        incidents.map(|incident| json!(Feature::incident(self.then, incident, Projection::Staff))).collect()
+    }
+
+    /// Those that an action of the period led to a status, and that stand there still.
+    fn led_to(&self, to: Status) -> Value {
+        let mut numbers: Vec<IncidentNo> = Vec::new();
+        for entry in &self.acts.entries {
+            if let Fact::Action(fact) = &entry.fact
+                && fact.to == to
+                && fact.from != to
+            {
+                numbers.push(fact.incident);
+            }
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
+        let stands = |no: &IncidentNo| {
+            let incident = self.then.incident(*no)?;
+            (incident.status == to && incident.drill == self.drill).then_some(incident)
+        };
+        let incidents: Vec<&Incident> = numbers.iter().filter_map(stands).collect();
+        json!({
+            "total": incidents.len(),
+            "incidents": self.features(incidents.into_iter().take(LIST_MAX)),
+        })
+    }
+
+    fn changes(&self, figures: &Figures) -> Value {
+        let opened = Filter { statuses: StatusSet::ALL, since: Some(self.period.begin), ..self.filter() };
+        let overdue = Filter { overdue: Some(true), ..self.filter() };
+        let place = Where::default();
+        let late =
+            self.then.incidents(Projection::Staff, &overdue, &place, Sort::DueFirst, None, usize::MAX - 1);
+        let newly: Vec<&Incident> = late
+            .incidents
+            .iter()
+            .filter(|incident| incident.due_at().is_some_and(|due_at| due_at >= self.period.begin))
+            .collect();
+        json!({
+            "actions": figures.actions,
+            "is_cut": self.acts.is_cut,
+            "opened": self.list(&opened, Sort::NewestFirst),
+            "resolved": self.led_to(Status::Resolved),
+            "rejected": self.led_to(Status::Rejected),
+            "newly_overdue": {
+                "total": newly.len(),
+                "incidents": self.features(newly.into_iter().take(LIST_MAX)),
+            },
+        })
+    }
+
+    /// A box that holds all open incidents; the city's where there are none.
+    fn bbox(&self) -> Value {
+        let found = self.then.incidents(
+            Projection::Staff,
+            &self.filter(),
+            &Where::default(),
+            Sort::NewestFirst,
+            None,
+            usize::MAX - 1,
+        );
+        let city = self.then.city();
+        let places = found.incidents.iter().map(|i| i.spot(Projection::Staff, city).place);
+        let grown = places.fold(None, |bbox: Option<[f64; 4]>, place| {
+            let [west, south, east, north] =
+                bbox.unwrap_or([place.lng(), place.lat(), place.lng(), place.lat()]);
+            Some([
+                west.min(place.lng()),
+                south.min(place.lat()),
+                east.max(place.lng()),
+                north.max(place.lat()),
+            ])
+        });
+        let of_city = || city.bounds.map(|b| [b.west(), b.south(), b.east(), b.north()]);
+        json!(grown.or_else(of_city))
+    }
+
+    fn person(&self, name: &str) -> Value {
+        let accounts = self.app.accounts.as_ref();
+        json!({
+            "name": name,
+            "full_name": accounts.and_then(|accounts| accounts.full_name(name)),
+            "role": accounts.and_then(|accounts| accounts.role(name)),
+        })
+    }
+
+    /// Who is signed in now, and whoever acted in the period, with how often.
+    fn people(&self) -> Vec<Value> {
+        let mut people: BTreeMap<String, (Option<TimeMs>, u32)> = BTreeMap::new();
+        // Of a period that is over nobody knows who was signed in; who acted is in the log.
+        if self.period.end >= self.then.now() {
+            let signed_in = self.app.accounts.iter().flat_map(|accounts| accounts.signed_in());
+            people.extend(signed_in.map(|(name, since)| (name, (Some(since), 0))));
+        }
+        for entry in &self.acts.entries {
+            let actor = match &entry.fact {
+                Fact::Action(fact) => &fact.actor,
+                Fact::Record(fact) => &fact.actor,
+                Fact::Merge(fact) | Fact::Split(fact) => &fact.actor,
+                _ => continue,
+            };
+            people.entry(actor.clone()).or_default().1 += 1;
+        }
+        let person = |(name, (since, acts)): (String, (Option<TimeMs>, u32))| {
+            let mut person = self.person(&name);
+            person["since"] = since.map(time).into();
+            person["acts"] = acts.into();
+            person
+        };
+        people.into_iter().map(person).collect()
+    }
+}
+
+/// The figures of both ends, and how often each action was taken between them.
+struct Figures {
+    now: Stats,
+    before: Stats,
+    actions: Map<String, Value>,
+    opened: u64,
+    resolved: u64,
+}
+
+impl Figures {
+    fn of(report: &Report, open: &Filter) -> Figures {
+        let (then, place) = (report.then, Where::default());
+        let opened =
+            Filter { statuses: StatusSet::ALL, since: Some(report.period.begin), ..report.filter() };
+        let opened = then.incidents(Projection::Staff, &opened, &place, Sort::NewestFirst, None, 1).matched;
+        let mut actions: Map<String, Value> = Action::ALL
+            .map(Action::key)
+            .into_iter()
+            .chain([MERGE, SPLIT])
+            .map(|key| (key.to_owned(), 0.into()))
+            .collect();
+        let mut resolved = 0;
+        for entry in &report.acts.entries {
+            let joined = match &entry.fact {
+                Fact::Merge(fact) => Some((MERGE, fact.into)),
+                Fact::Split(fact) => Some((SPLIT, fact.into)),
+                _ => None,
+            };
+            let is_other =
+                |no| then.any_incident(no).is_some_and(|incident| incident.drill != report.drill);
+            if let Some((key, _)) = joined.filter(|(_, into)| !is_other(*into)) {
+                count(&mut actions, key);
+            }
+            let Fact::Action(fact) = &entry.fact else { continue };
+            if is_other(fact.incident) {
+                continue;
+            }
+            count(&mut actions, fact.action.key());
+            resolved += u64::from(fact.to == Status::Resolved && fact.from != Status::Resolved);
+        }
+        Figures {
+            now: then.stats(Projection::Staff, open),
+            before: report.before.stats(Projection::Staff, open),
+            actions,
+            opened,
+            resolved,
+        }
+    }
+
+    /// The situation in a sentence.
+    fn sentence(&self, report: &Report, city: &City) -> Text {
+        let clock =
+            |at: TimeMs, form: &str| city.time_zone.to_datetime(at.timestamp()).strftime(form).to_string();
+        let Period { begin, end } = report.period;
+        let (total, overdue) = (self.now.matched.total.count, self.now.matched.overdue);
+        let hotspots = report.hotspots.len();
+        Text {
+            id: format!(
+                "Antara {} dan {}: {} kejadian dibuka, {} selesai; {total} terbuka, {overdue} terlambat; {hotspots} titik rawan.",
+                clock(begin, "%d/%m %H.%M"),
+                clock(end, "%d/%m %H.%M"),
+                self.opened,
+                self.resolved,
+            ),
+            en: format!(
+                "Between {} and {}: {} opened, {} resolved; {total} open, {overdue} overdue; {hotspots} hotspots.",
+                clock(begin, "%d %b %H:%M"),
+                clock(end, "%d %b %H:%M"),
+                self.opened,
+                self.resolved,
+            ),
+        }
+    }
+}
+
+fn count(actions: &mut Map<String, Value>, key: &str) {
+    let n = actions.get(key).and_then(Value::as_u64).unwrap_or(0);
+    actions.insert(key.to_owned(), (n + 1).into());
+}
+
+fn stats(stats: &Stats, city: &City) -> Value {
+    json!(StatsBody::of(stats, city))
+}
