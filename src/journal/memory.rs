@@ -428,11 +428,7 @@ impl Reader for MemoryReader {
     }
 
     fn incident_actions(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
-        let about = |entry: &&Entry| match &entry.fact {
-            Fact::Action(action) => action.incident == no,
-            Fact::Merge(merge) | Fact::Split(merge) => merge.absorbed == no,
-            _ => false,
-        };
+        let about = |entry: &&Entry| matches!(&entry.fact, Fact::Action(action) if action.incident == no);
         Ok(read(&self.state).entries.iter().filter(about).cloned().collect())
     }
 

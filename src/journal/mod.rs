@@ -308,8 +308,7 @@ pub trait Reader: Send + Sync {
     /// absorbed had of their own is in theirs.
     fn incident_log(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError>;
 
-    /// The actions on one incident as entries, in order, and the merges and splits by which it was absorbed and
-    /// set free: however many reports it has.
+    /// The actions on one incident as entries, in order: however many reports it has.
     fn incident_actions(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError>;
 
     fn derived(&self) -> Result<Derived, JournalError>;

@@ -472,11 +472,7 @@ fn check_reading(naive: &Naive, reader: &dyn Reader, now: TimeMs) {
         assert_eq!(reader.incident(no).unwrap(), naive.incident(no));
         let log: Vec<Entry> = naive.log_and_looks(no).into_iter().cloned().collect();
         assert_eq!(reader.incident_log(no).unwrap(), log);
-        let is_action = |entry: &&Entry| match &entry.fact {
-            Fact::Action(_) => true,
-            Fact::Merge(fact) | Fact::Split(fact) => fact.absorbed == no,
-            _ => false,
-        };
+        let is_action = |entry: &&Entry| matches!(entry.fact, Fact::Action(_));
         let actions: Vec<Entry> = log.iter().filter(is_action).cloned().collect();
         assert_eq!(reader.incident_actions(no).unwrap(), actions);
     }
