@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use crate::city::City;
 use crate::model::{
     Action, ActionMore, AgencyId, CategoryId, Channel, CheckedStep, Command, Disposition, Idempotency,
-    ImportRow, IncidentNo, LngLat, NewAction, NewReport, Outcome, Receipt, ReportPrivate, Secret, Status,
-    TimeMs,
+    ImportRow, IncidentNo, LngLat, NewAction, NewMerge, NewReport, Outcome, Receipt, ReportPrivate, Secret,
+    Status, TimeMs,
 };
 
 pub const SECRET: Secret = Secret([7; 32]);
@@ -125,6 +125,25 @@ pub fn act(incident: u32, action: Action) -> Command {
             ..ActionMore::default()
         },
     }))
+}
+
+fn new_merge(absorbed: u32, into: u32) -> Box<NewMerge> {
+    let (absorbed, into) = (IncidentNo(absorbed), IncidentNo(into));
+    Box::new(NewMerge {
+        absorbed,
+        into,
+        version: None,
+        note: Some("sama".to_owned()),
+        actor: "ani".to_owned(),
+    })
+}
+
+pub fn merge(absorbed: u32, into: u32) -> Command {
+    Command::Merge(new_merge(absorbed, into))
+}
+
+pub fn split(absorbed: u32, into: u32) -> Command {
+    Command::Split(new_merge(absorbed, into))
 }
 
 /// The receipt of an outcome that is accepted or a repeat.

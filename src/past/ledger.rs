@@ -5,8 +5,8 @@
 use crate::city::City;
 use crate::live::Incident;
 use crate::model::{
-    Action, ActionFact, AgencyId, AreaId, CategoryId, Entry, Fact, IncidentNo, Projection, Seq, Status,
-    TimeMs,
+    Action, ActionFact, AgencyId, AreaId, CategoryId, Clock, Entry, Fact, IncidentNo, Projection, Seq,
+    Status, TimeMs,
 };
 
 /// Beyond it no statistics are made: they would take some hundred megabytes.
@@ -54,7 +54,7 @@ pub(super) struct Case {
     pub opened_at: TimeMs,
     /// The city's month that it was opened in.
     pub month: Month,
-    /// As of its newest entry.
+    /// When it as a whole must be resolved, as of its newest entry.
     pub due_at: Option<TimeMs>,
     /// Whether it was resolved in time; `None` while it is not resolved, or where no deadline ran.
     pub on_time: Option<bool>,
@@ -89,7 +89,7 @@ impl Case {
             is_absorbed: false,
             opened_at: incident.opened_at,
             month: Month::of(incident.opened_at, city),
-            due_at: incident.due_at(),
+            due_at: None,
             on_time: None,
             seconds: [Case::NEVER; 4],
         }
@@ -97,7 +97,8 @@ impl Case {
 
     fn act(&mut self, fact: &ActionFact, at: TimeMs) {
         let due_at = self.due_at;
-        (self.status, self.agency, self.due_at) = (fact.to, fact.agency, fact.due_at);
+        (self.status, self.agency) = (fact.to, fact.agency);
+        self.due_at = whole_due_at(fact.due_at, fact.clock);
         if fact.from == Status::New && fact.to != Status::New && fact.to != Status::Rejected {
             self.take_first(Step::Verify, at);
         }
@@ -132,6 +133,11 @@ impl Case {
         let seconds = at.since(self.opened_at).max(0) / 1_000;
         u32::try_from(seconds).unwrap_or(Case::NEVER - 1).min(Case::NEVER - 1)
     }
+}
+
+/// When an incident as a whole must be resolved: its clock knows; without one, the one deadline that it has.
+fn whole_due_at(due_at: Option<TimeMs>, clock: Option<Clock>) -> Option<TimeMs> {
+    clock.and_then(|clock| clock.whole_due_at).or(due_at)
 }
 
 /// A month of the city's calendar.
@@ -192,7 +198,9 @@ impl Ledger {
         self.seq = entry.seq;
         match &entry.fact {
             Fact::Report(fact) if fact.opens.is_some() && !fact.imported => {
-                self.cases.push(Case::of(&Incident::opened_by(fact, entry.at, city), city));
+                let opening = fact.opens.and_then(|opening| whole_due_at(opening.due_at, opening.clock));
+                let case = Case::of(&Incident::opened_by(fact, entry.at, city), city);
+                self.cases.push(Case { due_at: opening, ..case });
                 self.version += 1;
             }
             Fact::Action(fact) => {

@@ -16,6 +16,11 @@ async fn get(app: &TestApp, incident: &Value) -> Value {
     app.get(&format!("/api/v1/incidents/{}", incident.as_str().unwrap())).send().await.ok()
 }
 
+/// The kinds of what a reporter is told of.
+fn steps(told: &Value) -> Vec<&str> {
+    told["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect()
+}
+
 /// What a reader finds: ids of the list, sorted, the reports of all clusters, and the total.
 async fn found(app: &TestApp) -> (Vec<String>, u64, Value) {
     let list = app.get("/api/v1/incidents").send().await.ok();
@@ -83,6 +88,7 @@ async fn an_absorbed_incident_is_nowhere_but_where_it_went_and_comes_back_whole(
     let told = app.get(&format!("/api/v1/reports/{}", second["code"].as_str().unwrap())).send().await.ok();
     assert_eq!((&told["joined"], &told["status"]), (&json!(true), &json!("new")));
     assert!(told["joined_words"]["id"].as_str().unwrap().contains("digabung"), "{told}");
+    assert_eq!(steps(&told), ["received", "verified", "assigned", "joined"], "{told}");
     let third = app.report(&with(from("0812 2222", "masih bau"), json!({"incident": b}))).await;
     assert_eq!(third["incident"], a);
     let stays = get(&app, &a).await;
@@ -102,6 +108,7 @@ async fn an_absorbed_incident_is_nowhere_but_where_it_went_and_comes_back_whole(
     assert_eq!((after.0, after.1, after.2), (both.0, both.1 + 1, both.2));
     let told = app.get(&format!("/api/v1/reports/{}", second["code"].as_str().unwrap())).send().await.ok();
     assert_eq!((&told["joined"], &told["status"]), (&json!(false), &json!("verified")));
+    assert_eq!(steps(&told), ["received", "verified", "assigned"], "{told}");
     let again = post(&app, &a, "split", json!({"incident": b})).await;
     assert_eq!(again.problem(409)["type"], "/problems/not-merged");
     app.stop().await;
@@ -115,7 +122,7 @@ async fn what_cannot_be_joined_is_refused_with_what_to_do() {
         incidents.push(app.report(&with(report("garbage"), fields)).await["incident"].clone());
     }
     let [a, b, drill, closed] = &incidents[..] else { panic!("four were made") };
-    app.act(closed, "reject", &json!({"reason": "prank"})).await;
+    app.act(closed, "reject", &json!({"reason": "prank", "disposition": "prank"})).await;
     let kind = async |incident: &Value, body: Value| {
         post(&app, incident, "merge", body).await.problem(409)["type"].as_str().unwrap().to_owned()
     };
@@ -194,7 +201,7 @@ async fn what_may_be_the_same_is_suggested_with_the_reason_and_the_best_is_first
     made(0.002, "garbage", Some("tumpukan sampah di depan pasar Bastiong")).await;
     made(0.0, "water", Some("tumpukan sampah di depan pasar Bastiong")).await;
     let closed = made(0.0, "garbage", Some("tumpukan sampah di depan pasar Bastiong")).await;
-    app.act(&closed, "reject", &json!({"reason": "prank"})).await;
+    app.act(&closed, "reject", &json!({"reason": "prank", "disposition": "prank"})).await;
 
     let path = |of: &Value| format!("/api/v1/incidents/{}/suggestions", of.as_str().unwrap());
     let answer = app.get(&path(&asked)).send().await.ok();

@@ -41,7 +41,8 @@ impl Told {
     }
 
     fn due_at_before(&self, i: usize) -> Option<TimeMs> {
-        i.checked_sub(1).map_or(self.due_at, |i| self.actions[i].1.due_at)
+        let of_action = |fact: &ActionFact| fact.clock.and_then(|clock| clock.whole_due_at).or(fact.due_at);
+        i.checked_sub(1).map_or(self.due_at, |i| of_action(&self.actions[i].1))
     }
 
     fn area(&self, projection: Projection, city: &City) -> Option<AreaId> {
@@ -91,7 +92,7 @@ fn told(history: &History) -> Vec<Told> {
                         area: fact.area,
                         drill: fact.drill,
                         opened_at: opening.opened_at,
-                        due_at: opening.due_at,
+                        due_at: opening.clock.and_then(|clock| clock.whole_due_at).or(opening.due_at),
                         agency: opening.agency,
                         absorbed: false,
                         actions: Vec::new(),

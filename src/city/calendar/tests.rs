@@ -159,8 +159,8 @@ fn sums_over_years_are_those_of_who_walks_minute_by_minute() {
             assert_eq!(calendar.working_ms(from, found), i64::from(minutes) * MINUTE_MS, "{said} back");
             let to = from.plus_ms(chance.below(100 * 24 * 60) as i64 * MINUTE_MS);
             assert_eq!(calendar.working_ms(from, to), naive.working_between(from, to), "{said} to {to}");
-            // The first walk goes over more than a year.
-            let days = if round == 0 { 300 } else { 1 + chance.below(20) as u32 };
+            // The first walk goes over years.
+            let days = if seed == 0 && round == 0 { 300 } else { 1 + chance.below(20) as u32 };
             let found = calendar.add(from, Length::WorkingDays(days));
             assert_eq!(found, naive.add_working_days(from, days), "{said}: {days} working days");
             // A day of the calendar keeps the time of day, but where that is skipped.

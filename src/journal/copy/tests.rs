@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::journal::postgres_server;
-use crate::journal::testing::{self, NOW, act, import_row, key, report, sensitive_report};
+use crate::journal::testing::{self, NOW, act, import_row, key, merge, report, sensitive_report, split};
 use crate::journal::{DerivedUpdate, HotspotMemberRow, HotspotMembersUpdate, HotspotRow, SurgeRow, verify};
 use crate::model::{Action, Command, IncidentNo, Projection, ReportNo, Status};
 
@@ -55,7 +55,8 @@ fn fill(journal: &mut dyn Journal) {
         surges: vec![surge],
         ..DerivedUpdate::default()
     };
-    let more = (0..20).map(|_| report(|_| {})).collect();
+    let merges = [merge(2, 1), merge(5, 4), merge(4, 1), split(2, 1)];
+    let more = (0..16).map(|_| report(|_| {})).chain(merges).collect();
     journal.append(more, NOW, Some(&derived)).unwrap();
 }
 

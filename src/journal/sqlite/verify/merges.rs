@@ -58,3 +58,47 @@ impl Verifier<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use crate::journal::testing::{NOW, city, merge, report, split};
+    use crate::journal::{FolderMode, Journal, SqliteJournal, verify};
+
+    /// What `pantau verify` says after a hand ran `sql` on a history with a merge (entry 5), another (6) and
+    /// its split (7).
+    fn faults(sql: &str) -> Vec<String> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = SqliteJournal::open(dir.path(), city(), FolderMode::Live).unwrap();
+        let reports = (0..4).map(|_| report(|_| {}));
+        let merges = [merge(2, 1), merge(3, 1), split(3, 1)];
+        journal.append(reports.chain(merges).collect(), NOW, None).unwrap();
+        drop(journal);
+        Connection::open(dir.path().join("pantau.db")).unwrap().execute_batch(sql).unwrap();
+        let found = verify(dir.path(), &mut |_, _| {}).unwrap();
+        found.faults.into_iter().map(|fault| fault.message).collect()
+    }
+
+    #[test]
+    fn a_merge_that_a_hand_changed_is_named() {
+        assert_eq!(faults(""), [""; 0]);
+        for (sql, named) in [
+            (
+                "UPDATE incident SET merged_into = NULL WHERE no = 2",
+                "incident 2 says otherwise (merged_into)",
+            ),
+            ("UPDATE incident SET merged_into = 1 WHERE no = 3", "incident 3 says otherwise (merged_into)"),
+            ("UPDATE incident SET reporters = 9 WHERE no = 1", "incident 1 says otherwise (reporters)"),
+            ("UPDATE merge SET into_no = 4 WHERE seq = 5", "the rows of its merge say otherwise"),
+            ("DELETE FROM merge WHERE seq = 7", "the rows of its split say otherwise"),
+            ("DELETE FROM action WHERE seq = 6", "its merge has no row"),
+            ("UPDATE action SET actor = 'x' WHERE seq = 7", "the rows of its split say otherwise"),
+            ("UPDATE action SET private = '{}' WHERE seq = 5", "its private part was changed"),
+            ("INSERT INTO merge VALUES (2, 1)", "1 rows say that incidents were joined, and no entry does"),
+        ] {
+            let found = faults(sql);
+            assert!(found.iter().any(|fault| fault.contains(named)), "{sql}: {found:?}");
+        }
+    }
+}
