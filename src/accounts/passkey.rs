@@ -71,7 +71,8 @@ impl Questions {
         let of_network = self.open.values().filter(|other| other.network == open.network).count();
         let from = (of_network >= OPEN_A_NETWORK_MAX).then_some(open.network);
         if from.is_some() || self.open.len() >= OPEN_MAX {
-            let others = self.open.iter().filter(|(_, other)| from.is_none_or(|from| other.network == from));
+            let others =
+                self.open.iter().filter(|(_, other)| from.is_none_or(|from| other.network == from));
             let oldest = others.min_by_key(|(_, other)| other.until).map(|(id, _)| id.clone());
             oldest.and_then(|oldest| self.open.remove(&oldest));
         }
@@ -146,11 +147,8 @@ impl Accounts {
             return Err(SignInFault::WrongPasskey);
         }
         let mut passkey: Passkey = serde_json::from_str(&row.credential).map_err(|e| wrong(&e))?;
-        let result = webauthn.finish_discoverable_authentication_v2(
-            &shown,
-            state,
-            &DiscoverableKey::from(&passkey),
-        );
+        let result =
+            webauthn.finish_discoverable_authentication_v2(&shown, state, DiscoverableKey::from(&passkey));
         passkey.update_credential(&result.map_err(|e| wrong(&e))?);
         let now = self.clock.now();
         // It counts on, so that a copy of it is noticed; gone where somebody took it off meanwhile.
@@ -218,7 +216,8 @@ impl Accounts {
             let detail = format!("there are {A_PERSON_MAX} passkeys already; take one off");
             return Err(SignInFault::Unfit { field: "/label", detail });
         }
-        let made: RegisterPublicKeyCredential = serde_json::from_value(credential).map_err(|e| wrong(&e))?;
+        let made: RegisterPublicKeyCredential =
+            serde_json::from_value(credential).map_err(|e| wrong(&e))?;
         let passkey =
             self.webauthn(site)?.finish_passkey_registration(&made, &state).map_err(|e| wrong(&e))?;
         let row = PasskeyRow {

@@ -134,7 +134,7 @@ async fn who_may_sign_in_is_shipped_too() {
     let lasting = |folder: PathBuf| AccountStore::in_folder(&folder).unwrap().lasting().unwrap();
     let shipped = lasting(place.path("anew"));
     assert_eq!(shipped, lasting(place.data()));
-    assert_eq!(shipped.1.len(), 1, "the token of the operator");
+    assert_eq!(shipped.tokens.len(), 1, "the token of the operator");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -515,7 +515,8 @@ async fn a_passkey_needs_a_name_and_is_asked_for_alike_whoever_asks() {
         let ask = app.post(path, body.to_string()).header("host", format!("localhost:{port}"));
         ask.header("origin", format!("http://localhost:{port}"))
     };
-    let by_address = app.post("/api/v1/session/passkey", "{}").header("origin", format!("http://{}", app.address));
+    let by_address =
+        app.post("/api/v1/session/passkey", "{}").header("origin", format!("http://{}", app.address));
     assert_eq!(by_address.send().await.problem(409)["type"], "/problems/passkeys-need-a-name");
     let question = at("/api/v1/session/passkey", &json!({})).send().await.ok();
     let options = &question["options"]["publicKey"];
@@ -527,7 +528,10 @@ async fn a_passkey_needs_a_name_and_is_asked_for_alike_whoever_asks() {
     let shown = json!({"id": "AAAA", "rawId": "AAAA", "type": "public-key", "extensions": {}, "response":
         {"authenticatorData": "AAAA", "clientDataJSON": "AAAA", "signature": "AAAA", "userHandle": "AAAA"}});
     let answer = json!({"id": question["id"], "credential": shown});
-    assert_eq!(at("/api/v1/session/passkey", &answer).send().await.problem(401)["type"], "/problems/wrong-passkey");
+    assert_eq!(
+        at("/api/v1/session/passkey", &answer).send().await.problem(401)["type"],
+        "/problems/wrong-passkey"
+    );
     let again = at("/api/v1/session/passkey", &answer).send().await;
     assert_eq!(again.problem(410)["type"], "/problems/passkey-over", "a question is good once");
 
@@ -535,19 +539,26 @@ async fn a_passkey_needs_a_name_and_is_asked_for_alike_whoever_asks() {
     let cookie = session(&app, "ani").await;
     let add = |body: &Value| at("/api/v1/session/passkeys", body).header("cookie", &cookie);
     assert_eq!(at("/api/v1/session/passkeys", &json!({"password": PASSWORD})).send().await.status, 401);
-    assert_eq!(add(&json!({"password": "another one"})).send().await.problem(401)["type"], "/problems/wrong-password");
+    assert_eq!(
+        add(&json!({"password": "another one"})).send().await.problem(401)["type"],
+        "/problems/wrong-password"
+    );
     assert_eq!(add(&json!({})).send().await.problem(422)["errors"][0]["pointer"], "/password");
     let question = add(&json!({"password": PASSWORD})).send().await.ok();
     let options = &question["options"]["publicKey"];
     assert_eq!((&options["user"]["name"], &options["attestation"]), (&json!("ani"), &json!("none")));
     let selection = &options["authenticatorSelection"];
-    assert_eq!((&selection["residentKey"], &selection["userVerification"]), (&json!("required"), &json!("required")));
+    assert_eq!(
+        (&selection["residentKey"], &selection["userVerification"]),
+        (&json!("required"), &json!("required"))
+    );
     let made = json!({"id": question["id"], "credential": {}, "label": "telepon"});
     assert_eq!(add(&made).send().await.problem(401)["type"], "/problems/wrong-passkey");
     let own = app.get("/api/v1/session/passkeys").header("cookie", &cookie).send().await.ok();
     assert_eq!(own["passkeys"], json!([]));
     let gone = app.ask(axum::http::Method::DELETE, "/api/v1/session/passkeys/00");
-    let gone = gone.header("cookie", &cookie).header("origin", format!("http://{}", app.address)).send().await;
+    let gone =
+        gone.header("cookie", &cookie).header("origin", format!("http://{}", app.address)).send().await;
     assert_eq!(gone.status, 404);
     app.stop().await;
 }

@@ -17,7 +17,9 @@ mod server;
 mod tests;
 
 pub use events::{EVENT_DAYS, EVENTS_KEPT_MAX, EventQuestion, EventRow};
-pub use rows::{AccountRow, AccountRows, DeviceRow, LastingRows, LinkRow, PasskeyRow, SessionRow, TokenRow};
+pub use rows::{
+    AccountRow, AccountRows, DeviceRow, LastingRows, LinkRow, PasskeyRow, SessionRow, TokenRow,
+};
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
