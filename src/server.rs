@@ -30,7 +30,7 @@ use crate::journal::{
     AccountStore, FolderMode, HandIn, Journal, Place, PostgisStandby, Pseudonyms, Spool, SqliteJournal,
     Standby, StoreUrl, is_journal,
 };
-use crate::model::{DAY_MS, IdKey, Secret, TimeMs};
+use crate::model::{IdKey, Secret};
 use crate::past::Past;
 use crate::privacy::control::Control;
 use crate::privacy::retention;
@@ -164,19 +164,6 @@ impl Drop for Ears {
     }
 }
 
-/// Says where days off are not known: this year's, or next month's.
-fn look_at_calendar(city: &City, now: TimeMs) {
-    if let Some(years) = city.calendar.years()
-        && [0, 30].iter().any(|days| city.calendar.is_blind_at(now.plus_ms(days * DAY_MS)))
-    {
-        let (first, last) = (years.start(), years.end());
-        tracing::warn!(
-            "the city pack knows holidays from {first} to {last} only: working days count all other days but \
-             weekends; bring holidays.toml and calendar.toml up to date"
-        );
-    }
-}
-
 impl Server {
     /// Opens the data folder and stands the live map up. Must be called within a runtime.
     ///
@@ -184,7 +171,7 @@ impl Server {
     /// In words for whoever starts it: what is wrong with the pack or the folder, and what to do.
     pub fn start(settings: &ServeSettings) -> anyhow::Result<Server> {
         let city = Arc::new(City::load(&settings.city)?);
-        look_at_calendar(&city, SystemClock::new().now());
+        city.calendar.say_where_blind(SystemClock::new().now());
         let folder_mode = if settings.replay { FolderMode::Replay } else { FolderMode::Live };
         if let (Some(url), false) = (&settings.store, settings.replay) {
             return Server::on_database(url, city, settings);

@@ -340,7 +340,7 @@ impl Figures {
         let hotspots = report.hotspots.len();
         Text {
             id: format!(
-                "Antara {} dan {}: {} kejadian dibuka, {} selesai; {total} terbuka, {overdue} terlambat; {hotspots} titik rawan.",
+                "Antara {} dan {}: {} kejadian dibuka, {} selesai; {total} terbuka, {overdue} terlambat; {hotspots} titik panas.",
                 clock(begin, "%d/%m %H.%M"),
                 clock(end, "%d/%m %H.%M"),
                 self.opened,

@@ -12,7 +12,7 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{Span, ToSpan};
 
-use crate::model::{MINUTE_MS, TimeMs};
+use crate::model::{DAY_MS, MINUTE_MS, TimeMs};
 
 /// Minutes of a civil day.
 const DAY_MIN: u16 = 24 * 60;
@@ -113,6 +113,19 @@ impl Calendar {
     /// The years whose days off are known; in others only the weekends are.
     pub fn years(&self) -> Option<&RangeInclusive<i16>> {
         self.years.as_ref()
+    }
+
+    /// Says in the log where days off are not known: now, or in a month.
+    pub fn say_where_blind(&self, now: TimeMs) {
+        if let Some(years) = self.years()
+            && [0, 30].iter().any(|days| self.is_blind_at(now.plus_ms(days * DAY_MS)))
+        {
+            let (first, last) = (years.start(), years.end());
+            tracing::warn!(
+                "the city pack knows holidays from {first} to {last} only: working days count all other days but \
+                 weekends; bring holidays.toml and calendar.toml up to date"
+            );
+        }
     }
 
     /// Whether the days off around `at` are not known, though those of other years are.

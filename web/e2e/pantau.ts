@@ -111,11 +111,6 @@ export class Pantau {
   async act(incident: string, action: string, body: unknown = {}): Promise<void> {
     await this.post(`/api/v1/incidents/${incident}/${action}`, body);
   }
-
-  /** What a caller from this machine may. */
-  async may(permission: string): Promise<boolean> {
-    return (await this.get('/api/v1/session')).may[permission] !== undefined;
-  }
 }
 
 /** Waits for a state, never for a length of time. */

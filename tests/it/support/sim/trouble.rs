@@ -42,7 +42,7 @@ impl World {
             of_edges,
             of_edges,
             of_edges,
-            1.0,
+            1.6,
             0.5,
             1.0,
         ]) {
