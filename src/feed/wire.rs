@@ -427,7 +427,7 @@ impl<'a> Feature<'a> {
                 .filter(|_| is_staff && incident.status.is_open())
                 .map(|(clock, state)| Box::new(ClockProperties::of(clock, state, &city.calendar))),
             version: is_staff.then_some(incident.version),
-            reporters: is_staff.then_some(incident.reporters),
+            reporters: is_staff.then_some(incident.reporters.into()),
             returned: is_staff && incident.returned,
             disposition: incident.disposition.filter(|_| is_staff).map(Disposition::key),
         };

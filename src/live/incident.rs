@@ -18,7 +18,7 @@ pub struct Spot {
     pub area: Option<AreaId>,
 }
 
-/// 72 bytes: at ten million incidents every one of them counts.
+/// 64 bytes: at ten million incidents every one of them counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Incident {
     pub no: IncidentNo,
@@ -32,8 +32,8 @@ pub struct Incident {
     pub agency: Option<AgencyId>,
     /// Its own, and those of incidents that it absorbed.
     pub reports: u32,
-    /// Distinct senders of these.
-    pub reporters: u32,
+    /// Distinct senders of these; 65,535 stands for more.
+    pub reporters: u16,
     /// Counts every change, from 1.
     pub version: u32,
     pub opened_at: TimeMs,
@@ -94,7 +94,7 @@ impl Incident {
             status: row.status,
             agency: row.agency,
             reports: row.reports,
-            reporters: row.reporters,
+            reporters: reporters(row.reporters),
             version: row.version,
             opened_at: row.opened_at,
             updated_at: row.updated_at,
@@ -118,7 +118,7 @@ impl Incident {
 
     pub fn joined_by_report(&mut self, fact: &ReportFact, at: TimeMs) {
         self.reports += 1;
-        self.reporters += u32::from(!fact.again);
+        self.reporters = self.reporters.saturating_add(u16::from(!fact.again));
         self.touch(at);
     }
 
@@ -137,13 +137,13 @@ impl Incident {
 
     pub(super) fn absorbed(&mut self, fact: &MergeFact, at: TimeMs) {
         self.reports += fact.reports;
-        self.reporters = fact.reporters;
+        self.reporters = reporters(fact.reporters);
         self.touch(at);
     }
 
     pub(super) fn let_go(&mut self, fact: &MergeFact, at: TimeMs) {
         self.reports -= fact.reports;
-        self.reporters = fact.reporters;
+        self.reporters = reporters(fact.reporters);
         self.touch(at);
     }
 
@@ -199,19 +199,30 @@ impl Incident {
     }
 }
 
-/// An `Option<TimeMs>` of half its size.
+/// As many as the column holds.
+pub(super) fn reporters(n: u32) -> u16 {
+    u16::try_from(n).unwrap_or(u16::MAX)
+}
+
+/// An `Option<TimeMs>` in six bytes, which are enough from the year -2490 to 6429; what lies beyond becomes that.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct MaybeTime(TimeMs);
+pub(super) struct MaybeTime([u8; 6]);
 
 impl MaybeTime {
-    const NONE: TimeMs = TimeMs::MIN;
+    const MAX: i64 = (1 << 47) - 1;
+    const NONE: i64 = -MaybeTime::MAX - 1;
 
     pub fn of(at: Option<TimeMs>) -> MaybeTime {
-        MaybeTime(at.unwrap_or(MaybeTime::NONE))
+        let ms = at.map_or(MaybeTime::NONE, |at| at.0.clamp(-MaybeTime::MAX, MaybeTime::MAX));
+        let [a, b, c, d, e, f, ..] = ms.to_le_bytes();
+        MaybeTime([a, b, c, d, e, f])
     }
 
     pub fn get(self) -> Option<TimeMs> {
-        (self.0 != MaybeTime::NONE).then_some(self.0)
+        let [a, b, c, d, e, f] = self.0;
+        // The sign is in the highest of the six.
+        let ms = i64::from_le_bytes([0, 0, a, b, c, d, e, f]) >> 16;
+        (ms != MaybeTime::NONE).then_some(TimeMs(ms))
     }
 }
 
@@ -260,4 +271,21 @@ pub fn spot_for_public(exact: Spot, sensitive: bool, city: &City) -> Spot {
     }
     let place = exact.place.coarsened(city.coarse_res);
     Spot { place, area: city.areas.locate(place) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_64_bytes_and_keeps_its_times() {
+        assert_eq!(size_of::<Incident>(), 64);
+        for at in [0, 1, -1, 1_795_000_000_000, -62_135_596_800_000, MaybeTime::MAX, -MaybeTime::MAX] {
+            assert_eq!(MaybeTime::of(Some(TimeMs(at))).get(), Some(TimeMs(at)));
+        }
+        assert_eq!(MaybeTime::of(None).get(), None);
+        assert_eq!(MaybeTime::of(Some(TimeMs::MAX)).get(), Some(TimeMs(MaybeTime::MAX)));
+        assert_eq!(MaybeTime::of(Some(TimeMs::MIN)).get(), Some(TimeMs(-MaybeTime::MAX)));
+        assert_eq!((reporters(7), reporters(70_000)), (7, 65_535));
+    }
 }

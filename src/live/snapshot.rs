@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::incident::{Incident, MaybeArea, MaybeTime};
+use super::incident::{Incident, MaybeArea, MaybeTime, reporters};
 use super::map::LiveMap;
 use crate::city::City;
 use crate::model::{
@@ -160,7 +160,7 @@ impl Writer {
         let agency = incident.agency.map_or(NO_AGENCY, |agency| agency.0);
         self.bytes(&[incident.category.0, incident.status as u8, agency, flags]);
         self.bytes(&incident.reports.to_le_bytes());
-        self.bytes(&incident.reporters.to_le_bytes());
+        self.bytes(&u32::from(incident.reporters).to_le_bytes());
         self.bytes(&incident.version.to_le_bytes());
         self.time(incident.opened_at);
         self.time(incident.updated_at);
@@ -241,7 +241,7 @@ impl Reader<'_> {
             status: *Status::ALL.get(usize::from(status)).ok_or(SnapshotError::Damaged)?,
             agency: (agency != NO_AGENCY).then_some(AgencyId(agency)),
             reports: self.u32()?,
-            reporters: self.u32()?,
+            reporters: reporters(self.u32()?),
             version: self.u32()?,
             opened_at: self.time()?,
             updated_at: self.time()?,

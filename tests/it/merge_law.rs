@@ -103,7 +103,7 @@ fn check_counts(history: &History) -> Result<(), TestCaseError> {
         expected.into_iter().map(|(no, (n, senders))| (no, (n, senders.len() as u32))).collect();
     let found: BTreeMap<IncidentNo, (u32, u32)> = shown(history.map())
         .into_iter()
-        .map(|incident| (incident.no, (incident.reports, incident.reporters)))
+        .map(|incident| (incident.no, (incident.reports, u32::from(incident.reporters))))
         .collect();
     prop_assert_eq!(found, expected);
     Ok(())
