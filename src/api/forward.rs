@@ -85,7 +85,7 @@ fn is_local(method: &Method, path: &str, query: Option<&str>) -> bool {
     if path.starts_with("nodes/") || path == "session" || path.starts_with("session/") {
         return true;
     }
-    let of_journal = ["reports", "incidents/", "statistics", "audit", "shift-log", "sitrep"]
+    let of_journal = ["reports", "incidents/", "photos/", "statistics", "audit", "shift-log", "sitrep"]
         .iter()
         .any(|start| path.starts_with(start));
     let query = form_urlencoded::parse(query.unwrap_or_default().as_bytes());

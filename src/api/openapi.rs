@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::OpenApi;
 
 use super::{audit, city, clock, contacts, health, import, incidents, live, map, merging, nodes, passkeys};
-use super::{reports, session, shift, sitrep, sse, statistics, suggestions, transitions};
+use super::{photos, reports, session, shift, sitrep, sse, statistics, suggestions, transitions};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -14,6 +14,7 @@ use super::{reports, session, shift, sitrep, sse, statistics, suggestions, trans
         city::city, city::areas, city::area,
         reports::post_report, reports::report,
         incidents::list, incidents::incident, incidents::act, merging::merge, merging::split,
+        photos::list, photos::add, photos::release, photos::withdraw, photos::photo,
         suggestions::suggested, transitions::transitions, contacts::contacts,
         audit::audit, audit::audit_csv, shift::shift_log, shift::write_shift_log, sitrep::sitrep,
         map::clusters, map::hotspots, map::stats,
