@@ -139,6 +139,7 @@ impl Accounts {
         };
         let shown: PublicKeyCredential = serde_json::from_value(credential).map_err(|e| wrong(&e))?;
         let webauthn = self.webauthn(site)?;
+        self.look()?;
         let (_, shown_id) = webauthn.identify_discoverable_authentication(&shown).map_err(|e| wrong(&e))?;
         let book = self.book.load_full();
         let row = book.passkey(&id_of(shown_id)).filter(|row| row.host == site.host);
