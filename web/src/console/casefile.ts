@@ -1,6 +1,7 @@
 /** One incident with all that is known of it: what was reported, what was done, what was joined into it. */
 import { getJson, postJson } from '../feed/http';
 import { decodeItem, list, localized, number, object, oneOf, STATUSES, string, time, type Incident, type Localized, type Status } from '../feed/protocol';
+import { decodePhotos, type Photo } from '../photos/photo';
 import { leaving } from './leaving';
 import { DISPOSITIONS, type Action, type Disposition } from './transitions';
 
@@ -71,6 +72,9 @@ export interface CaseFile {
   readonly why: Localized | null;
   readonly confirmed: { readonly atMs: number; readonly by: string } | null;
   readonly disposition: Disposition | null;
+  readonly photos: readonly Photo[];
+  /** It is not resolved without a photo of the repair, and there is none yet. */
+  readonly repairPhoto: boolean;
 }
 
 /** An answer that takes longer is given up: the operator must know, and can send again. */
@@ -145,6 +149,8 @@ export function decodeCase(value: unknown): CaseFile {
     why: p.routing == null ? null : optionalWords(object(p.routing, 'routing').why),
     confirmed: confirmed === null ? null : { atMs: time(confirmed.at, 'confirmed.at'), by: text(confirmed.by) },
     disposition: dispositionOf(p.disposition),
+    photos: decodePhotos(p.photos),
+    repairPhoto: p.repair_photo === true,
   };
 }
 

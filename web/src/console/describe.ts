@@ -45,6 +45,9 @@ const STEPS: Readonly<Record<string, Key>> = {
   confirm: 'console.step.confirm',
   pause: 'console.step.pause',
   resume: 'console.step.resume',
+  photo: 'console.step.photo',
+  release: 'console.step.release',
+  withdraw: 'console.step.withdraw',
 };
 
 /** One line of the history. `checks`: the checklist, for the names of its steps. */

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Area } from '../feed/city';
-import { clockSays, escalationSays } from './clock';
+import { clockSays, escalationSays } from '../ui/deadline';
 import { findingKey, meanings } from './find';
 import { makeWords } from '../i18n';
 import type { Clock } from '../feed/protocol';
