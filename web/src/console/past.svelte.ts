@@ -1,6 +1,7 @@
 /** The console looking back: what the center knew at a moment, instead of the present. */
 import type { Query } from '../feed/http';
 import type { Incident } from '../feed/protocol';
+import { namesMoment } from '../replay/address';
 import { Playback } from '../replay/playback.svelte';
 import type { Look } from '../replay/moment';
 import { fromAddress, type Player } from '../replay/player';
@@ -46,7 +47,9 @@ export class Past {
   /** `query` may name a moment; else it begins a little before now. */
   enter(query: URLSearchParams, nowMs: number, look: Look | null): void {
     if (this.playback !== null) return;
-    const asked = Number.isNaN(Date.parse(query.get('at') ?? '')) ? new URLSearchParams({ at: new Date(nowMs - BACK_MS).toISOString() }) : query;
+    // To now, also when midnight has just passed.
+    const span = { at: new Date(nowMs - BACK_MS).toISOString(), to: new Date(nowMs).toISOString() };
+    const asked = namesMoment(query) ? query : new URLSearchParams(span);
     this.untilMs = nowMs;
     const playback = new Playback(fromAddress(asked, nowMs, (ms) => midnight(ms, this.timeZone)), this.kept, this.filter);
     this.playback = playback;

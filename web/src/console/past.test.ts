@@ -16,11 +16,16 @@ describe('the console looking back', () => {
     past.enter(new URLSearchParams('tab=open'), now, null);
     expect([past.isOn, past.playback?.player.atMs, past.playback?.player.toMs]).toEqual([true, now - 15 * 60_000, now]);
     past.leave();
+    // Five minutes after midnight in the city.
+    const midnight = Date.parse('2026-11-24T15:05:00Z');
+    past.enter(new URLSearchParams(), midnight, null);
+    expect([past.playback?.player.atMs, past.playback?.player.toMs]).toEqual([midnight - 15 * 60_000, midnight]);
+    past.leave();
     expect([past.isOn, past.seen]).toEqual([false, null]);
     past.enter(new URLSearchParams('at=2026-11-24T02:00:00Z&speed=600'), now, null);
     expect([past.playback?.player.atMs, past.playback?.player.speed]).toEqual([Date.parse('2026-11-24T02:00:00Z'), 600]);
     past.leave();
-    expect(kept).toBe(2);
+    expect(kept).toBe(3);
   });
 
   it('shows what was chosen as it stood at the moment, and nothing of it in the present', () => {
