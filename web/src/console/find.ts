@@ -28,6 +28,8 @@ export function meanings(text: string, areas: readonly Area[], recent: readonly 
   if (q === '') return recent.map((one) => ({ kind: 'recent', recent: one }));
   const code = asCode(q);
   if (code !== null) return [{ kind: 'code', code }];
+  const named = areas.find((one) => one.code === q);
+  if (named !== undefined) return [areaFinding(named, areas)];
   // Never as words of the queue: those stand in the address.
   const phone = asPhone(q);
   if (phone !== null) return [{ kind: 'phone', phone }];
@@ -43,7 +45,11 @@ function areasNamed(q: string, areas: readonly Area[]): readonly Finding[] {
     .filter(({ level, name }) => level !== 'city' && place(name) !== -1)
     .sort((a, b) => Math.sign(place(a.name)) - Math.sign(place(b.name)) || a.name.localeCompare(b.name))
     .slice(0, AREAS_MAX)
-    .map((area) => ({ kind: 'area', area, parent: areas.find(({ code, level }) => code === area.parent && level === 'district')?.name ?? null }));
+    .map((area) => areaFinding(area, areas));
+}
+
+function areaFinding(area: Area, areas: readonly Area[]): Finding {
+  return { kind: 'area', area, parent: areas.find(({ code, level }) => code === area.parent && level === 'district')?.name ?? null };
 }
 
 function plain(text: string): string {
@@ -53,7 +59,7 @@ function plain(text: string): string {
 /** Whatever the server finds of it, without what stands there already. */
 export async function findOnServer(text: string, known: readonly Finding[]): Promise<readonly Finding[]> {
   const q = text.trim();
-  if (q.length < LETTERS_MIN || asCode(q) !== null || asPhone(q) !== null) return [];
+  if (q.length < LETTERS_MIN || known.some(({ kind }) => kind === 'code' || kind === 'phone') || asPhone(q) !== null) return [];
   try {
     const named = new Set(known.flatMap((one) => (one.kind === 'area' ? [one.area.code] : [])));
     return withoutDoubles(await search(q), named).map((hit) => ({ kind: 'hit', hit }));

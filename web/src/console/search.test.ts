@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Area } from '../feed/city';
 import { findByCode } from './code';
 import { findingKey, findOnServer, meanings } from './find';
 import { asPhone, decodeHits, searchPhone, withoutDoubles } from './search';
@@ -52,14 +53,18 @@ describe('the center’s search', () => {
 });
 
 describe('a telephone number', () => {
-  it('is eight digits or more with nothing but what people write between them', () => {
+  it('is eight digits or more, with nothing but what people write between them', () => {
     expect(asPhone(' 0812-3456 789 ')).toBe('08123456789');
     expect(asPhone('+62 (812) 3456.789')).toBe('+628123456789');
-    for (const text of ['0812345', 'TTE-7K3M-9QXAC', '0812 3456 rumah', '1234567890123456', '']) expect(asPhone(text), text).toBeNull();
+    // As the server sees one: also among words, which then may not stand in an address either.
+    expect(asPhone('sampah 0812-3456-789 rumah')).toBe('08123456789');
+    for (const text of ['0812345', 'TTE-7K3M-9QXAC', 'RT 04 RW 11, jalan 12', '']) expect(asPhone(text), text).toBeNull();
   });
 
   it('is never words of the queue, and never in an address', async () => {
     server(() => Response.json({ results: [] }));
+    const village: Area = { code: '82.71.04.1003', name: 'Kalumata', level: 'village', parent: null, approximate: false, label: [127, 1], geometry: { type: 'Polygon', coordinates: [] } };
+    expect(meanings('82.71.04.1003', [village], []).map(findingKey)).toEqual(['area-82.71.04.1003']);
     const found = meanings('0812 3456 789', [], []);
     expect(found).toEqual([{ kind: 'phone', phone: '08123456789' }]);
     expect(await findOnServer('0812 3456 789', found)).toEqual([]);

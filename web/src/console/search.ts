@@ -24,7 +24,6 @@ export interface Hit {
 const HITS_MAX = 20;
 /** Fewer digits are no telephone number. */
 const DIGITS_MIN = 8;
-const DIGITS_MAX = 15;
 
 /** The best first. A number of a telephone is never asked for here: it would stand in an address. */
 export async function search(q: string): Promise<readonly Hit[]> {
@@ -59,13 +58,16 @@ export function decodeHits(value: unknown): readonly Hit[] {
   });
 }
 
-/** What was typed, if it can be nothing but a telephone number: its digits, with a plus where one was typed. */
+/**
+ * The telephone number that stands in what was typed, however its digits are grouped, as the server knows one; null:
+ * there is none, and the text may stand in an address.
+ */
 export function asPhone(text: string): string | null {
-  const typed = text.trim();
-  if (!/^\+?[\d\s().-]+$/.test(typed)) return null;
-  const digits = typed.replace(/\D/g, '');
-  if (digits.length < DIGITS_MIN || digits.length > DIGITS_MAX) return null;
-  return typed.startsWith('+') ? `+${digits}` : digits;
+  for (const [group] of text.matchAll(/\+?[\d\s+().\/-]+/g)) {
+    const digits = group.replace(/\D/g, '');
+    if (digits.length >= DIGITS_MIN) return group.trim().startsWith('+') ? `+${digits}` : digits;
+  }
+  return null;
 }
 
 export function hitKey(hit: Hit): string {

@@ -52,6 +52,8 @@ export const incidentId = {
   'console.others.writes': 'sedang menulis',
   'console.others.looks': 'membukanya juga',
   'console.step.photo': 'Foto ditambahkan',
+  'console.step.photos.before': '{n} foto sebelum ditambahkan',
+  'console.step.photos.after': '{n} foto sesudah ditambahkan',
   'console.step.release': 'Foto ditampilkan ke publik',
   'console.step.withdraw': 'Foto disembunyikan dari publik',
 } as const;
@@ -109,6 +111,8 @@ export const incidentEn: Record<keyof typeof incidentId, string> = {
   'console.others.writes': 'is writing',
   'console.others.looks': 'has it open too',
   'console.step.photo': 'Photo added',
+  'console.step.photos.before': '{n} {n|photo|photos} of before added',
+  'console.step.photos.after': '{n} {n|photo|photos} of after added',
   'console.step.release': 'Photo shown to the public',
   'console.step.withdraw': 'Photo hidden from the public',
 };
