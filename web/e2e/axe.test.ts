@@ -183,7 +183,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('WCAG 2.2 AA, by axe', { t
     await clean(denied, 'nobody signed in');
     await denied.close();
     const phone = await look(`/console?incident=i:${incident}`, PHONE, withoutMap);
-    await phone.page.waitForSelector('[data-row]');
+    await phone.page.waitForSelector('[data-actions]');
     for (const view of ['queue', 'incident', 'map']) {
       await phone.page.click(`[data-show="${view}"]`);
       await clean(phone, `phone, ${view}`);

@@ -1,12 +1,16 @@
+import { clockEn } from './clock';
 import { consoleEn } from './console';
 import { papersEn } from './papers';
+import { photosEn } from './photos';
 import { replayEn } from './replay';
 import { tourEn } from './tour';
 import type { Key } from './id';
 
 export const en: Record<Key, string> = {
+  ...clockEn,
   ...consoleEn,
   ...papersEn,
+  ...photosEn,
   ...replayEn,
   ...tourEn,
   'status.new': 'Not verified',

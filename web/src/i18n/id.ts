@@ -1,12 +1,16 @@
+import { clockId } from './clock';
 import { consoleId } from './console';
 import { papersId } from './papers';
+import { photosId } from './photos';
 import { replayId } from './replay';
 import { tourId } from './tour';
 
 /** Indonesian, as officers speak it. The source of the dictionary: English must have the same keys. */
 export const id = {
+  ...clockId,
   ...consoleId,
   ...papersId,
+  ...photosId,
   ...replayId,
   ...tourId,
   'status.new': 'Belum diverifikasi',
