@@ -34,6 +34,7 @@ mod problem;
 mod redirect;
 mod reports;
 mod rules;
+mod search;
 mod session;
 mod shift;
 mod sitrep;
@@ -87,6 +88,8 @@ pub fn build_router(app: AppState) -> Router {
         .route("/incidents/{id}", get(incidents::incident))
         .route("/incidents/{id}/{action}", post(incidents::act))
         .route("/incidents/{id}/contacts", post(contacts::contacts))
+        .route("/search", get(search::search))
+        .route("/search/phone", post(search::by_phone))
         .route("/audit", get(audit::audit))
         .route("/audit.csv", get(audit::audit_csv))
         .route("/shift-log", get(shift::shift_log).post(shift::write_shift_log))

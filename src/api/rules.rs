@@ -58,6 +58,8 @@ pub const RULES: &[Rule] = &[
     get("/api/v1/incidents/{id}", Needs::Permission(Permission::SeeIncident)),
     post("/api/v1/incidents/{id}/{action}", Needs::PermissionOfAction),
     post("/api/v1/incidents/{id}/contacts", Needs::Permission(Permission::SeeContacts)),
+    get("/api/v1/search", Needs::Permission(Permission::SeeIncident)),
+    post("/api/v1/search/phone", Needs::Permission(Permission::SeeContacts)),
     get("/api/v1/audit", Needs::Permission(Permission::SeeAudit)),
     get("/api/v1/audit.csv", Needs::Permission(Permission::SeeAudit)),
     get("/api/v1/shift-log", Needs::Permission(Permission::ShiftLog)),

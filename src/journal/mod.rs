@@ -293,6 +293,12 @@ pub trait Reader: Send + Sync {
 
     fn report(&self, no: ReportNo) -> Result<Option<ReportRow>, JournalError>;
 
+    /// The highest number of a report; 0 where there is none.
+    fn last_report(&self) -> Result<ReportNo, JournalError>;
+
+    /// The reports that count for a sender, the newest first, at most `limit`. Looks every report through.
+    fn reports_of(&self, sender: SenderId, limit: usize) -> Result<Vec<ReportRow>, JournalError>;
+
     fn incident(&self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError>;
 
     /// The incidents that one has absorbed and not let go of, by number; not those that these had absorbed.
