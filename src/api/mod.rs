@@ -25,6 +25,7 @@ mod merging;
 mod middleware;
 mod moment;
 mod nodes;
+mod oidc;
 mod openapi;
 mod origin;
 mod pages;
@@ -110,6 +111,8 @@ pub fn build_router(app: AppState) -> Router {
         .route("/session", session)
         .route("/session/link", post(session::use_link))
         .route("/session/password", post(session::change_password))
+        .route("/session/oidc", get(oidc::begin))
+        .route("/session/oidc/back", get(oidc::come_back))
         .route("/session/passkey", post(passkeys::sign_in))
         .route("/session/passkeys", get(passkeys::list).post(passkeys::add))
         .route("/session/passkeys/{id}", delete(passkeys::remove))

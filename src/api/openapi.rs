@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::OpenApi;
 
 use super::{
-    audit, city, clock, contacts, health, import, incidents, live, map, merging, nodes, passkeys,
+    audit, city, clock, contacts, health, import, incidents, live, map, merging, nodes, oidc, passkeys,
 };
 use super::{reports, search, session, shift, sitrep, sse, statistics, suggestions, transitions};
 
@@ -24,6 +24,7 @@ use super::{reports, search, session, shift, sitrep, sse, statistics, suggestion
         live::live, sse::live_sse, clock::set_clock, import::import,
         session::who_am_i, session::sign_in, session::sign_out, session::use_link, session::change_password,
         session::set_totp, session::drop_totp,
+        oidc::begin, oidc::come_back,
         passkeys::sign_in, passkeys::list, passkeys::add, passkeys::remove,
         nodes::snapshot, nodes::entries, nodes::state,
         health::healthz, health::readyz, health::metrics,

@@ -85,6 +85,8 @@ pub const RULES: &[Rule] = &[
     post("/api/v1/session/password", Needs::SignedIn),
     post("/api/v1/session/totp", Needs::SignedIn),
     delete("/api/v1/session/totp", Needs::SignedIn),
+    get("/api/v1/session/oidc", Needs::Nothing),
+    get("/api/v1/session/oidc/back", Needs::Nothing),
     post("/api/v1/session/passkey", Needs::Nothing),
     get("/api/v1/session/passkeys", Needs::SignedIn),
     post("/api/v1/session/passkeys", Needs::SignedIn),

@@ -53,7 +53,7 @@ mod wire;
 
 pub use accounts::{
     AccountRow, AccountRows, AccountStore, DeviceRow, EVENT_DAYS, EVENTS_KEPT_MAX, EventQuestion, EventRow,
-    LastingRows, LinkRow, PasskeyRow, SessionRow, TokenRow,
+    LastingRows, LinkRow, PasskeyRow, SessionRow, SubjectRow, TokenRow,
 };
 use copy::waiting_in;
 pub use copy::{Copied, migrate, verify_database, verify_database_against};
