@@ -317,7 +317,9 @@ fn read_from_end_to_end(db: &Db) -> u64 {
         std::thread::yield_now();
     }
     let tables = "'incident', 'report', 'idempotency', 'import_key', 'action', 'entry'";
-    let sum = format!("SELECT coalesce(sum(seq_tup_read), 0) FROM pg_stat_user_tables WHERE relname IN ({tables})");
+    let sum = format!(
+        "SELECT coalesce(sum(seq_tup_read), 0) FROM pg_stat_user_tables WHERE relname IN ({tables})"
+    );
     db.query(&sum).parse().unwrap()
 }
 
@@ -330,7 +332,8 @@ fn a_commit_costs_the_same_however_large_the_tables_are() {
                 0 => r.idempotency = key(&format!("{day}-{i}"), 1),
                 1 => {
                     let row_digest = u128::from(i).to_be_bytes();
-                    r.import = Some(ImportRow { source: format!("{day}.csv"), row_digest, status: Status::New });
+                    r.import =
+                        Some(ImportRow { source: format!("{day}.csv"), row_digest, status: Status::New });
                 }
                 _ => r.incident = (day > 0).then_some(IncidentNo(i)),
             })
