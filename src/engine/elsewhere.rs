@@ -7,7 +7,9 @@ use crate::journal::{
     ActsQuestion, Derived, HotspotStateRow, IncidentRow, JournalError, PhotoFiles, Reader, ReportPlace,
     ReportRow,
 };
-use crate::model::{Entry, IncidentNo, PhotoName, PhotoNo, PhotoRow, Projection, ReportNo, Seq, TimeMs};
+use crate::model::{
+    Entry, IncidentNo, PhotoName, PhotoNo, PhotoRow, Projection, ReportNo, SenderId, Seq, TimeMs,
+};
 
 pub(super) struct Elsewhere;
 
@@ -58,6 +60,14 @@ impl Reader for Elsewhere {
     }
 
     fn report(&self, _: ReportNo) -> Result<Option<ReportRow>, JournalError> {
+        elsewhere()
+    }
+
+    fn last_report(&self) -> Result<ReportNo, JournalError> {
+        elsewhere()
+    }
+
+    fn reports_of(&self, _: SenderId, _: usize) -> Result<Vec<ReportRow>, JournalError> {
         elsewhere()
     }
 

@@ -24,7 +24,7 @@ pub use coord::{
 pub use disposition::{ActionMore, CheckedStep, Disposition};
 pub use erasure::{ERASED_MAX, ErasedNote, ErasedReport, ErasureFact, Kinds, NewErasure};
 pub use fact::{ActionFact, Entry, Fact, Opening, ReportFact, ReportPrivate};
-pub use id::{Epoch, IdKey, IncidentNo, ReportNo, Secret, SenderId, Seq};
+pub use id::{CodeStart, Epoch, IdKey, IncidentNo, ReportNo, Secret, SenderId, Seq};
 pub use merging::{MergeFact, NewMerge};
 pub use photo::{AddedPhotos, PHOTOS_MAX, Photo, PhotoKind, PhotoName, PhotoNo, PhotoRow};
 pub use record::{NewRecord, RecordFact, RecordKind};

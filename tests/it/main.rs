@@ -40,6 +40,7 @@ mod presence;
 mod privacy;
 mod restart;
 mod rules;
+mod search;
 mod secrets;
 mod service;
 mod ship;
