@@ -20,6 +20,7 @@ pub mod edge;
 pub mod engine;
 pub mod feed;
 
+pub mod oidc;
 pub mod past;
 pub mod privacy;
 

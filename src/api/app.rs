@@ -17,6 +17,7 @@ use crate::feed::{Beat, TextSearch, Views};
 use crate::journal::{HandIn, Spool};
 use crate::live::LiveMap;
 use crate::model::{IdKey, TimeMs};
+use crate::oidc::Oidc;
 use crate::past::Past;
 
 /// Whether the server lives in the present or plays back the past.
@@ -60,6 +61,8 @@ pub struct App {
     pub role: Role,
     /// Who may sign in; an edge knows nobody.
     pub accounts: Option<Arc<Accounts>>,
+    /// Where people of the province may sign in, too.
+    pub oidc: Option<Arc<Oidc>>,
     /// Whose `X-Forwarded-*` are believed.
     pub trusted_proxies: Vec<TrustedProxy>,
     /// Readers on this machine are staff: for trying and developing.

@@ -25,6 +25,7 @@ mod merging;
 mod middleware;
 mod moment;
 mod nodes;
+mod oidc;
 mod openapi;
 mod origin;
 mod pages;
@@ -34,6 +35,7 @@ mod problem;
 mod redirect;
 mod reports;
 mod rules;
+mod search;
 mod session;
 mod shift;
 mod sitrep;
@@ -87,6 +89,8 @@ pub fn build_router(app: AppState) -> Router {
         .route("/incidents/{id}", get(incidents::incident))
         .route("/incidents/{id}/{action}", post(incidents::act))
         .route("/incidents/{id}/contacts", post(contacts::contacts))
+        .route("/search", get(search::search))
+        .route("/search/phone", post(search::by_phone))
         .route("/audit", get(audit::audit))
         .route("/audit.csv", get(audit::audit_csv))
         .route("/shift-log", get(shift::shift_log).post(shift::write_shift_log))
@@ -107,6 +111,8 @@ pub fn build_router(app: AppState) -> Router {
         .route("/session", session)
         .route("/session/link", post(session::use_link))
         .route("/session/password", post(session::change_password))
+        .route("/session/oidc", get(oidc::begin))
+        .route("/session/oidc/back", get(oidc::come_back))
         .route("/session/passkey", post(passkeys::sign_in))
         .route("/session/passkeys", get(passkeys::list).post(passkeys::add))
         .route("/session/passkeys/{id}", delete(passkeys::remove))

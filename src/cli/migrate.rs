@@ -67,6 +67,7 @@ fn migrate_accounts(from: &Place, to: &Place) -> anyhow::Result<()> {
     println!("{:>12} account", rows.accounts.len());
     println!("{:>12} account_token", rows.tokens.len());
     println!("{:>12} account_passkey", rows.passkeys.len());
+    println!("{:>12} account_subject", rows.subjects.len());
     Ok(())
 }
 

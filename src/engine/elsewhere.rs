@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use crate::journal::{
     ActsQuestion, Derived, HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow,
 };
-use crate::model::{Entry, IncidentNo, Projection, ReportNo, Seq, TimeMs};
+use crate::model::{Entry, IncidentNo, Projection, ReportNo, SenderId, Seq, TimeMs};
 
 pub(super) struct Elsewhere;
 
@@ -56,6 +56,14 @@ impl Reader for Elsewhere {
     }
 
     fn report(&self, _: ReportNo) -> Result<Option<ReportRow>, JournalError> {
+        elsewhere()
+    }
+
+    fn last_report(&self) -> Result<ReportNo, JournalError> {
+        elsewhere()
+    }
+
+    fn reports_of(&self, _: SenderId, _: usize) -> Result<Vec<ReportRow>, JournalError> {
         elsewhere()
     }
 

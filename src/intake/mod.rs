@@ -29,10 +29,10 @@ pub use fault::FieldFault;
 pub use limits::*;
 pub use mapping::{Columns, Mapping, MappingError};
 pub use merging::{MergeRequest, parse_merge};
-pub use record::{parse_reason, parse_shift_entry};
+pub use record::{PhoneLook, parse_phone_look, parse_reason, parse_shift_entry};
 pub use report::{Submission, parse_report};
 pub use row::{Cells, ImportRecord, Row};
-pub use sender::{phone_key, sender_by_email, sender_by_phone};
+pub use sender::{BARE_PHONE_DIGITS_MIN, names_phone, phone_key, sender_by_email, sender_by_phone};
 pub use wire::{ImportAnswer, ImportLine, RefusedLine, parse_import};
 
 use crate::city::City;

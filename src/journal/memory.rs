@@ -412,6 +412,16 @@ impl Reader for MemoryReader {
         Ok(read(&self.state).report(no).cloned())
     }
 
+    fn last_report(&self) -> Result<ReportNo, JournalError> {
+        Ok(ReportNo(read(&self.state).reports.len() as u32))
+    }
+
+    fn reports_of(&self, sender: SenderId, limit: usize) -> Result<Vec<ReportRow>, JournalError> {
+        let state = read(&self.state);
+        let own = state.reports.iter().rev().filter(|row| row.sender == sender);
+        Ok(own.take(limit).cloned().collect())
+    }
+
     fn incident(&self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError> {
         Ok(read(&self.state).incident(no).cloned())
     }

@@ -53,7 +53,7 @@ mod wire;
 
 pub use accounts::{
     AccountRow, AccountRows, AccountStore, DeviceRow, EVENT_DAYS, EVENTS_KEPT_MAX, EventQuestion, EventRow,
-    LastingRows, LinkRow, PasskeyRow, SessionRow, TokenRow,
+    LastingRows, LinkRow, PasskeyRow, SessionRow, SubjectRow, TokenRow,
 };
 use copy::waiting_in;
 pub use copy::{Copied, migrate, verify_database, verify_database_against};
@@ -292,6 +292,12 @@ pub trait Reader: Send + Sync {
     fn entries(&self, after: Seq, limit: usize) -> Result<Vec<Entry>, JournalError>;
 
     fn report(&self, no: ReportNo) -> Result<Option<ReportRow>, JournalError>;
+
+    /// The highest number of a report; 0 where there is none.
+    fn last_report(&self) -> Result<ReportNo, JournalError>;
+
+    /// The reports that count for a sender, the newest first, at most `limit`. Looks every report through.
+    fn reports_of(&self, sender: SenderId, limit: usize) -> Result<Vec<ReportRow>, JournalError>;
 
     fn incident(&self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError>;
 

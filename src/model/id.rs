@@ -3,6 +3,10 @@
 //! Reports and incidents are numbered from 1 inside. What the outside sees is a keyed permutation
 //! of the number: it cannot be guessed, and it needs no index, because it decodes to the number.
 
+mod code_start;
+
+pub use code_start::CodeStart;
+
 use sha2::{Digest, Sha256};
 use std::fmt;
 use uuid::Uuid;

@@ -39,6 +39,7 @@ mod presence;
 mod privacy;
 mod restart;
 mod rules;
+mod search;
 mod secrets;
 mod service;
 mod ship;

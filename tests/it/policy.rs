@@ -157,7 +157,7 @@ async fn every_role_may_what_the_table_says_and_nothing_else() {
                     (_, _, Some(Object::Missing)) | (_, Some(Reach::Own), Some(Object::Foreign)) => {
                         Some(404)
                     }
-                    (_, Some(Reach::Own), None) => Some(403),
+                    // Of what is about no incident in particular, their part is answered.
                     (_, Some(Reach::All | Reach::Own), _) => None,
                 };
                 match expected {

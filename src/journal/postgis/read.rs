@@ -18,7 +18,7 @@ use crate::journal::codec::{self, Body};
 use crate::journal::{
     ActsQuestion, Derived, HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow,
 };
-use crate::model::{Entry, Fact, IncidentNo, Projection, ReportNo, Seq, TimeMs};
+use crate::model::{Entry, Fact, IncidentNo, Projection, ReportNo, SenderId, Seq, TimeMs};
 
 /// Sessions kept between calls; more are opened for as long as more calls run at once.
 const POOL_MAX: usize = 4;
@@ -286,6 +286,26 @@ impl Reader for PostgisReader {
     fn report(&self, no: ReportNo) -> Result<Option<ReportRow>, JournalError> {
         let sql = concat!("SELECT ", report_columns!(), " FROM report WHERE no = $1");
         self.first(sql, &[(&i64::from(no.0), Type::INT8)], |row| report_row(row, &*self.city))
+    }
+
+    fn last_report(&self) -> Result<ReportNo, JournalError> {
+        let sql = "SELECT coalesce(max(no), 0) FROM report";
+        Ok(self.first(sql, &[], |row| number(row, 0).map(ReportNo))?.unwrap_or(ReportNo(0)))
+    }
+
+    fn reports_of(&self, sender: SenderId, limit: usize) -> Result<Vec<ReportRow>, JournalError> {
+        let sql = concat!(
+            "SELECT ",
+            report_columns!(),
+            " FROM report WHERE sender = $1 ORDER BY no DESC LIMIT $2"
+        );
+        let (sender, limit) = (sender.0.cast_signed(), i64::try_from(limit).unwrap_or(i64::MAX));
+        let mut rows = Vec::new();
+        self.each_row(sql, &[(&sender, Type::INT8), (&limit, Type::INT8)], &mut |row| {
+            rows.push(report_row(row, &*self.city)?);
+            Ok(())
+        })?;
+        Ok(rows)
     }
 
     fn incident(&self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError> {

@@ -95,6 +95,8 @@ impl Session {
         let Held { link, term } = held;
         // Stronger settings of the server (a standby of its own) stay as they are.
         link.run("SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'")?;
+        // The writer asks by key alone, while its tables grow under plans that were made when they were small.
+        link.run("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off")?;
         let (last, head_hash) = open::last(&link)?;
         let mut sources = HashMap::new();
         link.rows("SELECT id, name FROM import_source", &[], &mut |row| {

@@ -24,6 +24,7 @@ mod proven;
 mod read;
 mod reserve;
 mod restore;
+mod senders;
 mod sums;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 pub(super) use super::incident_row::incident_row;
 use super::merges::{self, changed_after};
 use super::proven::{self, entries, entry_columns};
-use super::{acts, bad_row, open, sums};
+use super::{acts, bad_row, open, senders, sums};
 use crate::city::City;
 use crate::journal::keys::Keys;
 use crate::journal::{
@@ -227,6 +227,15 @@ impl Reader for SqliteReader {
             let row = rows.next()?.map(|row| report_row(row, &*self.city)).transpose()?;
             row.map(|row| proven::report(conn, row, &self.city)).transpose()
         })
+    }
+
+    fn last_report(&self) -> Result<ReportNo, JournalError> {
+        let sql = "SELECT coalesce(max(no), 0) FROM report";
+        self.with(|conn| Ok(ReportNo(conn.query_row(sql, [], |row| row.get(0))?)))
+    }
+
+    fn reports_of(&self, sender: SenderId, limit: usize) -> Result<Vec<ReportRow>, JournalError> {
+        self.with(|conn| senders::reports_of(conn, sender, limit, &self.city))
     }
 
     fn incident(&self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError> {

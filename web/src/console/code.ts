@@ -2,6 +2,7 @@
 import { getIncidents, getJson, ProblemError } from '../feed/http';
 import { object, oneOf, STATUSES, string, time, type Incident, type Status } from '../feed/protocol';
 import { getCase } from './casefile';
+import { search } from './search';
 
 export type Found =
   | { readonly kind: 'incident'; readonly incident: Incident }
@@ -21,11 +22,22 @@ export function asCode(text: string): string | null {
   return found.slice(1).join('-');
 }
 
+export async function findByCode(code: string): Promise<Found> {
+  try {
+    const hit = (await search(code)).find((one) => one.kind === 'report' && one.code === code && one.incident !== null);
+    if (hit?.incident == null) return { kind: 'unknown' };
+    return { kind: 'incident', incident: (await getCase(hit.incident)).incident };
+  } catch (error) {
+    if (error instanceof ProblemError && error.problem.status === 404) return findWithoutSearch(code);
+    throw error;
+  }
+}
+
 /**
- * The answer about a code names no incident. The one that the report opened stands at the same millisecond; one that
+ * Of a server without a search. The answer about a code names no incident. The one that the report opened stands at the same millisecond; one that
  * it joined later cannot be found this way.
  */
-export async function findByCode(code: string): Promise<Found> {
+async function findWithoutSearch(code: string): Promise<Found> {
   let report: Record<string, unknown>;
   try {
     report = object(await getJson(`/api/v1/reports/${encodeURIComponent(code)}`), 'report');

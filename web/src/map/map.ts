@@ -61,8 +61,8 @@ export interface Viewport {
   readonly zoom: number;
 }
 
-/** At a desk: what a plate leaves free round a bubble, and round the tick on its rim. */
-const PLATE_GAP_PX = 4;
+/** At a desk: what a plate leaves free round a bubble, and round the sign on its rim. */
+const PLATE_GAP_PX = 6;
 
 /** Between a bubble and the ring that marks it. */
 const SELECTED_GAP_PX = 5;
