@@ -1,9 +1,8 @@
 /**
  * Every state of the pages as pictures to be looked at: `npm run shots`, into the folder that `SHOTS` names or a new one.
- * `ONLY=text,text` takes the pictures whose names have one of them; `MAP=1` draws the maps, which is slow without a graphics card; `DIST=dist` takes the pages from
- * there, and not from inside the program, so that a change of a page needs no new program.
+ * `ONLY=text,text` takes the pictures whose names have one of them; `MAP=1` draws the maps, which is slow without a graphics card.
  */
-import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
@@ -37,15 +36,6 @@ const answers = (path: string, json: object) => async (page: Page): Promise<void
 const never = (path: string) => (page: Page): Promise<unknown> => page.route(path, () => undefined);
 const fails = (path: string) => (page: Page): Promise<unknown> => page.route(path, (route) => route.abort());
 const waits = (selector: string) => (page: Page): Promise<unknown> => page.waitForSelector(selector);
-
-/** What lies in a folder of built pages is taken from there. */
-async function fromFolder(page: Page, folder: string): Promise<void> {
-  await page.route(/^http:[/][/][^/]+[/](?!api[/]|tiles[/])/, (route) => {
-    const { pathname } = new URL(route.request().url());
-    const file = join(folder, pathname.startsWith('/assets/') ? pathname : `${pathname}.html`);
-    return existsSync(file) ? route.fulfill({ path: file }) : route.continue();
-  });
-}
 
 async function type(page: Page, key: string, selector: string, words = ''): Promise<void> {
   await page.keyboard.press(key);
@@ -249,7 +239,6 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
       await page.emulateMedia({ reducedMotion: 'reduce' });
       if (process.env.MAP !== '1') await desk(page);
       if (!state.name.includes('tour')) await page.addInitScript(() => localStorage.setItem('pantau.tour', 'known'));
-      if (process.env.DIST !== undefined) await fromFolder(page, process.env.DIST);
       await state.before?.(page);
     });
     try {
