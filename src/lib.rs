@@ -13,6 +13,7 @@ pub mod model;
 pub mod intake;
 pub mod journal;
 pub mod live;
+pub mod photos;
 
 pub mod backup;
 pub mod clock;

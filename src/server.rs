@@ -16,8 +16,8 @@ use tokio::sync::{Notify, watch};
 
 use crate::accounts::Accounts;
 use crate::api::{
-    App, AppState, Beats, Entrance, Mode, OverTls, Role, Rounds, Sockets, Tls, TlsEntrance, TrustedProxy,
-    build_router, hand_on, redirect_all, tell_health,
+    App, AppState, Beats, Entrance, Mode, OverTls, PhotoDesk, Role, Rounds, Sockets, Tls, TlsEntrance,
+    TrustedProxy, build_router, hand_on, redirect_all, tell_health,
 };
 use crate::backup::{Sealer, Ship, ShipSettings};
 use crate::city::City;
@@ -28,7 +28,7 @@ use crate::engine::{Engine, Scrub};
 use crate::feed::{TextSearch, Views};
 use crate::journal::{
     AccountStore, FolderMode, HandIn, Journal, Place, PostgisStandby, Pseudonyms, Spool, SqliteJournal,
-    Standby, StoreUrl, is_journal,
+    Standby, StoreUrl, is_journal, sweep_photos_soon,
 };
 use crate::model::{IdKey, Secret};
 use crate::oidc::{Oidc, OidcSettings};
@@ -294,6 +294,7 @@ impl Server {
         (sharing, ship): (Sharing, Option<Ship>),
     ) -> anyhow::Result<Server> {
         let Running { engine, thread, secret, pseudonyms, mode, spool, hand_in, folder } = running;
+        sweep_photos_soon(engine.reader().clone())?;
         let control = folder.and_then(|folder| listen_for_commands(&folder, &engine));
         let ids = IdKey::new(secret, &city.code_prefix);
         let Sharing { pulse, nodes, ship: _, accounts, oidc, trusted_proxies } = sharing;
@@ -375,6 +376,7 @@ impl Server {
             past,
             beats,
             sockets,
+            photos: PhotoDesk::default(),
             nudge,
             frame_ms: pulse.frame.as_millis() as u64,
             heartbeat_s: pulse.heartbeat.as_secs(),

@@ -6,6 +6,7 @@ use tokio::sync::{Notify, watch};
 
 use super::forward::Forwarding;
 use super::live::Sockets;
+use super::photo_desk::PhotoDesk;
 use super::visit::TrustedProxy;
 use crate::accounts::Accounts;
 use crate::backup::ShipWatch;
@@ -80,6 +81,8 @@ pub struct App {
     /// The beat of each round over the sockets.
     pub beats: watch::Receiver<Arc<Beat>>,
     pub sockets: Arc<Sockets>,
+    /// Where photos are taken in.
+    pub photos: PhotoDesk,
     /// Brings the next heartbeat early: the clock was set.
     pub nudge: Arc<Notify>,
     pub frame_ms: u64,

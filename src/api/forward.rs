@@ -85,9 +85,10 @@ fn is_local(method: &Method, path: &str, query: Option<&str>) -> bool {
     if path.starts_with("nodes/") || path == "session" || path.starts_with("session/") {
         return true;
     }
-    let of_journal = ["reports", "incidents/", "statistics", "audit", "shift-log", "sitrep", "search"]
-        .iter()
-        .any(|start| path.starts_with(start));
+    let of_journal =
+        ["reports", "incidents/", "photos/", "statistics", "audit", "shift-log", "sitrep", "search"]
+            .iter()
+            .any(|start| path.starts_with(start));
     let query = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     // What has left memory, and what stood once.
     let of_past = query.into_iter().any(|(key, _)| key == "include" || key == "at");

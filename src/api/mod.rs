@@ -30,7 +30,10 @@ mod openapi;
 mod origin;
 mod pages;
 mod params;
+mod parcel;
 mod passkeys;
+mod photo_desk;
+mod photos;
 mod problem;
 mod redirect;
 mod reports;
@@ -53,6 +56,7 @@ pub use entrance::Entrance;
 pub use forward::Forwarding;
 pub use health::tell_health;
 pub use live::{Beats, Rounds, Sockets};
+pub use photo_desk::PhotoDesk;
 pub use problem::Problem;
 pub use redirect::redirect_all;
 pub use rules::{Needs, RULES, Rule};
@@ -77,6 +81,7 @@ const BODY_BYTES_MAX: usize = 256 * 1024;
 /// All routes of the server.
 pub fn build_router(app: AppState) -> Router {
     let report = post(reports::post_report).layer(DefaultBodyLimit::max(reports::BODY_BYTES_MAX));
+    let photos = post(photos::add).layer(DefaultBodyLimit::max(photos::FORM_BYTES_MAX)).get(photos::list);
     let import = post(import::import).layer(DefaultBodyLimit::max(IMPORT_BODY_BYTES_MAX));
     let session = get(session::who_am_i).post(session::sign_in).delete(session::sign_out);
     let api = Router::new()
@@ -99,6 +104,10 @@ pub fn build_router(app: AppState) -> Router {
         .route("/incidents/{id}/suggestions", get(suggestions::suggested))
         .route("/incidents/{id}/merge", post(merging::merge))
         .route("/incidents/{id}/split", post(merging::split))
+        .route("/incidents/{id}/photos", photos)
+        .route("/incidents/{id}/photos/{photo}/release", post(photos::release))
+        .route("/incidents/{id}/photos/{photo}/withdraw", post(photos::withdraw))
+        .route("/photos/{photo}", get(photos::photo))
         .route("/clusters", get(map::clusters))
         .route("/hotspots", get(map::hotspots))
         .route("/stats", get(map::stats))

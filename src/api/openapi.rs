@@ -6,7 +6,7 @@ use utoipa::OpenApi;
 use super::{
     audit, city, clock, contacts, health, import, incidents, live, map, merging, nodes, oidc, passkeys,
 };
-use super::{reports, search, session, shift, sitrep, sse, statistics, suggestions, transitions};
+use super::{photos, reports, search, session, shift, sitrep, sse, statistics, suggestions, transitions};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -16,6 +16,7 @@ use super::{reports, search, session, shift, sitrep, sse, statistics, suggestion
         city::city, city::areas, city::area,
         reports::post_report, reports::report,
         incidents::list, incidents::incident, incidents::act, merging::merge, merging::split,
+        photos::list, photos::add, photos::release, photos::withdraw, photos::photo,
         suggestions::suggested, transitions::transitions, contacts::contacts,
         search::search, search::by_phone,
         audit::audit, audit::audit_csv, shift::shift_log, shift::write_shift_log, sitrep::sitrep,

@@ -25,7 +25,7 @@ use crate::model::{
 };
 
 /// The last digit is the version of the format.
-const MAGIC: &[u8; 8] = b"PANTAUN2";
+const MAGIC: &[u8; 8] = b"PANTAUN3";
 /// A larger one is refused before it fills the memory: some twenty million incidents.
 const BYTES_MAX: u64 = 4 << 30;
 
@@ -259,9 +259,9 @@ impl IncidentWire {
 }
 
 /// Numbers of report, entry, incident; received and occurred; category and area; place; sender; drill and
-/// imported.
+/// imported; photos.
 #[derive(Serialize, Deserialize)]
-struct ReportWire((u32, u64, u32), (i64, i64), (u8, Option<u16>), [i32; 2], u64, (bool, bool));
+struct ReportWire((u32, u64, u32), (i64, i64), (u8, Option<u16>), [i32; 2], u64, (bool, bool), u8);
 
 impl ReportWire {
     fn of(row: &ReportRow, pseudonyms: &Pseudonyms) -> ReportWire {
@@ -272,11 +272,12 @@ impl ReportWire {
             e7(row.place),
             pseudonyms.sender(row.sender).0,
             (row.drill, row.imported),
+            row.n_photos,
         )
     }
 
     fn row(&self) -> Option<ReportRow> {
-        let ReportWire(numbers, times, kinds, place, sender, flags) = self;
+        let ReportWire(numbers, times, kinds, place, sender, flags, n_photos) = self;
         Some(ReportRow {
             no: ReportNo(numbers.0),
             seq: Seq(numbers.1),
@@ -291,6 +292,7 @@ impl ReportWire {
             channel: Channel::Other,
             drill: flags.0,
             imported: flags.1,
+            n_photos: *n_photos,
             private: ReportPrivate::default(),
         })
     }

@@ -34,6 +34,7 @@ mod nodes;
 mod origins;
 mod past;
 mod past_law;
+mod photos;
 mod policy;
 mod presence;
 mod privacy;

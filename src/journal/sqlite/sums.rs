@@ -20,8 +20,13 @@ pub(super) const HOTSPOT_EVENT: Summed =
     Summed { table: "hotspot_event", columns: "seq, projection, id, kind, at, body" };
 pub(super) const SURGE: Summed =
     Summed { table: "surge", columns: "seq, projection, n, at, category, area, until_day, body" };
+pub(super) const PHOTO: Summed = Summed {
+    table: "photo",
+    columns: "seq, n, incident_no, report_no, at, kind, actor, name, thumb, width, height, public",
+};
 
-pub(super) const ALL: [Summed; 6] = [DERIVED, HOTSPOT, HOTSPOT_STATE, HOTSPOT_MEMBER, HOTSPOT_EVENT, SURGE];
+pub(super) const ALL: [Summed; 7] =
+    [DERIVED, HOTSPOT, HOTSPOT_STATE, HOTSPOT_MEMBER, HOTSPOT_EVENT, SURGE, PHOTO];
 
 /// A table whose rows hold a sum.
 #[derive(Clone, Copy)]
@@ -66,6 +71,11 @@ impl Summed {
 /// Gives rows that have no sum the one of what they hold now: those of before sums, or from a database.
 pub(in crate::journal) fn fill(conn: &Connection) -> Result<(), JournalError> {
     for Summed { table, columns } in ALL {
+        // The migration that brought sums came before some of these.
+        let there = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?1";
+        if conn.query_row(there, [table], |row| row.get::<_, i64>(0))? == 0 {
+            continue;
+        }
         let sql = format!("UPDATE {table} SET sum = row_sum({columns}) WHERE sum IS NULL");
         conn.execute(&sql, [])?;
     }
