@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use pantau::access::Role;
-use pantau::backup::{Opener, Sealer, backup, restore};
+use pantau::backup::{Opener, Sealer, ShipSettings, backup, new_key, restore};
 use pantau::journal::{Journal, verify};
 use pantau::model::{Command, Kinds, NewErasure, Outcome, ReportNo, Seq};
 use serde_json::{Value, json};
@@ -440,4 +440,47 @@ async fn a_repair_is_resolved_only_once_a_photo_of_it_is_there() {
         resolves.clone().count() > 0 && resolves.clone().all(|row| row["requires"] == json!(["photo"]))
     );
     app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sealed_backup_gives_no_photo_away_brings_them_back_and_says_which_it_lacks() {
+    let (folder, target, keys) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let app = Setup::in_folder(folder.path()).start().await;
+    let receipt = report_with(&app, &report("garbage"), &[&jpeg(31, 20, MARKER)]).await;
+    let shown = photos(&detail(&app, &receipt["incident"]).await);
+    let whole = photo(&app, &shown[0], "").await.body;
+    app.stop().await;
+    let key = keys.path().join("key");
+    let sealer = Sealer::of(&[new_key(&key).unwrap()]).unwrap();
+    let back_up = || backup(folder.path(), target.path(), &sealer, &mut |_, _| {}).unwrap();
+    assert_eq!(back_up().photos_written, 2);
+    assert!(holds(folder.path(), &whole[..200]) && !holds(target.path(), &whole[..200]));
+    let opener = Opener::from_file(&key).unwrap();
+    let restored = |name: &str| {
+        let data = keys.path().join(name);
+        let restored = restore(target.path(), &data, &opener, &mut |_, _, _| {}).unwrap();
+        let faults = verify(&data, &mut |_, _| {}).unwrap().faults.len();
+        (restored.photos, restored.photos_missing.len(), faults)
+    };
+    assert_eq!(restored("all"), (2, 0, 0));
+    std::fs::remove_file(&files(&target.path().join("photos"))[0]).unwrap();
+    assert_eq!(restored("one"), (1, 1, 1), "everything else is there");
+    assert_eq!(back_up().photos_written, 1, "written anew");
+    assert_eq!(restored("again"), (2, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn photos_are_shipped_with_their_entries() {
+    let (folder, target, again) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let ship = ShipSettings { target: target.path().to_owned(), sealer: Sealer::default() };
+    let app = Setup { ship: Some(ship), ..Setup::in_folder(folder.path()) }.start().await;
+    report_with(&app, &report("garbage"), &[&jpeg(31, 20, MARKER)]).await;
+    // The last round is over when it has stopped.
+    app.stop().await;
+    let data = again.path().join("data");
+    let restored = restore(target.path(), &data, &Opener::default(), &mut |_, _, _| {}).unwrap();
+    assert_eq!((restored.photos, restored.photos_missing.len()), (2, 0));
+    assert_eq!(verify(&data, &mut |_, _| {}).unwrap().photos, 2);
 }
