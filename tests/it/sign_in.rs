@@ -369,7 +369,8 @@ async fn whoever_loses_a_right_loses_every_open_socket_within_two_seconds() {
                 assert!(elsewhere.end_sessions("ani").unwrap());
             }
         }
-        let ends = join_all(lost.iter_mut().map(async |socket| (socket.end().await, began.elapsed()))).await;
+        let ends =
+            join_all(lost.iter_mut().map(async |socket| (socket.end().await, began.elapsed()))).await;
         let mut rest = Vec::new();
         timeout(PATIENCE, events.read_to_end(&mut rest)).await.expect("the stream ends").unwrap();
         let stream_took = began.elapsed();
