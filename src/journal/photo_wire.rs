@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_report_of_before_has_none_and_is_written_as_ever() {
-        let old = r#"{"v":1,"report":{"no":1,"incident":1,"place":[127.38,0.79],"category":"water","occurred_at":5,"channel":"web"}}"#;
+        let old = r#"{"v":1,"report":{"no":1,"incident":1,"place":[127.38,0.79],"category":"garbage","occurred_at":5,"channel":"web"}}"#;
         let fact = Body::parse(Seq(9), old).unwrap().into_fact(&*city(), None).unwrap();
         let Fact::Report(report) = &fact else { panic!("{fact:?}") };
         assert_eq!(report.n_photos, 0);

@@ -21,8 +21,8 @@ pub struct Drawn {
     pub height: u16,
 }
 
-/// Decodes a file and draws it anew. Both files of the answer carry `mark`, which makes them different from
-/// every other, also of the same picture. Takes tens of milliseconds and up to twice [`ALLOC_MAX`].
+/// Decodes a file and draws it anew. Both files of the answer carry `mark`, one of them upside down, which makes
+/// them different from each other and from every other, also of the same picture. Takes tens of milliseconds and up to twice [`ALLOC_MAX`].
 ///
 /// # Errors
 /// Why it is none that is kept; what is too large is refused by its head, before a pixel is decoded.
@@ -45,7 +45,7 @@ pub fn draw_anew(bytes: &[u8], mark: [u8; 16]) -> Result<Drawn, PhotoFault> {
     let side = |side: u32| u16::try_from(side).unwrap_or(u16::MAX);
     let (width, height) = (side(kept.width()), side(kept.height()));
     let thumb = fit(DynamicImage::ImageRgb8(kept.clone()), THUMB_SIDE_MAX).into_rgb8();
-    Ok(Drawn { photo: encode(&kept, mark)?, thumb: encode(&thumb, mark)?, width, height })
+    Ok(Drawn { photo: encode(&kept, mark)?, thumb: encode(&thumb, mark.map(|byte| !byte))?, width, height })
 }
 
 fn limits() -> Limits {

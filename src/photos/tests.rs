@@ -61,6 +61,7 @@ fn nothing_of_a_file_is_kept_but_its_pixels() {
     for bytes in [jpeg, png, webp] {
         let drawn = draw_anew(&bytes, [7; 16]).unwrap();
         assert_eq!((drawn.width, drawn.height), (64, 32));
+        assert_ne!(drawn.photo, drawn.thumb, "two files, also of a small one");
         for kept in [&drawn.photo, &drawn.thumb] {
             assert_clean(kept);
             let picture = loaded(kept);
@@ -145,9 +146,14 @@ fn a_real_bomb_is_refused_before_it_is_decoded() {
     let png = bomb();
     assert!(png.len() < 1 << 20, "{}", png.len());
     let clock = crate::clock::SystemClock::new();
-    let began = crate::clock::Clock::monotonic(&clock);
-    let refused = draw_anew(&png, [0; 16]);
-    let took = crate::clock::Clock::monotonic(&clock) - began;
-    assert_eq!(refused, Err(PhotoFault::Pixels { width: 8_192, height: 8_192 }));
+    // The quickest of some: the machine may have other things to do.
+    let took = (0..20).map(|_| {
+        let began = crate::clock::Clock::monotonic(&clock);
+        let refused = draw_anew(&png, [0; 16]);
+        let took = crate::clock::Clock::monotonic(&clock) - began;
+        assert_eq!(refused, Err(PhotoFault::Pixels { width: 8_192, height: 8_192 }));
+        took
+    });
+    let took = took.min().unwrap();
     assert!(took.as_millis() < 10, "{took:?}");
 }

@@ -390,6 +390,7 @@ async fn a_report_is_found_by_its_code_and_joins_the_incident_it_names() {
             "code",
             "drill",
             "joined",
+            "photos",
             "received_at",
             "seq",
             "status",

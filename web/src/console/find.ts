@@ -1,7 +1,5 @@
 /** What a typed word may mean: a report's code, a place, words of a report, a telephone. Pure but for asking the server. */
 import type { Area } from '../feed/city';
-import { getIncidents, ProblemError } from '../feed/http';
-import { STATUSES, type Incident } from '../feed/protocol';
 import { asCode } from './code';
 import type { Recent } from './recent';
 import { asPhone, hitKey, search, withoutDoubles, type Hit } from './search';
@@ -11,14 +9,12 @@ export type Finding =
   | { readonly kind: 'area'; readonly area: Area; readonly parent: string | null }
   /** Only those of the queue that hold the words. */
   | { readonly kind: 'queue'; readonly q: string }
-  | { readonly kind: 'incident'; readonly incident: Incident }
   | { readonly kind: 'hit'; readonly hit: Hit }
   /** Asked for with a reason, by those who may see contacts. */
   | { readonly kind: 'phone'; readonly phone: string }
   | { readonly kind: 'recent'; readonly recent: Recent };
 
 const AREAS_MAX = 5;
-const INCIDENTS_MAX = 10;
 /** Fewer letters find half the city. */
 export const LETTERS_MIN = 3;
 
@@ -60,19 +56,8 @@ function plain(text: string): string {
 export async function findOnServer(text: string, known: readonly Finding[]): Promise<readonly Finding[]> {
   const q = text.trim();
   if (q.length < LETTERS_MIN || known.some(({ kind }) => kind === 'code' || kind === 'phone') || asPhone(q) !== null) return [];
-  try {
-    const named = new Set(known.flatMap((one) => (one.kind === 'area' ? [one.area.code] : [])));
-    return withoutDoubles(await search(q), named).map((hit) => ({ kind: 'hit', hit }));
-  } catch (error) {
-    if (error instanceof ProblemError && error.problem.status === 404) return findByWords(q);
-    throw error;
-  }
-}
-
-/** Of a server without a search: incidents of any status whose title or reports hold the words. */
-async function findByWords(q: string): Promise<readonly Finding[]> {
-  const page = await getIncidents({ q, status: STATUSES.join(','), limit: INCIDENTS_MAX });
-  return page.incidents.map((incident) => ({ kind: 'incident', incident }));
+  const named = new Set(known.flatMap((one) => (one.kind === 'area' ? [one.area.code] : [])));
+  return withoutDoubles(await search(q), named).map((hit) => ({ kind: 'hit', hit }));
 }
 
 export function findingKey(one: Finding): string {
@@ -83,8 +68,6 @@ export function findingKey(one: Finding): string {
       return `area-${one.area.code}`;
     case 'queue':
       return 'queue';
-    case 'incident':
-      return one.incident.id;
     case 'hit':
       return hitKey(one.hit);
     case 'phone':

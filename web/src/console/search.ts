@@ -1,6 +1,6 @@
 /** The center's search: reports by their codes, incidents by words, places; and, with a reason, whoever called. */
 import { getJson, postJson } from '../feed/http';
-import { list, localized, number, object, STATUSES, type LngLat, type Localized, type Status } from '../feed/protocol';
+import { list, localized, number, object, STATUSES, time, type LngLat, type Localized, type Status } from '../feed/protocol';
 
 export const HIT_KINDS = ['report', 'incident', 'area', 'phone'] as const;
 export type HitKind = (typeof HIT_KINDS)[number];
@@ -17,6 +17,8 @@ export interface Hit {
   readonly at: LngLat;
   readonly title: Localized;
   readonly status: Status | null;
+  /** Of its incident. */
+  readonly openedAtMs: number | null;
   /** Why it was found, in words. */
   readonly why: Localized;
 }
@@ -52,6 +54,7 @@ export function decodeHits(value: unknown): readonly Hit[] {
         at: [number(o.lng, 'lng'), number(o.lat, 'lat')] as const,
         title: localized(o.title, 'title'),
         status: STATUSES.find((status) => status === o.status) ?? null,
+        openedAtMs: o.at == null ? null : time(o.at, 'at'),
         why: localized(o.why, 'why'),
       },
     ];
