@@ -140,10 +140,7 @@ impl Asker<'_> {
         for _ in 0..times / 10 {
             let since = time(self.span.end.plus_ms(-7 * DAY_MS));
             self.ask("sitrep of a week", &format!("/api/v1/sitrep?since={since}"))?;
-            self.ask(
-                "audit.csv is asked as JSON, 1000 by kind",
-                "/api/v1/audit?action=resolve&limit=1000",
-            )?;
+            self.ask("audit of one kind, 1000", "/api/v1/audit?action=resolve&limit=1000")?;
         }
         // A replay at 60 times: a second is a minute.
         let begin = self.span.begin.plus_ms((self.span.end.since(self.span.begin)) / 2);
