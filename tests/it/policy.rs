@@ -259,3 +259,51 @@ async fn a_part_of_the_city_is_all_that_its_people_see() {
     assert_eq!(app.get("/api/v1/incidents?q=budi").bearing(&agency).send().await.status, 200);
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_lowers_an_address_is_answered_as_nobody_is() {
+    let app = Setup { trust_loopback: false, ..Setup::default() }.start().await;
+    let admin = app.token(Role::Admin, OWN_AGENCY, OWN_AREA);
+    let receipt = app.report(&with(report("social"), json!({"description": "kanari"}))).await;
+    let id = receipt["incident"].as_str().unwrap().to_owned();
+    app.report(&report("garbage")).await;
+    let verify = app.post(&format!("/api/v1/incidents/{id}/verify"), "{}").bearing(&admin).send().await;
+    assert_eq!(verify.status, 200, "{}", verify.text());
+    let mut n_lowered = 0;
+    for rule in RULES.iter().filter(|rule| rule.method == "GET" && !rule.is_stream()) {
+        let path = rule.path.replace("{id}", &id).replace("{file}", "x").replace("{*path}", "x");
+        let code = if path.contains("/areas/") { OWN_AREA } else { receipt["code"].as_str().unwrap() };
+        let path = path.replace("{code}", code);
+        for query in
+            ["", "q=kanari&", "members=true&", "status=new,verified&", "bbox=-180,-90,180,90&zoom=9&"]
+        {
+            let path = format!("{path}?{query}projection=public");
+            let lowered = app.get(&path).bearing(&admin).send().await;
+            let nobody = app.get(&path).send().await;
+            assert_eq!(lowered.status, nobody.status, "{path}: {} / {}", lowered.text(), nobody.text());
+            if rule.path.starts_with("/api/") && !rule.path.ends_with(".csv") {
+                let told = [&lowered, &nobody].map(|answer| {
+                    let mut told = answer.json();
+                    // A tick may come between the two.
+                    for moving in ["seq", "request_id"] {
+                        told.as_object_mut().and_then(|told| told.remove(moving));
+                    }
+                    told
+                });
+                assert_eq!(told[0], told[1], "{path}");
+                n_lowered += 1;
+            }
+        }
+    }
+    assert!(n_lowered > 80, "{n_lowered}");
+    app.stop().await;
+
+    // And whoever is a node, or staff for coming from this machine.
+    let trusted = TestApp::start().await;
+    for path in ["/api/v1/nodes/state", "/api/v1/audit", "/api/v1/sitrep"] {
+        assert_eq!(trusted.get(path).send().await.status, 200, "{path}");
+        let lowered = trusted.get(&format!("{path}?projection=public")).send().await;
+        assert_eq!(lowered.status, 401, "{path}: {}", lowered.text());
+    }
+    trusted.stop().await;
+}
