@@ -136,5 +136,6 @@ pub(super) fn report_row(seq: Seq, at: TimeMs, report: &ReportFact) -> ReportRow
         drill: report.drill,
         imported: report.imported,
         private: report.private.clone(),
+        accuracy_m: report.accuracy_m,
     }
 }

@@ -428,7 +428,11 @@ impl Reader for MemoryReader {
     }
 
     fn incident_actions(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
-        let about = |entry: &&Entry| matches!(&entry.fact, Fact::Action(action) if action.incident == no);
+        let about = |entry: &&Entry| match &entry.fact {
+            Fact::Action(action) => action.incident == no,
+            Fact::Merge(fact) | Fact::Split(fact) => fact.absorbed == no,
+            _ => false,
+        };
         Ok(read(&self.state).entries.iter().filter(about).cloned().collect())
     }
 

@@ -68,6 +68,7 @@ pub(super) const STATE: [Table; 14] = [
             ("imported", Flag),
             ("salt", Bytes),
             ("private", Text),
+            ("accuracy_m", Int),
         ],
     },
     Table {
@@ -157,6 +158,10 @@ pub(super) const STATE: [Table; 14] = [
             ("core", Flag),
             ("repeats", Tiny),
             ("rejections", Tiny),
+            ("channel", Tiny),
+            ("vague", Tiny),
+            ("photo", Tiny),
+            ("agreeing", Tiny),
         ],
     },
     Table {

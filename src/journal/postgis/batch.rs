@@ -133,6 +133,7 @@ pub(super) struct Reports {
     pub imported: Vec<bool>,
     pub salt: Vec<Option<Vec<u8>>>,
     pub private: Vec<Option<String>>,
+    pub accuracy_m: Vec<Option<i64>>,
 }
 
 #[derive(Default)]
@@ -272,6 +273,7 @@ impl<'b> Batch<'b> {
         rows.channel.push(report.channel.key());
         rows.drill.push(report.drill);
         rows.imported.push(report.imported);
+        rows.accuracy_m.push(report.accuracy_m.map(i64::from));
         rows.salt.push(salt);
         rows.private.push(json);
     }

@@ -40,6 +40,7 @@ impl Reports {
             &self.imported,
             &self.salt,
             &self.private,
+            &self.accuracy_m,
         ]
     }
 }

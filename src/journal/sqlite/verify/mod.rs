@@ -407,7 +407,7 @@ fn stored_report(row: &Row, keys: &Interner) -> Result<StoredReport, JournalErro
     Ok(StoredReport {
         no: no.cast_unsigned(),
         row: read::report_row(row, keys),
-        private: (row.get(14)?, row.get(13)?),
+        private: (row.get(15)?, row.get(13)?),
     })
 }
 
@@ -457,6 +457,7 @@ fn report_differences(a: &ReportRow, b: &ReportRow) -> Vec<&'static str> {
         channel,
         drill,
         imported,
-        private
+        private,
+        accuracy_m
     )
 }
