@@ -256,7 +256,12 @@ fn turn(city: &City, fact: &ActionFact, before: Option<AgencyId>) -> Option<Told
             told("paused", "Penanganannya ditunda sementara", "Work on it is put off for a while")
         }
         Action::Resume => told("resumed", "Penanganannya dilanjutkan", "Work on it goes on"),
-        Action::Note | Action::Answer | Action::Check => return None,
+        Action::Note
+        | Action::Answer
+        | Action::Check
+        | Action::Photo
+        | Action::Release
+        | Action::Withdraw => return None,
     })
 }
 

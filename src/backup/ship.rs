@@ -271,6 +271,7 @@ impl Shipper {
         self.broken.clear();
         self.seen.remember();
         if self.unchecked.is_none() {
+            run.add_missing_photos()?;
             run.heal_identity()?;
         }
         if self.accounts_at.is_none_or(|at| began.saturating_sub(at) >= ACCOUNTS) {

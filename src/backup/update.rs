@@ -32,6 +32,10 @@ pub struct Updated {
     pub bytes: u64,
     pub bytes_written: u64,
     pub pieces: u64,
+    /// Files of photos that were written now.
+    pub photos_written: u64,
+    /// Files of photos that entries name, and that the journal does not have: names, in hex.
+    pub photos_missing: Vec<String>,
     pub first: bool,
 }
 
@@ -51,6 +55,7 @@ pub fn backup(
     let mut run = Run::open(&mut log, &target, sealer)?;
     let broken = run.broken_pieces()?;
     run.update(&broken, progress)?;
+    run.check_photos()?;
     run.update_accounts(data)?;
     run.update_events(data, true)?;
     Ok(run.done)
@@ -58,9 +63,9 @@ pub fn backup(
 
 /// One journal and one target of it.
 pub(super) struct Run<'r> {
-    log: &'r mut LogReader,
-    target: &'r LockedTarget,
-    sealer: &'r Sealer,
+    pub(super) log: &'r mut LogReader,
+    pub(super) target: &'r LockedTarget,
+    pub(super) sealer: &'r Sealer,
     manifest: Manifest,
     /// The newest entry when a piece of this run was read from the journal.
     read_at: HashMap<u64, Seq>,
@@ -167,6 +172,9 @@ impl<'r> Run<'r> {
         self.commit()?;
         if self.committed != before {
             self.target.clean(&self.manifest)?;
+        }
+        if before.is_none_or(|before| before.erased_to != self.manifest.erased_to) {
+            self.clean_photos()?;
         }
         self.done.pieces = self.manifest.pieces.len() as u64;
         self.count_bytes();
@@ -293,6 +301,7 @@ impl<'r> Run<'r> {
         let derived_to = moment.derived_as_of()?.0.min(to).max(derived_from);
         let at_end = ChainHead { seq: Seq(to), ..head };
         drop(moment);
+        self.write_photos(Seq(from - 1), Seq(to))?;
         let piece = self.write_piece(from, to, derived_from, derived_to)?;
         self.done.new_entries += to + 1 - from;
         self.done.new_pieces += 1;

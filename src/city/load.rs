@@ -124,6 +124,8 @@ struct CategoryFile {
     agency: Option<Spanned<String>>,
     #[serde(default)]
     sensitive: bool,
+    #[serde(default)]
+    repair_photo: bool,
     deadline_h: Option<Spanned<f64>>,
     #[serde(default)]
     deadlines: DeadlinesFile,
@@ -365,6 +367,7 @@ impl Pack<'_> {
                 colour: c.colour.into_inner(),
                 agency: agency.and_then(|a| self.keep(a)),
                 sensitive: c.sensitive,
+                repair_photo: c.repair_photo,
                 deadline_ms: deadline.and_then(|d| self.keep(d)),
                 checklist: duties::checklist(source, c.checklist, &mut self.faults),
                 deadlines: self.deadlines(source, &c.deadlines, &file.clocks),

@@ -112,6 +112,8 @@ pub struct Category {
     pub agency: Option<AgencyId>,
     /// The public sees its places only coarsened.
     pub sensitive: bool,
+    /// It is resolved only once a photo of the repair is there.
+    pub repair_photo: bool,
     /// Time from opening until an incident must be resolved as a whole; `None` where only its steps have
     /// deadlines, or none.
     pub deadline_ms: Option<i64>,

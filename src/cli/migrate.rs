@@ -51,6 +51,13 @@ pub fn run(args: &MigrateArgs, defaults: &Defaults) -> anyhow::Result<()> {
     if copied.were_there > 0 {
         println!("{} rows were there from an earlier attempt", copied.were_there);
     }
+    println!("{:>12} file(s) of photos", copied.photos);
+    if let Some(first) = copied.photos_missing.first() {
+        println!(
+            "WARNING: {} file(s) of photos are not in {from}, or damaged ({first} first); everything else is there",
+            copied.photos_missing.len()
+        );
+    }
     migrate_accounts(&from, &to)?;
     println!("head {} {}", copied.head, copied.head_hash);
     println!(
@@ -71,6 +78,7 @@ fn migrate_accounts(from: &Place, to: &Place) -> anyhow::Result<()> {
     println!("{:>12} account", rows.accounts.len());
     println!("{:>12} account_token", rows.tokens.len());
     println!("{:>12} account_passkey", rows.passkeys.len());
+    println!("{:>12} account_subject", rows.subjects.len());
     println!("{events:>12} account_event");
     Ok(())
 }

@@ -270,7 +270,7 @@ impl IncidentWire {
 }
 
 /// Numbers of report, entry, incident; received and occurred; category and area; place; sender; drill and
-/// imported; channel, how far its place may be off, as shared.
+/// imported; photos; channel, how far its place may be off, as shared.
 #[derive(Serialize, Deserialize)]
 struct ReportWire(
     (u32, u64, u32),
@@ -279,6 +279,7 @@ struct ReportWire(
     [i32; 2],
     u64,
     (bool, bool),
+    u8,
     (u8, Option<u32>),
 );
 
@@ -292,12 +293,13 @@ impl ReportWire {
             e7(row.place),
             pseudonyms.sender(row.sender).0,
             (row.drill, row.imported),
+            row.n_photos,
             (row.channel as u8, accuracy_m),
         )
     }
 
     fn row(&self) -> Option<ReportRow> {
-        let ReportWire(numbers, times, kinds, place, sender, flags, evidence) = self;
+        let ReportWire(numbers, times, kinds, place, sender, flags, n_photos, evidence) = self;
         Some(ReportRow {
             no: ReportNo(numbers.0),
             seq: Seq(numbers.1),
@@ -311,6 +313,7 @@ impl ReportWire {
             channel: channel(evidence.0)?,
             drill: flags.0,
             imported: flags.1,
+            n_photos: *n_photos,
             private: ReportPrivate::default(),
             accuracy_m: evidence.1,
         })

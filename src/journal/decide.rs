@@ -12,8 +12,8 @@ use crate::city::City;
 use crate::model::transitions::transition;
 use crate::model::{
     Action, ActionFact, Command, Entry, Fact, HOUR_MS, Idempotency, ImportRow, IncidentNo, LngLat,
-    NewAction, NewReport, Opening, Outcome, Receipt, Refusal, ReportFact, ReportNo, SenderId, Seq, Status,
-    TimeMs, Transition,
+    NewAction, NewReport, Opening, Outcome, Receipt, Refusal, ReportFact, ReportNo, Requirement, SenderId,
+    Seq, Status, TimeMs, Transition,
 };
 
 /// How long after its entry an idempotency key counts, by the time of entries.
@@ -295,6 +295,7 @@ fn report_fact(
         channel: new.channel,
         drill: new.drill,
         imported: imported.is_some(),
+        n_photos: new.private.photos.len() as u8,
         private: new.private,
     }
 }
@@ -304,17 +305,26 @@ fn next_no(last: u32) -> u32 {
 }
 
 /// Why an action that the status allows is not allowed all the same.
-fn forbidden(row: &Transition, new: &NewAction, incident: &IncidentRow) -> Option<Refusal> {
-    if let Some(what) = row.lacking(new) {
+fn forbidden(row: &Transition, new: &NewAction, incident: &IncidentRow, city: &City) -> Option<Refusal> {
+    let repair_wanted = city.category(incident.category).repair_photo && !incident.standing.repair_shown;
+    if let Some(what) = row.lacking(new, repair_wanted) {
         return Some(Refusal::Lacks { action: new.action, what });
     }
     match new.action {
+        Action::Photo if new.more.photos.is_none() => return Some(lacks_photo(new.action)),
+        Action::Release | Action::Withdraw if new.more.photo.is_none() => {
+            return Some(lacks_photo(new.action));
+        }
         Action::Return if incident.agency.is_none() => return Some(Refusal::Unassigned),
         Action::Confirm if incident.standing.confirmed => return Some(Refusal::Confirmed),
         _ => {}
     }
     let by = incident.standing.resolved_by.as_ref().filter(|by| row.four_eyes && **by == new.actor)?;
     Some(Refusal::FourEyes { by: by.clone() })
+}
+
+fn lacks_photo(action: Action) -> Refusal {
+    Refusal::Lacks { action, what: Requirement::Photo }
 }
 
 /// Whether an incident has left the live map by `at`.
@@ -346,7 +356,7 @@ fn decide_action(
     let Some(row) = transition(new.action, from) else {
         return Ok(Decision::Refuse(Refusal::Transition { action: new.action, from }));
     };
-    if let Some(refusal) = forbidden(row, &new, &incident) {
+    if let Some(refusal) = forbidden(row, &new, &incident, store.city()) {
         return Ok(Decision::Refuse(refusal));
     }
     let to = row.to;

@@ -32,6 +32,9 @@ mod merge_wire;
 mod merging;
 #[cfg(test)]
 mod naive;
+mod photo_folder;
+mod photo_wire;
+mod photos;
 mod place;
 mod postgis;
 #[cfg(test)]
@@ -53,13 +56,14 @@ mod wire;
 
 pub use accounts::{
     AccountRow, AccountRows, AccountStore, DeviceRow, EVENT_DAYS, EVENTS_KEPT_MAX, EventQuestion, EventRow,
-    LastingRows, LinkRow, PasskeyRow, SessionRow, TokenRow,
+    LastingRows, LinkRow, PasskeyRow, SessionRow, SubjectRow, TokenRow,
 };
 use copy::waiting_in;
 pub use copy::{Copied, migrate, verify_database, verify_database_against};
 pub use fold::{check_incident, incident_at};
 pub use lock::HeldLock;
 pub use memory::MemoryJournal;
+pub use photos::{PhotoFiles, photo_name, sweep_photos, sweep_photos_soon};
 pub use place::{Place, Reading};
 pub use postgis::{PostgisJournal, PostgisStandby, StoreUrl, vacuum_erased};
 pub use records::{ActsQuestion, ERASE, MERGE, SPLIT};
@@ -81,7 +85,8 @@ use std::time::Duration;
 use crate::health::Health;
 use crate::model::{
     AgencyId, AreaId, CategoryId, Channel, Clock, Command, Entry, Epoch, IncidentNo, LngLat, Outcome,
-    Projection, ReportNo, ReportPrivate, Secret, SenderId, Seq, Status, TimeMs,
+    PhotoName, PhotoNo, PhotoRow, Projection, ReportNo, ReportPrivate, Secret, SenderId, Seq, Status,
+    TimeMs,
 };
 
 /// Ended hotspots are in [`Derived`] while their end is among this many newest entries.
@@ -293,6 +298,12 @@ pub trait Reader: Send + Sync {
 
     fn report(&self, no: ReportNo) -> Result<Option<ReportRow>, JournalError>;
 
+    /// The highest number of a report; 0 where there is none.
+    fn last_report(&self) -> Result<ReportNo, JournalError>;
+
+    /// The reports that count for a sender, the newest first, at most `limit`. Looks every report through.
+    fn reports_of(&self, sender: SenderId, limit: usize) -> Result<Vec<ReportRow>, JournalError>;
+
     fn incident(&self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError>;
 
     /// The incidents that one has absorbed and not let go of, by number; not those that these had absorbed.
@@ -323,6 +334,18 @@ pub trait Reader: Send + Sync {
 
     /// At most `limit` of the entries that people made by what they did, the newest first.
     fn acts(&self, asked: &ActsQuestion, limit: usize) -> Result<Vec<Entry>, JournalError>;
+
+    /// A photo's row; `None` where there is no such photo, or it was erased.
+    fn photo(&self, no: PhotoNo) -> Result<Option<PhotoRow>, JournalError>;
+
+    /// The photos that entries of one incident brought, in order; not those of what it absorbed.
+    fn photos_of(&self, no: IncidentNo) -> Result<Vec<PhotoRow>, JournalError>;
+
+    /// Those of the names that a row names.
+    fn named_photos(&self, names: &[PhotoName]) -> Result<Vec<PhotoName>, JournalError>;
+
+    /// Where the files of photos lie.
+    fn photo_files(&self) -> Result<Arc<dyn PhotoFiles>, JournalError>;
 
     /// Hash of the city pack that the newest `pack` entry put in force.
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError>;
@@ -379,6 +402,7 @@ pub struct ReportRow {
     pub channel: Channel,
     pub drill: bool,
     pub imported: bool,
+    pub n_photos: u8,
     pub private: ReportPrivate,
     pub accuracy_m: Option<u32>,
 }

@@ -136,7 +136,7 @@ impl Pseudonyms {
             Fact::Action(action) => {
                 action.actor.clear();
                 action.note = None;
-                // No map shows them.
+                // No map shows them. Whether the repair was photographed is of the answer of one incident.
                 let disposition = action.more.disposition;
                 action.more = ActionMore { disposition, ..ActionMore::default() };
             }
@@ -195,6 +195,7 @@ mod tests {
             name: Some("marker-name".into()),
             phone: Some("marker-phone".into()),
             email: Some("marker-email".into()),
+            photos: vec![crate::journal::testing::photo(7)],
         };
         let fact = ReportFact {
             report: ReportNo(3),
@@ -210,6 +211,7 @@ mod tests {
             channel: Channel::Web,
             drill: false,
             imported: false,
+            n_photos: 1,
             private,
         };
         Entry { seq: Seq(9), at: TimeMs(1_000), fact: Fact::Report(Box::new(fact)) }
@@ -256,6 +258,7 @@ mod tests {
         for entry in [report(sender), action, erasure, look] {
             let wire = serde_json::to_string(&SharedEntry::of(&entry, &city, &pseudonyms)).unwrap();
             assert!(!wire.contains("marker") && !wire.contains("7777"), "{wire}");
+            assert!(!wire.contains(&"07".repeat(32)), "the name of a photo: {wire}");
             assert!(!wire.contains(&format!("{:016x}", sender.0)), "{wire}");
             let read: SharedEntry = serde_json::from_str(&wire).unwrap();
             assert_eq!(read.entry(&city).unwrap(), pseudonyms.shared(&entry, &city));

@@ -147,7 +147,7 @@ impl Restorer {
             sender: row.sender,
             channel: row.channel,
             accuracy_m: row.accuracy_m,
-            n_photos: 0,
+            n_photos: row.n_photos,
             drill: row.drill,
             imported: row.imported,
             doubts: Doubts::NONE,

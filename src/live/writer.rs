@@ -234,7 +234,7 @@ impl LiveWriter {
             sender: fact.sender,
             channel: fact.channel,
             accuracy_m: fact.accuracy_m,
-            n_photos: 0,
+            n_photos: fact.n_photos,
             drill: fact.drill,
             imported: fact.imported,
             doubts: Doubts::NONE,

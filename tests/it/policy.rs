@@ -10,6 +10,7 @@ use pantau::model::{Action, LngLat};
 use serde_json::{Value, json};
 
 use crate::http::{report, with};
+use crate::photos::{AsForm, form, jpeg};
 use crate::support::app::{Setup, TestApp};
 use crate::support::repo;
 
@@ -85,7 +86,7 @@ struct Question {
 }
 
 /// Each rule as it is asked: for each action, about each object.
-fn questions(own: &Value, foreign: &Value) -> Vec<Question> {
+fn questions(own: &Value, foreign: &Value, photos: [&str; 2]) -> Vec<Question> {
     let id = |object| match object {
         Object::Own => own.as_str().unwrap(),
         Object::Foreign => foreign.as_str().unwrap(),
@@ -110,6 +111,7 @@ fn questions(own: &Value, foreign: &Value) -> Vec<Question> {
             let path = rule
                 .path
                 .replace("{id}", object.map_or("", id))
+                .replace("{photo}", photos[usize::from(object == Some(Object::Foreign))])
                 .replace("{action}", action.map_or("", Action::key))
                 .replace("{code}", OWN_AREA)
                 .replace("{file}", "x.pmtiles")
@@ -135,11 +137,22 @@ async fn every_role_may_what_the_table_says_and_nothing_else() {
         assert_eq!(in_area, expected, "{seen}");
     }
 
+    let photos = [&own, &foreign].map(|receipt| receipt["incident"].as_str().unwrap());
+    let mut ids = Vec::new();
+    for incident in photos {
+        let body = form(&[("photo", &jpeg(20, 20, "")), ("kind", b"before")]);
+        let path = format!("/api/v1/incidents/{incident}/photos");
+        let added = app.post(&path, body).as_form().bearing(&operator).send().await.ok();
+        ids.push(added["properties"]["photos"][0]["id"].as_str().unwrap().to_owned());
+    }
+    let photos = [&*ids[0], &*ids[1]];
     let callers = [None].into_iter().chain(Role::ALL.map(Some));
     let mut asked = 0;
     for role in callers {
         let token = role.map(|role| app.token(role, OWN_AGENCY, OWN_AREA));
-        for Question { method, path, needs, object } in questions(&own["incident"], &foreign["incident"]) {
+        for Question { method, path, needs, object } in
+            questions(&own["incident"], &foreign["incident"], photos)
+        {
             // Wrong on purpose: whoever may not is told so before it is looked at.
             for body in ["{}", "not JSON"] {
                 let mut ask = app.ask(method.clone(), &path).body(body);
@@ -157,7 +170,7 @@ async fn every_role_may_what_the_table_says_and_nothing_else() {
                     (_, _, Some(Object::Missing)) | (_, Some(Reach::Own), Some(Object::Foreign)) => {
                         Some(404)
                     }
-                    (_, Some(Reach::Own), None) => Some(403),
+                    // Of what is about no incident in particular, their part is answered.
                     (_, Some(Reach::All | Reach::Own), _) => None,
                 };
                 match expected {
@@ -166,7 +179,8 @@ async fn every_role_may_what_the_table_says_and_nothing_else() {
                         let is_refused = matches!(answer.status, 401 | 403);
                         // Signing in with no name at all is no matter of rights.
                         assert!(!is_refused && answer.status != 500, "{name}");
-                        let is_hidden = object.is_some() && answer.status == 404;
+                        // What needs nothing may be hidden: it is for whom it is public.
+                        let is_hidden = needs.is_some() && object.is_some() && answer.status == 404;
                         assert!(!is_hidden, "{name}");
                     }
                 }

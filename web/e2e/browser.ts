@@ -1,5 +1,6 @@
 /** Debian's Chromium, drawing in software, and pages that note every request that leaves the host. */
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 
 export const CHROMIUM: string | null = [process.env.CHROMIUM_BIN, '/usr/bin/chromium'].find((path): path is string => path !== undefined && existsSync(path)) ?? null;
@@ -29,6 +30,17 @@ export interface Opened {
   close(): Promise<void>;
 }
 
+/** With `DIST=dist` the pages come from there, and not from inside the program: a change of a page needs no new program. */
+const DIST = process.env.DIST;
+
+async function fromFolder(page: Page, folder: string): Promise<void> {
+  await page.route(/^http:[/][/][^/]+[/](?!api[/]|tiles[/])/, (route) => {
+    const { pathname } = new URL(route.request().url());
+    const file = join(folder, /[.]/.test(pathname) ? pathname : `${pathname === '/' ? '/index' : pathname}.html`);
+    return existsSync(file) ? route.fulfill({ path: file }) : route.continue();
+  });
+}
+
 /** `before` sees the page before it loads. */
 export async function open(browser: Browser, url: string, width: number, height: number, before?: (page: Page) => Promise<void>): Promise<Opened> {
   const context = await browser.newContext({ viewport: { width, height }, hasTouch: width < 600, locale: 'id-ID' });
@@ -43,6 +55,7 @@ export async function open(browser: Browser, url: string, width: number, height:
   page.on('console', (message) => {
     if (message.type() === 'error' && /Content Security Policy|maplibre|pantau:/i.test(message.text())) errors.push(message.text());
   });
+  if (DIST !== undefined) await fromFolder(page, DIST);
   await before?.(page);
   await page.goto(url);
   return { page, asked, errors, close: () => context.close() };

@@ -18,7 +18,7 @@ mod tests;
 
 pub use events::{EVENT_DAYS, EVENTS_KEPT_MAX, EventQuestion, EventRow};
 pub use rows::{
-    AccountRow, AccountRows, DeviceRow, LastingRows, LinkRow, PasskeyRow, SessionRow, TokenRow,
+    AccountRow, AccountRows, DeviceRow, LastingRows, LinkRow, PasskeyRow, SessionRow, SubjectRow, TokenRow,
 };
 
 use std::path::Path;

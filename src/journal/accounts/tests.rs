@@ -118,15 +118,40 @@ fn check(store: &AccountStore) {
     assert!(!store.drop_passkey("budi", "p2").unwrap() && store.drop_passkey("ani", "p2").unwrap());
     let used = PasskeyRow { credential: "{\"n\":1}".to_owned(), used_at: Some(NOW.0), ..passkey("p1") };
     assert_eq!(store.load().unwrap().passkeys, [used]);
+    check_subjects(store);
     check_events(store);
 
     // What lasts goes into a store that has nothing yet, and into no other.
     let lasting = store.lasting().unwrap();
-    assert_eq!((lasting.tokens.len(), lasting.passkeys.len()), (3, 1));
+    assert_eq!((lasting.tokens.len(), lasting.passkeys.len(), lasting.subjects.len()), (3, 1, 1));
     let empty = AccountStore::in_memory().unwrap();
     assert!(empty.fill(&lasting).unwrap());
     assert_eq!(empty.lasting().unwrap(), lasting);
     assert!(!empty.fill(&lasting).unwrap());
+}
+
+/// One account for each whom a provider vouches for, and no password.
+fn check_subjects(store: &AccountStore) {
+    let subject = |subject: &str, account: &str| SubjectRow {
+        issuer: "https://sso.example".to_owned(),
+        subject: subject.to_owned(),
+        account: account.to_owned(),
+        created_at: NOW.0,
+    };
+    assert!(!store.add_subject(&subject("17", "ani"), &account("ani")).unwrap(), "the name is taken");
+    assert!(store.add_subject(&subject("17", "fitri"), &account("fitri")).unwrap());
+    assert!(!store.add_subject(&subject("17", "gani"), &account("gani")).unwrap(), "they have an account");
+    let rows = store.load().unwrap();
+    assert_eq!(rows.subjects, [subject("17", "fitri")]);
+    assert!(rows.accounts.iter().all(|account| account.name != "gani"));
+    assert!(!store.set_password("fitri", "$argon2id$1", None).unwrap());
+    let areas = ["82.71".to_owned()];
+    assert!(store.follow_subject("fitri", "Fitri S.", "responder", None, &areas).unwrap());
+    assert!(store.disable("fitri", NOW).unwrap());
+    assert!(!store.follow_subject("fitri", "Fitri", "admin", None, &[]).unwrap());
+    let rows = store.load().unwrap();
+    let fitri = rows.accounts.iter().find(|account| account.name == "fitri").unwrap();
+    assert_eq!((&*fitri.full_name, &*fitri.role, &fitri.areas[..]), ("Fitri S.", "responder", &areas[..]));
 }
 
 /// Events come newest first, and go after a while.

@@ -25,6 +25,7 @@ fn full() -> ReportPrivate {
         name: Some("Nurul".to_owned()),
         phone: Some("0812-3456-7890".to_owned()),
         email: Some("nurul@example.id".to_owned()),
+        photos: Vec::new(),
     }
 }
 
@@ -79,7 +80,7 @@ fn what_is_erased_is_gone_and_the_rest_stays(mut store: Store) {
 
     let all = store.one(erase(Kinds::ALL, &[1], &[3]), NOW);
     let fact = fact_of(&all);
-    assert_eq!(fact.reports, [ErasedReport { gone: Kinds::TEXT, ..expected }]);
+    assert_eq!(fact.reports, [ErasedReport { gone: Kinds { text: true, ..Kinds::NONE }, ..expected }]);
     assert_eq!(fact.notes, [ErasedNote { seq: Seq(3), incident }]);
     assert_eq!(row(&mut store, 1).private, ReportPrivate::default());
     assert!(row(&mut store, 2).private.description.is_some(), "others keep theirs");

@@ -12,6 +12,7 @@ use super::erase;
 use super::import_keys::{ImportKeys, Staged};
 use super::merges;
 use super::open::WAL_PAGES;
+use super::photos;
 use super::read::{self, incident_columns};
 use super::sums;
 use crate::city::City;
@@ -24,8 +25,8 @@ use crate::journal::{
     DerivedUpdate, HotspotMemberRow, HotspotMembersUpdate, IncidentRow, JournalError, SurgeRow,
 };
 use crate::model::{
-    ActionFact, Command, Entry, Fact, ImportRow, IncidentNo, MINUTE_MS, Outcome, Receipt, ReportFact,
-    ReportNo, SenderId, Seq, TimeMs,
+    ActionFact, Command, Entry, Fact, ImportRow, IncidentNo, MINUTE_MS, Outcome, PhotoName, Receipt,
+    ReportFact, ReportNo, SenderId, Seq, TimeMs,
 };
 
 static KEYED: LazyLock<String> = LazyLock::new(|| {
@@ -156,7 +157,7 @@ fn append_in_transaction(
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut batch = Batch::new(&tx, city, encoder, import_keys, journal.head_hash)?;
     let outcomes = decide_all(&mut batch, &mut last, commands, now)?;
-    let (head_hash, mut staged_keys) = batch.finish();
+    let (head_hash, mut staged_keys, gone_photos) = batch.finish();
     if last == journal.last && derived.is_none() {
         return Ok(outcomes); // nothing to make durable: the transaction is rolled back
     }
@@ -182,6 +183,7 @@ fn append_in_transaction(
         journal.prune_at = last.at.plus_ms(PRUNE_EVERY_MS);
     }
     journal.import_keys.commit(staged_keys);
+    journal.gone_photos.extend(gone_photos);
     journal.last = last;
     journal.head_hash = head_hash;
     Ok(outcomes)
@@ -266,6 +268,8 @@ struct Batch<'b> {
     import_keys: &'b ImportKeys,
     staged_keys: Staged,
     head_hash: Hash,
+    /// Files of photos that erasures took.
+    gone_photos: Vec<PhotoName>,
     conn: &'b Connection,
     select_incident: CachedStatement<'b>,
     insert_entry: CachedStatement<'b>,
@@ -287,6 +291,7 @@ impl<'b> Batch<'b> {
             import_keys,
             staged_keys: Staged::default(),
             head_hash,
+            gone_photos: Vec::new(),
             conn,
             select_incident: conn.prepare_cached(concat!(
                 "SELECT ",
@@ -298,8 +303,8 @@ impl<'b> Batch<'b> {
             )?,
             insert_report: conn.prepare_cached(
                 "INSERT INTO report (no, seq, incident_no, received_at, occurred_at, category, lng_e7, \
-                 lat_e7, area, sender, channel, drill, imported, salt, private, accuracy_m) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                 lat_e7, area, sender, channel, drill, imported, salt, private, n_photos, accuracy_m) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
             )?,
             put_incident: conn.prepare_cached(concat!(
                 "INSERT OR REPLACE INTO incident (",
@@ -310,9 +315,9 @@ impl<'b> Batch<'b> {
         })
     }
 
-    /// The new head's hash, and the import keys that the transaction added.
-    fn finish(self) -> (Hash, Staged) {
-        (self.head_hash, self.staged_keys)
+    /// The new head's hash, the import keys that the transaction added, and the photos that it erased.
+    fn finish(self) -> (Hash, Staged, Vec<PhotoName>) {
+        (self.head_hash, self.staged_keys, self.gone_photos)
     }
 
     fn put_incident(&mut self, row: &IncidentRow) -> Result<(), JournalError> {
@@ -410,12 +415,14 @@ impl Store for Batch<'_> {
             self.head_hash = chain(&self.head_hash, seq, at, &encoded.body);
             let values = params![seq.0.cast_signed(), at.0, "erasure", encoded.body, self.head_hash];
             self.insert_entry.execute(values)?;
-            return erase::write(self.conn, seq, fact, &encoded);
+            self.gone_photos.extend(erase::write(self.conn, seq, fact, &encoded)?);
+            return Ok(());
         }
         let encoded = self.encoder.encode(self.city, &accepted.entry, accepted.coarse_place)?;
         let hash = chain(&self.head_hash, seq, at, encoded.body);
         self.insert_entry.execute(params![seq.0.cast_signed(), at.0, encoded.kind, encoded.body, hash])?;
         self.head_hash = hash;
+        photos::apply(self.conn, at, seq, fact)?;
         match fact {
             Fact::Report(report) => {
                 insert_report(&mut self.insert_report, self.city, seq, at, report, encoded.private)?;
@@ -477,6 +484,7 @@ fn insert_report(
         report.imported,
         private.map(|(salt, _)| salt),
         private.map(|(_, json)| json),
+        report.n_photos,
         report.accuracy_m,
     ])?;
     Ok(())

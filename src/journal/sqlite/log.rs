@@ -11,13 +11,15 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 use uuid::Uuid;
 
 use super::read::text;
-use super::{file_in, open, sums};
+use super::{file_in, open, photos, sums};
+use crate::journal::PhotoFiles;
 use crate::journal::codec::{Body, CHAIN_START, Hash, PrivatePart};
+use crate::journal::photo_folder::PhotoFolder;
 use crate::journal::{
     ChainHead, DerivedUpdate, FolderMode, HotspotMemberRow, HotspotMembersUpdate, HotspotStateRow,
     Identity, JournalError, StoredEntry, StoredPrivate,
 };
-use crate::model::{Epoch, ReportNo, Secret, Seq, TimeMs};
+use crate::model::{Epoch, PhotoName, ReportNo, Secret, Seq, TimeMs};
 
 const CACHE_KIB: u32 = 8_192;
 /// Of surges that began earlier, those that stood out until this many days before are told again: the
@@ -27,6 +29,7 @@ const SURGE_DAYS: i64 = 2;
 /// The log of the journal in a folder.
 pub struct LogReader {
     conn: Connection,
+    photos: PhotoFolder,
 }
 
 impl LogReader {
@@ -42,7 +45,7 @@ impl LogReader {
         }
         let conn = open::connect_read_only(&file, CACHE_KIB)?;
         open::check_tables(&conn)?;
-        Ok(LogReader { conn })
+        Ok(LogReader { conn, photos: PhotoFolder::of(dir) })
     }
 
     pub fn identity(&self) -> Result<Identity, JournalError> {
@@ -55,6 +58,14 @@ impl LogReader {
             epoch: Epoch(epoch),
             secret: Secret(secret),
         })
+    }
+
+    /// The bytes of a photo's file; `None` where it is not there.
+    ///
+    /// # Errors
+    /// [`JournalError::Corrupt`] where they are not what was written.
+    pub fn photo(&self, name: PhotoName) -> Result<Option<Vec<u8>>, JournalError> {
+        self.photos.get(name)
     }
 
     /// Everything as it stands now, for as long as the moment is held. While it is, the write-ahead log
@@ -89,6 +100,17 @@ impl Moment<'_> {
         }
         let sql = "SELECT hash FROM entry WHERE seq = ?1";
         Ok(self.tx.prepare_cached(sql)?.query_row([seq.0.cast_signed()], |row| row.get(0)).optional()?)
+    }
+
+    /// The names of the photos' files that the entries after `after` up to `until` name still.
+    pub fn photos(&self, after: Seq, until: Seq) -> Result<Vec<PhotoName>, JournalError> {
+        let rows = photos::of_entries(&self.tx, after, until)?;
+        Ok(rows.iter().flat_map(|row| [row.photo.name, row.photo.thumb]).collect())
+    }
+
+    /// Those of the names that an entry names still.
+    pub fn named_photos(&self, names: &[PhotoName]) -> Result<Vec<PhotoName>, JournalError> {
+        photos::named(&self.tx, names)
     }
 
     /// The entries of whose private parts an erasure after `after` took something, by seq, each with the
@@ -310,7 +332,7 @@ impl Moment<'_> {
                     report: ReportNo(row.get(1)?),
                     received_at: TimeMs(row.get(2)?),
                     core: row.get(3)?,
-                    doubts: super::read::doubts(row, 4)?,
+                    doubts: [row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?, row.get(9)?],
                 })
             })?;
             let (projection, id) = (hotspot.projection, hotspot.id.clone());

@@ -83,6 +83,7 @@ pub fn city(eps_m: f64, min_reports: f64, min_reporters: usize) -> Arc<City> {
         colour: Colour { dark: "#000000".to_owned(), day: "#000000".to_owned() },
         agency: None,
         sensitive: false,
+        repair_photo: false,
         deadline_ms: None,
         deadlines: Default::default(),
         checklist: Vec::new(),

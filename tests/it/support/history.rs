@@ -202,7 +202,7 @@ impl History {
                 let reports = n.checked_sub(u32::from(*report)).filter(|no| *no > 0);
                 self.submit(Command::Erasure(Box::new(NewErasure {
                     reason: "test".to_owned(),
-                    kinds: Kinds { contact: true, text: *text, place: *place },
+                    kinds: Kinds { contact: true, text: *text, place: *place, photos: *text },
                     reports: reports.into_iter().map(ReportNo).collect(),
                     notes: Vec::new(),
                 })));
