@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::serve::{Listener, ListenerExt};
-use axum::{Extension, Router};
+use axum::Extension;
+use axum::serve::Listener;
 use tokio::net::TcpListener;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{Notify, watch};
@@ -17,7 +17,7 @@ use tokio::sync::{Notify, watch};
 use crate::accounts::Accounts;
 use crate::api::{
     App, AppState, Beats, Entrance, Mode, OverTls, PhotoDesk, Role, Rounds, Sockets, Tls, TlsEntrance,
-    TrustedProxy, build_router, hand_on, redirect_all, tell_health,
+    TrustedProxy, build_router, hand_on, redirect_all, serve_at, serve_behind, tell_health,
 };
 use crate::backup::{Sealer, Ship, ShipSettings};
 use crate::city::City;
@@ -433,7 +433,7 @@ impl Server {
         listener: TcpListener,
         until: impl Future<Output = ()>,
     ) -> anyhow::Result<bool> {
-        let Server { app, tls, engine, stop, patience, ears: _ears, publication, control, ship } = self;
+        let Server { app, tls, engine, stop, patience, ears, publication, control, ship } = self;
         let router = build_router(app.clone());
         let handing_on = tokio::spawn(hand_on(app.clone()));
         let telling = tokio::spawn(tell_health(app.clone()));
@@ -447,7 +447,10 @@ impl Server {
         });
         let entrance = Entrance::new(listener, patience);
         let serving = match tls {
-            None => tokio::spawn(serve_at(entrance, router, stop.subscribe())),
+            None => {
+                let doors = entrance.part().context("the listener has no address")?;
+                tokio::spawn(serve_behind(doors, router, ears.handle.clone(), stop.subscribe()))
+            }
             Some(tls) => {
                 let entrance = secured(entrance, tls, &stop)?;
                 tokio::spawn(serve_at(entrance, router.layer(Extension(OverTls)), stop.subscribe()))
@@ -510,20 +513,6 @@ async fn shipped(ship: Ship) {
     if tokio::time::timeout(STOP_TIMEOUT, ship.ended()).await.is_err() {
         tracing::warn!("the target of --ship lacks the last entries; the next start ships them");
     }
-}
-
-/// Serves until told to stop, and then until the open requests have ended.
-async fn serve_at<L>(entrance: L, router: Router, mut stopped: watch::Receiver<bool>) -> std::io::Result<()>
-where
-    L: Listener<Addr = SocketAddr>,
-{
-    let shutdown = async move {
-        let _ = stopped.wait_for(|stop| *stop).await;
-    };
-    // Tapped for nothing: so axum knows how to name the peer.
-    let entrance = entrance.tap_io(|_| {});
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(entrance, service).with_graceful_shutdown(shutdown).await
 }
 
 /// An entrance with TLS, a certificate that is kept fresh, and a way to it for whoever comes without.

@@ -5,6 +5,9 @@ import { chromium, type Browser, type Page } from 'playwright-core';
 
 export const CHROMIUM: string | null = [process.env.CHROMIUM_BIN, '/usr/bin/chromium'].find((path): path is string => path !== undefined && existsSync(path)) ?? null;
 
+/** With `DIST=dist` the pages come from there, and not from inside the program: a change of a page needs no new program. */
+const DIST = process.env.DIST;
+
 export function launch(): Promise<Browser> {
   return chromium.launch({
     ...(CHROMIUM !== null && { executablePath: CHROMIUM }),
@@ -18,6 +21,8 @@ export function launch(): Promise<Browser> {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      // What the test itself answers comes from no address, and may not open a socket to this machine.
+      ...(DIST === undefined ? [] : ['--disable-features=LocalNetworkAccessChecks']),
     ],
   });
 }
@@ -29,9 +34,6 @@ export interface Opened {
   readonly errors: string[];
   close(): Promise<void>;
 }
-
-/** With `DIST=dist` the pages come from there, and not from inside the program: a change of a page needs no new program. */
-const DIST = process.env.DIST;
 
 async function fromFolder(page: Page, folder: string): Promise<void> {
   await page.route(/^http:[/][/][^/]+[/](?!api[/]|tiles[/])/, (route) => {
