@@ -1,8 +1,8 @@
 //! Backups: the log in numbered piece files with a manifest, in any folder, written beside the server.
 //!
 //! A target is a folder on a second disk, a USB stick or a mounted share. It holds the entries as they
-//! are stored, what is derived from them, what makes the data folder the center's, and who may sign in
-//! ([`manifest`], [`piece`], [`accounts`]); [`update`] brings it up to date, [`ship`] keeps it so beside
+//! are stored, what is derived from them, what makes the data folder the center's, who may sign in, and what
+//! happened to accounts ([`manifest`], [`piece`], [`accounts`], [`events`]); [`update`] brings it up to date, [`ship`] keeps it so beside
 //! the running server, and [`restore`] makes a data folder of it. With a recipient all but the manifest is
 //! encrypted in the age format ([`seal`]).
 //!
@@ -16,6 +16,7 @@
 //! - A target of another center, of another history, or ahead of the journal is never written to.
 
 mod accounts;
+mod events;
 mod manifest;
 mod photos;
 mod piece;

@@ -6,12 +6,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::accounts;
 use super::manifest::{Manifest, center, hex_of, unhex};
 use super::photos;
 use super::piece::{self, Sink};
 use super::target::Target;
-use super::{BackupError, Opener};
+use super::{BackupError, Opener, accounts, events};
 use crate::journal::{DerivedUpdate, FolderMode, Identity, Restoring, StoredEntry, VerifyReport};
 use crate::model::{Epoch, Secret};
 
@@ -112,6 +111,7 @@ pub fn restore(
     }
     if let Some(reference) = &manifest.accounts {
         accounts::restore(&target, &reference.file, (opener, sealed), data)?;
+        events::restore(&target, &manifest.events, (opener, sealed), data)?;
     }
     Ok(Restored {
         city: manifest.city,

@@ -276,6 +276,7 @@ impl Shipper {
         }
         if self.accounts_at.is_none_or(|at| began.saturating_sub(at) >= ACCOUNTS) {
             run.update_accounts(&self.data)?;
+            run.update_events(&self.data, self.accounts_at.is_none())?;
             self.accounts_at = Some(began);
         }
         let unchecked = self.unchecked.get_or_insert_with(|| run.piece_numbers());

@@ -187,8 +187,8 @@ fn decide_report(
             Err(refusal) => return Ok(Decision::Refuse(refusal)),
         }
     }
-    let (idempotency, import, coarse_place) =
-        (new.idempotency.take(), new.import.take(), new.coarse_place.take());
+    let (idempotency, import) = (new.idempotency.take(), new.import.take());
+    let coarse_place = coarse_place(store.city(), &new, joined.as_ref());
     let status = import.as_ref().map(|row| row.status);
     let seq = last.seq.next();
     let mut fact = report_fact(store.city(), last, new, joined.as_ref(), status, at);
@@ -220,6 +220,13 @@ fn decide_report(
         import,
         lefts: Vec::new(),
     }))
+}
+
+/// All that the chained body may say of a report's place. Only here is it known for sure which incident a report
+/// joins: the one that it named may have been absorbed by a sensitive one since it was looked at.
+fn coarse_place(city: &City, new: &NewReport, joined: Option<&IncidentRow>) -> Option<LngLat> {
+    let is_sensitive = joined.is_some_and(|incident| city.category(incident.category).sensitive);
+    new.coarse_place.or_else(|| is_sensitive.then(|| new.place.coarsened(city.coarse_res)))
 }
 
 /// The earlier answer, where the report was sent under the same key before.

@@ -140,6 +140,7 @@ pub(super) fn report_row(seq: Seq, at: TimeMs, report: &ReportFact) -> ReportRow
         imported: report.imported,
         n_photos: report.n_photos,
         private: report.private.clone(),
+        accuracy_m: report.accuracy_m,
     }
 }
 

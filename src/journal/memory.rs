@@ -502,7 +502,7 @@ impl Reader for MemoryReader {
     }
 
     fn incident_actions(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
-        let about = |entry: &&Entry| matches!(&entry.fact, Fact::Action(action) if action.incident == no);
+        let about = |entry: &&Entry| entry.fact.turned() == Some(no);
         Ok(read(&self.state).entries.iter().filter(about).cloned().collect())
     }
 

@@ -67,7 +67,7 @@ pub use photos::{PhotoFiles, photo_name, sweep_photos, sweep_photos_soon};
 pub use place::{Place, Reading};
 pub use postgis::{PostgisJournal, PostgisStandby, StoreUrl, vacuum_erased};
 pub use records::{ActsQuestion, ERASE, MERGE, SPLIT};
-pub use shared::{Pseudonyms, SharedEntry};
+pub use shared::{Pseudonyms, SharedEntry, shared_accuracy_m};
 pub use spool::{Answers, HandIn, Kept, Spool, Waiting, WaitingRoom, Whereabouts};
 use sqlite::folder_reader;
 pub use sqlite::{
@@ -319,7 +319,8 @@ pub trait Reader: Send + Sync {
     /// absorbed had of their own is in theirs.
     fn incident_log(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError>;
 
-    /// The actions on one incident as entries, in order: however many reports it has.
+    /// The actions on one incident, and the merges and splits by which others absorbed it and let it go, as entries, in
+    /// order: however many reports it has.
     fn incident_actions(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError>;
 
     fn derived(&self) -> Result<Derived, JournalError>;
@@ -403,6 +404,7 @@ pub struct ReportRow {
     pub imported: bool,
     pub n_photos: u8,
     pub private: ReportPrivate,
+    pub accuracy_m: Option<u32>,
 }
 
 /// When and where a report was.
@@ -500,9 +502,8 @@ pub struct HotspotMemberRow {
     pub report: ReportNo,
     pub received_at: TimeMs,
     pub core: bool,
-    /// What speaks against it.
-    pub repeats: u8,
-    pub rejections: u8,
+    /// What speaks against it and for it: repeats, rejections, channel, vague, photo, agreeing.
+    pub doubts: [u8; 6],
 }
 
 /// One event in a hotspot's life. Key: projection, seq, id and kind.

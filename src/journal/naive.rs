@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use self::testing::{NewPhotos, Step, any_step, check_acts};
 use super::suite::{Kind, Store, archived, incidents, report_places, reports, texts};
-use super::testing::NOW;
+use super::testing::{NOW, city};
 use super::{IncidentRow, Reader, ReportPlace, ReportRow, Standing, verify, verify_database};
 use crate::model::{
     Action, ActionFact, Command, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, HOUR_MS, IncidentNo,
@@ -165,7 +165,7 @@ impl Naive {
         Some(Outcome::Repeat { receipt: *receipt })
     }
 
-    fn report(&mut self, new: NewReport, at: TimeMs) -> Outcome {
+    fn report(&mut self, mut new: NewReport, at: TimeMs) -> Outcome {
         if let Some(outcome) = self.repeat(&new, at) {
             return outcome;
         }
@@ -180,6 +180,10 @@ impl Naive {
                 Some(row) => Some(row),
             },
         };
+        let city = city();
+        if joined.as_ref().is_some_and(|row| city.category(row.category).sensitive) {
+            new.coarse_place.get_or_insert(new.place.coarsened(city.coarse_res));
+        }
         let report = ReportNo(self.sent.len() as u32 + 1);
         let imported = new.import.is_some();
         let occurred_at = new.occurred_at.unwrap_or(at);
@@ -448,6 +452,7 @@ impl Naive {
                 imported: fact.imported,
                 n_photos: fact.n_photos,
                 private: fact.private.clone(),
+                accuracy_m: fact.accuracy_m,
             }),
             _ => None,
         };
@@ -518,8 +523,7 @@ fn check_reading(naive: &Naive, reader: &dyn Reader, now: TimeMs) {
         assert_eq!(reader.incident(no).unwrap(), naive.incident(no));
         let log: Vec<Entry> = naive.log_and_looks(no).into_iter().cloned().collect();
         assert_eq!(reader.incident_log(no).unwrap(), log);
-        let is_action = |entry: &&Entry| matches!(entry.fact, Fact::Action(_));
-        let actions: Vec<Entry> = log.iter().filter(is_action).cloned().collect();
+        let actions: Vec<Entry> = log.iter().filter(|e| e.fact.turned() == Some(no)).cloned().collect();
         assert_eq!(reader.incident_actions(no).unwrap(), actions);
         let photos = naive.photos().into_iter().filter(|row| row.incident == no).collect::<Vec<_>>();
         assert_eq!(reader.photos_of(no).unwrap(), photos);

@@ -467,8 +467,7 @@ fn hotspots_are_kept_with_the_next_commit_also_without_commands(mut store: Store
         report: ReportNo(7),
         received_at: NOW,
         core,
-        repeats: 1,
-        rejections: 2,
+        doubts: [1, 2, 1, 1, 0, 3],
     };
     let update = |whole, came: &[HotspotMemberRow], left: &[u64]| HotspotMembersUpdate {
         projection: Projection::Staff,

@@ -33,6 +33,17 @@ pub enum Fact {
     Record(Box<RecordFact>),
 }
 
+impl Fact {
+    /// The incident that was acted on, absorbed or let go of.
+    pub fn turned(&self) -> Option<IncidentNo> {
+        match self {
+            Fact::Action(action) => Some(action.incident),
+            Fact::Merge(fact) | Fact::Split(fact) => Some(fact.absorbed),
+            _ => None,
+        }
+    }
+}
+
 /// What is kept of a report for ever, and beside it what may be erased (`private`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReportFact {

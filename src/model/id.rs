@@ -52,7 +52,22 @@ impl SenderId {
     pub fn of_report(no: ReportNo) -> SenderId {
         SenderId(u64::from(no.0))
     }
+
+    /// All who report through a channel without leaving a mark, taken as one.
+    pub fn unmarked_of(channel: super::Channel) -> SenderId {
+        SenderId(UNMARKED | channel as u64)
+    }
+
+    /// Whether it stands for a phone, an e-mail, a device key or a source's own name for someone.
+    pub fn is_marked(self) -> bool {
+        self.0 & MARKED != 0
+    }
 }
+
+/// Keeps keyed senders apart from reports that count for themselves.
+const MARKED: u64 = 1 << 63;
+/// Keeps channels apart from both.
+const UNMARKED: u64 = 1 << 62;
 
 /// Names the database that counts; a restore from backup starts a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -216,8 +231,7 @@ impl IdKey {
         hash.update([Use::Sender as u8]);
         hash.update(mark.as_bytes());
         let bytes: [u8; 8] = hash.finalize()[..8].try_into().expect("a digest has 32 bytes");
-        // The top bit keeps keyed senders apart from reports that count for themselves.
-        SenderId(u64::from_be_bytes(bytes) | 1 << 63)
+        SenderId(u64::from_be_bytes(bytes) | MARKED)
     }
 
     fn uuid(&self, used_for: Use, no: u64, at: TimeMs) -> Uuid {

@@ -9,7 +9,7 @@ use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, TransactionBehavior, params_from_iter};
 use sha2::{Digest, Sha256};
 
-use super::{Cell, Sheet, Step};
+use super::{Cell, Numbered, Sheet, Step};
 use crate::journal::JournalError;
 use crate::journal::codec::hex;
 
@@ -114,6 +114,14 @@ impl Sheet for FileSheet {
         }
         tx.commit()?;
         Ok(true)
+    }
+
+    fn numbered_events(&self) -> Numbered {
+        Numbered {
+            insert: "INSERT INTO account_event (id, at, actor, action, subject, network, detail) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING",
+            after: None,
+        }
     }
 
     fn rows_of(&mut self, sql: &str, cells: &[Cell]) -> Result<Vec<Vec<Cell>>, JournalError> {

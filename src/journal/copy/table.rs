@@ -89,6 +89,7 @@ pub(super) const STATE: [Table; 15] = [
             ("salt", Bytes),
             ("private", Text),
             ("n_photos", Int),
+            ("accuracy_m", Int),
         ],
     },
     Table {
@@ -179,6 +180,10 @@ pub(super) const STATE: [Table; 15] = [
             ("core", Flag),
             ("repeats", Tiny),
             ("rejections", Tiny),
+            ("channel", Tiny),
+            ("vague", Tiny),
+            ("photo", Tiny),
+            ("agreeing", Tiny),
         ],
     },
     Table {

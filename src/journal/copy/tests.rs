@@ -31,8 +31,7 @@ fn fill(journal: &mut dyn Journal) {
         report: ReportNo(1),
         received_at: NOW,
         core: true,
-        repeats: 1,
-        rejections: 2,
+        doubts: [1, 2, 1, 1, 0, 3],
     };
     let hotspot = HotspotRow {
         projection,

@@ -136,6 +136,7 @@ pub(super) struct Reports {
     pub salt: Vec<Option<Vec<u8>>>,
     pub private: Vec<Option<String>>,
     pub n_photos: Vec<i64>,
+    pub accuracy_m: Vec<Option<i64>>,
 }
 
 #[derive(Default)]
@@ -276,6 +277,7 @@ impl<'b> Batch<'b> {
         rows.channel.push(report.channel.key());
         rows.drill.push(report.drill);
         rows.imported.push(report.imported);
+        rows.accuracy_m.push(report.accuracy_m.map(i64::from));
         rows.salt.push(salt);
         rows.private.push(json);
         rows.n_photos.push(report.n_photos.into());

@@ -41,6 +41,7 @@ impl Reports {
             &self.salt,
             &self.private,
             &self.n_photos,
+            &self.accuracy_m,
         ]
     }
 }

@@ -330,8 +330,8 @@ impl Reader for PostgisReader {
 
     fn incident_actions(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
         let sql = format!(
-            "{ENTRIES} WHERE e.seq IN (SELECT seq FROM action WHERE incident_no = $1) AND e.kind = 'action' \
-             ORDER BY e.seq"
+            "{ENTRIES} WHERE e.seq IN (SELECT seq FROM action WHERE incident_no = $1) \
+             AND e.kind IN ('action', 'merge', 'split') ORDER BY e.seq"
         );
         self.entries_of(&sql, &[(&i64::from(no.0), Type::INT8)])
     }

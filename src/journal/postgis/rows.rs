@@ -23,7 +23,7 @@ pub(super) use incident_columns;
 macro_rules! report_columns {
     () => {
         "no, seq, incident_no, received_at, occurred_at, category, lng_e7, lat_e7, area, sender, \
-         channel, drill, imported, private, n_photos"
+         channel, drill, imported, private, n_photos, accuracy_m"
     };
 }
 pub(super) use report_columns;
@@ -155,5 +155,6 @@ pub(super) fn report_row(row: &Row, keys: &impl Keys) -> Result<ReportRow, Journ
         imported: get(row, 12)?,
         n_photos: number(row, 14)?,
         private,
+        accuracy_m: number_or_null(row, 15)?,
     })
 }

@@ -3,6 +3,7 @@
 use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavior, params};
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
 use super::SqliteJournal;
@@ -27,6 +28,12 @@ use crate::model::{
     ActionFact, Command, Entry, Fact, ImportRow, IncidentNo, MINUTE_MS, Outcome, PhotoName, Receipt,
     ReportFact, ReportNo, SenderId, Seq, TimeMs,
 };
+
+static KEYED: LazyLock<String> = LazyLock::new(|| {
+    let sound = sums::IDEMPOTENCY.is_sound("i");
+    format!("SELECT report_no, body_digest, at, {sound} FROM idempotency i WHERE key = ?1")
+});
+static PUT_KEYED: LazyLock<String> = LazyLock::new(|| sums::IDEMPOTENCY.put());
 
 /// How often old idempotency keys are deleted, and how many at most at once.
 const PRUNE_EVERY_MS: i64 = 10 * MINUTE_MS;
@@ -219,9 +226,23 @@ fn update_members(conn: &Connection, change: &HotspotMembersUpdate) -> Result<()
             .execute(params![projection, id])?;
     }
     let mut put = conn.prepare_cached(&sums::HOTSPOT_MEMBER.put())?;
-    for &HotspotMemberRow { seq, report, received_at, core, repeats, rejections } in &change.came {
+    for &HotspotMemberRow { seq, report, received_at, core, doubts } in &change.came {
         let (seq, report, received_at) = (seq.0.cast_signed(), report.0, received_at.0);
-        put.execute(params![projection, id, seq, report, received_at, core, repeats, rejections])?;
+        let [repeats, rejections, channel, vague, photo, agreeing] = doubts;
+        put.execute(params![
+            projection,
+            id,
+            seq,
+            report,
+            received_at,
+            core,
+            repeats,
+            rejections,
+            channel,
+            vague,
+            photo,
+            agreeing
+        ])?;
     }
     let mut take =
         conn.prepare_cached("DELETE FROM hotspot_member WHERE projection = ?1 AND id = ?2 AND seq = ?3")?;
@@ -282,8 +303,8 @@ impl<'b> Batch<'b> {
             )?,
             insert_report: conn.prepare_cached(
                 "INSERT INTO report (no, seq, incident_no, received_at, occurred_at, category, lng_e7, \
-                 lat_e7, area, sender, channel, drill, imported, salt, private, n_photos) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                 lat_e7, area, sender, channel, drill, imported, salt, private, n_photos, accuracy_m) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
             )?,
             put_incident: conn.prepare_cached(concat!(
                 "INSERT OR REPLACE INTO incident (",
@@ -339,11 +360,12 @@ impl Store for Batch<'_> {
     }
 
     fn keyed(&mut self, key: &str) -> Result<Option<Keyed>, JournalError> {
-        let sql = "SELECT report_no, body_digest, at FROM idempotency WHERE key = ?1";
-        let keyed = |row: &rusqlite::Row| {
-            Ok(Keyed { report: ReportNo(row.get(0)?), body_digest: row.get(1)?, at: TimeMs(row.get(2)?) })
-        };
-        Ok(self.conn.prepare_cached(sql)?.query_row([key], keyed).optional()?)
+        let mut statement = self.conn.prepare_cached(&KEYED)?;
+        let mut rows = statement.query([key])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        sums::IDEMPOTENCY.check(row, 3)?;
+        let (report, at) = (ReportNo(row.get(0)?), TimeMs(row.get(2)?));
+        Ok(Some(Keyed { report, body_digest: row.get(1)?, at }))
     }
 
     fn imported(&mut self, row: &ImportRow) -> Result<Option<ReportNo>, JournalError> {
@@ -428,8 +450,7 @@ impl Batch<'_> {
         }
         if let Some(sent) = &accepted.idempotency {
             // Replaces a key that no longer counts.
-            let sql = "INSERT OR REPLACE INTO idempotency (key, body_digest, report_no, at) \
-                       VALUES (?1, ?2, ?3, ?4)";
+            let sql = &*PUT_KEYED;
             let mut put = self.conn.prepare_cached(sql)?;
             put.execute(params![sent.key, sent.body_digest, report.report.0, at.0])?;
         }
@@ -464,6 +485,7 @@ fn insert_report(
         private.map(|(salt, _)| salt),
         private.map(|(_, json)| json),
         report.n_photos,
+        report.accuracy_m,
     ])?;
     Ok(())
 }

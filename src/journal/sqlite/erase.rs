@@ -51,7 +51,9 @@ pub(super) fn write(
         // By the digest of all that was sent somebody could try what is gone. The key stays, so that who
         // sends again is refused and does not bring it back.
         conn.prepare_cached(
-            "UPDATE idempotency SET body_digest = zeroblob(32) \
+            "UPDATE idempotency SET body_digest = zeroblob(32), \
+             sum = iif(sum = row_sum(key, body_digest, report_no, at), \
+                       row_sum(key, zeroblob(32), report_no, at), sum) \
              WHERE at = (SELECT received_at FROM report WHERE no = ?1) AND report_no = ?1",
         )?
         .execute([no])?;

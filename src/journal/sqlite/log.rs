@@ -192,22 +192,30 @@ impl Moment<'_> {
         let (Some(first), Some(last)) = (imported.iter().min(), imported.iter().max()) else {
             return Ok(());
         };
-        let mut sources = self.tx.prepare_cached("SELECT id, name FROM import_source")?;
-        let sources = sources.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let sound = sums::IMPORT_SOURCE.is_sound("s");
+        let mut sources =
+            self.tx.prepare_cached(&format!("SELECT id, name, {sound} FROM import_source s"))?;
+        let sources = sources.query_and_then([], |row| {
+            sums::IMPORT_SOURCE.check(row, 2)?;
+            Ok::<_, JournalError>((row.get(0)?, row.get(1)?))
+        })?;
         let sources: HashMap<i64, String> = sources.collect::<Result<_, _>>()?;
         let mut n_found = 0;
         // The newest keys are found by their reports' numbers; only where some are not among them is the
         // whole index read past.
-        for table in ["import_key_new", "import_key"] {
+        for table in [sums::IMPORT_KEY_NEW, sums::IMPORT_KEY] {
             if n_found == imported.len() {
                 break;
             }
             let sql = format!(
-                "SELECT report_no, source_id, row_digest FROM {table} WHERE report_no BETWEEN ?1 AND ?2"
+                "SELECT report_no, source_id, row_digest, {} FROM {} k WHERE report_no BETWEEN ?1 AND ?2",
+                table.is_sound("k"),
+                table.table,
             );
             let mut statement = self.tx.prepare_cached(&sql)?;
             let mut rows = statement.query([first.0, last.0])?;
             while let Some(row) = rows.next()? {
+                table.check(row, 3)?;
                 let name = sources.get(&row.get::<_, i64>(1)?);
                 if let (Some(index), Some(name)) = (reports.get(&ReportNo(row.get(0)?)), name) {
                     entries[*index].import = Some((name.clone(), row.get(2)?));
@@ -226,10 +234,14 @@ impl Moment<'_> {
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(()) };
         // A key is as old as its entry.
         let (from, to) = (first.at.0, last.at.0);
-        let sql = "SELECT report_no, key, body_digest FROM idempotency WHERE at BETWEEN ?1 AND ?2";
-        let mut statement = self.tx.prepare_cached(sql)?;
+        let sound = sums::IDEMPOTENCY.is_sound("i");
+        let sql = format!(
+            "SELECT report_no, key, body_digest, {sound} FROM idempotency i WHERE at BETWEEN ?1 AND ?2"
+        );
+        let mut statement = self.tx.prepare_cached(&sql)?;
         let mut rows = statement.query([from, to])?;
         while let Some(row) = rows.next()? {
+            sums::IDEMPOTENCY.check(row, 3)?;
             if let Some(index) = reports.get(&ReportNo(row.get(0)?)) {
                 entries[*index].idempotency = Some((row.get(1)?, row.get(2)?));
             }
@@ -290,8 +302,8 @@ impl Moment<'_> {
             sums::HOTSPOT_STATE.is_sound("s"),
         ))?;
         let mut members = self.tx.prepare_cached(&format!(
-            "SELECT seq, report_no, received_at, core, repeats, rejections, {} FROM hotspot_member m \
-             WHERE projection = ?1 AND id = ?2 ORDER BY seq",
+            "SELECT seq, report_no, received_at, core, repeats, rejections, channel, vague, photo, \
+             agreeing, {} FROM hotspot_member m WHERE projection = ?1 AND id = ?2 ORDER BY seq",
             sums::HOTSPOT_MEMBER.is_sound("m"),
         ))?;
         let mut rows = of_hotspot.query([range[0]])?;
@@ -314,14 +326,13 @@ impl Moment<'_> {
                 continue;
             }
             let came = members.query_and_then(rusqlite::params![key, hotspot.id], |row| {
-                sums::HOTSPOT_MEMBER.check(row, 6)?;
+                sums::HOTSPOT_MEMBER.check(row, 10)?;
                 Ok::<_, JournalError>(HotspotMemberRow {
                     seq: super::read::seq(row, 0)?,
                     report: ReportNo(row.get(1)?),
                     received_at: TimeMs(row.get(2)?),
                     core: row.get(3)?,
-                    repeats: row.get(4)?,
-                    rejections: row.get(5)?,
+                    doubts: [row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?, row.get(9)?],
                 })
             })?;
             let (projection, id) = (hotspot.projection, hotspot.id.clone());

@@ -16,6 +16,8 @@ mod checkpoint;
 mod erase;
 mod import_keys;
 mod incident_row;
+#[cfg(test)]
+mod key_tests;
 mod log;
 mod mark;
 mod merges;

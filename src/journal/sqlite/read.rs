@@ -39,7 +39,7 @@ pub(super) use incident_columns;
 macro_rules! report_columns {
     () => {
         "no, seq, incident_no, received_at, occurred_at, category, lng_e7, lat_e7, area, sender, \
-         channel, drill, imported, private, n_photos"
+         channel, drill, imported, private, n_photos, accuracy_m"
     };
 }
 pub(super) use report_columns;
@@ -441,8 +441,8 @@ fn ended_after(head: Seq) -> i64 {
 
 fn members(conn: &Connection, head: Seq) -> Result<Vec<HotspotMembers>, JournalError> {
     let mut statement = conn.prepare_cached(&format!(
-        "SELECT h.projection, h.id, m.seq, m.report_no, m.received_at, m.core, m.repeats, m.rejections, {} \
-         FROM hotspot h \
+        "SELECT h.projection, h.id, m.seq, m.report_no, m.received_at, m.core, m.repeats, m.rejections, m.channel, \
+         m.vague, m.photo, m.agreeing, {} FROM hotspot h \
          JOIN hotspot_member m ON m.projection = h.projection AND m.id = h.id \
          WHERE h.ended_seq IS NULL OR h.ended_seq > ?1 ORDER BY h.projection, h.id, m.seq",
         sums::HOTSPOT_MEMBER.is_sound("m"),
@@ -450,15 +450,14 @@ fn members(conn: &Connection, head: Seq) -> Result<Vec<HotspotMembers>, JournalE
     let mut rows = statement.query([ended_after(head)])?;
     let mut members: Vec<HotspotMembers> = Vec::new();
     while let Some(row) = rows.next()? {
-        sums::HOTSPOT_MEMBER.check(row, 8)?;
+        sums::HOTSPOT_MEMBER.check(row, 12)?;
         let (projection, id) = (projection(row, 0)?, text(row, 1)?);
         let member = HotspotMemberRow {
             seq: seq(row, 2)?,
             report: ReportNo(row.get(3)?),
             received_at: TimeMs(row.get(4)?),
             core: row.get(5)?,
-            repeats: row.get(6)?,
-            rejections: row.get(7)?,
+            doubts: [row.get(6)?, row.get(7)?, row.get(8)?, row.get(9)?, row.get(10)?, row.get(11)?],
         };
         match members.last_mut() {
             Some(last) if last.projection == projection && last.id == id => last.members.push(member),
@@ -588,5 +587,6 @@ pub(super) fn report_row(row: &Row, keys: &impl Keys) -> Result<ReportRow, Journ
         imported: row.get(12)?,
         n_photos: row.get(14)?,
         private,
+        accuracy_m: row.get(15)?,
     })
 }

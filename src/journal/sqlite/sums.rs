@@ -1,5 +1,5 @@
-//! A sum in each row that follows from the log only at length, so that a bit which the disk changed is
-//! found when the row is read, and by `pantau verify`.
+//! A sum in each row that follows from the log only at length, or not at all, so that a bit which the disk
+//! changed is found when the row is read, and by `pantau verify`.
 
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
@@ -14,7 +14,8 @@ pub(super) const HOTSPOT_STATE: Summed =
     Summed { table: "hotspot_state", columns: "projection, id, changed_seq, body" };
 pub(super) const HOTSPOT_MEMBER: Summed = Summed {
     table: "hotspot_member",
-    columns: "projection, id, seq, report_no, received_at, core, repeats, rejections",
+    columns: "projection, id, seq, report_no, received_at, core, repeats, rejections, channel, vague, \
+              photo, agreeing",
 };
 pub(super) const HOTSPOT_EVENT: Summed =
     Summed { table: "hotspot_event", columns: "seq, projection, id, kind, at, body" };
@@ -25,8 +26,27 @@ pub(super) const PHOTO: Summed = Summed {
     columns: "seq, n, incident_no, report_no, at, kind, actor, name, thumb, width, height, public",
 };
 
-pub(super) const ALL: [Summed; 7] =
-    [DERIVED, HOTSPOT, HOTSPOT_STATE, HOTSPOT_MEMBER, HOTSPOT_EVENT, SURGE, PHOTO];
+pub(super) const IMPORT_SOURCE: Summed = Summed { table: "import_source", columns: "id, name" };
+pub(super) const IMPORT_KEY: Summed =
+    Summed { table: "import_key", columns: "source_id, row_digest, report_no" };
+/// Its rows become those of [`IMPORT_KEY`], with their sums.
+pub(super) const IMPORT_KEY_NEW: Summed = Summed { table: "import_key_new", ..IMPORT_KEY };
+pub(super) const IDEMPOTENCY: Summed =
+    Summed { table: "idempotency", columns: "key, body_digest, report_no, at" };
+
+pub(super) const ALL: [Summed; 11] = [
+    DERIVED,
+    HOTSPOT,
+    HOTSPOT_STATE,
+    HOTSPOT_MEMBER,
+    HOTSPOT_EVENT,
+    SURGE,
+    PHOTO,
+    IMPORT_SOURCE,
+    IMPORT_KEY,
+    IMPORT_KEY_NEW,
+    IDEMPOTENCY,
+];
 
 /// A table whose rows hold a sum.
 #[derive(Clone, Copy)]

@@ -445,7 +445,7 @@ fn stored_report(row: &Row, keys: &Interner) -> Result<StoredReport, JournalErro
     Ok(StoredReport {
         no: no.cast_unsigned(),
         row: read::report_row(row, keys),
-        private: (row.get(15)?, row.get(13)?),
+        private: (row.get(16)?, row.get(13)?),
     })
 }
 
@@ -496,6 +496,7 @@ fn report_differences(a: &ReportRow, b: &ReportRow) -> Vec<&'static str> {
         drill,
         imported,
         n_photos,
-        private
+        private,
+        accuracy_m
     )
 }
