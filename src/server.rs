@@ -445,6 +445,10 @@ impl Server {
         let keeping = matches!((&app.role, &app.mode), (Role::Origin(_), Mode::Live)).then(|| {
             tokio::spawn(retention::keep(app.engine.clone(), app.city.clone(), app.stopping.clone()))
         });
+        if matches!(app.role, Role::Origin(_)) {
+            let (past, clock) = (app.past.clone(), app.clock.clone());
+            tokio::spawn(past.read_ahead(app.live().seq(), clock, app.stopping.clone()));
+        }
         let entrance = Entrance::new(listener, patience);
         let serving = match tls {
             None => {

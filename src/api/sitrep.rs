@@ -29,6 +29,8 @@ const PERIOD_MS: i64 = 12 * HOUR_MS;
 const LIST_MAX: usize = 100;
 /// Acts that are looked through for what changed; more are counted no more, and the answer says so.
 const ACTS_MAX: usize = 20_000;
+/// Acts are read in steps of so many.
+const ACTS_STEP: usize = 1_000;
 
 #[utoipa::path(get, path = "/api/v1/sitrep", tag = "center",
     description = "The situation: figures at the end and at the beginning of a period, hotspots, open and overdue incidents, what \
@@ -104,10 +106,21 @@ impl Acts {
     fn read(app: &App, then: &LiveMap, period: &Period) -> Result<Acts, JournalError> {
         let reader = app.engine.reader();
         let below = then.seq().next();
-        let asked = ActsQuestion::below(below);
-        let mut entries = reader.acts(&asked, ACTS_MAX + 1)?;
-        let is_cut = entries.len() > ACTS_MAX && entries[ACTS_MAX].at >= period.begin;
-        entries.retain(|entry| entry.at >= period.begin);
+        let mut asked = ActsQuestion::below(below);
+        let mut entries = Vec::new();
+        // The newest first, as far as the period goes.
+        let is_cut = loop {
+            let mut step = reader.acts(&asked, ACTS_STEP)?;
+            let is_last = step.len() < ACTS_STEP;
+            step.retain(|entry| entry.at >= period.begin);
+            let is_whole = is_last || step.len() < ACTS_STEP;
+            entries.append(&mut step);
+            match entries.last() {
+                Some(_) if entries.len() > ACTS_MAX => break true,
+                Some(oldest) if !is_whole => asked.below = oldest.seq,
+                _ => break false,
+            }
+        };
         entries.truncate(ACTS_MAX);
         entries.reverse();
         let asked = ActsQuestion { kinds: shift_kinds(), ..ActsQuestion::below(below) };

@@ -20,13 +20,18 @@ pub use statistics::{Statistics, StatisticsError};
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::city::City;
+use crate::clock::Clock;
 use crate::journal::Reader;
+use crate::model::Seq;
 
 /// Questions about the past that are computed at once: they are long, and others need the cores too.
 const AT_ONCE_MAX: usize = 2;
+
+/// Reading ahead rests so many times as long as it reads: a quarter of one core is what it may take.
+const REST: u32 = 3;
 
 /// What is kept of the past, and whose turn it is to ask.
 pub struct Past {
@@ -41,5 +46,30 @@ impl Past {
         let maps = Maps::new(reader.clone());
         let statistics = Statistics::new(reader, city);
         Past { maps, statistics, turns: Semaphore::new(AT_ONCE_MAX) }
+    }
+
+    /// Reads what statistics need of the journal up to the entry `seq`, a little at a time, until it is there or
+    /// `stopping` turns true: the first who asks after a start is not to wait for all of it.
+    pub async fn read_ahead(
+        self: Arc<Past>,
+        seq: Seq,
+        clock: Arc<dyn Clock>,
+        mut stopping: watch::Receiver<bool>,
+    ) {
+        loop {
+            let (past, begun) = (self.clone(), clock.monotonic());
+            match tokio::task::spawn_blocking(move || past.statistics.read_ahead(seq)).await {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) | Err(_) => return,
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "statistics are read when somebody asks");
+                    return;
+                }
+            }
+            let rest = (clock.monotonic() - begun) * REST;
+            if tokio::time::timeout(rest, stopping.wait_for(|stop| *stop)).await.is_ok() {
+                return;
+            }
+        }
     }
 }

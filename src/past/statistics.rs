@@ -71,6 +71,15 @@ impl Statistics {
         Ok((kept.ledger.seq(), figures))
     }
 
+    /// Reads the next step of the journal, up to the entry `seq`, so that the first question need not read all of
+    /// it; whether there is more.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read, or is too large.
+    pub fn read_ahead(&self, seq: Seq) -> Result<bool, StatisticsError> {
+        self.lock().read_step(&*self.reader, seq, &self.city)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Kept> {
         // An entry is added as a whole, after all that can fail.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
@@ -79,18 +88,22 @@ impl Statistics {
 
 impl Kept {
     fn read_on(&mut self, reader: &dyn Reader, seq: Seq, city: &City) -> Result<(), StatisticsError> {
-        while self.ledger.seq() < seq {
-            let entries = reader.entries(self.ledger.seq(), STEP)?;
-            if entries.is_empty() {
-                break;
-            }
-            for entry in entries.iter().take_while(|entry| entry.seq <= seq) {
-                self.ledger.add(entry, city);
-            }
-            if self.ledger.cases().len() > CASES_MAX {
-                return Err(StatisticsError::TooLarge);
-            }
-        }
+        while self.read_step(reader, seq, city)? {}
         Ok(())
+    }
+
+    /// Whether there is more.
+    fn read_step(&mut self, reader: &dyn Reader, seq: Seq, city: &City) -> Result<bool, StatisticsError> {
+        if self.ledger.seq() >= seq {
+            return Ok(false);
+        }
+        let entries = reader.entries(self.ledger.seq(), STEP)?;
+        for entry in entries.iter().take_while(|entry| entry.seq <= seq) {
+            self.ledger.add(entry, city);
+        }
+        if self.ledger.cases().len() > CASES_MAX {
+            return Err(StatisticsError::TooLarge);
+        }
+        Ok(!entries.is_empty() && self.ledger.seq() < seq)
     }
 }
