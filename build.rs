@@ -4,8 +4,10 @@ use std::path::Path;
 use std::process::Command;
 
 fn main() {
-    // Where these are, git knows; a path that is not there would build everything anew each time.
-    for name in ["HEAD", "refs/heads"] {
+    // Where these are, git knows; a path that is not there would build everything anew each time. Of branches
+    // only the own one: a commit on another changes nothing here.
+    let branch = git(&["symbolic-ref", "-q", "HEAD"]);
+    for name in ["HEAD", "packed-refs"].into_iter().chain(branch.as_deref()) {
         let path = git(&["rev-parse", "--git-path", name]);
         if let Some(path) = path.filter(|path| Path::new(path).exists()) {
             println!("cargo::rerun-if-changed={path}");

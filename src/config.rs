@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::api::{TlsFiles, TrustedProxy};
 use crate::edge::{NodeFlags, NodeSettings};
 use crate::journal::StoreUrl;
+use crate::oidc::{OidcFile, OidcSettings};
 
 /// Read from the working directory where it is there.
 pub const FILE: &str = "pantau.toml";
@@ -43,6 +44,7 @@ pub struct FileSettings {
     pub edge_token: Option<String>,
     pub ship: Option<PathBuf>,
     pub ship_recipient: Option<Vec<String>>,
+    pub oidc: Option<OidcFile>,
 }
 
 impl FileSettings {
@@ -75,6 +77,8 @@ pub struct ServeFlags {
     pub nodes: NodeFlags,
     pub ship: Option<PathBuf>,
     pub ship_recipient: Vec<String>,
+    /// `key=value`, one each.
+    pub oidc: Vec<String>,
 }
 
 /// Checked settings of `serve`.
@@ -95,6 +99,8 @@ pub struct ServeSettings {
     pub reserve_mib: u64,
     pub nodes: NodeSettings,
     pub ship: Option<ShipTo>,
+    /// Where people of the province may sign in, too.
+    pub oidc: Option<OidcSettings>,
 }
 
 /// A folder that is kept up to date with the journal.
@@ -159,7 +165,7 @@ impl ServeSettings {
             );
         }
         let store = flags.store.or(file.store).as_deref().map(store).transpose()?;
-        let FileSettings { nats, follow, origin, edge_token, .. } = file;
+        let FileSettings { nats, follow, origin, edge_token, oidc, .. } = file;
         let nodes = flags.nodes.or(NodeFlags { nats, follow, origin, edge_token }).with_credential();
         let nodes = NodeSettings::resolve(nodes)?;
         if nodes.edge.is_some() && trust_loopback {
@@ -177,6 +183,13 @@ impl ServeSettings {
         };
         let has_folder = store.is_none() && nodes.edge.is_none();
         let ship = ShipTo::resolve(flags.ship.or(file.ship), recipients, has_folder)?;
+        let oidc = OidcSettings::resolve(&flags.oidc, oidc)?;
+        if oidc.is_some() && nodes.edge.is_some() {
+            bail!(
+                "oidc (--oidc, PANTAU_OIDC, {FILE}) does not go with origin: an edge serves the public, staff sign in at \
+                 the origin; leave oidc out"
+            );
+        }
         Ok(ServeSettings {
             listen,
             data: flags.data.or(file.data).unwrap_or_else(|| DATA_DEFAULT.into()),
@@ -189,6 +202,7 @@ impl ServeSettings {
             reserve_mib,
             nodes,
             ship,
+            oidc,
         })
     }
 }

@@ -109,6 +109,7 @@ impl EdgeParts {
             role,
             trust_loopback: false,
             accounts: None,
+            oidc: None,
             trusted_proxies: self.trusted_proxies.clone(),
             pulse: self.pulse,
             spool: None,

@@ -13,6 +13,7 @@ pub mod model;
 pub mod intake;
 pub mod journal;
 pub mod live;
+pub mod photos;
 
 pub mod backup;
 pub mod clock;
@@ -20,6 +21,7 @@ pub mod edge;
 pub mod engine;
 pub mod feed;
 
+pub mod oidc;
 pub mod past;
 pub mod privacy;
 

@@ -116,6 +116,11 @@ struct ServeArgs {
     /// times, in the variable with commas
     #[arg(long, env = "PANTAU_SHIP_RECIPIENT", value_name = "KEY|FILE", value_delimiter = ',')]
     ship_recipient: Vec<String>,
+    /// Let people sign in at a provider of single sign-on, too (OpenID Connect): issuer=, client=, secret-file=,
+    /// role-claim=, role=ROLE:CLAIM and others, by comma or several times; the manual has them all. Needs a pantau
+    /// built with the feature oidc
+    #[arg(long, env = "PANTAU_OIDC", value_name = "KEY=VALUE", value_delimiter = ',')]
+    oidc: Vec<String>,
     #[command(flatten)]
     nodes: NodeArgs,
 }
@@ -236,6 +241,7 @@ fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
         nodes: args.nodes.into(),
         ship: args.ship,
         ship_recipient: args.ship_recipient,
+        oidc: args.oidc,
     };
     let settings = ServeSettings::resolve(flags, file)?;
     let runtime = tokio::runtime::Runtime::new().context("the runtime could not be started")?;

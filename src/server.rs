@@ -16,8 +16,8 @@ use tokio::sync::{Notify, watch};
 
 use crate::accounts::Accounts;
 use crate::api::{
-    App, AppState, Beats, Entrance, Mode, OverTls, Role, Rounds, Sockets, Tls, TlsEntrance, TrustedProxy,
-    build_router, hand_on, redirect_all, serve_at, serve_behind, tell_health,
+    App, AppState, Beats, Entrance, Mode, OverTls, PhotoDesk, Role, Rounds, Sockets, Tls, TlsEntrance,
+    TrustedProxy, build_router, hand_on, redirect_all, serve_at, serve_behind, tell_health,
 };
 use crate::backup::{Sealer, Ship, ShipSettings};
 use crate::city::City;
@@ -28,9 +28,10 @@ use crate::engine::{Engine, Scrub};
 use crate::feed::{TextSearch, Views};
 use crate::journal::{
     AccountStore, FolderMode, HandIn, Journal, Place, PostgisStandby, Pseudonyms, Spool, SqliteJournal,
-    Standby, StoreUrl, is_journal,
+    Standby, StoreUrl, is_journal, sweep_photos_soon,
 };
 use crate::model::{IdKey, Secret};
+use crate::oidc::{Oidc, OidcSettings};
 use crate::past::Past;
 use crate::privacy::control::Control;
 use crate::privacy::retention;
@@ -92,6 +93,8 @@ pub struct Sharing {
     pub ship: Option<ShipSettings>,
     /// Where the accounts are kept; `None`: in the journal's folder, or in memory where it has none.
     pub accounts: Option<AccountStore>,
+    /// Single sign-on, beside the accounts.
+    pub oidc: Option<OidcSettings>,
     pub trusted_proxies: Vec<TrustedProxy>,
 }
 
@@ -107,6 +110,7 @@ pub struct Parts {
     pub role: Role,
     pub trust_loopback: bool,
     pub accounts: Option<Arc<Accounts>>,
+    pub oidc: Option<Arc<Oidc>>,
     pub trusted_proxies: Vec<TrustedProxy>,
     pub pulse: Pulse,
     /// Where reports wait while the database is away.
@@ -290,14 +294,16 @@ impl Server {
         (sharing, ship): (Sharing, Option<Ship>),
     ) -> anyhow::Result<Server> {
         let Running { engine, thread, secret, pseudonyms, mode, spool, hand_in, folder } = running;
+        sweep_photos_soon(engine.reader().clone())?;
         let control = folder.and_then(|folder| listen_for_commands(&folder, &engine));
         let ids = IdKey::new(secret, &city.code_prefix);
-        let Sharing { pulse, nodes, ship: _, accounts, trusted_proxies } = sharing;
+        let Sharing { pulse, nodes, ship: _, accounts, oidc, trusted_proxies } = sharing;
         // A replay plays back another day, but people sign in today.
         let real: Arc<dyn Clock> = match &mode {
             Mode::Live => clock.clone(),
             Mode::Replay(_) => Arc::new(SystemClock::new()),
         };
+        let oidc = oidc.map(|settings| Oidc::open(&settings, &city, real.clone())).transpose()?;
         let accounts = accounts.map(|store| Accounts::open(store, city.clone(), real)).transpose()?;
         let desk = matches!(mode, Mode::Live).then(|| {
             let shared = (city.clone(), clock.clone());
@@ -315,6 +321,7 @@ impl Server {
             role,
             trust_loopback,
             accounts,
+            oidc,
             trusted_proxies,
             pulse,
             spool,
@@ -330,7 +337,7 @@ impl Server {
     /// Where the system gives no threads.
     pub fn of_engine(parts: Parts) -> anyhow::Result<Server> {
         let Parts { engine, thread, city, ids, clock, mode, role, trust_loopback, pulse, .. } = parts;
-        let Parts { accounts, trusted_proxies, spool, hand_in, ship, .. } = parts;
+        let Parts { accounts, oidc, trusted_proxies, spool, hand_in, ship, .. } = parts;
         let search = Arc::new(TextSearch::new(engine.reader().clone()));
         let past = Arc::new(Past::new(engine.reader().clone(), city.clone()));
         let nudge = Arc::new(Notify::new());
@@ -358,6 +365,7 @@ impl Server {
             mode,
             role,
             accounts,
+            oidc,
             trusted_proxies,
             trust_loopback,
             spool,
@@ -368,6 +376,7 @@ impl Server {
             past,
             beats,
             sockets,
+            photos: PhotoDesk::default(),
             nudge,
             frame_ms: pulse.frame.as_millis() as u64,
             heartbeat_s: pulse.heartbeat.as_secs(),
@@ -495,7 +504,8 @@ impl Server {
 
 fn sharing(settings: &ServeSettings, accounts: AccountStore) -> Sharing {
     let (nodes, trusted_proxies) = (settings.nodes.clone(), settings.trusted_proxies.clone());
-    Sharing { nodes, accounts: Some(accounts), trusted_proxies, ..Sharing::default() }
+    let oidc = settings.oidc.clone();
+    Sharing { nodes, accounts: Some(accounts), oidc, trusted_proxies, ..Sharing::default() }
 }
 
 /// Waits until what the engine made durable at its end is in the second place, too.

@@ -20,6 +20,9 @@ export default defineConfig({
         },
       },
       {
+        test: { name: 'shots', environment: 'node', include: ['shots/**/*.shots.ts'], hookTimeout: 300_000 },
+      },
+      {
         test: { name: 'speed', environment: 'node', include: ['speed/**/*.speed.ts'], hookTimeout: 300_000 },
       },
     ],

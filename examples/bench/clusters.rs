@@ -239,6 +239,7 @@ fn opening(sample: &Sample, no: IncidentNo) -> Fact {
         channel: Channel::Web,
         drill: false,
         imported: false,
+        n_photos: 0,
         private: Default::default(),
     }))
 }

@@ -9,7 +9,7 @@ use pantau::cli::chance::Chance;
 use pantau::live::hotspots::{
     Doubts, HotspotEngine, HotspotReport, Layer, OutlineStyle, Point, Standing, dbscan,
 };
-use pantau::model::{CategoryId, IncidentNo, LngLat, ReportNo, SECOND_MS, SenderId, Seq};
+use pantau::model::{CategoryId, Channel, IncidentNo, LngLat, ReportNo, SECOND_MS, SenderId, Seq};
 
 use crate::data::Shape;
 use crate::fixture::{Bench, SEED};
@@ -50,6 +50,9 @@ impl<'a> Trial<'a> {
             category: CATEGORY,
             occurred_at: self.bench.now,
             sender: SenderId(u64::from(no)),
+            channel: Channel::Other,
+            accuracy_m: None,
+            n_photos: 0,
             drill: false,
             imported: false,
             doubts: Doubts::NONE,

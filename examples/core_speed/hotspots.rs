@@ -8,7 +8,7 @@ use pantau::city::{AreaLevel, City};
 use pantau::cli::chance::Chance;
 use pantau::journal::DerivedUpdate;
 use pantau::live::hotspots::{Doubts, HotspotEngine, HotspotReport, OutlineStyle, Standing};
-use pantau::model::{CategoryId, IncidentNo, LngLat, Projection, ReportNo, SenderId, Seq, TimeMs};
+use pantau::model::{CategoryId, Channel, IncidentNo, LngLat, Projection, ReportNo, SenderId, Seq, TimeMs};
 
 use crate::{NOW, micros, middle, say};
 
@@ -53,6 +53,9 @@ impl Town {
             category,
             occurred_at,
             sender: SenderId(self.n.into()),
+            channel: Channel::Other,
+            accuracy_m: None,
+            n_photos: 0,
             drill: false,
             imported: false,
             doubts: Doubts::NONE,

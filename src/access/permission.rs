@@ -43,6 +43,8 @@ pub enum Permission {
     SeeContacts,
     /// The shift log and the situation report.
     ShiftLog,
+    /// Photos of before and after the work.
+    Photo,
 }
 
 /// How far a permission goes.
@@ -58,7 +60,7 @@ use Reach::{All, No, Own};
 
 /// The table. A row a permission; in the order of [`Role::ALL`]: viewer, responder, agency, operator,
 /// supervisor, admin.
-const TABLE: [(Permission, [Reach; 6]); 22] = [
+const TABLE: [(Permission, [Reach; 6]); 23] = [
     (Permission::SeeMap, [All, Own, Own, All, All, All]),
     (Permission::SeeIncident, [No, Own, Own, All, All, All]),
     (Permission::SeeMembers, [No, No, No, All, All, All]),
@@ -81,6 +83,7 @@ const TABLE: [(Permission, [Reach; 6]); 22] = [
     (Permission::SeeAudit, [No, No, No, No, All, All]),
     (Permission::SeeContacts, [No, No, No, All, All, All]),
     (Permission::ShiftLog, [No, No, No, All, All, All]),
+    (Permission::Photo, [No, Own, Own, All, All, All]),
 ];
 
 /// How far a role's permission goes.
@@ -120,6 +123,7 @@ impl Permission {
             Permission::SeeAudit => "see-audit",
             Permission::SeeContacts => "see-contacts",
             Permission::ShiftLog => "shift-log",
+            Permission::Photo => "photo",
         }
     }
 
@@ -142,6 +146,8 @@ impl Permission {
             Action::Confirm => Permission::Confirm,
             Action::Check => Permission::Check,
             Action::Pause | Action::Resume => Permission::Pause,
+            Action::Photo => Permission::Photo,
+            Action::Release | Action::Withdraw => Permission::Answer,
         }
     }
 }

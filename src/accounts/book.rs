@@ -62,6 +62,8 @@ pub(super) struct Book {
     links: HashMap<String, (Option<String>, TimeMs)>,
     /// By their id.
     passkeys: HashMap<String, PasskeyRow>,
+    /// Issuer and subject to account.
+    subjects: HashMap<(String, String), String>,
 }
 
 impl Book {
@@ -86,6 +88,11 @@ impl Book {
                 .map(|row| (row.digest, (row.account, TimeMs(row.expires_at))))
                 .collect(),
             passkeys: rows.passkeys.into_iter().map(|row| (row.id.clone(), row)).collect(),
+            subjects: rows
+                .subjects
+                .into_iter()
+                .map(|row| ((row.issuer, row.subject), row.account))
+                .collect(),
         }
     }
 
@@ -103,6 +110,16 @@ impl Book {
 
     pub fn passkeys_of(&self, name: &str) -> impl Iterator<Item = &PasskeyRow> {
         self.passkeys.values().filter(move |row| row.account == name)
+    }
+
+    /// The account of somebody whom a provider vouches for.
+    pub fn account_of(&self, issuer: &str, subject: &str) -> Option<&Account> {
+        self.account(self.subjects.get(&(issuer.to_owned(), subject.to_owned()))?)
+    }
+
+    /// Whether a provider vouches for whose account it is.
+    pub fn is_of_provider(&self, name: &str) -> bool {
+        self.subjects.values().any(|account| account == name)
     }
 
     pub fn has_admin(&self) -> bool {

@@ -17,11 +17,12 @@ const DENIED_EVERY_MS: i64 = MINUTE_MS;
 const DENIALS_MAX: usize = 1_000;
 
 /// All that is told.
-pub const ACCOUNT_ACTIONS: [&str; 19] = [
+pub const ACCOUNT_ACTIONS: [&str; 20] = [
     "sign-in",
     "sign-in-refused",
     "sign-in-by-link",
     "sign-in-by-passkey",
+    "sign-in-by-oidc",
     "sign-out",
     "signed-out",
     "denied",

@@ -16,8 +16,10 @@ mod issue;
 mod log;
 mod passkey;
 mod password;
+mod pending;
 mod secret;
 mod sign_in;
+mod subject;
 mod totp;
 
 pub use book::Credential;
@@ -26,7 +28,10 @@ pub use issue::{NewToken, Scope, check_name, first_link, link_for, new_account, 
 pub use log::{ACCOUNT_ACTIONS, AccountEvent};
 pub use passkey::{Asked, Site};
 pub use password::{PASSWORD_CHARS_MIN, hash_password};
+pub(crate) use pending::{Open, Pending};
+pub(crate) use secret::draw;
 pub use sign_in::{SignIn, SignInFault, SignedIn};
+pub use subject::Vouched;
 pub use totp::{Totp, address as totp_address};
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,7 +48,7 @@ use crate::model::TimeMs;
 use book::Book;
 use guesses::Guesses;
 use log::Log;
-use passkey::Questions;
+use passkey::Question;
 
 /// How often it is looked whether somebody else changed the accounts.
 pub const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -55,7 +60,7 @@ pub struct Accounts {
     clock: Arc<dyn Clock>,
     book: ArcSwap<Book>,
     guesses: Mutex<Guesses>,
-    questions: Mutex<Questions>,
+    questions: Mutex<Pending<Question>>,
     /// Rises when somebody may have lost, or got, something.
     changes: watch::Sender<u64>,
     /// The time up to which ends of sessions and tokens were told.
@@ -131,6 +136,11 @@ impl Accounts {
     /// Whether a second factor is asked of an account.
     pub fn has_totp(&self, name: &str) -> bool {
         self.book.load().account(name).is_some_and(|account| account.row.totp.is_some())
+    }
+
+    /// Whether a provider vouches for whose account it is: then it has no password here.
+    pub fn is_of_provider(&self, name: &str) -> bool {
+        self.book.load().is_of_provider(name)
     }
 
     /// Whether nobody looks after this server yet.

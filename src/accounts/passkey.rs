@@ -4,7 +4,6 @@
 //! A passkey is bound to the name that the browser calls the server by, so there is none for a bare address.
 //! What was asked and is not answered yet is in memory: an answer goes to the server that asked.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -19,6 +18,7 @@ use webauthn_rs::prelude::{
 use webauthn_rs::{Webauthn, WebauthnBuilder};
 
 use super::guesses::Network;
+use super::pending::Open;
 use super::secret::{draw, hex};
 use super::sign_in::{SignInFault, SignedIn};
 use super::{Accounts, Pass};
@@ -26,9 +26,6 @@ use crate::journal::PasskeyRow;
 
 /// A finger is found sooner.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Asked and not answered: from all, and from one network, whose oldest goes for its newest.
-const OPEN_MAX: usize = 2_000;
-const OPEN_A_NETWORK_MAX: usize = 40;
 /// More devices nobody carries.
 const A_PERSON_MAX: usize = 20;
 const LABEL_CHARS_MAX: usize = 60;
@@ -45,45 +42,10 @@ pub struct Asked {
     pub options: Value,
 }
 
-enum Question {
+pub(super) enum Question {
     /// A new passkey of this account.
     Add(String, PasskeyRegistration),
     SignIn(DiscoverableAuthentication),
-}
-
-struct Open {
-    question: Question,
-    host: String,
-    network: Network,
-    /// By the monotonic clock.
-    until: Duration,
-}
-
-/// The questions that are not answered yet.
-#[derive(Default)]
-pub(super) struct Questions {
-    open: HashMap<String, Open>,
-}
-
-impl Questions {
-    fn add(&mut self, id: &str, open: Open, now: Duration) {
-        self.open.retain(|_, open| open.until > now);
-        let of_network = self.open.values().filter(|other| other.network == open.network).count();
-        let from = (of_network >= OPEN_A_NETWORK_MAX).then_some(open.network);
-        if from.is_some() || self.open.len() >= OPEN_MAX {
-            let others =
-                self.open.iter().filter(|(_, other)| from.is_none_or(|from| other.network == from));
-            let oldest = others.min_by_key(|(_, other)| other.until).map(|(id, _)| id.clone());
-            oldest.and_then(|oldest| self.open.remove(&oldest));
-        }
-        self.open.insert(id.to_owned(), open);
-    }
-
-    /// Each is good once.
-    fn take(&mut self, id: &str, host: &str, now: Duration) -> Option<Question> {
-        let open = self.open.remove(id)?;
-        (open.until > now && open.host == host).then_some(open.question)
-    }
 }
 
 impl Site {
@@ -139,6 +101,7 @@ impl Accounts {
         };
         let shown: PublicKeyCredential = serde_json::from_value(credential).map_err(|e| wrong(&e))?;
         let webauthn = self.webauthn(site)?;
+        self.look()?;
         let (_, shown_id) = webauthn.identify_discoverable_authentication(&shown).map_err(|e| wrong(&e))?;
         let book = self.book.load_full();
         let row = book.passkey(&id_of(shown_id)).filter(|row| row.host == site.host);
@@ -308,39 +271,5 @@ mod tests {
         for origin in ["http://127.0.0.1:8080", "https://[::1]:8443", "https://10.0.0.4", "null", ""] {
             assert!(matches!(Site::of(origin), Err(SignInFault::NoName)), "{origin}");
         }
-    }
-
-    #[test]
-    fn questions_are_good_once_for_a_while_and_bounded_by_network() {
-        let webauthn = |host: &str| {
-            let origin = format!("https://{host}").parse().unwrap();
-            WebauthnBuilder::new(host, &origin).unwrap().build().unwrap()
-        };
-        let question = || {
-            let (_, state) = webauthn("peta.example").start_discoverable_authentication().unwrap();
-            Question::SignIn(state)
-        };
-        let network = |last: u8| Network::of([10, 0, last, 1].into());
-        let open = |last: u8, until_s: u64| Open {
-            question: question(),
-            host: "peta.example".to_owned(),
-            network: network(last),
-            until: Duration::from_secs(until_s),
-        };
-        let now = Duration::from_secs(1);
-        let mut questions = Questions::default();
-        questions.add("a", open(1, 10), now);
-        assert!(questions.take("a", "peta.example", now).is_some());
-        assert!(questions.take("a", "peta.example", now).is_none(), "good once");
-        questions.add("b", open(1, 10), now);
-        assert!(questions.take("b", "other.example", now).is_none(), "bound to the name");
-        questions.add("c", open(1, 10), now);
-        assert!(questions.take("c", "peta.example", Duration::from_secs(10)).is_none(), "over");
-        questions.add("other", open(2, 10), now);
-        for n in 0..OPEN_A_NETWORK_MAX + 5 {
-            questions.add(&n.to_string(), open(1, 10 + n as u64), now);
-        }
-        assert_eq!(questions.open.len(), OPEN_A_NETWORK_MAX + 1);
-        assert!(questions.open.contains_key("other") && !questions.open.contains_key("0"));
     }
 }

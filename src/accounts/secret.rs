@@ -15,7 +15,7 @@ const SIGNS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 ///
 /// # Errors
 /// Where the system has no randomness to give.
-pub(super) fn draw() -> Result<String, JournalError> {
+pub(crate) fn draw() -> Result<String, JournalError> {
     let mut random = [0; SECRET_BYTES];
     getrandom::fill(&mut random).map_err(|e| JournalError::Store(Box::new(e)))?;
     let signs = random.chunks(5).flat_map(|five| {

@@ -73,6 +73,8 @@ impl Accounts {
     /// Whether the name or the password was wrong is not told.
     pub fn sign_in(&self, ask: &SignIn) -> Result<SignedIn, SignInFault> {
         let turn = self.turn(ask.name, ask.network, ask.device)?;
+        // An account may be made, or get another password, beside the server a moment before.
+        self.look()?;
         let book = self.book.load_full();
         let account = book.account(ask.name).filter(|account| !account.is_disabled());
         let kept = account.and_then(|account| account.row.password.as_deref());

@@ -176,11 +176,14 @@ impl FromRequestParts<AppState> for Access {
 /// Where it does neither.
 pub fn check_node(parts: &Parts, app: &App, visit: &Visit) -> Result<(), Problem> {
     let named = parts.headers.get(header::AUTHORIZATION);
-    let known = match (named, app.edge_token()) {
-        (Some(named), Some(token)) => token.is_named_by(named.as_bytes()),
-        (Some(_), None) => false,
-        (None, _) => app.trust_loopback && is_trusted_loopback(parts, visit),
-    };
+    // Whoever wants to be nobody is no node.
+    let is_lowered = wanted_projection(&parts.uri).is_some();
+    let known = !is_lowered
+        && match (named, app.edge_token()) {
+            (Some(named), Some(token)) => token.is_named_by(named.as_bytes()),
+            (Some(_), None) => false,
+            (None, _) => app.trust_loopback && is_trusted_loopback(parts, visit),
+        };
     known.then_some(()).ok_or_else(|| {
         Problem::unauthorized(
             "this is for the center's own nodes; give both sides the same PANTAU_EDGE_TOKEN",

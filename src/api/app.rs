@@ -6,6 +6,7 @@ use tokio::sync::{Notify, watch};
 
 use super::forward::Forwarding;
 use super::live::Sockets;
+use super::photo_desk::PhotoDesk;
 use super::visit::TrustedProxy;
 use crate::accounts::Accounts;
 use crate::backup::ShipWatch;
@@ -17,6 +18,7 @@ use crate::feed::{Beat, TextSearch, Views};
 use crate::journal::{HandIn, Spool};
 use crate::live::LiveMap;
 use crate::model::{IdKey, TimeMs};
+use crate::oidc::Oidc;
 use crate::past::Past;
 
 /// Whether the server lives in the present or plays back the past.
@@ -60,6 +62,8 @@ pub struct App {
     pub role: Role,
     /// Who may sign in; an edge knows nobody.
     pub accounts: Option<Arc<Accounts>>,
+    /// Where people of the province may sign in, too.
+    pub oidc: Option<Arc<Oidc>>,
     /// Whose `X-Forwarded-*` are believed.
     pub trusted_proxies: Vec<TrustedProxy>,
     /// Readers on this machine are staff: for trying and developing.
@@ -77,6 +81,8 @@ pub struct App {
     /// The beat of each round over the sockets.
     pub beats: watch::Receiver<Arc<Beat>>,
     pub sockets: Arc<Sockets>,
+    /// Where photos are taken in.
+    pub photos: PhotoDesk,
     /// Brings the next heartbeat early: the clock was set.
     pub nudge: Arc<Notify>,
     pub frame_ms: u64,

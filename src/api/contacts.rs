@@ -14,7 +14,7 @@ use super::reports::body_problem;
 use crate::access::Permission;
 use crate::intake::parse_reason;
 use crate::journal::{JournalError, Reader};
-use crate::model::{Command, Entry, Fact, IncidentNo, NewRecord, Outcome, RecordKind};
+use crate::model::{Command, Entry, Fact, IncidentNo, NewRecord, Outcome, RecordKind, Seq};
 
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/contacts", tag = "center",
     description = "Names, phones and e-mails of those who reported, for whoever says why: the look is written down for good, \
@@ -33,18 +33,37 @@ pub async fn contacts(
     let incident = find(&app, &id)?;
     caller.may(Permission::SeeContacts, incident.object())?;
     let text = parse_reason(&body_of(request).await?).map_err(body_problem)?;
-    let (no, kind, actor) = (incident.no, RecordKind::LookUp, caller.actor());
-    let look = NewRecord { kind, incident: Some(no), actor, text };
-    let outcomes = app.engine.submit(vec![Command::Record(Box::new(look))]).await?;
-    let seq = match outcomes.into_iter().next() {
-        Some(Outcome::Accepted { receipt, .. } | Outcome::Repeat { receipt }) => receipt.seq(),
-        Some(Outcome::Refused(refusal)) => return Err(refusal.into()),
-        None => return Err(Problem::internal()),
-    };
+    let no = incident.no;
+    let seq = write_looks(&app, &caller, &[Some(no)], &text).await?;
     let reader = app.engine.reader().clone();
     let log = super::blocking(move || log_of_all(&*reader, no)).await?;
     let contacts: Vec<Value> = log.iter().filter_map(|entry| contact(&app, entry)).collect();
     Ok(Json(json!({"seq": seq.0, "contacts": contacts})).into_response())
+}
+
+/// Writes down that somebody looks at contact data, one entry for each incident, in one commit; `None` where it is of
+/// none. Answers the last entry's number once they are durable.
+pub(super) async fn write_looks(
+    app: &App,
+    caller: &Caller,
+    incidents: &[Option<IncidentNo>],
+    reason: &str,
+) -> Result<Seq, Problem> {
+    let look = |incident: &Option<IncidentNo>| NewRecord {
+        kind: RecordKind::LookUp,
+        incident: *incident,
+        actor: caller.actor(),
+        text: reason.to_owned(),
+    };
+    let looks = incidents.iter().map(|incident| Command::Record(Box::new(look(incident))));
+    let mut seq = None;
+    for outcome in app.engine.submit(looks.collect()).await? {
+        match outcome {
+            Outcome::Accepted { receipt, .. } | Outcome::Repeat { receipt } => seq = Some(receipt.seq()),
+            Outcome::Refused(refusal) => return Err(refusal.into()),
+        }
+    }
+    seq.ok_or_else(Problem::internal)
 }
 
 /// The log of an incident, and of all that counts under it.

@@ -6,6 +6,8 @@ use axum::http::{HeaderMap, HeaderValue, header};
 const SESSION: &str = "__Host-pantau";
 /// So that a known browser is not held up by guesses elsewhere.
 const DEVICE: &str = "__Host-pantau-device";
+/// That this browser began a single sign-on. `Lax`: it comes along when the provider sends the browser back.
+const SSO: &str = "__Host-pantau-oidc";
 /// Browsers keep none for longer.
 const LONGEST_S: i64 = 400 * 86_400;
 
@@ -37,8 +39,24 @@ pub fn forget_session(headers: &mut HeaderMap) {
     set(headers, SESSION, "", 0);
 }
 
+pub fn sso(headers: &HeaderMap) -> Option<&str> {
+    cookie(headers, SSO)
+}
+
+pub fn keep_sso(headers: &mut HeaderMap, secret: &str, seconds: i64) {
+    set_for(headers, "Lax", SSO, secret, seconds);
+}
+
+pub fn forget_sso(headers: &mut HeaderMap) {
+    set_for(headers, "Lax", SSO, "", 0);
+}
+
 fn set(headers: &mut HeaderMap, name: &str, value: &str, seconds: i64) {
-    let cookie = format!("{name}={value}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Strict");
+    set_for(headers, "Strict", name, value, seconds);
+}
+
+fn set_for(headers: &mut HeaderMap, site: &str, name: &str, value: &str, seconds: i64) {
+    let cookie = format!("{name}={value}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite={site}");
     if let Ok(mut cookie) = HeaderValue::from_str(&cookie) {
         cookie.set_sensitive(true);
         headers.append(header::SET_COOKIE, cookie);

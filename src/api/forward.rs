@@ -85,9 +85,10 @@ fn is_local(method: &Method, path: &str, query: Option<&str>) -> bool {
     if path.starts_with("nodes/") || path == "session" || path.starts_with("session/") {
         return true;
     }
-    let of_journal = ["reports", "incidents/", "statistics", "audit", "shift-log", "sitrep"]
-        .iter()
-        .any(|start| path.starts_with(start));
+    let of_journal =
+        ["reports", "incidents/", "photos/", "statistics", "audit", "shift-log", "sitrep", "search"]
+            .iter()
+            .any(|start| path.starts_with(start));
     let query = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     // What has left memory, and what stood once.
     let of_past = query.into_iter().any(|(key, _)| key == "include" || key == "at");
@@ -235,13 +236,18 @@ mod tests {
             "/api/v1/reports/TTE-7K3M-9QXAC",
             "/api/v1/incidents/019a",
             "/api/v1/incidents?include=archive",
+            "/api/v1/search?q=sampah",
             "/api/v1/hotspots?at=2026-11-24T14:05:00Z",
         ] {
             assert!(!local(Method::GET, address), "{address}");
         }
-        for address in
-            ["/api/v1/reports", "/api/v1/import", "/api/v1/clock", "/api/v1/incidents/019a/verify"]
-        {
+        for address in [
+            "/api/v1/reports",
+            "/api/v1/import",
+            "/api/v1/clock",
+            "/api/v1/incidents/019a/verify",
+            "/api/v1/search/phone",
+        ] {
             assert!(!local(Method::POST, address), "{address}");
         }
     }

@@ -10,6 +10,7 @@ use super::access::Caller;
 use super::app::App;
 use super::detail;
 use super::incidents::{Named, no_such_incident};
+use super::photos::{photo_json, photos_of_all};
 use super::problem::Problem;
 use crate::access::Permission;
 use crate::feed::wire::{Feature, time};
@@ -22,7 +23,8 @@ pub(super) async fn answer(app: &App, caller: &Caller, named: &Named) -> Result<
     let no = named.no;
     let live = app.live();
     let reader = app.engine.reader().clone();
-    let history = super::blocking(move || History::read(&*reader, no)).await?;
+    let read = move || Ok((History::read(&*reader, no)?, photos_of_all(&*reader, no)?));
+    let (history, photos) = super::blocking(read).await?;
     let incident = match live.any_incident(no) {
         Some(incident) => *incident,
         None => Incident::from_row(history.row.as_ref().ok_or_else(no_such_incident)?, &app.city),
@@ -42,6 +44,10 @@ pub(super) async fn answer(app: &App, caller: &Caller, named: &Named) -> Result<
             .filter(|entry| matches!(&entry.fact, Fact::Action(fact) if fact.incident == no));
         let own: Vec<Entry> = own.cloned().collect();
         detail::add(&app.city, &incident, &own, properties);
+        let shown = history.row.as_ref().is_some_and(|row| row.standing.repair_shown);
+        let wanted = app.city.category(incident.category).repair_photo && incident.status.is_open();
+        properties["repair_photo"] = (wanted && !shown).into();
+        properties["photos"] = photos.iter().map(|row| photo_json(app, row, true)).collect();
         say_who_paused(properties, &own);
         properties["log"] = history.log.iter().filter_map(|entry| history.line(app, no, entry)).collect();
     }
@@ -240,6 +246,7 @@ fn more(app: &App, fact: &ActionFact, mut line: Value) -> Value {
     put("disposition", fact.more.disposition.map(|disposition| disposition.key().into()));
     put("suggested", fact.more.suggested.map(|suggested| agency(suggested).into()));
     put("step", fact.more.step.as_ref().map(|step| step.key.clone().into()));
+    put("photos", fact.more.photos.as_ref().map(|added| json!({"kind": added.kind.key(), "n": added.n})));
     put("done", fact.more.step.as_ref().map(|step| step.done.into()));
     line
 }

@@ -42,7 +42,12 @@ async fn finish(request: Request, next: Next) -> Response {
     let method = request.method().clone();
     // The path alone: a query can hold what somebody searched for.
     let path = request.uri().path().to_owned();
-    let framed = path == "/embed";
+    let page = match path.as_str() {
+        "/embed" => Page::Framed,
+        // Somebody else's picture, however clean: nothing in it may run, wherever it is opened.
+        path if path.starts_with("/api/v1/photos/") => Page::Photo,
+        _ => Page::Ours,
+    };
     let mut response = next.run(request).await;
     let is_ours = response.extensions().get::<Forwarded>().is_none();
     if is_ours && (response.status().is_client_error() || response.status().is_server_error()) {
@@ -61,18 +66,31 @@ async fn finish(request: Request, next: Next) -> Response {
         tracing::debug!(%method, path, status = status.as_u16(), request_id = id, "answered");
     }
     metrics::counter!("pantau_http_answers_total", "class" => class(status)).increment(1);
-    add_headers(&mut response, &id, framed);
+    add_headers(&mut response, &id, page);
     response
 }
 
-fn add_headers(response: &mut Response, id: &str, framed: bool) {
+/// What an answer is to a browser.
+#[derive(Clone, Copy)]
+enum Page {
+    Ours,
+    /// Others may show it in a frame.
+    Framed,
+    Photo,
+}
+
+fn add_headers(response: &mut Response, id: &str, page: Page) {
     let headers = response.headers_mut();
     // What was passed on has the origin's: under that the reason is in a log.
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.entry(REQUEST_ID).or_insert(id);
     }
-    let frame = if framed { "frame-ancestors *" } else { "frame-ancestors 'none'" };
-    if let Ok(csp) = HeaderValue::from_str(&format!("{CSP}; {frame}")) {
+    let policy = match page {
+        Page::Ours => format!("{CSP}; frame-ancestors 'none'"),
+        Page::Framed => format!("{CSP}; frame-ancestors *"),
+        Page::Photo => "sandbox; default-src 'none'; frame-ancestors 'none'".to_owned(),
+    };
+    if let Ok(csp) = HeaderValue::from_str(&policy) {
         headers.insert(header::CONTENT_SECURITY_POLICY, csp);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

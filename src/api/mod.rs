@@ -25,15 +25,20 @@ mod merging;
 mod middleware;
 mod moment;
 mod nodes;
+mod oidc;
 mod openapi;
 mod origin;
 mod pages;
 mod params;
+mod parcel;
 mod passkeys;
+mod photo_desk;
+mod photos;
 mod problem;
 mod redirect;
 mod reports;
 mod rules;
+mod search;
 mod serve;
 mod session;
 mod shift;
@@ -52,6 +57,7 @@ pub use entrance::Entrance;
 pub use forward::Forwarding;
 pub use health::tell_health;
 pub use live::{Beats, Rounds, Sockets};
+pub use photo_desk::PhotoDesk;
 pub use problem::Problem;
 pub use redirect::redirect_all;
 pub use rules::{Needs, RULES, Rule};
@@ -77,6 +83,7 @@ const BODY_BYTES_MAX: usize = 256 * 1024;
 /// All routes of the server.
 pub fn build_router(app: AppState) -> Router {
     let report = post(reports::post_report).layer(DefaultBodyLimit::max(reports::BODY_BYTES_MAX));
+    let photos = post(photos::add).layer(DefaultBodyLimit::max(photos::FORM_BYTES_MAX)).get(photos::list);
     let import = post(import::import).layer(DefaultBodyLimit::max(IMPORT_BODY_BYTES_MAX));
     let session = get(session::who_am_i).post(session::sign_in).delete(session::sign_out);
     let api = Router::new()
@@ -89,6 +96,8 @@ pub fn build_router(app: AppState) -> Router {
         .route("/incidents/{id}", get(incidents::incident))
         .route("/incidents/{id}/{action}", post(incidents::act))
         .route("/incidents/{id}/contacts", post(contacts::contacts))
+        .route("/search", get(search::search))
+        .route("/search/phone", post(search::by_phone))
         .route("/audit", get(audit::audit))
         .route("/audit.csv", get(audit::audit_csv))
         .route("/shift-log", get(shift::shift_log).post(shift::write_shift_log))
@@ -97,6 +106,10 @@ pub fn build_router(app: AppState) -> Router {
         .route("/incidents/{id}/suggestions", get(suggestions::suggested))
         .route("/incidents/{id}/merge", post(merging::merge))
         .route("/incidents/{id}/split", post(merging::split))
+        .route("/incidents/{id}/photos", photos)
+        .route("/incidents/{id}/photos/{photo}/release", post(photos::release))
+        .route("/incidents/{id}/photos/{photo}/withdraw", post(photos::withdraw))
+        .route("/photos/{photo}", get(photos::photo))
         .route("/clusters", get(map::clusters))
         .route("/hotspots", get(map::hotspots))
         .route("/stats", get(map::stats))
@@ -109,6 +122,8 @@ pub fn build_router(app: AppState) -> Router {
         .route("/session", session)
         .route("/session/link", post(session::use_link))
         .route("/session/password", post(session::change_password))
+        .route("/session/oidc", get(oidc::begin))
+        .route("/session/oidc/back", get(oidc::come_back))
         .route("/session/passkey", post(passkeys::sign_in))
         .route("/session/passkeys", get(passkeys::list).post(passkeys::add))
         .route("/session/passkeys/{id}", delete(passkeys::remove))

@@ -3,8 +3,10 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{audit, city, clock, contacts, health, import, incidents, live, map, merging, nodes, passkeys};
-use super::{reports, session, shift, sitrep, sse, statistics, suggestions, transitions};
+use super::{
+    audit, city, clock, contacts, health, import, incidents, live, map, merging, nodes, oidc, passkeys,
+};
+use super::{photos, reports, search, session, shift, sitrep, sse, statistics, suggestions, transitions};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -14,13 +16,16 @@ use super::{reports, session, shift, sitrep, sse, statistics, suggestions, trans
         city::city, city::areas, city::area,
         reports::post_report, reports::report,
         incidents::list, incidents::incident, incidents::act, merging::merge, merging::split,
+        photos::list, photos::add, photos::release, photos::withdraw, photos::photo,
         suggestions::suggested, transitions::transitions, contacts::contacts,
+        search::search, search::by_phone,
         audit::audit, audit::audit_csv, shift::shift_log, shift::write_shift_log, sitrep::sitrep,
         map::clusters, map::hotspots, map::stats,
         statistics::statistics, statistics::statistics_csv,
         live::live, sse::live_sse, clock::set_clock, import::import,
         session::who_am_i, session::sign_in, session::sign_out, session::use_link, session::change_password,
         session::set_totp, session::drop_totp,
+        oidc::begin, oidc::come_back,
         passkeys::sign_in, passkeys::list, passkeys::add, passkeys::remove,
         nodes::snapshot, nodes::entries, nodes::state,
         health::healthz, health::readyz, health::metrics,

@@ -11,7 +11,7 @@ use crate::feed::SubscribeFault;
 use crate::health::Condition;
 use crate::intake::FieldFault;
 use crate::journal::JournalError;
-use crate::model::Refusal;
+use crate::model::{Action, Refusal, Requirement};
 use crate::past::{PastError, StatisticsError};
 
 /// What went wrong, in words that say what to change. Rendered by the middleware, which adds the
@@ -391,6 +391,17 @@ impl From<Refusal> for Problem {
             Refusal::IncidentClosed { .. } => Problem::conflict("incident-closed", detail),
             Refusal::DrillMismatch => Problem::conflict("drill-mismatch", detail),
             Refusal::Transition { .. } => Problem::conflict("transition", detail),
+            Refusal::Lacks { action, what: Requirement::Photo } => {
+                let detail = match action {
+                    Action::Resolve => {
+                        "a photo of the repair is wanted first: add one with kind=after at \
+                         POST /api/v1/incidents/{id}/photos, then resolve it"
+                    }
+                    _ => "no photo is named",
+                };
+                let pointer = "/photo".to_owned();
+                Problem::invalid_body(vec![FieldFault { pointer, detail: detail.to_owned() }])
+            }
             Refusal::Lacks { what, .. } => {
                 let pointer = format!("/{}", what.key());
                 Problem::invalid_body(vec![FieldFault { pointer, detail }])

@@ -12,6 +12,8 @@ use sha2::{Digest, Sha256};
 use super::access::{Caller, media_type};
 use super::app::{App, AppState, Mode};
 use super::params::Params;
+use super::photo_desk::{KeptPhotos, PhotoWarning, SentPhoto};
+use super::photos;
 use super::problem::Problem;
 use super::spool::{self, Found};
 use super::track::{self, ToldOf};
@@ -23,8 +25,7 @@ use crate::intake::{Ahead, Context, FieldFault, REPORT_BODY_BYTES_MAX, Submissio
 use crate::model::{Command, Idempotency, NewReport, Outcome, Receipt, Refusal, TimeMs};
 
 /// A body with photos may be this large.
-pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
-const PHOTOS_NOT_KEPT: &str = "photos are not kept yet; the report was stored without them";
+pub const BODY_BYTES_MAX: usize = photos::FORM_BYTES_MAX;
 const JOINED_ID: &str = "Laporan Anda digabung dengan laporan lain tentang kejadian yang sama. Statusnya mengikuti kejadian itu.";
 const JOINED_EN: &str =
     "Your report was joined with others about the same incident. Its status is that incident's.";
@@ -42,9 +43,9 @@ pub struct ReportReceipt {
     incident: String,
     /// Its entry's number: any later answer has one at least as high.
     seq: u64,
-    /// What of the submission was not kept.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    warnings: Option<Vec<&'static str>>,
+    /// Which photos were not kept, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<PhotoWarning>,
 }
 
 /// What became of a report, in public words.
@@ -70,10 +71,15 @@ pub struct ReportStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     joined_words: Option<Text>,
+    /// Photos that were released, of the incident that it counts under: `{id, kind, at, width, height, …}`.
+    #[schema(value_type = Vec<Object>)]
+    photos: Vec<Value>,
 }
 
 #[utoipa::path(post, path = "/api/v1/reports", tag = "reports",
-    description = "Takes a report: JSON, or multipart with a part `report` that holds the JSON. Answered when it is durable.",
+    description = "Takes a report: JSON, or multipart with a part `report` that holds the JSON and up to 4 parts `photo` (JPEG, PNG or \
+        WebP of at most 12 MiB each). Answered when it is durable; the report stands also where a photo cannot be kept, and \
+        `warnings` say which and why.",
     params(("Idempotency-Key" = Option<String>, Header, description = "Sent twice, stored once and answered alike; kept at least 72 h")),
     request_body(content = Object, description = "{category, lng, lat, accuracy_m?, description?, occurred_at?, incident?, reporter?: {name?, phone?, email?, device?}, channel?, drill?}"),
     responses((status = 201, body = ReportReceipt), (status = 202, description = "The database is away: stored here under a code, and shared later"), (status = 400), (status = 409), (status = 422), (status = 507)))]
@@ -82,7 +88,7 @@ pub async fn post_report(State(app): State<AppState>, request: Request) -> Resul
     let caller = Caller::from_request_parts(&mut parts, &app).await?;
     Params::from_request_parts(&mut parts, &app).await?.finish()?;
     let key = idempotency_key(&parts.headers)?;
-    let Received { json: body, n_photos } = receive(Request::from_parts(parts, body)).await?;
+    let Received { json: body, sent } = receive(&app, Request::from_parts(parts, body)).await?;
 
     let now = app.now();
     // Only staff may move a replay's clock, by a report as by setting it.
@@ -100,13 +106,19 @@ pub async fn post_report(State(app): State<AppState>, request: Request) -> Resul
         (None, Some(_)) => Some(spool::key_of_our_own()?),
         (key, _) => key,
     };
-    report.idempotency = key.map(|key| Idempotency { key, body_digest: Sha256::digest(&body).into() });
+    let body_digest = digest(&body, &sent);
+    report.idempotency = key.map(|key| Idempotency { key, body_digest });
+    let kept = KeptPhotos::keep(&app, sent).await;
+    report.private.photos.clone_from(&kept.photos);
     let sent = report.idempotency.clone();
+    if let (true, Some(spool), Some(sent)) = (kept.is_away, &app.spool, &sent) {
+        return spool::keep(&app, spool.clone(), sent.clone(), (body, kept), now).await;
+    }
 
     let submitted = app.engine.submit(vec![Command::Report(report)]).await;
     let outcomes = match (submitted, &app.spool, sent) {
         (Err(EngineError::Away), Some(spool), Some(sent)) => {
-            return spool::keep(&app, spool.clone(), sent, body, now).await;
+            return spool::keep(&app, spool.clone(), sent, (body, kept), now).await;
         }
         (submitted, ..) => submitted?,
     };
@@ -114,10 +126,17 @@ pub async fn post_report(State(app): State<AppState>, request: Request) -> Resul
     match outcome {
         Outcome::Accepted { receipt, .. } => {
             metrics::counter!("pantau_reports_total").increment(1);
-            created(&app, receipt, n_photos)
+            kept.named(&kept.photos);
+            created(&app, receipt, kept.warnings)
         }
-        Outcome::Repeat { receipt } => created(&app, receipt, n_photos),
-        Outcome::Refused(refusal) => Err(refusal.into()),
+        Outcome::Repeat { receipt } => {
+            kept.drop_files(&kept.photos).await;
+            created(&app, receipt, kept.warnings)
+        }
+        Outcome::Refused(refusal) => {
+            kept.drop_files(&kept.photos).await;
+            Err(refusal.into())
+        }
     }
 }
 
@@ -144,30 +163,37 @@ pub(super) async fn prepare(
     Ok(Prepared { report: Box::new(report) })
 }
 
-/// What came in: the JSON of the report, and how many photos beside it.
-struct Received {
-    json: Vec<u8>,
-    n_photos: usize,
+/// The digest of what was sent: of the JSON alone where nothing is beside it.
+fn digest(json: &[u8], sent: &[SentPhoto]) -> [u8; 32] {
+    let mut digest = Sha256::new_with_prefix(json);
+    sent.iter().for_each(|photo| digest.update(photo.digest));
+    digest.finalize().into()
 }
 
-/// The body, or the multipart's part `report`. Photos are read past, never held.
-async fn receive(request: Request) -> Result<Received, Problem> {
+/// What came in: the JSON of the report, and the photos beside it.
+struct Received {
+    json: Vec<u8>,
+    sent: Vec<SentPhoto>,
+}
+
+/// The body, or the multipart's parts.
+async fn receive(app: &App, request: Request) -> Result<Received, Problem> {
     if media_type(request.headers()) != "multipart/form-data" {
         let body = axum::body::to_bytes(request.into_body(), REPORT_BODY_BYTES_MAX).await;
         let json = body.map_err(|_| Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE))?.to_vec();
-        return Ok(Received { json, n_photos: 0 });
+        return Ok(Received { json, sent: Vec::new() });
     }
     let unreadable = |detail: String| Problem::bad_request("unreadable-body", detail);
     let mut multipart =
         Multipart::from_request(request, &()).await.map_err(|e| unreadable(e.body_text()))?;
     let mut json = None;
-    let mut n_photos = 0;
+    let mut sent = Vec::new();
     while let Some(mut field) = multipart.next_field().await.map_err(|e| multipart_problem(&e))? {
         match field.name() {
-            Some("report") if json.is_none() => json = Some(report_part(&mut field).await?),
+            Some("report") if json.is_none() => json = Some(form_part(&mut field).await?),
             Some("photo") => {
-                n_photos += 1;
-                while field.chunk().await.map_err(|e| multipart_problem(&e))?.is_some() {}
+                let number = sent.len() + 1;
+                sent.push(app.photos.take(&mut field, number).await?);
             }
             other => {
                 let name = other.unwrap_or_default();
@@ -179,10 +205,11 @@ async fn receive(request: Request) -> Result<Received, Problem> {
     }
     let missing =
         || unreadable("the part \"report\" is missing; it holds the JSON of the report".to_owned());
-    Ok(Received { json: json.ok_or_else(missing)?, n_photos })
+    Ok(Received { json: json.ok_or_else(missing)?, sent })
 }
 
-async fn report_part(field: &mut Field<'_>) -> Result<Vec<u8>, Problem> {
+/// A part of a form that is words.
+pub(super) async fn form_part(field: &mut Field<'_>) -> Result<Vec<u8>, Problem> {
     let mut json = Vec::new();
     while let Some(chunk) = field.chunk().await.map_err(|e| multipart_problem(&e))? {
         if json.len() + chunk.len() > REPORT_BODY_BYTES_MAX {
@@ -193,7 +220,7 @@ async fn report_part(field: &mut Field<'_>) -> Result<Vec<u8>, Problem> {
     Ok(json)
 }
 
-fn multipart_problem(error: &axum::extract::multipart::MultipartError) -> Problem {
+pub(super) fn multipart_problem(error: &axum::extract::multipart::MultipartError) -> Problem {
     if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return Problem::of_status(error.status());
     }
@@ -234,7 +261,7 @@ async fn named_incident(app: &App, report: &NewReport, uuid: uuid::Uuid) -> Resu
     Ok(standing.into_iter().chain([category]).any(|category| app.city.category(category).sensitive))
 }
 
-fn created(app: &App, receipt: Receipt, n_photos: usize) -> Result<Response, Problem> {
+fn created(app: &App, receipt: Receipt, warnings: Vec<PhotoWarning>) -> Result<Response, Problem> {
     let Receipt::Report { seq, report, received_at, incident, opened_at } = receipt else {
         return Err(Problem::internal());
     };
@@ -245,7 +272,7 @@ fn created(app: &App, receipt: Receipt, n_photos: usize) -> Result<Response, Pro
         report: app.ids.report_uuid(report, received_at).to_string(),
         incident: app.ids.incident_uuid(incident, opened_at).to_string(),
         seq: seq.0,
-        warnings: (n_photos > 0).then_some(vec![PHOTOS_NOT_KEPT]),
+        warnings,
     };
     let mut response = (StatusCode::CREATED, Json(body)).into_response();
     if let Ok(location) = HeaderValue::from_str(&location) {
@@ -274,8 +301,12 @@ pub async fn report(
         },
     };
     let reader = app.engine.reader().clone();
-    let found = super::blocking(move || ToldOf::read(&*reader, no)).await?;
-    let told_of = found.ok_or_else(unknown)?;
+    let found = super::blocking(move || {
+        let Some(told_of) = ToldOf::read(&*reader, no)? else { return Ok(None) };
+        let photos = photos::photos_of_all(&*reader, told_of.incident.no)?;
+        Ok(Some((told_of, photos)))
+    });
+    let (told_of, photos) = found.await?.ok_or_else(unknown)?;
     let ToldOf { report, incident, joined, turns, .. } = &told_of;
     let status = ReportStatus {
         code: app.ids.report_code(no),
@@ -287,6 +318,7 @@ pub async fn report(
         agency: incident.agency.map(|agency| app.city.agency(agency).key.clone()),
         steps: track::steps(&app.city, &told_of),
         answers: track::answers(&app.city, turns),
+        photos: photos::public_photos(&app, incident, &photos),
         joined: *joined,
         joined_words: joined.then(|| Text { id: JOINED_ID.to_owned(), en: JOINED_EN.to_owned() }),
     };

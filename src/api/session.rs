@@ -55,8 +55,15 @@ pub async fn who_am_i(
 fn description(app: &App, caller: &Caller) -> Value {
     let ended = caller.has_ended;
     let can_sign_in = app.accounts.is_some() && caller.visit.is_private();
+    let oidc = app.oidc.as_ref().filter(|_| can_sign_in).map(|oidc| json!({"name": oidc.name()}));
     let Some(who) = &caller.who else {
-        return json!({"signed_in": false, "ended": ended, "can_sign_in": can_sign_in, "projection": "public"});
+        return json!({
+            "signed_in": false,
+            "ended": ended,
+            "can_sign_in": can_sign_in,
+            "projection": "public",
+            "oidc": oidc,
+        });
     };
     let reach = |permission: Permission| {
         let reach = match who.reach(permission) {
@@ -83,6 +90,9 @@ fn description(app: &App, caller: &Caller) -> Value {
         "projection": who.sight().key(),
         "ends_at": ends_at,
         "second_factor": own.map(|accounts| accounts.has_totp(&who.name)),
+        // Whom a provider vouches for has no password here.
+        "own_password": own.map(|accounts| !accounts.is_of_provider(&who.name)),
+        "oidc": oidc,
     })
 }
 
@@ -168,15 +178,20 @@ fn wall(app: &App, accounts: &Accounts, caller: Caller, token: &str) -> Result<R
 }
 
 pub(super) fn welcome(app: &App, caller: Caller, signed_in: SignedIn) -> Response {
-    let SignedIn { session, device, pass, ends_at } = signed_in;
-    let seconds = (ends_at.0 - app.clock.now().0) / SECOND_MS;
+    let pass = signed_in.pass.clone();
     let caller = Caller { who: Some(pass.who.clone()), pass: Some(pass), has_ended: false, ..caller };
     let mut response = Json(description(app, &caller)).into_response();
+    keep_signed_in(app, &signed_in, response.headers_mut());
+    response
+}
+
+/// What the browser keeps of a session that began.
+pub(super) fn keep_signed_in(app: &App, signed_in: &SignedIn, headers: &mut HeaderMap) {
+    let seconds = (signed_in.ends_at.0 - app.clock.now().0) / SECOND_MS;
     // On a replay server the clock is of another day.
     let seconds = if seconds > 0 { seconds } else { 86_400 };
-    cookies::keep_session(response.headers_mut(), &session, Some(seconds));
-    cookies::keep_device(response.headers_mut(), &device);
-    response
+    cookies::keep_session(headers, &signed_in.session, Some(seconds));
+    cookies::keep_device(headers, &signed_in.device);
 }
 
 #[utoipa::path(delete, path = "/api/v1/session", tag = "session",

@@ -337,7 +337,7 @@ impl Figures {
             |at: TimeMs, form: &str| city.time_zone.to_datetime(at.timestamp()).strftime(form).to_string();
         let Period { begin, end } = report.period;
         let (total, overdue) = (self.now.matched.total.count, self.now.matched.overdue);
-        let hotspots = report.hotspots.len();
+        let hotspots = count_told(&report.hotspots);
         Text {
             id: format!(
                 "Antara {} dan {}: {} kejadian dibuka, {} selesai; {total} terbuka, {overdue} terlambat; {hotspots} titik panas.",
@@ -357,6 +357,38 @@ impl Figures {
     }
 }
 
+/// Hotspots as pages list them: one over all categories is none of its own where one category makes most of it
+/// and so says the same more precisely (`web/src/map/hotspots.ts`).
+fn count_told(hotspots: &[Value]) -> usize {
+    let is_repeat = |mixed: &Value| hotspots.iter().any(|one| makes_most_of(one, mixed));
+    hotspots.iter().filter(|hotspot| !is_repeat(hotspot)).count()
+}
+
+fn makes_most_of(one: &Value, mixed: &Value) -> bool {
+    let (one, all) = (&one["properties"], &mixed["properties"]);
+    let reports = |properties: &Value| properties["reports"].as_u64().unwrap_or(0);
+    let is_of_all = |properties: &Value| properties["category"] == "all";
+    if !is_of_all(all) || is_of_all(one) || one["drill"] != all["drill"] || reports(one) * 2 < reports(all)
+    {
+        return false;
+    }
+    let mut bbox = [f64::MAX, f64::MAX, f64::MIN, f64::MIN];
+    spread(&mixed["geometry"]["coordinates"], &mut bbox);
+    let [west, south, east, north] = bbox;
+    let centre = one["centroid"][0].as_f64().zip(one["centroid"][1].as_f64());
+    centre.is_some_and(|(lng, lat)| (west..=east).contains(&lng) && (south..=north).contains(&lat))
+}
+
+/// Grows a box over coordinates, however deep they are nested.
+fn spread(coordinates: &Value, bbox: &mut [f64; 4]) {
+    if let Some((lng, lat)) = coordinates[0].as_f64().zip(coordinates[1].as_f64()) {
+        let [west, south, east, north] = *bbox;
+        *bbox = [west.min(lng), south.min(lat), east.max(lng), north.max(lat)];
+    } else {
+        coordinates.as_array().into_iter().flatten().for_each(|inner| spread(inner, bbox));
+    }
+}
+
 fn count(actions: &mut Map<String, Value>, key: &str) {
     let n = actions.get(key).and_then(Value::as_u64).unwrap_or(0);
     actions.insert(key.to_owned(), (n + 1).into());
@@ -364,4 +396,35 @@ fn count(actions: &mut Map<String, Value>, key: &str) {
 
 fn stats(stats: &Stats, city: &City) -> Value {
     json!(StatsBody::of(stats, city))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hotspot(category: &str, reports: u32, drill: bool, [lng, lat]: [f64; 2]) -> Value {
+        let corners =
+            [(-0.1, -0.1), (0.1, -0.1), (0.1, 0.1), (-0.1, -0.1)].map(|(x, y)| [lng + x, lat + y]);
+        json!({
+            "geometry": {"type": "MultiPolygon", "coordinates": [[corners]]},
+            "properties": {"category": category, "reports": reports, "drill": drill, "centroid": [lng, lat]},
+        })
+    }
+
+    #[test]
+    fn the_sentence_counts_the_hotspots_that_pages_list() {
+        let (here, there) = ([127.0, 0.5], [127.3, 0.5]);
+        let mixed = hotspot("all", 8, false, here);
+        for (other, told) in [
+            (hotspot("water", 4, false, here), 1),
+            (hotspot("water", 3, false, here), 2),
+            (hotspot("water", 4, true, here), 2),
+            (hotspot("water", 4, false, there), 2),
+            (hotspot("all", 8, false, here), 2),
+        ] {
+            assert_eq!(count_told(&[mixed.clone(), other.clone()]), told, "{other}");
+        }
+        assert_eq!(count_told(&[mixed]), 1);
+        assert_eq!(count_told(&[]), 0);
+    }
 }

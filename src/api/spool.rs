@@ -10,6 +10,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::app::{App, AppState};
+use super::parcel::{unwrap, wrap};
+use super::photo_desk::{KeptPhotos, put};
 use super::problem::Problem;
 use super::reports::{Prepared, prepare};
 use crate::feed::wire::time;
@@ -44,13 +46,17 @@ pub(super) async fn keep(
     app: &App,
     spool: Arc<Spool>,
     sent: Idempotency,
-    body: Vec<u8>,
+    (body, photos): (Vec<u8>, KeptPhotos),
     now: TimeMs,
 ) -> Result<Response, Problem> {
+    let body = wrap(body, &photos.drawn);
     let kept = super::blocking(move || spool.keep(&sent.key, sent.body_digest, &body, now, draw)).await?;
     let Kept::Under(no) = kept else { return Err(Refusal::KeyReused.into()) };
     metrics::counter!("pantau_spooled_total").increment(1);
-    let body = json!({"code": app.ids.waiting_code(no), "status": "waiting", "message": message()});
+    let mut body = json!({"code": app.ids.waiting_code(no), "status": "waiting", "message": message()});
+    if !photos.warnings.is_empty() {
+        body["warnings"] = json!(photos.warnings);
+    }
     Ok((StatusCode::ACCEPTED, Json(body)).into_response())
 }
 
@@ -192,7 +198,17 @@ fn report_no(receipt: Receipt) -> Result<Result<ReportNo, String>, Problem> {
 
 /// The report as a command, at the time when it was sent.
 async fn command(app: &AppState, waiting: &Waiting) -> Result<Box<NewReport>, Problem> {
-    let Prepared { mut report } = prepare(app, &waiting.body, waiting.received_at, Ahead::Refuse).await?;
+    let cut = || Problem::bad_request("unreadable-body", "what waited here is cut");
+    let (json, photos) = unwrap(&waiting.body).ok_or_else(cut)?;
+    let Prepared { mut report } = prepare(app, json, waiting.received_at, Ahead::Refuse).await?;
+    if !photos.is_empty() {
+        let reader = app.engine.reader().clone();
+        let put_all = move || {
+            let files = reader.photo_files()?;
+            photos.iter().map(|drawn| put(&*files, drawn)).collect::<Result<Vec<_>, _>>()
+        };
+        report.private.photos = super::blocking(put_all).await?;
+    }
     report.occurred_at = report.occurred_at.or(Some(waiting.received_at));
     let (key, body_digest) = (waiting.key.clone(), waiting.body_digest);
     report.idempotency = Some(Idempotency { key, body_digest });

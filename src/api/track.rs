@@ -29,6 +29,8 @@ pub(super) enum Turn {
     Action(Entry),
     /// Another absorbed it, which this agency had.
     Joined(TimeMs, Seq, Option<AgencyId>),
+    /// It was set free again, and this agency had it all the while.
+    Freed(TimeMs, Seq, Option<AgencyId>),
 }
 
 impl ToldOf {
@@ -37,25 +39,69 @@ impl ToldOf {
         let Some(report) = reader.report(no)? else { return Ok(None) };
         let Some(mut incident) = reader.incident(report.incident)? else { return Ok(None) };
         let Some(opening) = opening(reader, &incident)? else { return Ok(None) };
-        let mut turns: Vec<Turn> = actions(reader, incident.no)?.into_iter().map(Turn::Action).collect();
+        let mut turns = Vec::new();
         let mut joined = false;
-        while let Some(into) = incident.merged_into {
-            let log = reader.incident_log(incident.no)?;
-            let is_merge =
-                |entry: &&Entry| matches!(&entry.fact, Fact::Merge(fact) if fact.absorbed == incident.no);
-            let Some(merge) = log.iter().rev().find(is_merge) else { break };
-            let Some(next) = reader.incident(into)? else { break };
-            let mut before = actions(reader, into)?;
-            let since = before.split_off(before.partition_point(|entry| entry.seq < merge.seq));
-            let agency = match before.iter().rev().find_map(action) {
-                Some(fact) => fact.agency,
-                None => opening_agency(self::opening(reader, &next)?.as_ref()),
+        let mut since = report.seq;
+        loop {
+            let mut log = reader.incident_actions(incident.no)?;
+            // What others had been told before they were joined is not for this reporter.
+            log.retain(|entry| !joined || entry.seq > since);
+            turns.extend(own_turns(reader, &incident, &log, since)?);
+            let (Some(into), Some(merge)) = (incident.merged_into, merges(&log, incident.no).last()) else {
+                break;
             };
-            turns.push(Turn::Joined(merge.at, merge.seq, agency));
-            turns.extend(since.into_iter().map(Turn::Action));
-            (incident, joined) = (next, true);
+            let Some(next) = reader.incident(into)? else { break };
+            turns.push(Turn::Joined(merge.at, merge.seq, agency_at(reader, &next, merge.seq)?));
+            (incident, joined, since) = (next, true, merge.seq);
         }
         Ok(Some(ToldOf { report, incident, joined, opening, turns }))
+    }
+}
+
+/// What happened to an incident while a report counted under it, from `since` on: actions, and that it was joined with
+/// another and is on its own again. Of what was done about the other meanwhile its reporters are told while they are
+/// joined; it was not about theirs. Actions of before are there too: by them it is known who had it.
+fn own_turns(
+    reader: &dyn Reader,
+    incident: &IncidentRow,
+    log: &[Entry],
+    since: Seq,
+) -> Result<Vec<Turn>, JournalError> {
+    let mut turns: Vec<Turn> = Vec::new();
+    for entry in log {
+        match &entry.fact {
+            Fact::Action(_) => turns.push(Turn::Action(entry.clone())),
+            Fact::Split(split) if split.absorbed == incident.no && entry.seq > since => {
+                let before = |merge: &&Entry| merge.seq < entry.seq;
+                let merge = merges(log, incident.no).take_while(before).last();
+                if let (Some(merge), Some(other)) = (merge, reader.incident(split.into)?) {
+                    let agency = agency_at(reader, &other, merge.seq)?;
+                    turns.push(Turn::Joined(merge.at, merge.seq, agency));
+                    turns.push(Turn::Freed(entry.at, entry.seq, agency_at(reader, incident, entry.seq)?));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(turns)
+}
+
+/// The entries by which others absorbed an incident.
+fn merges(log: &[Entry], no: IncidentNo) -> impl Iterator<Item = &Entry> {
+    log.iter().filter(move |entry| matches!(&entry.fact, Fact::Merge(fact) if fact.absorbed == no))
+}
+
+/// Who had an incident when the entry `seq` came.
+fn agency_at(
+    reader: &dyn Reader,
+    incident: &IncidentRow,
+    seq: Seq,
+) -> Result<Option<AgencyId>, JournalError> {
+    let mut before = reader.incident_actions(incident.no)?;
+    before.retain(|entry| entry.seq < seq);
+    match before.iter().rev().find_map(action) {
+        Some(fact) => Ok(fact.agency),
+        None => Ok(opening_agency(opening(reader, incident)?.as_ref())),
     }
 }
 
@@ -70,12 +116,6 @@ fn opening_agency(opening: Option<&Entry>) -> Option<AgencyId> {
     }
 }
 
-fn actions(reader: &dyn Reader, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
-    let mut entries = reader.incident_actions(no)?;
-    entries.retain(|entry| matches!(entry.fact, Fact::Action(_)));
-    Ok(entries)
-}
-
 /// What was answered, in order. `agency` is null where the center itself speaks.
 pub(super) fn answers(city: &City, turns: &[Turn]) -> Vec<Value> {
     let answer = |turn: &Turn| match turn {
@@ -86,7 +126,7 @@ pub(super) fn answers(city: &City, turns: &[Turn]) -> Vec<Value> {
             let agency = fact.more.speaker.map(|agency| &city.agency(agency).key);
             Some(json!({"at": time(entry.at), "text": text, "agency": agency}))
         }
-        Turn::Joined(..) => None,
+        Turn::Joined(..) | Turn::Freed(..) => None,
     };
     turns.iter().filter_map(answer).collect()
 }
@@ -103,6 +143,7 @@ pub(super) fn steps(city: &City, told_of: &ToldOf) -> Vec<Value> {
     for turn in since {
         let told = match turn {
             Turn::Joined(at, _, agency) => Some((*at, received(city, true, *agency))),
+            Turn::Freed(at, _, agency) => Some((*at, freed(city, *agency))),
             Turn::Action(entry) => {
                 action(entry).and_then(|fact| self::turn(city, fact, agency)).map(|told| (entry.at, told))
             }
@@ -117,7 +158,7 @@ impl Turn {
     fn seq(&self) -> Seq {
         match self {
             Turn::Action(entry) => entry.seq,
-            Turn::Joined(_, seq, _) => *seq,
+            Turn::Joined(_, seq, _) | Turn::Freed(_, seq, _) => *seq,
         }
     }
 
@@ -125,7 +166,7 @@ impl Turn {
     fn agency(&self) -> Option<AgencyId> {
         match self {
             Turn::Action(entry) => action(entry).and_then(|fact| fact.agency),
-            Turn::Joined(_, _, agency) => *agency,
+            Turn::Joined(_, _, agency) | Turn::Freed(_, _, agency) => *agency,
         }
     }
 }
@@ -167,6 +208,19 @@ fn received(city: &City, joins: bool, agency: Option<AgencyId>) -> Told {
     }
 }
 
+fn freed(city: &City, agency: Option<AgencyId>) -> Told {
+    let (id, en) = (
+        "Laporan Anda ternyata tentang kejadian lain, dan kembali ditangani tersendiri",
+        "Your report turned out to be about something else, and is on its own again",
+    );
+    match agency.map(|agency| &city.agency(agency).name) {
+        Some(name) => {
+            told("freed", format!("{id} oleh {}", name.id), format!("{en}, with the {}", name.en))
+        }
+        None => told("freed", id, en),
+    }
+}
+
 /// What an action means to a reporter; `before` had the incident until then.
 fn turn(city: &City, fact: &ActionFact, before: Option<AgencyId>) -> Option<Told> {
     let name = |agency: Option<AgencyId>| agency.map(|agency| &city.agency(agency).name);
@@ -202,7 +256,12 @@ fn turn(city: &City, fact: &ActionFact, before: Option<AgencyId>) -> Option<Told
             told("paused", "Penanganannya ditunda sementara", "Work on it is put off for a while")
         }
         Action::Resume => told("resumed", "Penanganannya dilanjutkan", "Work on it goes on"),
-        Action::Note | Action::Answer | Action::Check => return None,
+        Action::Note
+        | Action::Answer
+        | Action::Check
+        | Action::Photo
+        | Action::Release
+        | Action::Withdraw => return None,
     })
 }
 

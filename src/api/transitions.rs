@@ -10,8 +10,8 @@ use crate::access::Permission;
 use crate::model::{Requirement, TRANSITIONS};
 
 #[utoipa::path(get, path = "/api/v1/transitions", tag = "center",
-    description = "The table of transitions: each action from each status, what it must carry (note, agency, disposition, step), \
-        the permission that it needs, and whether somebody else must do it than who resolved the incident.",
+    description = "The table of transitions: each action from each status, what it must carry (note, agency, disposition, step; photo: \
+        a photo `after` must be on the incident, where its category wants one of the repair), the permission that it needs, and whether somebody else must do it than who resolved the incident.",
     responses((status = 200)))]
 pub async fn transitions(params: Params) -> Result<Response, Problem> {
     params.finish()?;

@@ -98,6 +98,12 @@ impl Visit {
         self.is_secure || self.is_local()
     }
 
+    /// What the client calls this server: scheme and host, without a path. `None`: by nothing.
+    pub fn base(&self) -> Option<String> {
+        let scheme = if self.is_secure { "https" } else { "http" };
+        self.host.as_ref().map(|host| format!("{scheme}://{host}"))
+    }
+
     /// Whether an `Origin` is that of our own pages, as this client calls them.
     pub fn is_ours(&self, origin: &str) -> bool {
         let Some(host) = self.host.as_deref() else { return false };

@@ -41,6 +41,9 @@ pub(super) struct Manifest {
     /// Who may sign in; `None` in backups from before there were accounts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts: Option<AccountsRef>,
+    /// What happened to accounts, in the order of their ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<EventsRef>,
     /// No piece holds what this erasure or one before it took.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub erased_to: u64,
@@ -65,6 +68,21 @@ pub(super) struct FileRef {
 pub(super) struct AccountsRef {
     /// In hex, salted with the center's name, which is no secret: equal where nothing changed.
     pub plain_sha256: String,
+    pub file: FileRef,
+}
+
+/// What happened to accounts from one id to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventsRef {
+    pub from: i64,
+    pub to: i64,
+    /// How many: ids need not be dense.
+    pub events: u64,
+    pub first_at: i64,
+    pub last_at: i64,
+    /// Digest of the last one, in hex, salted like that of the accounts: tells one store's events from another's.
+    pub last: String,
     pub file: FileRef,
 }
 
@@ -107,6 +125,7 @@ impl Manifest {
             next_n: 1,
             identity: file,
             accounts: None,
+            events: Vec::new(),
             erased_to: 0,
             pieces: Vec::new(),
         }
@@ -165,7 +184,9 @@ impl Manifest {
     /// All that it names.
     pub fn files(&self) -> impl Iterator<Item = &FileRef> {
         let pieces = self.pieces.iter().map(|piece| &piece.file);
-        pieces.chain([&self.identity]).chain(self.accounts.iter().map(|accounts| &accounts.file))
+        let events = self.events.iter().map(|events| &events.file);
+        let accounts = self.accounts.iter().map(|accounts| &accounts.file);
+        pieces.chain([&self.identity]).chain(accounts).chain(events)
     }
 
     /// Pieces follow each other, and name files of this folder.
@@ -176,6 +197,13 @@ impl Manifest {
                 return Err(format!("piece {} does not follow the one before it", piece.n));
             }
             (to, derived_to) = (piece.to, piece.derived_to);
+        }
+        let mut last_event = i64::MIN;
+        for EventsRef { from, to, file, .. } in &self.events {
+            if *from <= last_event || to < from {
+                return Err(format!("the events of {} do not follow those before them", file.file));
+            }
+            last_event = *to;
         }
         if to != self.seq {
             return Err(format!("its pieces end at entry {to}, and not at {}", self.seq));

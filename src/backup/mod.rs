@@ -1,8 +1,8 @@
 //! Backups: the log in numbered piece files with a manifest, in any folder, written beside the server.
 //!
 //! A target is a folder on a second disk, a USB stick or a mounted share. It holds the entries as they
-//! are stored, what is derived from them, what makes the data folder the center's, and who may sign in
-//! ([`manifest`], [`piece`], [`accounts`]); [`update`] brings it up to date, [`ship`] keeps it so beside
+//! are stored, what is derived from them, what makes the data folder the center's, who may sign in, and what
+//! happened to accounts ([`manifest`], [`piece`], [`accounts`], [`events`]); [`update`] brings it up to date, [`ship`] keeps it so beside
 //! the running server, and [`restore`] makes a data folder of it. With a recipient all but the manifest is
 //! encrypted in the age format ([`seal`]).
 //!
@@ -11,10 +11,14 @@
 //!   disk; so a target holds, at any moment, one consistent backup, the one before or the new one.
 //! - Pieces are never edited: one that must change is written anew under a new number. One must change
 //!   when something was erased that it holds: the next run sees to that, and overwrites the old file.
+//! - The photos that entries name lie beside the pieces, each under the name that the entry has for it
+//!   ([`photos`]), before the manifest that has the entry.
 //! - A target of another center, of another history, or ahead of the journal is never written to.
 
 mod accounts;
+mod events;
 mod manifest;
+mod photos;
 mod piece;
 mod restore;
 mod seal;

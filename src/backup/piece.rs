@@ -91,6 +91,9 @@ struct MembersLine<'a> {
     id: Cow<'a, str>,
     /// Seq, report, `received_at`, core, repeats, rejections.
     members: Vec<(u64, u32, i64, bool, u8, u8)>,
+    /// Of each of these channel, vague, photo, agreeing; none in pieces of before there were such.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    doubts: Vec<[u8; 4]>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -165,11 +168,16 @@ pub(super) fn write(
     }
     for row in &derived.members {
         let member =
-            |m: &HotspotMemberRow| (m.seq.0, m.report.0, m.received_at.0, m.core, m.repeats, m.rejections);
+            |m: &HotspotMemberRow| (m.seq.0, m.report.0, m.received_at.0, m.core, m.doubts[0], m.doubts[1]);
+        let more = |m: &HotspotMemberRow| {
+            let [_, _, more @ ..] = m.doubts;
+            more
+        };
         let line = Line::Members(MembersLine {
             projection: row.projection.key().into(),
             id: row.id.as_str().into(),
             members: row.came.iter().map(member).collect(),
+            doubts: row.came.iter().map(more).collect(),
         });
         write_line(&mut out, &line)?;
     }
@@ -363,19 +371,27 @@ impl EntryLine<'_> {
 
 impl MembersLine<'_> {
     fn into_update(self) -> Result<HotspotMembersUpdate, String> {
-        let member = |(seq, report, received_at, core, repeats, rejections)| HotspotMemberRow {
-            seq: Seq(seq),
-            report: ReportNo(report),
-            received_at: TimeMs(received_at),
-            core,
-            repeats,
-            rejections,
+        if !self.doubts.is_empty() && self.doubts.len() != self.members.len() {
+            return Err(format!("the members of hotspot {} and their doubts are not as many", self.id));
+        }
+        let more = self.doubts.into_iter().chain(std::iter::repeat([0; 4]));
+        type Member = (u64, u32, i64, bool, u8, u8);
+        let member = |(member, more): (Member, [u8; 4])| {
+            let (seq, report, received_at, core, repeats, rejections) = member;
+            let [channel, vague, photo, agreeing] = more;
+            HotspotMemberRow {
+                seq: Seq(seq),
+                report: ReportNo(report),
+                received_at: TimeMs(received_at),
+                core,
+                doubts: [repeats, rejections, channel, vague, photo, agreeing],
+            }
         };
         Ok(HotspotMembersUpdate {
             projection: projection(&self.projection)?,
             id: self.id.into_owned(),
             whole: true,
-            came: self.members.into_iter().map(member).collect(),
+            came: self.members.into_iter().zip(more).map(member).collect(),
             left: Vec::new(),
         })
     }

@@ -6,11 +6,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::accounts;
 use super::manifest::{Manifest, center, hex_of, unhex};
+use super::photos;
 use super::piece::{self, Sink};
 use super::target::Target;
-use super::{BackupError, Opener};
+use super::{BackupError, Opener, accounts, events};
 use crate::journal::{DerivedUpdate, FolderMode, Identity, Restoring, StoredEntry, VerifyReport};
 use crate::model::{Epoch, Secret};
 
@@ -24,6 +24,10 @@ pub struct Restored {
     pub replay: bool,
     /// Time of the newest entry, RFC 3339.
     pub newest: String,
+    /// Files of photos.
+    pub photos: u64,
+    /// Files of photos that entries name, and that the backup does not have or has damaged: names, in hex.
+    pub photos_missing: Vec<String>,
     /// Of the new folder, proven from its first entry to its last.
     pub verified: VerifyReport,
 }
@@ -91,6 +95,7 @@ pub fn restore(
         })?;
         read?;
     }
+    let (photos, photos_missing) = photos::restore(&target, &into.restoring, (opener, sealed), progress)?;
     let verified = into.restoring.finish(&mut |done, total| progress("verify", done, total))?;
     if let Some(fault) = verified.faults.first() {
         let seq = fault.seq.map_or_else(String::new, |seq| format!(" at entry {seq}"));
@@ -106,11 +111,14 @@ pub fn restore(
     }
     if let Some(reference) = &manifest.accounts {
         accounts::restore(&target, &reference.file, (opener, sealed), data)?;
+        events::restore(&target, &manifest.events, (opener, sealed), data)?;
     }
     Ok(Restored {
         city: manifest.city,
         replay: identity.mode == FolderMode::Replay,
         newest: manifest.newest,
+        photos,
+        photos_missing,
         verified,
     })
 }

@@ -271,10 +271,12 @@ impl Shipper {
         self.broken.clear();
         self.seen.remember();
         if self.unchecked.is_none() {
+            run.add_missing_photos()?;
             run.heal_identity()?;
         }
         if self.accounts_at.is_none_or(|at| began.saturating_sub(at) >= ACCOUNTS) {
             run.update_accounts(&self.data)?;
+            run.update_events(&self.data, self.accounts_at.is_none())?;
             self.accounts_at = Some(began);
         }
         let unchecked = self.unchecked.get_or_insert_with(|| run.piece_numbers());

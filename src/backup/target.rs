@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::manifest::{self, FileRef, Manifest};
-use super::{BackupError, Sealer};
+use super::{BackupError, Sealer, photos};
 use crate::journal::HeldLock;
 
 /// A file that is being written ends so until it is whole.
@@ -18,7 +18,7 @@ const LOCK: &str = "backup.lock";
 /// A target folder that is there.
 #[derive(Debug)]
 pub(super) struct Target {
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
 }
 
 /// A target that nobody writes to for as long as this is held.
@@ -106,7 +106,12 @@ impl Target {
 
     fn check_empty(&self) -> Result<(), BackupError> {
         for name in self.names()? {
-            if name != LOCK && !is_ours(&name) && name != "lost+found" && !name.starts_with('.') {
+            if name != LOCK
+                && name != photos::FOLDER
+                && !is_ours(&name)
+                && name != "lost+found"
+                && !name.starts_with('.')
+            {
                 return Err(BackupError::Unfit(format!(
                     "the target {} holds other things ({name}) and no backup; name an empty folder",
                     self.dir.display()
@@ -203,11 +208,11 @@ impl LockedTarget {
 }
 
 fn is_ours(name: &str) -> bool {
-    ["piece-", "identity.", "accounts-"].iter().any(|ours| name.starts_with(ours))
+    ["piece-", "identity.", "accounts-", "events-"].iter().any(|ours| name.starts_with(ours))
         || name == "manifest.json.part"
 }
 
-fn shred(path: &Path) -> std::io::Result<()> {
+pub(super) fn shred(path: &Path) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).open(path)?;
     let bytes = file.metadata()?.len();
     file.rewind()?;

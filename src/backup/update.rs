@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::accounts;
-use super::manifest::{self, AccountsRef, FileRef, Manifest, PieceRef, hex};
+use super::events::{self, EVENTS_MAX};
+use super::manifest::{self, AccountsRef, EventsRef, FileRef, Manifest, PieceRef, hex};
 use super::target::{LockedTarget, Target};
-use super::{BackupError, Sealer, piece};
-use crate::journal::{ChainHead, Identity, LogReader};
+use super::{BackupError, Sealer, accounts, piece};
+use crate::journal::{AccountStore, ChainHead, EventRow, Identity, LogReader};
 use crate::model::Seq;
 
 /// A piece holds at most this many entries: they are in memory while it is written, some tens of MB.
@@ -32,6 +32,10 @@ pub struct Updated {
     pub bytes: u64,
     pub bytes_written: u64,
     pub pieces: u64,
+    /// Files of photos that were written now.
+    pub photos_written: u64,
+    /// Files of photos that entries name, and that the journal does not have: names, in hex.
+    pub photos_missing: Vec<String>,
     pub first: bool,
 }
 
@@ -51,15 +55,17 @@ pub fn backup(
     let mut run = Run::open(&mut log, &target, sealer)?;
     let broken = run.broken_pieces()?;
     run.update(&broken, progress)?;
+    run.check_photos()?;
     run.update_accounts(data)?;
+    run.update_events(data, true)?;
     Ok(run.done)
 }
 
 /// One journal and one target of it.
 pub(super) struct Run<'r> {
-    log: &'r mut LogReader,
-    target: &'r LockedTarget,
-    sealer: &'r Sealer,
+    pub(super) log: &'r mut LogReader,
+    pub(super) target: &'r LockedTarget,
+    pub(super) sealer: &'r Sealer,
     manifest: Manifest,
     /// The newest entry when a piece of this run was read from the journal.
     read_at: HashMap<u64, Seq>,
@@ -167,6 +173,9 @@ impl<'r> Run<'r> {
         if self.committed != before {
             self.target.clean(&self.manifest)?;
         }
+        if before.is_none_or(|before| before.erased_to != self.manifest.erased_to) {
+            self.clean_photos()?;
+        }
         self.done.pieces = self.manifest.pieces.len() as u64;
         self.count_bytes();
         Ok(())
@@ -175,7 +184,8 @@ impl<'r> Run<'r> {
     fn count_bytes(&mut self) {
         let pieces = self.manifest.pieces.iter().map(|piece| &piece.file);
         let accounts = self.manifest.accounts.iter().map(|accounts| &accounts.file);
-        self.done.bytes = pieces.chain(accounts).map(|file| file.bytes).sum();
+        let events = self.manifest.events.iter().map(|events| &events.file);
+        self.done.bytes = pieces.chain(accounts).chain(events).map(|file| file.bytes).sum();
     }
 
     /// Writes who may sign in, where it is not what lies there, or that is damaged.
@@ -200,6 +210,82 @@ impl<'r> Run<'r> {
         self.target.clean(&self.manifest)
     }
 
+    /// Writes what happened to accounts since; anew, what the store has forgotten some of, and, where they are to
+    /// be looked at, files that are damaged.
+    pub fn update_events(&mut self, data: &Path, looks: bool) -> Result<(), BackupError> {
+        if !AccountStore::is_in_folder(data) {
+            return Ok(());
+        }
+        let store = AccountStore::in_folder(data)?;
+        let before = self.manifest.events.clone();
+        let goes_on = |last| events::goes_on(&store, last, &self.manifest.center);
+        if !before.last().map_or(Ok(true), goes_on)? {
+            self.manifest.events.clear();
+        }
+        self.renew_events(&store, looks)?;
+        self.append_events(&store)?;
+        if self.manifest.events == before {
+            return Ok(());
+        }
+        self.count_bytes();
+        self.commit()?;
+        self.target.clean(&self.manifest)
+    }
+
+    fn renew_events(&mut self, store: &AccountStore, looks: bool) -> Result<(), BackupError> {
+        let (oldest, _) = store.event_ids()?.unwrap_or_default();
+        let newest_at = self.manifest.events.last().map_or(0, |last| last.last_at);
+        for there in std::mem::take(&mut self.manifest.events) {
+            let broken = looks && is_broken(self.target.check(&there.file))?;
+            if broken {
+                self.done.healed.push(there.file.file.clone());
+            }
+            if broken || events::is_outdated(&there, oldest, newest_at) {
+                let left = store.events_from(there.from, there.to, EVENTS_MAX)?;
+                let written = self.write_events(&left)?;
+                self.manifest.events.extend(written);
+            } else {
+                self.manifest.events.push(there);
+            }
+        }
+        Ok(())
+    }
+
+    fn append_events(&mut self, store: &AccountStore) -> Result<(), BackupError> {
+        loop {
+            let from = self.manifest.events.last().map_or(i64::MIN, |last| last.to + 1);
+            let new = store.events_from(from, i64::MAX, EVENTS_MAX)?;
+            let Some(written) = self.write_events(&new)? else { return Ok(()) };
+            self.manifest.events.push(written);
+            self.merge_events(store)?;
+        }
+    }
+
+    /// Makes one file of many small ones at the end.
+    fn merge_events(&mut self, store: &AccountStore) -> Result<(), BackupError> {
+        let sizes = |run: &Run| run.manifest.events.iter().map(|there| there.events).collect::<Vec<_>>();
+        while let Some(first) = merged_from(&sizes(self), EVENTS_MAX as u64) {
+            let run = self.manifest.events.split_off(first);
+            let merged = store.events_from(run[0].from, run[run.len() - 1].to, EVENTS_MAX)?;
+            let written = self.write_events(&merged)?;
+            self.manifest.events.extend(written);
+        }
+        Ok(())
+    }
+
+    /// A file with these; `None` where there are none.
+    fn write_events(&mut self, of: &[EventRow]) -> Result<Option<EventsRef>, BackupError> {
+        if of.is_empty() {
+            return Ok(None);
+        }
+        let n = self.manifest.next_n;
+        self.manifest.next_n += 1;
+        let name = format!("events-{n:06}.jsonl.gz{}", if self.sealer.is_open() { "" } else { ".age" });
+        let file = self.target.write(&name, self.sealer, |out| events::write(out, of))?;
+        self.done.bytes_written += file.bytes;
+        Ok(events::reference(of, &self.manifest.center, file))
+    }
+
     /// Whether hotspots were said anew since, by a tick that is in the target already.
     fn lacks_derived(&mut self) -> Result<bool, BackupError> {
         Ok(self.log.moment()?.derived_as_of()?.0 > self.manifest.derived_to() && self.manifest.seq > 0)
@@ -215,6 +301,7 @@ impl<'r> Run<'r> {
         let derived_to = moment.derived_as_of()?.0.min(to).max(derived_from);
         let at_end = ChainHead { seq: Seq(to), ..head };
         drop(moment);
+        self.write_photos(Seq(from - 1), Seq(to))?;
         let piece = self.write_piece(from, to, derived_from, derived_to)?;
         self.done.new_entries += to + 1 - from;
         self.done.new_pieces += 1;
@@ -292,7 +379,9 @@ impl<'r> Run<'r> {
 
     /// Makes one piece of many small ones at the end.
     fn merge(&mut self) -> Result<(), BackupError> {
-        while let Some(first) = merged_from(&self.manifest.pieces) {
+        let entries = |piece: &PieceRef| piece.to + 1 - piece.from;
+        let sizes = |run: &Run| run.manifest.pieces.iter().map(entries).collect::<Vec<_>>();
+        while let Some(first) = merged_from(&sizes(self), ENTRIES_MAX) {
             let run = &self.manifest.pieces[first..];
             let (from, to) = (run[0].from, run[run.len() - 1].to);
             let (derived_from, derived_to) = (run[0].derived_from, run[run.len() - 1].derived_to);
@@ -304,18 +393,15 @@ impl<'r> Run<'r> {
     }
 }
 
-/// Where the pieces at the end begin that are to become one: as many as [`MERGED_AT`], none of them
-/// larger than all after it together, and together not too many entries.
-fn merged_from(pieces: &[PieceRef]) -> Option<usize> {
-    let level = |piece: &PieceRef| {
-        let entries = piece.to + 1 - piece.from;
-        (0..).find(|level| entries <= (MERGED_AT as u64).pow(*level)).unwrap_or(u32::MAX)
-    };
-    let last = level(pieces.last()?);
-    let same = pieces.iter().rev().take_while(|piece| level(piece) <= last).count();
-    let first = pieces.len() - same;
-    let entries = pieces.last()?.to + 1 - pieces[first].from;
-    (same >= MERGED_AT && entries <= ENTRIES_MAX).then_some(first)
+/// Where the files at the end begin, given how much each holds, that are to become one: as many as [`MERGED_AT`],
+/// none of them larger than all after it together, and together not too much.
+fn merged_from(sizes: &[u64], size_max: u64) -> Option<usize> {
+    let level =
+        |size: &u64| (0..).find(|level| *size <= (MERGED_AT as u64).pow(*level)).unwrap_or(u32::MAX);
+    let last = level(sizes.last()?);
+    let same = sizes.iter().rev().take_while(|size| level(size) <= last).count();
+    let first = sizes.len() - same;
+    (same >= MERGED_AT && sizes[first..].iter().sum::<u64>() <= size_max).then_some(first)
 }
 
 fn is_broken(checked: Result<(), BackupError>) -> Result<bool, BackupError> {

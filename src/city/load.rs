@@ -2,6 +2,7 @@
 //! its line; all faults of a pack are named at once.
 
 mod calendar;
+mod credibility;
 mod deadlines;
 mod join;
 
@@ -14,6 +15,7 @@ use sha2::{Digest, Sha256};
 use toml::Spanned;
 
 use calendar::{CalendarFile, Days, HolidaysFile};
+use credibility::CredibilityFile;
 use deadlines::{DeadlinesFile, LadderFile};
 
 use super::duties::{self, RouteFile, StepFile};
@@ -81,6 +83,7 @@ struct CityFile {
     gi_h3_res: Option<Spanned<u8>>,
     #[serde(default)]
     weigh_senders: bool,
+    credibility: Option<Spanned<CredibilityFile>>,
     basemap: Option<Spanned<String>>,
     attribution: String,
     #[serde(default)]
@@ -121,6 +124,8 @@ struct CategoryFile {
     agency: Option<Spanned<String>>,
     #[serde(default)]
     sensitive: bool,
+    #[serde(default)]
+    repair_photo: bool,
     deadline_h: Option<Spanned<f64>>,
     #[serde(default)]
     deadlines: DeadlinesFile,
@@ -267,6 +272,7 @@ impl Pack<'_> {
         let basemap = file.basemap.as_ref().and_then(|name| self.existing(source, name));
         let overlays = file.overlays.iter().filter_map(|o| self.overlay(source, o)).collect();
         let keep = i64::from(file.keep_closed_days);
+        let credibility = self.credibility(source, file.weigh_senders, file.credibility.as_ref());
         let retention = Retention {
             contact_days: self.days(source, file.retention.contact_days.as_ref()),
             text_days: self.days(source, file.retention.text_days.as_ref()),
@@ -295,7 +301,7 @@ impl Pack<'_> {
             areas,
             holidays: days.holidays,
             calendar: calendar?,
-            weighs_senders: file.weigh_senders,
+            credibility,
             land: Land::new(self.keep(gi_res)?),
             hash: self.hash.clone().finalize().into(),
         })
@@ -361,6 +367,7 @@ impl Pack<'_> {
                 colour: c.colour.into_inner(),
                 agency: agency.and_then(|a| self.keep(a)),
                 sensitive: c.sensitive,
+                repair_photo: c.repair_photo,
                 deadline_ms: deadline.and_then(|d| self.keep(d)),
                 checklist: duties::checklist(source, c.checklist, &mut self.faults),
                 deadlines: self.deadlines(source, &c.deadlines, &file.clocks),

@@ -6,6 +6,7 @@
 mod areas;
 mod calendar;
 mod clocks;
+mod credibility;
 mod duties;
 mod land;
 mod load;
@@ -14,6 +15,7 @@ mod read_area;
 pub use areas::{Area, AreaLevel, AreaSet, Areas, NEAREST_AREA_M};
 pub use calendar::{Calendar, Hours, Length};
 pub use clocks::Deadlines;
+pub use credibility::{CHANNEL_WEIGHTS, CredibilityRule};
 pub use duties::{ChecklistStep, Route, Routed};
 pub use land::{LAND_CELLS_MAX, Land};
 pub use load::{CityError, Fault};
@@ -68,8 +70,8 @@ pub struct City {
     pub holidays: Vec<Holiday>,
     /// When the city works.
     pub calendar: Calendar,
-    /// In hotspots a report counts less for what speaks against it.
-    pub weighs_senders: bool,
+    /// In hotspots a report counts less for what speaks against it; `None` where every one counts the same.
+    pub credibility: Option<CredibilityRule>,
     pub land: Land,
     /// Digest of all files that decide what facts mean (not of the base map).
     pub hash: [u8; 32],
@@ -110,6 +112,8 @@ pub struct Category {
     pub agency: Option<AgencyId>,
     /// The public sees its places only coarsened.
     pub sensitive: bool,
+    /// It is resolved only once a photo of the repair is there.
+    pub repair_photo: bool,
     /// Time from opening until an incident must be resolved as a whole; `None` where only its steps have
     /// deadlines, or none.
     pub deadline_ms: Option<i64>,

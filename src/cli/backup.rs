@@ -87,6 +87,15 @@ fn lines(updated: &Updated, seconds: f64) -> Vec<String> {
     if *forgot > 0 {
         lines.push(format!("{forgot} piece(s) held what was erased since and are written anew without it"));
     }
+    if updated.photos_written > 0 {
+        lines.push(format!("{} file(s) of photos", grouped(updated.photos_written)));
+    }
+    if let Some(first) = updated.photos_missing.first() {
+        lines.push(format!(
+            "WARNING: {} file(s) of photos are not in the data folder any more, or damaged ({first} first); pantau verify names all",
+            updated.photos_missing.len()
+        ));
+    }
     lines.push(match new_entries {
         0 => "nothing new".to_owned(),
         n => format!("{} new entries", grouped(*n)),
@@ -124,6 +133,13 @@ pub fn run_restore(args: &RestoreArgs) -> anyhow::Result<()> {
         restored.city,
         restored.newest
     );
+    println!("{} file(s) of photos", grouped(restored.photos));
+    if let Some(first) = restored.photos_missing.first() {
+        println!(
+            "WARNING: {} file(s) of photos are not in the backup, or damaged ({first} first); everything else is there",
+            restored.photos_missing.len()
+        );
+    }
     println!("head {} {}", verified.head, verified.head_hash);
     let clock = if restored.replay { " --clock replay" } else { "" };
     let data = args.data.display();

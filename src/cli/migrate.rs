@@ -7,7 +7,7 @@ use super::Defaults;
 use super::progress::Progress;
 use crate::city::City;
 use crate::config;
-use crate::journal::{AccountStore, Place, migrate};
+use crate::journal::{AccountStore, JournalError, Place, migrate};
 
 /// Move a whole history into a database, or back into a folder
 ///
@@ -31,6 +31,9 @@ pub struct MigrateArgs {
     pub city: Option<PathBuf>,
 }
 
+/// Events of accounts are copied so many at a time.
+const EVENTS_AT_ONCE: usize = 5_000;
+
 /// # Errors
 /// Where a side cannot be used, or the copy does not compare equal.
 pub fn run(args: &MigrateArgs, defaults: &Defaults) -> anyhow::Result<()> {
@@ -48,6 +51,13 @@ pub fn run(args: &MigrateArgs, defaults: &Defaults) -> anyhow::Result<()> {
     if copied.were_there > 0 {
         println!("{} rows were there from an earlier attempt", copied.were_there);
     }
+    println!("{:>12} file(s) of photos", copied.photos);
+    if let Some(first) = copied.photos_missing.first() {
+        println!(
+            "WARNING: {} file(s) of photos are not in {from}, or damaged ({first} first); everything else is there",
+            copied.photos_missing.len()
+        );
+    }
     migrate_accounts(&from, &to)?;
     println!("head {} {}", copied.head, copied.head_hash);
     println!(
@@ -64,10 +74,35 @@ fn migrate_accounts(from: &Place, to: &Place) -> anyhow::Result<()> {
     if !store.fill(&rows)? && store.lasting()? != rows {
         anyhow::bail!("{to} has other accounts than {from}; they were left as they are");
     }
+    let events = migrate_events(&AccountStore::open(from)?, &store, to)?;
     println!("{:>12} account", rows.accounts.len());
     println!("{:>12} account_token", rows.tokens.len());
     println!("{:>12} account_passkey", rows.passkeys.len());
+    println!("{:>12} account_subject", rows.subjects.len());
+    println!("{events:>12} account_event");
     Ok(())
+}
+
+/// What happened to accounts goes along with its ids; goes on where an attempt before this one was cut.
+fn migrate_events(from: &AccountStore, to: &AccountStore, name: &Place) -> anyhow::Result<usize> {
+    let mut copied = 0;
+    let mut next = to.event_ids()?.map_or(i64::MIN, |(_, newest)| newest + 1);
+    loop {
+        let events = from.events_from(next, i64::MAX, EVENTS_AT_ONCE)?;
+        let Some(last) = events.last() else { break };
+        to.put_events(&events)?;
+        next = last.id + 1;
+        copied += events.len();
+    }
+    let ends = |store: &AccountStore| -> Result<_, JournalError> {
+        let Some((oldest, newest)) = store.event_ids()? else { return Ok(None) };
+        Ok(Some((store.events_from(oldest, oldest, 1)?, store.events_from(newest, newest, 1)?)))
+    };
+    anyhow::ensure!(
+        ends(from)? == ends(to)?,
+        "{name} holds other events of accounts than were to be copied; they were left as they are"
+    );
+    Ok(copied)
 }
 
 fn place(text: &str) -> anyhow::Result<Place> {

@@ -14,8 +14,8 @@ use crate::journal::{FolderMode, JournalError, Place, Reader, Reading, vacuum_er
 use crate::model::{IdKey, Kinds, ReportNo};
 use crate::privacy::control::{self, ControlError};
 use crate::privacy::{
-    EraseError, Erased, Erasures, Found, Request, Selector, again, compact, erase_here, export, find, list,
-    proof,
+    EraseError, Erased, Erasures, Found, Request, Selector, again, compact, erase_here, export, file_of,
+    find, list, proof,
 };
 
 /// What the command ends with where nothing is held about the person.
@@ -195,11 +195,35 @@ fn run_export(args: &ExportArgs, defaults: &Defaults) -> anyhow::Result<ExitCode
     }
     let json = serde_json::to_string_pretty(&export(&found, &store.city, &store.ids, now()))?;
     write_out(args.out.as_deref(), &json, &format!("{} report(s)", found.reports.len()))?;
+    write_photos(args.out.as_deref(), &store, &found)?;
     if !found.mentions.is_empty() {
         let codes = store.codes(&found.mentions);
         eprintln!("{} report(s) of others name the person in their text: {codes}", found.mentions.len());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The person's photos, in a folder beside the file.
+fn write_photos(out: Option<&Path>, store: &Store, found: &Found) -> anyhow::Result<()> {
+    let photos: Vec<_> = found.reports.iter().flat_map(|report| &report.row.private.photos).collect();
+    if photos.is_empty() {
+        return Ok(());
+    }
+    let Some(out) = out else {
+        eprintln!("{} photo(s) are named in it; with --out FILE they are written beside it", photos.len());
+        return Ok(());
+    };
+    let folder = out.with_extension("photos");
+    std::fs::create_dir(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    let files = store.reader.photo_files()?;
+    for photo in &photos {
+        let bytes =
+            files.get(photo.name)?.with_context(|| format!("the photo {} is not there", photo.name))?;
+        let path = folder.join(file_of(photo));
+        std::fs::write(&path, bytes).with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    eprintln!("{} photo(s) written to {}", photos.len(), folder.display());
+    Ok(())
 }
 
 fn write_out(path: Option<&Path>, json: &str, what: &str) -> anyhow::Result<()> {

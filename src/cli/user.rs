@@ -256,6 +256,10 @@ pub fn run(args: UserArgs, place: &Place, defaults: &Defaults) -> anyhow::Result
             println!("{name} is {} now", scope.role.key());
             Ok(())
         }
+        UserCommand::Password { name, .. } if is_of_provider(&store, &name)? => bail!(
+            "{name} signs in at the province's provider and has no password here; give somebody an account of the \
+             center's own instead: pantau user add"
+        ),
         UserCommand::Password { name, password_stdin: true, .. } => {
             let password = hash_password(&read_password()?, &name).map_err(anyhow::Error::msg)?;
             known(store.set_password(&name, &password, None)?, &name)?;
@@ -308,6 +312,11 @@ pub fn run(args: UserArgs, place: &Place, defaults: &Defaults) -> anyhow::Result
             Ok(())
         }
     }
+}
+
+/// Whether a provider of single sign-on vouches for whose account it is.
+fn is_of_provider(store: &AccountStore, name: &str) -> anyhow::Result<bool> {
+    Ok(store.load()?.subjects.iter().any(|subject| subject.account == name))
 }
 
 /// # Errors

@@ -47,6 +47,7 @@ pub fn run(place: &Place, checkpoint: Option<Noted>) -> anyhow::Result<ExitCode>
         "{} entries, {} reports, {} incidents; of {} something personal was erased",
         report.entries, report.reports, report.incidents, report.erased
     );
+    println!("{} file(s) of photos are as they were written", report.photos);
     if report.erased_by_hand > 0 {
         println!(
             "WARNING: of {} of these no entry says why: somebody erased by hand, or a backup was cut short",

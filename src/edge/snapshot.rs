@@ -16,7 +16,7 @@ use crate::city::City;
 use crate::engine::Foundation;
 use crate::journal::{
     Derived, Head, HotspotEventRow, HotspotMemberRow, HotspotMembers, HotspotRow, IncidentRow, Pseudonyms,
-    ReportPlace, ReportRow, SharedEntry, Standing, SurgeRow,
+    ReportPlace, ReportRow, SharedEntry, Standing, SurgeRow, shared_accuracy_m,
 };
 use crate::live::{LiveWriter, ReportStanding};
 use crate::model::{
@@ -25,7 +25,7 @@ use crate::model::{
 };
 
 /// The last digit is the version of the format.
-const MAGIC: &[u8; 8] = b"PANTAUN2";
+const MAGIC: &[u8; 8] = b"PANTAUN3";
 /// A larger one is refused before it fills the memory: some twenty million incidents.
 const BYTES_MAX: u64 = 4 << 30;
 
@@ -69,7 +69,7 @@ impl NodeSnapshot {
             left: left.iter().map(IncidentWire::of).collect(),
             standings: standings.iter().map(standing_wire).collect(),
             derived: DerivedWire::of(derived),
-            reports: reports.iter().map(|row| ReportWire::of(row, pseudonyms)).collect(),
+            reports: reports.iter().map(|row| ReportWire::of(row, city, pseudonyms)).collect(),
             past: past.iter().map(PastWire::of).collect(),
             tail: tail.iter().map(|entry| SharedEntry::of(entry, city, pseudonyms)).collect(),
         };
@@ -161,16 +161,27 @@ impl Wire<'_> {
     }
 }
 
-/// Incident, the one that it counts under, the status of that, the category of the incident itself.
-type StandingWire = (u32, u32, u8, u8);
+/// Incident, the one that it counts under, the status of that, the category of the incident itself, the disposition
+/// of the one that it counts under.
+type StandingWire = (u32, u32, u8, u8, Option<u8>);
 
 fn standing_wire((no, standing): &(IncidentNo, ReportStanding)) -> StandingWire {
-    (no.0, standing.root.0, standing.status as u8, standing.category.0)
+    let disposition = standing.disposition.map(|disposition| disposition as u8);
+    (no.0, standing.root.0, standing.status as u8, standing.category.0, disposition)
 }
 
-fn read_standing((no, root, s, category): &StandingWire) -> Option<(IncidentNo, ReportStanding)> {
+fn read_standing((no, root, s, category, d): &StandingWire) -> Option<(IncidentNo, ReportStanding)> {
     let (root, category) = (IncidentNo(*root), CategoryId(*category));
-    Some((IncidentNo(*no), ReportStanding { root, status: status(*s)?, category }))
+    let disposition = d.and_then(disposition);
+    Some((IncidentNo(*no), ReportStanding { root, status: status(*s)?, disposition, category }))
+}
+
+fn disposition(n: u8) -> Option<Disposition> {
+    Disposition::ALL.get(usize::from(n)).copied()
+}
+
+fn channel(n: u8) -> Option<Channel> {
+    Channel::ALL.get(usize::from(n)).copied()
 }
 
 fn status(n: u8) -> Option<Status> {
@@ -227,7 +238,7 @@ impl IncidentWire {
         let IncidentWire(numbers, times, kinds, place, counts, flags, merged_into, disposition) = self;
         // Who resolved it stays in the store.
         let standing = Standing {
-            disposition: disposition.and_then(|n| Disposition::ALL.get(usize::from(n)).copied()),
+            disposition: disposition.and_then(self::disposition),
             returned: flags.3,
             ..Standing::default()
         };
@@ -259,12 +270,22 @@ impl IncidentWire {
 }
 
 /// Numbers of report, entry, incident; received and occurred; category and area; place; sender; drill and
-/// imported.
+/// imported; photos; channel, how far its place may be off, as shared.
 #[derive(Serialize, Deserialize)]
-struct ReportWire((u32, u64, u32), (i64, i64), (u8, Option<u16>), [i32; 2], u64, (bool, bool));
+struct ReportWire(
+    (u32, u64, u32),
+    (i64, i64),
+    (u8, Option<u16>),
+    [i32; 2],
+    u64,
+    (bool, bool),
+    u8,
+    (u8, Option<u32>),
+);
 
 impl ReportWire {
-    fn of(row: &ReportRow, pseudonyms: &Pseudonyms) -> ReportWire {
+    fn of(row: &ReportRow, city: &City, pseudonyms: &Pseudonyms) -> ReportWire {
+        let accuracy_m = shared_accuracy_m(row.category, row.accuracy_m, city);
         ReportWire(
             (row.no.0, row.seq.0, row.incident.0),
             (row.received_at.0, row.occurred_at.0),
@@ -272,11 +293,13 @@ impl ReportWire {
             e7(row.place),
             pseudonyms.sender(row.sender).0,
             (row.drill, row.imported),
+            row.n_photos,
+            (row.channel as u8, accuracy_m),
         )
     }
 
     fn row(&self) -> Option<ReportRow> {
-        let ReportWire(numbers, times, kinds, place, sender, flags) = self;
+        let ReportWire(numbers, times, kinds, place, sender, flags, n_photos, evidence) = self;
         Some(ReportRow {
             no: ReportNo(numbers.0),
             seq: Seq(numbers.1),
@@ -287,11 +310,12 @@ impl ReportWire {
             place: self::place(*place)?,
             area: kinds.1.map(AreaId),
             sender: SenderId(*sender),
-            // No live map asks for it.
-            channel: Channel::Other,
+            channel: channel(evidence.0)?,
             drill: flags.0,
             imported: flags.1,
+            n_photos: *n_photos,
             private: ReportPrivate::default(),
+            accuracy_m: evidence.1,
         })
     }
 }
@@ -320,8 +344,8 @@ impl PastWire {
     }
 }
 
-/// Seq, report, received at, core, repeats, rejections.
-type MemberWire = (u64, u32, i64, bool, u8, u8);
+/// Seq, report, received at, core, what speaks against it and for it.
+type MemberWire = (u64, u32, i64, bool, [u8; 6]);
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -355,8 +379,7 @@ impl DerivedWire {
             let ended = row.ended_seq.map(|seq| seq.0);
             (is_staff(row.projection), id, category, row.changed_seq.0, ended, body)
         };
-        let member =
-            |m: &HotspotMemberRow| (m.seq.0, m.report.0, m.received_at.0, m.core, m.repeats, m.rejections);
+        let member = |m: &HotspotMemberRow| (m.seq.0, m.report.0, m.received_at.0, m.core, m.doubts);
         let members = |row: &HotspotMembers| {
             (is_staff(row.projection), row.id.clone(), row.members.iter().map(member).collect())
         };
@@ -393,13 +416,12 @@ impl DerivedWire {
                 ended_seq: ended.map(Seq),
                 body,
             };
-        let member = |(seq, report, received_at, core, repeats, rejections): MemberWire| HotspotMemberRow {
+        let member = |(seq, report, received_at, core, doubts): MemberWire| HotspotMemberRow {
             seq: Seq(seq),
             report: ReportNo(report),
             received_at: TimeMs(received_at),
             core,
-            repeats,
-            rejections,
+            doubts,
         };
         let members = |(staff, id, members): (_, _, Vec<MemberWire>)| HotspotMembers {
             projection: projection(staff),

@@ -1,11 +1,15 @@
 //! The journal of a node that has none: whatever is asked of it, it says where to ask.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use crate::journal::{
-    ActsQuestion, Derived, HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow,
+    ActsQuestion, Derived, HotspotStateRow, IncidentRow, JournalError, PhotoFiles, Reader, ReportPlace,
+    ReportRow,
 };
-use crate::model::{Entry, IncidentNo, Projection, ReportNo, Seq, TimeMs};
+use crate::model::{
+    Entry, IncidentNo, PhotoName, PhotoNo, PhotoRow, Projection, ReportNo, SenderId, Seq, TimeMs,
+};
 
 pub(super) struct Elsewhere;
 
@@ -59,6 +63,14 @@ impl Reader for Elsewhere {
         elsewhere()
     }
 
+    fn last_report(&self) -> Result<ReportNo, JournalError> {
+        elsewhere()
+    }
+
+    fn reports_of(&self, _: SenderId, _: usize) -> Result<Vec<ReportRow>, JournalError> {
+        elsewhere()
+    }
+
     fn incident(&self, _: IncidentNo) -> Result<Option<IncidentRow>, JournalError> {
         elsewhere()
     }
@@ -96,6 +108,22 @@ impl Reader for Elsewhere {
     }
 
     fn acts(&self, _: &ActsQuestion, _: usize) -> Result<Vec<Entry>, JournalError> {
+        elsewhere()
+    }
+
+    fn photo(&self, _: PhotoNo) -> Result<Option<PhotoRow>, JournalError> {
+        elsewhere()
+    }
+
+    fn photos_of(&self, _: IncidentNo) -> Result<Vec<PhotoRow>, JournalError> {
+        elsewhere()
+    }
+
+    fn named_photos(&self, _: &[PhotoName]) -> Result<Vec<PhotoName>, JournalError> {
+        elsewhere()
+    }
+
+    fn photo_files(&self) -> Result<Arc<dyn PhotoFiles>, JournalError> {
         elsewhere()
     }
 

@@ -82,7 +82,12 @@ pub(super) fn archived_standing(
         let Some(next) = reader.incident(into)? else { return Ok(None) };
         standing = next;
     }
-    Ok(Some(ReportStanding { root: standing.no, status: standing.status, category }))
+    Ok(Some(ReportStanding {
+        root: standing.no,
+        status: standing.status,
+        disposition: standing.standing.disposition,
+        category,
+    }))
 }
 
 /// What the hotspots stand up from, beside what is usual.

@@ -276,6 +276,7 @@ fn hotspot_members(map: &LiveMap, hotspot: &Hotspot) -> Vec<HotspotMember> {
         core: member.core,
         weight: member.doubts.weight(),
         why: member.doubts.keys().collect(),
+        reason: member.doubts.reason(),
     };
     hotspot.members.iter().map(member).collect()
 }

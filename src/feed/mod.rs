@@ -33,7 +33,7 @@ pub use frame::Frame;
 pub use pace::Pace;
 pub use presence::Presence;
 pub use session::{SUBSCRIPTIONS_MAX, Session, SubscribeFault};
-pub use spec::{FilterSpec, parse_bbox, parse_time, parse_within_json, parse_within_text};
+pub use spec::{FilterSpec, parse_bbox, parse_time, parse_within_json, parse_within_text, parse_words};
 pub use text_search::TextSearch;
 pub use topic::{VIEWS_MAX, Views};
 pub use view::{Layers, View};

@@ -174,7 +174,11 @@ fn parse_escalation(level: u8, sight: &Sight) -> Result<u8, String> {
     })
 }
 
-fn parse_words(text: &str) -> Result<Vec<String>, String> {
+/// The words of a search, in lower case.
+///
+/// # Errors
+/// Where there are none, or too many.
+pub fn parse_words(text: &str) -> Result<Vec<String>, String> {
     if text.chars().count() > TEXT_CHARS_MAX {
         return Err(format!("a search has at most {TEXT_CHARS_MAX} characters"));
     }

@@ -305,8 +305,12 @@ pub struct HotspotMember {
     pub core: bool,
     /// How much it counts, from 0 to 1.
     pub weight: f64,
-    /// Why it does not count in full: `repeated`, `rejected_before`.
+    /// What speaks against it: `repeated`, `rejected_before`, `channel`, `vague`; and what takes some of that back:
+    /// `photo`, `agreement`.
     pub why: Vec<&'static str>,
+    /// The same for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<crate::city::Text>,
 }
 
 #[derive(Debug, Clone, Serialize)]

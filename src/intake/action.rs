@@ -78,6 +78,9 @@ fn read(action: Action, mut fields: Fields, city: &City) -> ActionRequest {
         }
     }
     requirements(action).iter().for_each(|requirement| require(action, *requirement, &mut fields));
+    if let Some(address) = own_address(action) {
+        fields.fault("photo", format!("{} has an address of its own: {address}", action.key()));
+    }
     let keyed = |fields: &mut Fields| {
         fields.text("agency").and_then(|key| fields.keep("agency", known_agency(city, &key)))
     };
@@ -107,12 +110,24 @@ fn read(action: Action, mut fields: Fields, city: &City) -> ActionRequest {
     ActionRequest { action: done_as, agency, more, note: words, version: fields.count("version") }
 }
 
+/// Where an action is asked for that is not asked for here.
+fn own_address(action: Action) -> Option<&'static str> {
+    match action {
+        Action::Photo => Some("POST /api/v1/incidents/{id}/photos, a form with parts \"photo\""),
+        Action::Release => Some("POST /api/v1/incidents/{id}/photos/{photo}/release"),
+        Action::Withdraw => Some("POST /api/v1/incidents/{id}/photos/{photo}/withdraw"),
+        _ => None,
+    }
+}
+
 /// Says what is missing of what the table of transitions wants.
 fn require(action: Action, requirement: Requirement, fields: &mut Fields) {
     match requirement {
         Requirement::Agency => fields.require("agency", "the key of the agency that must act"),
         Requirement::Disposition => fields.require("disposition", &format!("one of {}", dispositions())),
         Requirement::Step => fields.require("step", "the key of a step of the incident's checklist"),
+        // The incident has it, or lacks it.
+        Requirement::Photo => {}
         Requirement::Note => match action {
             Action::Reject if !fields.has("note") => {
                 fields.require("reason", "why the incident is rejected");
@@ -209,6 +224,13 @@ mod tests {
         check(Action::Answer, "{}", &["/note: is missing; it must be what the reporters shall read"]);
         check(Action::Pause, "{}", &["/note: is missing; it must be why the clock is stopped"]);
         check(Action::Resume, "", &[]);
+        check(
+            Action::Photo,
+            "",
+            &[
+                "/photo: photo has an address of its own: POST /api/v1/incidents/{id}/photos, a form with parts \"photo\"",
+            ],
+        );
         check(
             Action::Answer,
             r#"{"note":"ya","public":false}"#,

@@ -2,7 +2,8 @@
 
 use super::fault::Faults;
 use super::json::{Fields, Object};
-use super::text::{Lines, checked_text};
+use super::sender::{BARE_PHONE_DIGITS_MIN, phone_key};
+use super::text::{Lines, checked_phone, checked_text};
 use super::{ACTION_BODY_BYTES_MAX, FieldFault, NOTE_CHARS_MAX, REASON_CHARS_MAX};
 use crate::model::RecordKind;
 
@@ -15,6 +16,42 @@ pub fn parse_reason(body: &[u8]) -> Result<String, Vec<FieldFault>> {
         fields.require("reason", "why you look: it is written down under your name");
         words(fields, "reason", REASON_CHARS_MAX)
     })
+}
+
+/// Whose reports are looked for, and why.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PhoneLook {
+    /// As it was typed.
+    pub phone: String,
+    pub reason: String,
+}
+
+/// Reads by which phone reports are looked for, and why. No fault repeats the number.
+///
+/// # Errors
+/// All faults at once.
+pub fn parse_phone_look(body: &[u8]) -> Result<PhoneLook, Vec<FieldFault>> {
+    read(body, &["phone", "reason"], |fields| {
+        fields.require("phone", "the number that the reports were sent with");
+        fields.require("reason", "why you look: it is written down under your name");
+        let phone = fields.text("phone").map(|phone| whole_phone(&phone));
+        let phone = phone.and_then(|phone| fields.keep("phone", phone));
+        let reason = words(fields, "reason", REASON_CHARS_MAX);
+        Some(PhoneLook { phone: phone?, reason: reason? })
+    })
+}
+
+/// A number with enough digits to be one person's.
+fn whole_phone(text: &str) -> Result<String, String> {
+    let phone = checked_phone(text)?.unwrap_or_default();
+    let digits = phone.bytes().filter(u8::is_ascii_digit).count();
+    let enough = digits >= BARE_PHONE_DIGITS_MIN && phone_key(&phone).is_some();
+    let short = || {
+        format!(
+            "must be the whole number: {BARE_PHONE_DIGITS_MIN} digits or more, for instance +62 812 3456 7890"
+        )
+    };
+    enough.then_some(phone).ok_or_else(short)
 }
 
 /// Reads an entry of the shift log.
@@ -80,6 +117,14 @@ mod tests {
         assert_eq!(reason(r#"{"reason":" "}"#), ["/reason"]);
         assert_eq!(reason(r#"{"reason":7,"why":"x"}"#), ["/why", "/reason"]);
         assert_eq!(reason("reason"), [""]);
+        let look = |body: &str| pointers(&parse_phone_look(body.as_bytes()).err().unwrap_or_default());
+        assert_eq!(look(r#"{"phone":"+62 812-7777-001","reason":"ring back"}"#), Vec::<String>::new());
+        assert_eq!(look("{}"), ["/phone", "/reason"]);
+        assert_eq!(look(r#"{"phone":"0812777","reason":"ring back"}"#), ["/phone"]);
+        assert_eq!(look(r#"{"phone":"00000000","reason":"ring back"}"#), ["/phone"]);
+        let told = parse_phone_look(br#"{"phone":"x0812777001","reason":""}"#).err().unwrap_or_default();
+        assert_eq!(pointers(&told), ["/phone", "/reason"]);
+        assert!(!format!("{told:?}").contains("0812777001"), "{told:?}");
         let entry = |body: &str| pointers(&parse_shift_entry(body.as_bytes()).err().unwrap_or_default());
         assert_eq!(entry(r#"{"text":"Genset menyala"}"#), Vec::<String>::new());
         assert_eq!(entry(r#"{"kind":"party"}"#), ["/text", "/kind"]);

@@ -170,7 +170,7 @@ fn reporter(fields: &mut Fields, ctx: &Context) -> (Option<SenderId>, ReportPriv
     let email = read("email", checked_email);
     let device = read("device", |text| checked_text(text, DEVICE_CHARS_MAX, Lines::One));
     let sender = sender_of(ctx.ids, phone.as_deref(), email.as_deref(), device.as_deref());
-    (sender, ReportPrivate { description: None, name, phone, email })
+    (sender, ReportPrivate { name, phone, email, ..ReportPrivate::default() })
 }
 
 /// `import` is not for submissions: it stands for no alarm and no deadline.

@@ -4,8 +4,9 @@ use super::PHONE_DIGITS_MIN;
 use super::text::{checked_email, checked_phone};
 use crate::model::{IdKey, SenderId};
 
-/// Digits from which a bare number of an import is taken for a phone and not for a number of the source's own.
-const IMPORTED_PHONE_DIGITS_MIN: usize = 8;
+/// Digits from which a bare number is taken for a phone: in an import not for a number of the source's own, in a
+/// search not for something else.
+pub const BARE_PHONE_DIGITS_MIN: usize = 8;
 
 /// The sender of a report; `None` where it left no mark and counts for itself.
 pub(super) fn sender_of(
@@ -25,7 +26,7 @@ pub(super) fn sender_of(
 /// person who reports by the form, anything else is the source's own name for someone.
 pub(super) fn imported_sender(ids: &IdKey, source: &str, reporter: &str) -> SenderId {
     let digits = reporter.bytes().filter(u8::is_ascii_digit).count();
-    let phone = checked_phone(reporter).ok().flatten().filter(|_| digits >= IMPORTED_PHONE_DIGITS_MIN);
+    let phone = checked_phone(reporter).ok().flatten().filter(|_| digits >= BARE_PHONE_DIGITS_MIN);
     let email = checked_email(reporter).ok().flatten();
     sender_of(ids, phone.as_deref(), email.as_deref(), None)
         .unwrap_or_else(|| ids.sender(&format!("import:{source}:{}", reporter.to_lowercase())))
@@ -39,6 +40,25 @@ pub fn sender_by_phone(ids: &IdKey, phone: &str) -> Option<SenderId> {
 /// The sender that reports with this e-mail, and no phone, count for.
 pub fn sender_by_email(ids: &IdKey, email: &str) -> Option<SenderId> {
     sender_of(ids, None, Some(email), None)
+}
+
+/// Whether a phone number stands in a text, however its digits are grouped.
+///
+/// ```
+/// use pantau::intake::names_phone;
+/// assert!(names_phone("sampah 0812-3456-789"));
+/// assert!(!names_phone("RT 04 RW 11, jalan 12"));
+/// ```
+pub fn names_phone(text: &str) -> bool {
+    let mut digits = 0;
+    text.chars().any(|c| {
+        match c {
+            '0'..='9' => digits += 1,
+            ' ' | '+' | '-' | '(' | ')' | '.' | '/' => {}
+            _ => digits = 0,
+        }
+        digits >= BARE_PHONE_DIGITS_MIN
+    })
 }
 
 /// The digits that a phone has however it is written; `None` where these are too few.

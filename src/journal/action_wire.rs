@@ -6,9 +6,12 @@ use super::JournalError;
 use super::clock_wire::ClockWire;
 use super::codec::{corrupt, status, unknown};
 use super::keys::Keys;
+use super::photo_wire::{AddedWire, PhotoNoWire, read_photos};
 use super::wire::{ActionPrivateWire, ActionWire, StepWire};
 use crate::city::City;
-use crate::model::{Action, ActionFact, ActionMore, CheckedStep, Disposition, IncidentNo, Seq, TimeMs};
+use crate::model::{
+    Action, ActionFact, ActionMore, CheckedStep, Disposition, IncidentNo, Photo, Seq, TimeMs,
+};
 
 pub(super) fn action_wire<'a>(
     city: &'a City,
@@ -31,6 +34,8 @@ pub(super) fn action_wire<'a>(
         suggested: action.more.suggested.map(agency),
         speaker: action.more.speaker.map(agency),
         step: action.more.step.as_ref().map(step),
+        photos: action.more.photos.as_deref().map(AddedWire::of),
+        photo: action.more.photo.as_ref().map(PhotoNoWire::of),
     }
 }
 
@@ -41,10 +46,11 @@ impl ActionWire<'_> {
         keys: &impl Keys,
         private: Option<&str>,
     ) -> Result<ActionFact, JournalError> {
-        let note = match private {
-            Some(json) => Some(read_action_private(json).map_err(|e| corrupt(seq, e))?),
-            None => None,
+        let (note, photos) = match private {
+            Some(json) => read_action_private(json).map_err(|e| corrupt(seq, e))?,
+            None => (None, Vec::new()),
         };
+        let photos = self.photos.as_ref().map(|added| added.read(photos)).transpose();
         let disposition = self
             .disposition
             .map(|key| Disposition::from_key(&key).ok_or_else(|| unknown(seq, "disposition", &key)));
@@ -64,15 +70,24 @@ impl ActionWire<'_> {
                 suggested: agency(self.suggested)?,
                 speaker: agency(self.speaker)?,
                 step: self.step.map(|step| CheckedStep { key: step.key.into_owned(), done: step.done }),
+                photos: photos.map_err(|e| corrupt(seq, e))?.map(Box::new),
+                photo: self.photo.as_ref().map(PhotoNoWire::no),
             },
         })
     }
 }
 
-pub(super) fn read_action_private(json: &str) -> Result<String, String> {
+/// Note and photos of a private part.
+pub(super) fn read_action_private(json: &str) -> Result<(Option<String>, Vec<Photo>), String> {
     let wire: ActionPrivateWire =
         serde_json::from_str(json).map_err(|e| format!("its private part: {e}"))?;
-    Ok(wire.note.into_owned())
+    Ok((wire.note.map(Cow::into_owned), read_photos(&wire.photos)?))
+}
+
+/// The note of a private part that holds nothing else.
+pub(super) fn read_note(json: &str) -> Result<String, String> {
+    let (note, _) = read_action_private(json)?;
+    note.ok_or_else(|| "its private part has no note".to_owned())
 }
 
 #[cfg(test)]
@@ -101,6 +116,7 @@ mod tests {
             suggested: Some(AgencyId(1)),
             speaker: Some(AgencyId(0)),
             step: Some(CheckedStep { key: "photo".to_owned(), done: true }),
+            ..ActionMore::default()
         };
         let fact = Fact::Action(Box::new(ActionFact {
             incident: IncidentNo(4),

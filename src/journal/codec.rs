@@ -18,6 +18,7 @@ use super::action_wire::action_wire;
 use super::clock_wire::ClockWire;
 use super::erase::{Held, Left};
 use super::keys::Keys;
+use super::photo_wire::{photo_wires, read_photos};
 use super::records::RecordWire;
 use super::salts::Salts;
 use super::wire::{
@@ -26,7 +27,7 @@ use super::wire::{
 };
 use crate::city::City;
 use crate::model::{
-    Channel, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, IncidentNo, Kinds, LngLat, Opening,
+    Channel, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, IncidentNo, Kinds, LngLat, Opening, Photo,
     ReportFact, ReportNo, ReportPrivate, SenderId, Seq, Status, TimeMs,
 };
 
@@ -155,7 +156,8 @@ fn write_private(buffer: &mut Vec<u8>, fact: &Fact, coarse_place: Option<LngLat>
             write_report_private(buffer, &report.private, coarse_place.map(|_| report.place));
         }
         Fact::Action(action) => {
-            write_note(buffer, action.note.as_deref());
+            let photos = action.more.photos.as_ref().map_or(&[][..], |added| &added.photos);
+            write_action_private(buffer, action.note.as_deref(), photos);
         }
         Fact::Merge(merge) | Fact::Split(merge) => write_note(buffer, merge.note.as_deref()),
         Fact::Record(record) => write_note(buffer, record.text.as_deref()),
@@ -164,8 +166,13 @@ fn write_private(buffer: &mut Vec<u8>, fact: &Fact, coarse_place: Option<LngLat>
 }
 
 fn write_note(buffer: &mut Vec<u8>, note: Option<&str>) {
-    if let Some(note) = note {
-        write_json(buffer, &ActionPrivateWire { note: Cow::Borrowed(note) });
+    write_action_private(buffer, note, &[]);
+}
+
+fn write_action_private(buffer: &mut Vec<u8>, note: Option<&str>, photos: &[Photo]) {
+    if note.is_some() || !photos.is_empty() {
+        let (note, photos) = (note.map(Cow::Borrowed), photo_wires(photos));
+        write_json(buffer, &ActionPrivateWire { note, photos });
     }
 }
 
@@ -181,6 +188,7 @@ fn write_report_private(buffer: &mut Vec<u8>, private: &ReportPrivate, exact_pla
             phone: private.phone.as_deref().map(Cow::Borrowed),
             email: private.email.as_deref().map(Cow::Borrowed),
             place: exact_place.map(degrees),
+            photos: photo_wires(&private.photos),
         },
     );
 }
@@ -256,6 +264,7 @@ fn report_wire<'a>(
         channel: Cow::Borrowed(report.channel.key()),
         drill: report.drill,
         imported: report.imported,
+        n_photos: report.n_photos,
         private: digest.map(Cow::Borrowed),
     }
 }
@@ -457,6 +466,7 @@ impl ReportWire<'_> {
                 .ok_or_else(|| unknown(seq, "channel", &self.channel))?,
             drill: self.drill,
             imported: self.imported,
+            n_photos: self.n_photos,
             private,
         })
     }
@@ -515,6 +525,7 @@ pub(super) fn read_report_private(json: &str) -> Result<(ReportPrivate, Option<L
         name: owned(wire.name),
         phone: owned(wire.phone),
         email: owned(wire.email),
+        photos: read_photos(&wire.photos)?,
     };
     Ok((private, exact_place))
 }

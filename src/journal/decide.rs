@@ -12,8 +12,8 @@ use crate::city::City;
 use crate::model::transitions::transition;
 use crate::model::{
     Action, ActionFact, Command, Entry, Fact, HOUR_MS, Idempotency, ImportRow, IncidentNo, LngLat,
-    NewAction, NewReport, Opening, Outcome, Receipt, Refusal, ReportFact, ReportNo, SenderId, Seq, Status,
-    TimeMs, Transition,
+    NewAction, NewReport, Opening, Outcome, Receipt, Refusal, ReportFact, ReportNo, Requirement, SenderId,
+    Seq, Status, TimeMs, Transition,
 };
 
 /// How long after its entry an idempotency key counts, by the time of entries.
@@ -187,8 +187,8 @@ fn decide_report(
             Err(refusal) => return Ok(Decision::Refuse(refusal)),
         }
     }
-    let (idempotency, import, coarse_place) =
-        (new.idempotency.take(), new.import.take(), new.coarse_place.take());
+    let (idempotency, import) = (new.idempotency.take(), new.import.take());
+    let coarse_place = coarse_place(store.city(), &new, joined.as_ref());
     let status = import.as_ref().map(|row| row.status);
     let seq = last.seq.next();
     let mut fact = report_fact(store.city(), last, new, joined.as_ref(), status, at);
@@ -220,6 +220,13 @@ fn decide_report(
         import,
         lefts: Vec::new(),
     }))
+}
+
+/// All that the chained body may say of a report's place. Only here is it known for sure which incident a report
+/// joins: the one that it named may have been absorbed by a sensitive one since it was looked at.
+fn coarse_place(city: &City, new: &NewReport, joined: Option<&IncidentRow>) -> Option<LngLat> {
+    let is_sensitive = joined.is_some_and(|incident| city.category(incident.category).sensitive);
+    new.coarse_place.or_else(|| is_sensitive.then(|| new.place.coarsened(city.coarse_res)))
 }
 
 /// The earlier answer, where the report was sent under the same key before.
@@ -288,6 +295,7 @@ fn report_fact(
         channel: new.channel,
         drill: new.drill,
         imported: imported.is_some(),
+        n_photos: new.private.photos.len() as u8,
         private: new.private,
     }
 }
@@ -297,17 +305,26 @@ fn next_no(last: u32) -> u32 {
 }
 
 /// Why an action that the status allows is not allowed all the same.
-fn forbidden(row: &Transition, new: &NewAction, incident: &IncidentRow) -> Option<Refusal> {
-    if let Some(what) = row.lacking(new) {
+fn forbidden(row: &Transition, new: &NewAction, incident: &IncidentRow, city: &City) -> Option<Refusal> {
+    let repair_wanted = city.category(incident.category).repair_photo && !incident.standing.repair_shown;
+    if let Some(what) = row.lacking(new, repair_wanted) {
         return Some(Refusal::Lacks { action: new.action, what });
     }
     match new.action {
+        Action::Photo if new.more.photos.is_none() => return Some(lacks_photo(new.action)),
+        Action::Release | Action::Withdraw if new.more.photo.is_none() => {
+            return Some(lacks_photo(new.action));
+        }
         Action::Return if incident.agency.is_none() => return Some(Refusal::Unassigned),
         Action::Confirm if incident.standing.confirmed => return Some(Refusal::Confirmed),
         _ => {}
     }
     let by = incident.standing.resolved_by.as_ref().filter(|by| row.four_eyes && **by == new.actor)?;
     Some(Refusal::FourEyes { by: by.clone() })
+}
+
+fn lacks_photo(action: Action) -> Refusal {
+    Refusal::Lacks { action, what: Requirement::Photo }
 }
 
 /// Whether an incident has left the live map by `at`.
@@ -339,7 +356,7 @@ fn decide_action(
     let Some(row) = transition(new.action, from) else {
         return Ok(Decision::Refuse(Refusal::Transition { action: new.action, from }));
     };
-    if let Some(refusal) = forbidden(row, &new, &incident) {
+    if let Some(refusal) = forbidden(row, &new, &incident, store.city()) {
         return Ok(Decision::Refuse(refusal));
     }
     let to = row.to;

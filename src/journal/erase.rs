@@ -100,6 +100,9 @@ fn take(held: Held, kinds: Kinds) -> Option<(ErasedReport, Left)> {
     if kinds.text {
         gone.text = private.description.take().is_some();
     }
+    if kinds.photos {
+        gone.photos = !std::mem::take(&mut private.photos).is_empty();
+    }
     gone.place = kinds.place && exact_place.is_some();
     if gone.is_empty() {
         return None;

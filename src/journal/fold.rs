@@ -3,7 +3,10 @@
 //! Deciding, verifying and every store go through here, so rows are always the fold of the entries.
 
 use super::{IncidentRow, JournalError, ReportRow, Standing};
-use crate::model::{ActionFact, Entry, Fact, MergeFact, Opening, ReportFact, Seq, TimeMs};
+use crate::model::{
+    Action, ActionFact, Entry, Fact, IncidentNo, MergeFact, Opening, Photo, PhotoKind, PhotoNo, PhotoRow,
+    ReportFact, ReportNo, Seq, TimeMs,
+};
 
 /// The incident that a report opened.
 pub(super) fn opened(seq: Seq, at: TimeMs, report: &ReportFact, opening: &Opening) -> IncidentRow {
@@ -135,6 +138,48 @@ pub(super) fn report_row(seq: Seq, at: TimeMs, report: &ReportFact) -> ReportRow
         channel: report.channel,
         drill: report.drill,
         imported: report.imported,
+        n_photos: report.n_photos,
         private: report.private.clone(),
+        accuracy_m: report.accuracy_m,
+    }
+}
+
+/// The rows of the photos that an entry brought, as it left them.
+pub(super) fn photo_rows(seq: Seq, at: TimeMs, fact: &Fact) -> Vec<PhotoRow> {
+    let rows =
+        |incident: IncidentNo, of: (Option<ReportNo>, Option<&String>), kind, public, photos: &[Photo]| {
+            let row = |(n, photo): (u8, &Photo)| PhotoRow {
+                no: PhotoNo { seq, n },
+                incident,
+                report: of.0,
+                at,
+                kind,
+                actor: of.1.cloned(),
+                photo: *photo,
+                public,
+            };
+            (0..).zip(photos).map(row).collect()
+        };
+    match fact {
+        Fact::Report(fact) => {
+            let of = (Some(fact.report), None);
+            rows(fact.incident, of, PhotoKind::Report, false, &fact.private.photos)
+        }
+        Fact::Action(fact) => match &fact.more.photos {
+            Some(added) => {
+                let of = (None, Some(&fact.actor));
+                rows(fact.incident, of, added.kind, added.public, &added.photos)
+            }
+            None => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
+/// Which photo an entry makes public, or not public any more.
+pub(super) fn photo_released(fact: &Fact) -> Option<(PhotoNo, bool)> {
+    match fact {
+        Fact::Action(fact) => fact.more.photo.map(|no| (no, fact.action == Action::Release)),
+        _ => None,
     }
 }

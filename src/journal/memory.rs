@@ -14,12 +14,12 @@ use super::erase::{Held, HeldNote, Left};
 use super::{
     ActsQuestion, Derived, DerivedUpdate, ENDED_ENTRIES_MAX, EVENTS_MAX, Head, HotspotEventRow,
     HotspotMemberRow, HotspotMembers, HotspotRow, HotspotStateRow, IncidentRow, Journal, JournalError,
-    Reader, ReportPlace, ReportRow, SURGES_MAX, SurgeRow, fold, records,
+    PhotoFiles, Reader, ReportPlace, ReportRow, SURGES_MAX, SurgeRow, fold, records,
 };
 use crate::city::City;
 use crate::model::{
-    Command, Entry, Epoch, ErasureFact, Fact, ImportRow, IncidentNo, LngLat, Outcome, Projection, Receipt,
-    ReportNo, Secret, SenderId, Seq, TimeMs,
+    Command, Entry, Epoch, ErasureFact, Fact, ImportRow, IncidentNo, LngLat, Outcome, PhotoName, PhotoNo,
+    PhotoRow, Projection, Receipt, ReportNo, Secret, SenderId, Seq, TimeMs,
 };
 
 /// A journal that lives as long as it and its readers do. Nothing in it is ever encoded.
@@ -51,6 +51,44 @@ struct State {
     members: BTreeMap<(&'static str, String), BTreeMap<Seq, HotspotMemberRow>>,
     events: BTreeMap<(Seq, &'static str, String, String), HotspotEventRow>,
     surges: BTreeMap<(Seq, &'static str, u32), SurgeRow>,
+    photos: BTreeMap<PhotoNo, PhotoRow>,
+    photo_files: Arc<MemoryPhotos>,
+}
+
+/// Files of photos, in no file.
+#[derive(Default)]
+struct MemoryPhotos(RwLock<HashMap<PhotoName, Vec<u8>>>);
+
+impl MemoryPhotos {
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<PhotoName, Vec<u8>>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PhotoFiles for MemoryPhotos {
+    fn put(&self, files: &[(PhotoName, &[u8])]) -> Result<(), JournalError> {
+        self.write().extend(files.iter().map(|(name, bytes)| (*name, bytes.to_vec())));
+        Ok(())
+    }
+
+    fn get(&self, name: PhotoName) -> Result<Option<Vec<u8>>, JournalError> {
+        Ok(self.write().get(&name).cloned())
+    }
+
+    fn remove(&self, names: &[PhotoName]) -> Result<(), JournalError> {
+        let mut files = self.write();
+        for name in names {
+            files.remove(name);
+        }
+        Ok(())
+    }
+
+    fn settle(&self, _: &[PhotoName]) {}
+
+    /// Nothing in memory is of a run before this one.
+    fn settled(&self, _: &mut dyn FnMut(PhotoName)) -> Result<(), JournalError> {
+        Ok(())
+    }
 }
 
 impl MemoryJournal {
@@ -130,6 +168,8 @@ impl State {
             members: BTreeMap::new(),
             events: BTreeMap::new(),
             surges: BTreeMap::new(),
+            photos: BTreeMap::new(),
+            photo_files: Arc::default(),
         }
     }
 
@@ -161,16 +201,34 @@ impl State {
                     self.incidents[erased.incident.0 as usize - 1].place = place;
                 }
             }
+            if erased.gone.photos {
+                self.erase_photos(erased.seq);
+            }
             let of_report = |keyed: &&mut Keyed| keyed.report == erased.report;
             self.keyed.values_mut().filter(of_report).for_each(|keyed| keyed.body_digest = [0; 32]);
         }
         for note in &fact.notes {
             match &mut self.entries[note.seq.0 as usize - 1].fact {
-                Fact::Action(action) => action.note = None,
+                Fact::Action(action) => {
+                    action.note = None;
+                    if let Some(added) = &mut action.more.photos {
+                        added.photos.clear();
+                    }
+                }
                 Fact::Merge(merge) | Fact::Split(merge) => merge.note = None,
                 Fact::Record(record) => record.text = None,
                 _ => {}
             }
+            self.erase_photos(note.seq);
+        }
+    }
+
+    fn erase_photos(&mut self, seq: Seq) {
+        let gone: Vec<PhotoRow> =
+            self.photos.extract_if(.., |no, _| no.seq == seq).map(|(_, row)| row).collect();
+        let mut files = self.photo_files.write();
+        for name in gone.iter().flat_map(|row| [row.photo.name, row.photo.thumb]) {
+            files.remove(&name);
         }
     }
 
@@ -249,7 +307,7 @@ impl Store for State {
         let entry = (seq.0 as usize).checked_sub(1).and_then(|i| self.entries.get(i));
         Ok(entry.and_then(|entry| match &entry.fact {
             Fact::Action(action) => {
-                Some(HeldNote { incident: action.incident, is_there: action.note.is_some() })
+                Some(HeldNote { incident: action.incident, is_there: action.has_private() })
             }
             Fact::Merge(merge) | Fact::Split(merge) => {
                 Some(HeldNote { incident: merge.absorbed, is_there: merge.note.is_some() })
@@ -290,6 +348,12 @@ impl Store for State {
             if let Some(row) = &accepted.import {
                 self.imported.insert((row.source.clone(), row.row_digest), report.report);
             }
+        }
+        self.photos.extend(fold::photo_rows(seq, at, fact).into_iter().map(|row| (row.no, row)));
+        if let Some((no, public)) = fold::photo_released(fact)
+            && let Some(row) = self.photos.get_mut(&no)
+        {
+            row.public = public;
         }
         match fact {
             Fact::Erasure(erasure) => self.erase(erasure, &accepted.lefts),
@@ -412,6 +476,16 @@ impl Reader for MemoryReader {
         Ok(read(&self.state).report(no).cloned())
     }
 
+    fn last_report(&self) -> Result<ReportNo, JournalError> {
+        Ok(ReportNo(read(&self.state).reports.len() as u32))
+    }
+
+    fn reports_of(&self, sender: SenderId, limit: usize) -> Result<Vec<ReportRow>, JournalError> {
+        let state = read(&self.state);
+        let own = state.reports.iter().rev().filter(|row| row.sender == sender);
+        Ok(own.take(limit).cloned().collect())
+    }
+
     fn incident(&self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError> {
         Ok(read(&self.state).incident(no).cloned())
     }
@@ -428,7 +502,7 @@ impl Reader for MemoryReader {
     }
 
     fn incident_actions(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
-        let about = |entry: &&Entry| matches!(&entry.fact, Fact::Action(action) if action.incident == no);
+        let about = |entry: &&Entry| entry.fact.turned() == Some(no);
         Ok(read(&self.state).entries.iter().filter(about).cloned().collect())
     }
 
@@ -490,6 +564,28 @@ impl Reader for MemoryReader {
     fn acts(&self, asked: &ActsQuestion, limit: usize) -> Result<Vec<Entry>, JournalError> {
         let state = read(&self.state);
         Ok(state.entries.iter().rev().filter(|entry| asked.holds(entry)).take(limit).cloned().collect())
+    }
+
+    fn photo(&self, no: PhotoNo) -> Result<Option<PhotoRow>, JournalError> {
+        Ok(read(&self.state).photos.get(&no).cloned())
+    }
+
+    fn photos_of(&self, no: IncidentNo) -> Result<Vec<PhotoRow>, JournalError> {
+        let state = read(&self.state);
+        Ok(state.photos.values().filter(|row| row.incident == no).cloned().collect())
+    }
+
+    fn named_photos(&self, names: &[PhotoName]) -> Result<Vec<PhotoName>, JournalError> {
+        let state = read(&self.state);
+        let named = |name: &&PhotoName| {
+            state.photos.values().any(|row| row.photo.name == **name || row.photo.thumb == **name)
+        };
+        Ok(names.iter().filter(named).copied().collect())
+    }
+
+    fn photo_files(&self) -> Result<Arc<dyn PhotoFiles>, JournalError> {
+        let files = Arc::clone(&read(&self.state).photo_files);
+        Ok(files as Arc<dyn PhotoFiles>)
     }
 
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError> {

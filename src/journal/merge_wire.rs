@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::JournalError;
-use super::action_wire::read_action_private;
+use super::action_wire::read_note;
 use super::codec::{corrupt, status};
 use super::wire::MergeWire;
 use crate::model::{IncidentNo, MergeFact, Seq};
@@ -23,7 +23,7 @@ impl<'a> MergeWire<'a> {
     }
 
     pub fn into_fact(self, seq: Seq, private: Option<&str>) -> Result<MergeFact, JournalError> {
-        let note = private.map(read_action_private).transpose().map_err(|e| corrupt(seq, e))?;
+        let note = private.map(read_note).transpose().map_err(|e| corrupt(seq, e))?;
         Ok(MergeFact {
             absorbed: IncidentNo(self.absorbed),
             into: IncidentNo(self.into),

@@ -32,6 +32,9 @@ mod merge_wire;
 mod merging;
 #[cfg(test)]
 mod naive;
+mod photo_folder;
+mod photo_wire;
+mod photos;
 mod place;
 mod postgis;
 #[cfg(test)]
@@ -53,17 +56,18 @@ mod wire;
 
 pub use accounts::{
     AccountRow, AccountRows, AccountStore, DeviceRow, EVENT_DAYS, EVENTS_KEPT_MAX, EventQuestion, EventRow,
-    LastingRows, LinkRow, PasskeyRow, SessionRow, TokenRow,
+    LastingRows, LinkRow, PasskeyRow, SessionRow, SubjectRow, TokenRow,
 };
 use copy::waiting_in;
 pub use copy::{Copied, migrate, verify_database, verify_database_against};
 pub use fold::{check_incident, incident_at};
 pub use lock::HeldLock;
 pub use memory::MemoryJournal;
+pub use photos::{PhotoFiles, photo_name, sweep_photos, sweep_photos_soon};
 pub use place::{Place, Reading};
 pub use postgis::{PostgisJournal, PostgisStandby, StoreUrl, vacuum_erased};
 pub use records::{ActsQuestion, ERASE, MERGE, SPLIT};
-pub use shared::{Pseudonyms, SharedEntry};
+pub use shared::{Pseudonyms, SharedEntry, shared_accuracy_m};
 pub use spool::{Answers, HandIn, Kept, Spool, Waiting, WaitingRoom, Whereabouts};
 use sqlite::folder_reader;
 pub use sqlite::{
@@ -81,7 +85,8 @@ use std::time::Duration;
 use crate::health::Health;
 use crate::model::{
     AgencyId, AreaId, CategoryId, Channel, Clock, Command, Entry, Epoch, IncidentNo, LngLat, Outcome,
-    Projection, ReportNo, ReportPrivate, Secret, SenderId, Seq, Status, TimeMs,
+    PhotoName, PhotoNo, PhotoRow, Projection, ReportNo, ReportPrivate, Secret, SenderId, Seq, Status,
+    TimeMs,
 };
 
 /// Ended hotspots are in [`Derived`] while their end is among this many newest entries.
@@ -293,6 +298,12 @@ pub trait Reader: Send + Sync {
 
     fn report(&self, no: ReportNo) -> Result<Option<ReportRow>, JournalError>;
 
+    /// The highest number of a report; 0 where there is none.
+    fn last_report(&self) -> Result<ReportNo, JournalError>;
+
+    /// The reports that count for a sender, the newest first, at most `limit`. Looks every report through.
+    fn reports_of(&self, sender: SenderId, limit: usize) -> Result<Vec<ReportRow>, JournalError>;
+
     fn incident(&self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError>;
 
     /// The incidents that one has absorbed and not let go of, by number; not those that these had absorbed.
@@ -308,7 +319,8 @@ pub trait Reader: Send + Sync {
     /// absorbed had of their own is in theirs.
     fn incident_log(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError>;
 
-    /// The actions on one incident as entries, in order: however many reports it has.
+    /// The actions on one incident, and the merges and splits by which others absorbed it and let it go, as entries, in
+    /// order: however many reports it has.
     fn incident_actions(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError>;
 
     fn derived(&self) -> Result<Derived, JournalError>;
@@ -322,6 +334,18 @@ pub trait Reader: Send + Sync {
 
     /// At most `limit` of the entries that people made by what they did, the newest first.
     fn acts(&self, asked: &ActsQuestion, limit: usize) -> Result<Vec<Entry>, JournalError>;
+
+    /// A photo's row; `None` where there is no such photo, or it was erased.
+    fn photo(&self, no: PhotoNo) -> Result<Option<PhotoRow>, JournalError>;
+
+    /// The photos that entries of one incident brought, in order; not those of what it absorbed.
+    fn photos_of(&self, no: IncidentNo) -> Result<Vec<PhotoRow>, JournalError>;
+
+    /// Those of the names that a row names.
+    fn named_photos(&self, names: &[PhotoName]) -> Result<Vec<PhotoName>, JournalError>;
+
+    /// Where the files of photos lie.
+    fn photo_files(&self) -> Result<Arc<dyn PhotoFiles>, JournalError>;
 
     /// Hash of the city pack that the newest `pack` entry put in force.
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError>;
@@ -378,7 +402,9 @@ pub struct ReportRow {
     pub channel: Channel,
     pub drill: bool,
     pub imported: bool,
+    pub n_photos: u8,
     pub private: ReportPrivate,
+    pub accuracy_m: Option<u32>,
 }
 
 /// When and where a report was.
@@ -476,9 +502,8 @@ pub struct HotspotMemberRow {
     pub report: ReportNo,
     pub received_at: TimeMs,
     pub core: bool,
-    /// What speaks against it.
-    pub repeats: u8,
-    pub rejections: u8,
+    /// What speaks against it and for it: repeats, rejections, channel, vague, photo, agreeing.
+    pub doubts: [u8; 6],
 }
 
 /// One event in a hotspot's life. Key: projection, seq, id and kind.

@@ -9,14 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use acting::{clock, due, forbidden};
 use proptest::prelude::*;
 
-use self::testing::{Step, any_step, check_acts};
+use self::testing::{NewPhotos, Step, any_step, check_acts};
 use super::suite::{Kind, Store, archived, incidents, report_places, reports, texts};
-use super::testing::NOW;
+use super::testing::{NOW, city};
 use super::{IncidentRow, Reader, ReportPlace, ReportRow, Standing, verify, verify_database};
 use crate::model::{
     Action, ActionFact, Command, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, HOUR_MS, IncidentNo,
-    Kinds, MergeFact, NewAction, NewErasure, NewMerge, NewRecord, NewReport, Opening, Outcome, Receipt,
-    RecordFact, Refusal, ReportFact, ReportNo, SenderId, Seq, Status, Step as ClockStep, TimeMs,
+    Kinds, MergeFact, NewAction, NewErasure, NewMerge, NewRecord, NewReport, Opening, Outcome, PhotoKind,
+    PhotoName, PhotoNo, PhotoRow, Receipt, RecordFact, Refusal, ReportFact, ReportNo, SenderId, Seq,
+    Status, Step as ClockStep, TimeMs,
 };
 
 #[derive(Default)]
@@ -164,7 +165,7 @@ impl Naive {
         Some(Outcome::Repeat { receipt: *receipt })
     }
 
-    fn report(&mut self, new: NewReport, at: TimeMs) -> Outcome {
+    fn report(&mut self, mut new: NewReport, at: TimeMs) -> Outcome {
         if let Some(outcome) = self.repeat(&new, at) {
             return outcome;
         }
@@ -179,6 +180,10 @@ impl Naive {
                 Some(row) => Some(row),
             },
         };
+        let city = city();
+        if joined.as_ref().is_some_and(|row| city.category(row.category).sensitive) {
+            new.coarse_place.get_or_insert(new.place.coarsened(city.coarse_res));
+        }
         let report = ReportNo(self.sent.len() as u32 + 1);
         let imported = new.import.is_some();
         let occurred_at = new.occurred_at.unwrap_or(at);
@@ -207,6 +212,7 @@ impl Naive {
             channel: new.channel,
             drill: new.drill,
             imported,
+            n_photos: new.private.photos.len() as u8,
             private: new.private.clone(),
         };
         let opened_at = joined.map_or(opened_at, |row| row.opened_at);
@@ -291,6 +297,10 @@ impl Naive {
                         gone.contact |= field.take().is_some();
                     }
                     gone.text = new.kinds.text && private.description.take().is_some();
+                    gone.photos = new.kinds.photos && !private.photos.is_empty();
+                    if gone.photos {
+                        private.photos.clear();
+                    }
                     let place = sent.coarse_place.take_if(|_| new.kinds.place);
                     gone.place = place.is_some();
                     if gone.is_empty() {
@@ -305,7 +315,10 @@ impl Naive {
                 }
                 Fact::Action(fact) if new.notes.contains(&entry.seq) => {
                     let incident = fact.incident;
-                    notes.extend(fact.note.take().map(|_| ErasedNote { seq: entry.seq, incident }));
+                    let photos = fact.more.photos.as_mut().map(|added| std::mem::take(&mut added.photos));
+                    let some =
+                        fact.note.take().is_some() || photos.is_some_and(|photos| !photos.is_empty());
+                    notes.extend(some.then_some(ErasedNote { seq: entry.seq, incident }));
                 }
                 Fact::Merge(fact) | Fact::Split(fact) if new.notes.contains(&entry.seq) => {
                     let incident = fact.absorbed;
@@ -385,6 +398,39 @@ impl Naive {
         })
     }
 
+    /// Each as its entry brought it, with the last word on whether the public may see it.
+    fn photos(&self) -> Vec<PhotoRow> {
+        let mut rows = Vec::new();
+        for Entry { seq, at, fact } in &self.entries {
+            let (incident, report, kind, actor, photos, public) = match fact {
+                Fact::Report(fact) => {
+                    let photos = &fact.private.photos;
+                    (fact.incident, Some(fact.report), PhotoKind::Report, None, photos, false)
+                }
+                Fact::Action(fact) => match &fact.more.photos {
+                    Some(added) => {
+                        let (actor, photos) = (Some(fact.actor.clone()), &added.photos);
+                        (fact.incident, None, added.kind, actor, photos, added.public)
+                    }
+                    None => continue,
+                },
+                _ => continue,
+            };
+            for (n, photo) in photos.iter().enumerate() {
+                let no = PhotoNo { seq: *seq, n: n as u8 };
+                let word = self.entries.iter().rev().find_map(|entry| match &entry.fact {
+                    Fact::Action(fact) if fact.more.photo == Some(no) && entry.seq > *seq => {
+                        Some(fact.action == Action::Release)
+                    }
+                    _ => None,
+                });
+                let (actor, photo, public) = (actor.clone(), *photo, word.unwrap_or(public));
+                rows.push(PhotoRow { no, incident, report, at: *at, kind, actor, photo, public });
+            }
+        }
+        rows
+    }
+
     fn incidents(&self) -> Vec<IncidentRow> {
         (1..).map_while(|no| self.incident(IncidentNo(no))).collect()
     }
@@ -404,7 +450,9 @@ impl Naive {
                 channel: fact.channel,
                 drill: fact.drill,
                 imported: fact.imported,
+                n_photos: fact.n_photos,
                 private: fact.private.clone(),
+                accuracy_m: fact.accuracy_m,
             }),
             _ => None,
         };
@@ -424,6 +472,9 @@ fn standing(status: Status, actions: Vec<&ActionFact>) -> Standing {
             .is_some_and(|action| action.action == Action::Return),
         resolved_by: is(Action::Resolve).map(|action| action.actor.clone()),
         confirmed: status == Status::Resolved && is(Action::Confirm).is_some(),
+        repair_shown: since_reopened
+            .iter()
+            .any(|action| action.more.photos.as_ref().is_some_and(|added| added.kind == PhotoKind::After)),
     }
 }
 
@@ -472,9 +523,15 @@ fn check_reading(naive: &Naive, reader: &dyn Reader, now: TimeMs) {
         assert_eq!(reader.incident(no).unwrap(), naive.incident(no));
         let log: Vec<Entry> = naive.log_and_looks(no).into_iter().cloned().collect();
         assert_eq!(reader.incident_log(no).unwrap(), log);
-        let is_action = |entry: &&Entry| matches!(entry.fact, Fact::Action(_));
-        let actions: Vec<Entry> = log.iter().filter(is_action).cloned().collect();
+        let actions: Vec<Entry> = log.iter().filter(|e| e.fact.turned() == Some(no)).cloned().collect();
         assert_eq!(reader.incident_actions(no).unwrap(), actions);
+        let photos = naive.photos().into_iter().filter(|row| row.incident == no).collect::<Vec<_>>();
+        assert_eq!(reader.photos_of(no).unwrap(), photos);
+        for row in photos {
+            assert_eq!(reader.photo(row.no).unwrap().as_ref(), Some(&row));
+            let names = [row.photo.name, PhotoName([0; 32]), row.photo.thumb];
+            assert_eq!(reader.named_photos(&names).unwrap().len(), 2);
+        }
     }
 }
 
@@ -500,12 +557,18 @@ proptest! {
         let mut stores: Vec<Store> =
             [Kind::Memory, Kind::Sqlite, Kind::Postgis].into_iter().filter_map(Store::new).collect();
         let mut now = NOW;
+        let mut photos = NewPhotos::default();
         for step in steps {
             match step {
                 Step::Reopen => stores.iter_mut().for_each(Store::reopen),
                 Step::Batch { mut commands, tick, after_ms } => {
                     now = now.plus_ms(after_ms);
                     commands.extend(tick.then_some(Command::Tick));
+                    let files = photos.name(&mut commands);
+                    for store in &mut stores {
+                        let files: Vec<_> = files.iter().map(|(name, bytes)| (*name, &**bytes)).collect();
+                        store.reader().photo_files().unwrap().put(&files).unwrap();
+                    }
                     let expected: Vec<Outcome> =
                         commands.iter().map(|command| naive.submit(command.clone(), now)).collect();
                     for store in &mut stores {

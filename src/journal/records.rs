@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::JournalError;
-use super::action_wire::read_action_private;
+use super::action_wire::read_note;
 use super::codec::corrupt;
 use super::decide::{Counters, Decision, Store, other};
 use crate::model::{Entry, Fact, IncidentNo, NewRecord, RecordFact, RecordKind, Refusal, Seq, TimeMs};
@@ -42,7 +42,7 @@ impl<'a> RecordWire<'a> {
             kind: RecordKind::from_key(&self.kind).ok_or_else(unknown)?,
             incident: self.incident.map(IncidentNo),
             actor: self.actor.into_owned(),
-            text: private.map(read_action_private).transpose().map_err(|e| corrupt(seq, e))?,
+            text: private.map(read_note).transpose().map_err(|e| corrupt(seq, e))?,
         })
     }
 }

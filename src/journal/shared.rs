@@ -1,8 +1,8 @@
 //! Entries as other nodes of the center get them: all that a live map is made of, and nothing else.
 //!
 //! A node without a store shows the same map, so it gets exact places (its map keeps the public's apart,
-//! as every node's does) and who a report counts for. It has no use for texts, names, phones, e-mails,
-//! notes, actors, or how exact a device believed itself to be: they stay. Senders go under pseudonyms of a
+//! as every node's does), who a report counts for, and whether its place is known well enough for a hotspot. It
+//! has no use for texts, names, phones, e-mails, notes, actors, or how exact a device believed itself to be: they stay. Senders go under pseudonyms of a
 //! key that never leaves the store: the nodes have the secret of ids, and with it a sender's hash could be
 //! tried against all phone numbers.
 
@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use super::JournalError;
 use super::codec::{Body, hex, share_body};
 use crate::city::City;
-use crate::model::{ActionMore, Entry, Fact, ReportPrivate, SenderId, Seq, TimeMs};
+use crate::model::{ActionMore, CategoryId, Entry, Fact, ReportPrivate, SenderId, Seq, TimeMs};
 
 /// Where the key of the pseudonyms is kept beside a journal.
 const KEY_FILE: &str = "nodes.key";
@@ -37,7 +37,7 @@ pub struct SharedEntry<'a> {
 
 impl SharedEntry<'_> {
     pub fn of(entry: &Entry, city: &City, pseudonyms: &Pseudonyms) -> SharedEntry<'static> {
-        let body = share_body(city, &pseudonyms.shared(entry).fact);
+        let body = share_body(city, &pseudonyms.shared(entry, city).fact);
         let body = RawValue::from_string(body).expect("a body is JSON");
         SharedEntry { seq: entry.seq.0, at: entry.at.0, body: Cow::Owned(body) }
     }
@@ -49,6 +49,14 @@ impl SharedEntry<'_> {
         let fact = Body::parse(seq, self.body.get())?.into_fact(city, None)?;
         Ok(Entry { seq, at: TimeMs(self.at), fact })
     }
+}
+
+/// How exact a device believed itself to be, as far as it matters for hotspots: the least that is more than the same
+/// radii are.
+pub fn shared_accuracy_m(category: CategoryId, accuracy_m: Option<u32>, city: &City) -> Option<u32> {
+    let radii_m = [city.category(category).hotspot.eps_m, city.all_categories.eps_m];
+    let exceeded = radii_m.into_iter().filter(|eps_m| accuracy_m.is_some_and(|m| f64::from(m) > *eps_m));
+    exceeded.max_by(f64::total_cmp).map(|eps_m| eps_m as u32 + 1)
 }
 
 /// Gives each sender another number, always the same under one key.
@@ -117,18 +125,18 @@ impl Pseudonyms {
     }
 
     /// The entry without what stays in the store.
-    fn shared(&self, entry: &Entry) -> Entry {
+    fn shared(&self, entry: &Entry, city: &City) -> Entry {
         let mut entry = entry.clone();
         match &mut entry.fact {
             Fact::Report(report) => {
                 report.sender = self.sender(report.sender);
-                report.accuracy_m = None;
+                report.accuracy_m = shared_accuracy_m(report.category, report.accuracy_m, city);
                 report.private = ReportPrivate::default();
             }
             Fact::Action(action) => {
                 action.actor.clear();
                 action.note = None;
-                // No map shows them.
+                // No map shows them. Whether the repair was photographed is of the answer of one incident.
                 let disposition = action.more.disposition;
                 action.more = ActionMore { disposition, ..ActionMore::default() };
             }
@@ -187,6 +195,7 @@ mod tests {
             name: Some("marker-name".into()),
             phone: Some("marker-phone".into()),
             email: Some("marker-email".into()),
+            photos: vec![crate::journal::testing::photo(7)],
         };
         let fact = ReportFact {
             report: ReportNo(3),
@@ -202,6 +211,7 @@ mod tests {
             channel: Channel::Web,
             drill: false,
             imported: false,
+            n_photos: 1,
             private,
         };
         Entry { seq: Seq(9), at: TimeMs(1_000), fact: Fact::Report(Box::new(fact)) }
@@ -248,10 +258,28 @@ mod tests {
         for entry in [report(sender), action, erasure, look] {
             let wire = serde_json::to_string(&SharedEntry::of(&entry, &city, &pseudonyms)).unwrap();
             assert!(!wire.contains("marker") && !wire.contains("7777"), "{wire}");
+            assert!(!wire.contains(&"07".repeat(32)), "the name of a photo: {wire}");
             assert!(!wire.contains(&format!("{:016x}", sender.0)), "{wire}");
             let read: SharedEntry = serde_json::from_str(&wire).unwrap();
-            assert_eq!(read.entry(&city).unwrap(), pseudonyms.shared(&entry));
+            assert_eq!(read.entry(&city).unwrap(), pseudonyms.shared(&entry, &city));
         }
+    }
+
+    /// For every radius it is as vague as it was, and nothing else is told.
+    #[test]
+    fn a_shared_accuracy_exceeds_the_radii_that_the_exact_one_exceeds() {
+        let city = city();
+        let mut shared = std::collections::BTreeSet::new();
+        for (category, accuracy_m) in city.category_ids().flat_map(|id| (0..2_000).map(move |m| (id, m))) {
+            let told = shared_accuracy_m(category, Some(accuracy_m), &city);
+            shared.insert((category, told));
+            for eps_m in [city.category(category).hotspot.eps_m, city.all_categories.eps_m] {
+                let exceeds = |m: u32| f64::from(m) > eps_m;
+                assert_eq!(told.is_some_and(exceeds), exceeds(accuracy_m), "{category:?} {accuracy_m}");
+            }
+        }
+        assert!(shared.len() <= 3 * city.categories.len(), "{shared:?}");
+        assert_eq!(shared_accuracy_m(CategoryId(0), None, &city), None);
     }
 
     #[test]

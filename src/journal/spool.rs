@@ -22,12 +22,15 @@ const TABLES: &str = "
       key         TEXT NOT NULL UNIQUE,              -- Idempotency-Key
       body_digest BLOB NOT NULL,
       received_at INTEGER NOT NULL,
-      body        BLOB,                              -- the JSON that was sent; NULL once it was handed on
+      body        BLOB,                              -- what was sent, JSON or with photos; NULL once it was handed on
       report_no   INTEGER,                           -- in the journal, once it was handed on
       refused     TEXT,                              -- why the journal did not take it
       handed_in   INTEGER NOT NULL DEFAULT 0         -- 1: it is in the database, for the writer
     ) STRICT;
     CREATE INDEX IF NOT EXISTS spooled_waiting ON spooled (place) WHERE body IS NOT NULL;";
+
+/// Of what waits so much is held in memory at a time, and one report more: some come with photos.
+pub(super) const WAITING_BYTES_MAX: usize = 32 << 20;
 
 pub struct Spool {
     conn: Mutex<Connection>,
@@ -75,7 +78,7 @@ pub type Answers = [(i64, Result<ReportNo, String>)];
 
 /// Where reports wait for the journal.
 pub trait WaitingRoom: Send + Sync {
-    /// The oldest that wait, in the order of their arrival.
+    /// The oldest that wait, in the order of their arrival; at least one where there is any.
     ///
     /// # Errors
     /// Where the store fails.
@@ -210,7 +213,16 @@ impl WaitingRoom for Spool {
                 body: row.get(5)?,
             })
         })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let (mut waiting, mut bytes) = (Vec::new(), 0);
+        for row in rows {
+            let row: Waiting = row?;
+            bytes += row.body.len();
+            waiting.push(row);
+            if bytes > WAITING_BYTES_MAX {
+                break;
+            }
+        }
+        Ok(waiting)
     }
 
     fn handed_on(&self, answers: &Answers) -> Result<(), JournalError> {

@@ -15,6 +15,8 @@ pub struct Standing {
     pub resolved_by: Option<String>,
     /// While it is resolved: somebody else has looked.
     pub confirmed: bool,
+    /// A photo of the finished work came since it was opened or reopened.
+    pub repair_shown: bool,
 }
 
 impl Standing {
@@ -28,6 +30,7 @@ impl Standing {
         } else if action.from != Status::Resolved {
             self.resolved_by = Some(action.actor.clone());
         }
+        self.repair_shown = action.repair_shown_after(self.repair_shown);
         self.confirmed |= action.action == crate::model::Action::Confirm;
     }
 
@@ -41,6 +44,7 @@ impl Standing {
             returned: self.returned,
             resolved_by: self.resolved_by.clone(),
             confirmed: self.confirmed,
+            repair_shown: self.repair_shown,
         };
         Some(serde_json::to_string(&wire).expect("plain structs become JSON"))
     }
@@ -56,6 +60,7 @@ impl Standing {
             returned: wire.returned,
             resolved_by: wire.resolved_by,
             confirmed: wire.confirmed,
+            repair_shown: wire.repair_shown,
         })
     }
 }
@@ -72,6 +77,8 @@ struct StandingWire {
     resolved_by: Option<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     confirmed: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    repair_shown: bool,
 }
 
 #[cfg(test)]
@@ -90,6 +97,7 @@ mod tests {
             returned: true,
             resolved_by: Some("ani \"w\"".to_owned()),
             confirmed: true,
+            repair_shown: true,
         };
         assert_eq!(Standing::of_json(all.to_json().as_deref()), Ok(all));
         assert!(Standing::of_json(Some(r#"{"disposition":"funny"}"#)).unwrap_err().contains("funny"));

@@ -177,6 +177,7 @@ over_all_stores! {
     the_log_of_an_incident_is_its_reports_and_actions
     hotspots_are_kept_with_the_next_commit_also_without_commands
     an_empty_batch_changes_nothing
+    what_a_sender_reported_comes_newest_first
 }
 
 fn a_report_opens_an_incident_with_the_next_number_and_a_deadline(mut store: Store) {
@@ -466,8 +467,7 @@ fn hotspots_are_kept_with_the_next_commit_also_without_commands(mut store: Store
         report: ReportNo(7),
         received_at: NOW,
         core,
-        repeats: 1,
-        rejections: 2,
+        doubts: [1, 2, 1, 1, 0, 3],
     };
     let update = |whole, came: &[HotspotMemberRow], left: &[u64]| HotspotMembersUpdate {
         projection: Projection::Staff,
@@ -533,4 +533,20 @@ fn an_empty_batch_changes_nothing(mut store: Store) {
     assert_eq!(store.append(vec![], NOW), []);
     assert_eq!(store.journal().head().seq, Seq(0));
     assert_eq!(store.journal().head().at, TimeMs(0));
+}
+
+fn what_a_sender_reported_comes_newest_first(mut store: Store) {
+    assert_eq!(store.reader().last_report().unwrap(), ReportNo(0));
+    let own = SenderId(1 << 63 | 7);
+    let by = |sender| report(|r| r.sender = Some(sender));
+    store.append(vec![by(own), by(SenderId(1 << 63 | 8)), report(|_| {}), by(own)], NOW);
+    store.one(by(own), NOW.plus_ms(1));
+    store.reopen();
+    let reader = store.reader();
+    assert_eq!(reader.last_report().unwrap(), ReportNo(5));
+    let all = reader.reports_of(own, 10).unwrap();
+    let rows = reports(&*reader, TimeMs::MIN);
+    assert_eq!(all, [5, 4, 1].map(|no: usize| rows[no - 1].clone()));
+    assert_eq!(reader.reports_of(own, 2).unwrap(), all[..2]);
+    assert_eq!(reader.reports_of(SenderId(1 << 63 | 9), 10).unwrap(), []);
 }

@@ -4,9 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use crate::city::City;
 use crate::model::{
-    Action, ActionMore, AgencyId, CategoryId, Channel, CheckedStep, Command, Disposition, Idempotency,
-    ImportRow, IncidentNo, LngLat, NewAction, NewMerge, NewReport, Outcome, Receipt, ReportPrivate, Secret,
-    Status, TimeMs,
+    Action, ActionMore, AddedPhotos, AgencyId, CategoryId, Channel, CheckedStep, Command, Disposition,
+    Idempotency, ImportRow, IncidentNo, LngLat, NewAction, NewMerge, NewReport, Outcome, Photo, PhotoKind,
+    PhotoName, PhotoNo, Receipt, ReportPrivate, Secret, Seq, Status, TimeMs,
 };
 
 pub const SECRET: Secret = Secret([7; 32]);
@@ -87,6 +87,19 @@ pub fn new_report() -> NewReport {
     }
 }
 
+/// A photo of which there is no file.
+pub fn photo(n: u8) -> Photo {
+    let (name, thumb) = (PhotoName([n; 32]), PhotoName([n + 1; 32]));
+    Photo { name, thumb, width: 640, height: 480 }
+}
+
+/// A photo with the bytes of its two files.
+pub fn kept_photo(n: u32) -> (Photo, [Vec<u8>; 2]) {
+    let files = ["photo", "thumb"].map(|size| format!("{size} {n}").into_bytes());
+    let [name, thumb] = [0, 1].map(|i: usize| super::photo_name(&files[i]));
+    (Photo { name, thumb, width: 1, height: 2 }, files)
+}
+
 /// A report of the sensitive category.
 pub fn sensitive_report() -> NewReport {
     let mut report = new_report();
@@ -122,6 +135,12 @@ pub fn act(incident: u32, action: Action) -> Command {
         more: ActionMore {
             disposition: (action == Action::Reject).then_some(Disposition::Ghost),
             step: (action == Action::Check).then(|| CheckedStep { key: "look".to_owned(), done: true }),
+            photos: (action == Action::Photo).then(|| {
+                let photos = vec![photo(1)];
+                Box::new(AddedPhotos { kind: PhotoKind::Before, public: false, n: 1, photos })
+            }),
+            photo: matches!(action, Action::Release | Action::Withdraw)
+                .then_some(PhotoNo { seq: Seq(2), n: 0 }),
             ..ActionMore::default()
         },
     }))

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::clock_wire::ClockWire;
+use super::photo_wire::{AddedWire, PhotoNoWire, PhotoWire};
 use super::records::RecordWire;
 
 /// A body: exactly one of the facts is there.
@@ -94,6 +95,9 @@ pub(super) struct ReportWire<'a> {
     pub drill: bool,
     #[serde(default, skip_serializing_if = "is_false")]
     pub imported: bool,
+    /// How many came; their names are in the private part.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub n_photos: u8,
     /// Digest of the private part, where there is one.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub private: Option<Cow<'a, str>>,
@@ -145,6 +149,12 @@ pub(super) struct ActionWire<'a> {
     /// Of a check.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub step: Option<StepWire<'a>>,
+    /// Of photos; their names are in the private part.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub photos: Option<AddedWire<'a>>,
+    /// Of a release or a withdrawal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub photo: Option<PhotoNoWire>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -208,6 +218,8 @@ pub(super) struct ReportPrivateWire<'a> {
     /// The exact place, where the body has only a coarse one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<[f64; 2]>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub photos: Vec<PhotoWire<'a>>,
 }
 
 /// A merge or a split.
@@ -234,11 +246,18 @@ pub(super) struct MergeWire<'a> {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ActionPrivateWire<'a> {
-    #[serde(borrow)]
-    pub note: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub photos: Vec<PhotoWire<'a>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(n: &u8) -> bool {
+    *n == 0
 }

@@ -87,9 +87,10 @@ impl LiveWriter {
 
     /// Lets the reports of an incident, and of all that it absorbed, count under `root`, which has `status`.
     fn count_under(&mut self, no: IncidentNo, root: IncidentNo, status: Status) {
+        let disposition = self.map.incident(root).and_then(|incident| incident.disposition);
         for no in self.map.forest.tree(no) {
-            self.staff_hotspots.set_root(no, root, Standing::of(status));
-            self.public_hotspots.set_root(no, root, public_standing(status));
+            self.staff_hotspots.set_root(no, root, Standing::of(status, disposition));
+            self.public_hotspots.set_root(no, root, public_standing(status, disposition));
         }
     }
 
@@ -117,7 +118,7 @@ impl LiveWriter {
                 Fact::Split(fact) => (fact.absorbed, fact.into_status, fact.status),
                 _ => continue,
             };
-            let for_staff = !Standing::of(from).counts && Standing::of(to).counts;
+            let for_staff = from == Status::Rejected && to != Status::Rejected;
             let for_public = !is_public(from) && is_public(to);
             if for_staff || for_public {
                 came.extend(forest.tree(no).into_iter().map(|no| CameToCount {

@@ -22,8 +22,8 @@ use super::writer::LiveWriter;
 use crate::city::City;
 use crate::journal::{Derived, Head, ReportPlace, ReportRow};
 use crate::model::{
-    AreaId, CategoryId, Clock, Entry, ErasedReport, Fact, IdKey, IncidentNo, Projection, Seq, Status,
-    TimeMs,
+    AreaId, CategoryId, Clock, Disposition, Entry, ErasedReport, Fact, IdKey, IncidentNo, Projection, Seq,
+    Status, TimeMs,
 };
 
 /// How a report counts.
@@ -33,6 +33,8 @@ pub struct ReportStanding {
     pub root: IncidentNo,
     /// Of that.
     pub status: Status,
+    /// Of that, while it is rejected.
+    pub disposition: Option<Disposition>,
     /// Of the incident that it opened or joined: it is as sensitive as that.
     pub category: CategoryId,
 }
@@ -126,7 +128,8 @@ impl Restorer {
         let map = &self.writer.map;
         let root = map.standing_no(no);
         let (own, standing) = (map.any_incident(no)?, map.incident(root)?);
-        Some(ReportStanding { root, status: standing.status, category: own.category })
+        let &Incident { status, disposition, .. } = standing;
+        Some(ReportStanding { root, status, disposition, category: own.category })
     }
 
     /// A report that may still be in a hotspot's window.
@@ -142,12 +145,16 @@ impl Restorer {
             category: row.category,
             occurred_at: row.occurred_at,
             sender: row.sender,
+            channel: row.channel,
+            accuracy_m: row.accuracy_m,
+            n_photos: row.n_photos,
             drill: row.drill,
             imported: row.imported,
             doubts: Doubts::NONE,
         };
         let exact = Spot { place: row.place, area: row.area };
-        self.writer.count_report(report, exact, standing.status, standing.category);
+        let ReportStanding { status, disposition, category, .. } = standing;
+        self.writer.count_report(report, exact, (status, disposition), category);
     }
 
     /// Where and when a report of the weeks was that the hotspots' history looks back on.

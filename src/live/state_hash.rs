@@ -19,7 +19,7 @@ use crate::city::City;
 use crate::model::{Bbox, Projection};
 
 /// Goes first into every hash; its end is the version of what follows.
-const MAGIC: &[u8] = b"pantau state 2";
+const MAGIC: &[u8] = b"pantau state 3";
 /// Clusters as of this zoom, or the deepest at which they are few enough.
 const ZOOM: u8 = 9;
 
@@ -120,7 +120,8 @@ fn hash_board(board: &HotspotBoard, city: &City, hash: &mut Sha256) {
         for member in hotspot.members.iter() {
             hash.update(member.seq.0.to_be_bytes());
             hash.update(member.report.0.to_be_bytes());
-            hash.update([u8::from(member.core), member.doubts.repeats, member.doubts.rejections]);
+            hash.update([u8::from(member.core)]);
+            hash.update(member.doubts.columns());
         }
     }
     let newest = board.alarms_since(board.as_of().before());

@@ -73,9 +73,19 @@ impl Words {
     /// Whether each word stands in the title, in lower case, or in a text of one of the incidents that count
     /// as one.
     pub(super) fn match_incident(&self, all: &[IncidentNo], title: &str) -> bool {
+        self.match_beside(all, |i| title.contains(self.words[i].as_str()))
+    }
+
+    /// Which of the words stand in a title, in lower case.
+    pub(super) fn in_title(&self, title: &str) -> Vec<bool> {
+        self.words.iter().map(|word| title.contains(word.as_str())).collect()
+    }
+
+    /// As [`Words::match_incident`], where something else knows which of the words stand in the title.
+    pub(super) fn match_beside(&self, all: &[IncidentNo], is_in_title: impl Fn(usize) -> bool) -> bool {
         let holds = |holders: &OrdSet<IncidentNo>| all.iter().any(|no| holders.contains(no));
         let held = |i: usize| self.holders.get(i).is_some_and(holds);
-        self.words.iter().enumerate().all(|(i, word)| title.contains(word.as_str()) || held(i))
+        (0..self.words.len()).all(|i| is_in_title(i) || held(i))
     }
 }
 

@@ -22,8 +22,8 @@ use super::words::RecentTexts;
 use crate::city::City;
 use crate::journal::DerivedUpdate;
 use crate::model::{
-    ActionFact, CategoryId, Clock, Entry, Epoch, ErasedReport, ErasureFact, Fact, IdKey, IncidentNo,
-    Projection, ReportFact, Seq, Status, TimeMs,
+    ActionFact, CategoryId, Clock, Disposition, Entry, Epoch, ErasedReport, ErasureFact, Fact, IdKey,
+    IncidentNo, Projection, ReportFact, Seq, Status, TimeMs,
 };
 
 /// Owns the live map and what is only needed to change it.
@@ -219,7 +219,7 @@ impl LiveWriter {
             self.map.texts.push(seq, fact.incident, text);
         }
         let incident = self.map.incident(fact.incident);
-        let standing = incident.map(|incident| (incident.status, incident.category));
+        let standing = incident.map(|incident| (incident.status, incident.disposition, incident.category));
         let exact = Spot { place: fact.place, area: fact.area };
         let hotspot_report = HotspotReport {
             seq,
@@ -232,22 +232,26 @@ impl LiveWriter {
             category: fact.category,
             occurred_at: fact.occurred_at,
             sender: fact.sender,
+            channel: fact.channel,
+            accuracy_m: fact.accuracy_m,
+            n_photos: fact.n_photos,
             drill: fact.drill,
             imported: fact.imported,
             doubts: Doubts::NONE,
         };
         let is_young = at.since(fact.occurred_at) < self.map.city.window_ms_max().max(HISTORY_MS);
-        if let Some((status, category)) = standing.filter(|_| is_young) {
-            self.count_report(hotspot_report, exact, status, category);
+        if let Some((status, disposition, category)) = standing.filter(|_| is_young) {
+            self.count_report(hotspot_report, exact, (status, disposition), category);
         }
     }
 
-    /// Hands a report to both hotspot engines. `category` is that of the incident that it opened or joined.
+    /// Hands a report to both hotspot engines, with how the incident stands that it counts under. `category` is that
+    /// of the incident that it opened or joined.
     pub(super) fn count_report(
         &mut self,
         report: HotspotReport,
         exact: Spot,
-        status: Status,
+        (status, disposition): (Status, Option<Disposition>),
         category: CategoryId,
     ) {
         if !self.finds_hotspots {
@@ -258,17 +262,19 @@ impl LiveWriter {
         let sensitive = [category, report.category].iter().any(|id| city.category(*id).sensitive);
         let Spot { place, area } = spot_for_public(exact, sensitive, city);
         let public = HotspotReport { place, area, ..report };
-        self.staff_hotspots.add_report(report, Standing::of(status));
-        self.public_hotspots.add_report(public, public_standing(status));
+        self.staff_hotspots.add_report(report, Standing::of(status, disposition));
+        self.public_hotspots.add_report(public, public_standing(status, disposition));
     }
 
     fn action(&mut self, fact: &ActionFact, seq: Seq, at: TimeMs) {
         self.change(fact.incident, seq, |incident| incident.acted_on(fact, at));
         self.set_clock(fact.incident, fact.clock, seq);
         if fact.from != fact.to {
+            let incident = self.map.incident(fact.incident);
+            let disposition = incident.and_then(|incident| incident.disposition);
             for no in self.map.forest.tree(fact.incident) {
-                self.staff_hotspots.set_standing(no, Standing::of(fact.to));
-                self.public_hotspots.set_standing(no, public_standing(fact.to));
+                self.staff_hotspots.set_standing(no, Standing::of(fact.to, disposition));
+                self.public_hotspots.set_standing(no, public_standing(fact.to, disposition));
             }
         }
     }
@@ -444,6 +450,6 @@ impl LiveMap {
 }
 
 /// A report is rejected for the public too, though it never sees that.
-pub(super) fn public_standing(status: Status) -> Standing {
-    Standing { counts: is_public(status), ..Standing::of(status) }
+pub(super) fn public_standing(status: Status, disposition: Option<Disposition>) -> Standing {
+    Standing { counts: is_public(status), ..Standing::of(status, disposition) }
 }

@@ -56,6 +56,10 @@ pub struct ActionMore {
     pub speaker: Option<super::AgencyId>,
     /// Of a check.
     pub step: Option<CheckedStep>,
+    /// Of a photo action.
+    pub photos: Option<Box<super::AddedPhotos>>,
+    /// Of a release or a withdrawal.
+    pub photo: Option<super::PhotoNo>,
 }
 
 /// A step of a checklist that was done, or is not done after all.

@@ -14,12 +14,15 @@ pub struct Kinds {
     pub text: bool,
     /// The exact place of a sensitive report; its H3 cell's centre stays.
     pub place: bool,
+    pub photos: bool,
 }
 
 impl Kinds {
-    pub const ALL: Kinds = Kinds { contact: true, text: true, place: true };
-    pub const CONTACT: Kinds = Kinds { contact: true, text: false, place: false };
-    pub const TEXT: Kinds = Kinds { contact: false, text: true, place: false };
+    pub const NONE: Kinds = Kinds { contact: false, text: false, place: false, photos: false };
+    pub const ALL: Kinds = Kinds { contact: true, text: true, place: true, photos: true };
+    pub const CONTACT: Kinds = Kinds { contact: true, ..Kinds::NONE };
+    /// What the reporter told: in words and in pictures.
+    pub const TOLD: Kinds = Kinds { text: true, photos: true, ..Kinds::NONE };
 
     pub fn is_empty(self) -> bool {
         self == Kinds::default()
@@ -27,7 +30,12 @@ impl Kinds {
 
     /// Their names, as entries and people see them.
     pub fn keys(self) -> impl Iterator<Item = &'static str> {
-        let named = [(self.contact, "contact"), (self.text, "text"), (self.place, "place")];
+        let named = [
+            (self.contact, "contact"),
+            (self.text, "text"),
+            (self.place, "place"),
+            (self.photos, "photos"),
+        ];
         named.into_iter().filter(|(is_there, _)| *is_there).map(|(_, key)| key)
     }
 
@@ -39,6 +47,7 @@ impl Kinds {
                 "contact" => kinds.contact = true,
                 "text" => kinds.text = true,
                 "place" => kinds.place = true,
+                "photos" => kinds.photos = true,
                 _ => return None,
             }
         }

@@ -2,7 +2,7 @@
 
 use super::{
     Action, ActionMore, AgencyId, AreaId, CategoryId, Channel, Clock, Disposition, ErasureFact, IncidentNo,
-    LngLat, MergeFact, RecordFact, ReportNo, SenderId, Seq, Status, TimeMs,
+    LngLat, MergeFact, Photo, PhotoKind, RecordFact, ReportNo, SenderId, Seq, Status, TimeMs,
 };
 
 /// One fact with its number. `at` never falls from one entry to the next.
@@ -33,6 +33,17 @@ pub enum Fact {
     Record(Box<RecordFact>),
 }
 
+impl Fact {
+    /// The incident that was acted on, absorbed or let go of.
+    pub fn turned(&self) -> Option<IncidentNo> {
+        match self {
+            Fact::Action(action) => Some(action.incident),
+            Fact::Merge(fact) | Fact::Split(fact) => Some(fact.absorbed),
+            _ => None,
+        }
+    }
+}
+
 /// What is kept of a report for ever, and beside it what may be erased (`private`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReportFact {
@@ -56,6 +67,8 @@ pub struct ReportFact {
     pub drill: bool,
     /// From an import: no alarm, no deadline.
     pub imported: bool,
+    /// How many photos came with it, also where they are erased; 0 in entries of before photos were kept.
+    pub n_photos: u8,
     pub private: ReportPrivate,
 }
 
@@ -79,6 +92,7 @@ pub struct ReportPrivate {
     pub name: Option<String>,
     pub phone: Option<String>,
     pub email: Option<String>,
+    pub photos: Vec<Photo>,
 }
 
 /// What staff did, the status before and after included, so that an entry can be undone.
@@ -109,6 +123,17 @@ impl ActionFact {
             (Status::Rejected, _) => before,
             _ => None,
         }
+    }
+
+    /// Whether a photo of the finished work is there since the incident was opened or reopened, after the action.
+    pub fn repair_shown_after(&self, before: bool) -> bool {
+        let shows = self.more.photos.as_ref().is_some_and(|added| added.kind == PhotoKind::After);
+        self.action != Action::Reopen && (before || shows)
+    }
+
+    /// What is erased with its note: whether anything of it is there.
+    pub fn has_private(&self) -> bool {
+        self.note.is_some() || self.more.photos.as_ref().is_some_and(|added| !added.photos.is_empty())
     }
 
     /// Whether an agency has sent it back and nobody else has it yet, after the action.

@@ -3,11 +3,15 @@
 //! Reports and incidents are numbered from 1 inside. What the outside sees is a keyed permutation
 //! of the number: it cannot be guessed, and it needs no index, because it decodes to the number.
 
+mod code_start;
+
+pub use code_start::CodeStart;
+
 use sha2::{Digest, Sha256};
 use std::fmt;
 use uuid::Uuid;
 
-use super::TimeMs;
+use super::{PhotoNo, TimeMs};
 
 /// Number of an entry: dense, from 1, in commit order. 0 stands before the first entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -47,7 +51,22 @@ impl SenderId {
     pub fn of_report(no: ReportNo) -> SenderId {
         SenderId(u64::from(no.0))
     }
+
+    /// All who report through a channel without leaving a mark, taken as one.
+    pub fn unmarked_of(channel: super::Channel) -> SenderId {
+        SenderId(UNMARKED | channel as u64)
+    }
+
+    /// Whether it stands for a phone, an e-mail, a device key or a source's own name for someone.
+    pub fn is_marked(self) -> bool {
+        self.0 & MARKED != 0
+    }
 }
+
+/// Keeps keyed senders apart from reports that count for themselves.
+const MARKED: u64 = 1 << 63;
+/// Keeps channels apart from both.
+const UNMARKED: u64 = 1 << 62;
 
 /// Names the database that counts; a restore from backup starts a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -83,6 +102,7 @@ enum Use {
     Incident = 2,
     Report = 3,
     Sender = 4,
+    Photo = 5,
 }
 
 /// Numbers that no report has, and that fit into a code: its eight signs hold 40 bits.
@@ -165,7 +185,7 @@ impl IdKey {
 
     /// A version 7 UUID: `opened_at` to the millisecond and the number under a keyed permutation.
     pub fn incident_uuid(&self, no: IncidentNo, opened_at: TimeMs) -> Uuid {
-        self.uuid(Use::Incident, no.0, opened_at)
+        self.uuid(Use::Incident, no.0.into(), opened_at)
     }
 
     /// The incident that a UUID can only be the name of. Compare [`IdKey::incident_uuid`] of the
@@ -176,7 +196,19 @@ impl IdKey {
 
     /// As [`IdKey::incident_uuid`], for a report and the time it was received.
     pub fn report_uuid(&self, no: ReportNo, received_at: TimeMs) -> Uuid {
-        self.uuid(Use::Report, no.0, received_at)
+        self.uuid(Use::Report, no.0.into(), received_at)
+    }
+
+    /// As [`IdKey::incident_uuid`], for a photo and the time it was added.
+    pub fn photo_uuid(&self, no: PhotoNo, at: TimeMs) -> Uuid {
+        self.uuid(Use::Photo, no.seq.0 << 8 | u64::from(no.n), at)
+    }
+
+    /// The photo that a UUID can only be the name of; as with [`IdKey::incident_of_uuid`] the time is not checked
+    /// here.
+    pub fn photo_of_uuid(&self, uuid: Uuid) -> Option<PhotoNo> {
+        let block = self.block_of_uuid(Use::Photo, uuid);
+        Some(PhotoNo { seq: Seq(block >> 8), n: (block & 0xFF) as u8 }).filter(|no| no.seq.0 > 0)
     }
 
     /// The sender that a phone, an e-mail or a device key stands for: a keyed hash, so that the
@@ -187,12 +219,11 @@ impl IdKey {
         hash.update([Use::Sender as u8]);
         hash.update(mark.as_bytes());
         let bytes: [u8; 8] = hash.finalize()[..8].try_into().expect("a digest has 32 bytes");
-        // The top bit keeps keyed senders apart from reports that count for themselves.
-        SenderId(u64::from_be_bytes(bytes) | 1 << 63)
+        SenderId(u64::from_be_bytes(bytes) | MARKED)
     }
 
-    fn uuid(&self, used_for: Use, no: u32, at: TimeMs) -> Uuid {
-        let block = self.permute(used_for, u64::from(no), 32);
+    fn uuid(&self, used_for: Use, no: u64, at: TimeMs) -> Uuid {
+        let block = self.permute(used_for, no, 32);
         let ms = (at.0.max(0) as u128) & 0xFFFF_FFFF_FFFF;
         let high = u128::from(block >> 52);
         let low = u128::from(block) & ((1 << 52) - 1);
@@ -200,11 +231,15 @@ impl IdKey {
     }
 
     fn number_of_uuid(&self, used_for: Use, uuid: Uuid) -> Option<u32> {
+        let no = self.block_of_uuid(used_for, uuid);
+        u32::try_from(no).ok().filter(|no| *no > 0)
+    }
+
+    fn block_of_uuid(&self, used_for: Use, uuid: Uuid) -> u64 {
         let bits = uuid.as_u128();
         let high = (bits >> 64) as u64 & 0xFFF;
         let low = (bits as u64 >> 10) & ((1 << 52) - 1);
-        let no = self.unpermute(used_for, high << 52 | low, 32);
-        u32::try_from(no).ok().filter(|no| *no > 0)
+        self.unpermute(used_for, high << 52 | low, 32)
     }
 
     /// A balanced Feistel network over `2 * half_bits` bits (Luby and Rackoff, 1988).
@@ -296,6 +331,8 @@ mod tests {
         assert_eq!(key().incident_of_uuid(uuid), Some(IncidentNo(9)));
         assert!(uuid < key().incident_uuid(IncidentNo(2), at.plus_ms(1)));
         assert_ne!(key().report_uuid(ReportNo(9), at), uuid);
+        let photo = PhotoNo { seq: Seq(u64::from(u32::MAX) + 7), n: 3 };
+        assert_eq!(key().photo_of_uuid(key().photo_uuid(photo, at)), Some(photo));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod erasure;
 mod fact;
 mod id;
 mod merging;
+mod photo;
 mod record;
 mod time;
 pub mod transitions;
@@ -23,8 +24,9 @@ pub use coord::{
 pub use disposition::{ActionMore, CheckedStep, Disposition};
 pub use erasure::{ERASED_MAX, ErasedNote, ErasedReport, ErasureFact, Kinds, NewErasure};
 pub use fact::{ActionFact, Entry, Fact, Opening, ReportFact, ReportPrivate};
-pub use id::{Epoch, IdKey, IncidentNo, ReportNo, Secret, SenderId, Seq};
+pub use id::{CodeStart, Epoch, IdKey, IncidentNo, ReportNo, Secret, SenderId, Seq};
 pub use merging::{MergeFact, NewMerge};
+pub use photo::{AddedPhotos, PHOTOS_MAX, Photo, PhotoKind, PhotoName, PhotoNo, PhotoRow};
 pub use record::{NewRecord, RecordFact, RecordKind};
 pub use time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, TimeMs};
 pub use transitions::{Requirement, TRANSITIONS, Transition};

@@ -17,6 +17,8 @@ pub enum Requirement {
     Disposition,
     /// Which step of the checklist.
     Step,
+    /// A photo of the repair, added before, where the city pack wants one for the category.
+    Photo,
 }
 
 impl Requirement {
@@ -26,6 +28,7 @@ impl Requirement {
             Requirement::Agency => "agency",
             Requirement::Disposition => "disposition",
             Requirement::Step => "step",
+            Requirement::Photo => "photo",
         }
     }
 }
@@ -46,6 +49,7 @@ const WORDS: &[Requirement] = &[Requirement::Note];
 const AGENCY: &[Requirement] = &[Requirement::Agency];
 const REASON: &[Requirement] = &[Requirement::Note, Requirement::Disposition];
 const STEP: &[Requirement] = &[Requirement::Step];
+const REPAIR: &[Requirement] = &[Requirement::Photo];
 
 const fn row(action: Action, from: Status, to: Status, requires: &'static [Requirement]) -> Transition {
     Transition { action, from, to, requires, four_eyes: false }
@@ -65,8 +69,8 @@ pub const TRANSITIONS: &[Transition] = &[
     // Nobody works on it any more.
     row(Action::Return, InProgress, Verified, WORDS),
     row(Action::Start, Verified, InProgress, NOTHING),
-    row(Action::Resolve, Verified, Resolved, NOTHING),
-    row(Action::Resolve, InProgress, Resolved, NOTHING),
+    row(Action::Resolve, Verified, Resolved, REPAIR),
+    row(Action::Resolve, InProgress, Resolved, REPAIR),
     Transition { four_eyes: true, ..row(Action::Confirm, Resolved, Resolved, NOTHING) },
     row(Action::Reopen, Resolved, Verified, NOTHING),
     row(Action::Reopen, Rejected, New, NOTHING),
@@ -90,6 +94,19 @@ pub const TRANSITIONS: &[Transition] = &[
     row(Action::Resume, New, New, NOTHING),
     row(Action::Resume, Verified, Verified, NOTHING),
     row(Action::Resume, InProgress, InProgress, NOTHING),
+    row(Action::Photo, New, New, NOTHING),
+    row(Action::Photo, Verified, Verified, NOTHING),
+    row(Action::Photo, InProgress, InProgress, NOTHING),
+    row(Action::Photo, Resolved, Resolved, NOTHING),
+    row(Action::Release, New, New, NOTHING),
+    row(Action::Release, Verified, Verified, NOTHING),
+    row(Action::Release, InProgress, InProgress, NOTHING),
+    row(Action::Release, Resolved, Resolved, NOTHING),
+    row(Action::Withdraw, New, New, NOTHING),
+    row(Action::Withdraw, Verified, Verified, NOTHING),
+    row(Action::Withdraw, InProgress, InProgress, NOTHING),
+    row(Action::Withdraw, Resolved, Resolved, NOTHING),
+    row(Action::Withdraw, Rejected, Rejected, NOTHING),
 ];
 
 /// The row of an action on an incident that is `from`; `None` where it is not allowed.
@@ -103,13 +120,15 @@ pub fn requirements(action: Action) -> &'static [Requirement] {
 }
 
 impl Transition {
-    /// The first thing that a wish must carry and does not.
-    pub fn lacking(&self, new: &NewAction) -> Option<Requirement> {
+    /// The first thing that a wish must carry and does not. `repair_wanted`: its category wants a photo of the
+    /// repair, and the incident has none.
+    pub fn lacking(&self, new: &NewAction, repair_wanted: bool) -> Option<Requirement> {
         let has = |requirement: &&Requirement| match requirement {
             Requirement::Note => new.note.is_some(),
             Requirement::Agency => new.agency.is_some(),
             Requirement::Disposition => new.more.disposition.is_some(),
             Requirement::Step => new.more.step.is_some(),
+            Requirement::Photo => !repair_wanted,
         };
         self.requires.iter().find(|requirement| !has(requirement)).copied()
     }

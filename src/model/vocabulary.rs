@@ -81,10 +81,16 @@ pub enum Action {
     Pause,
     /// Lets it go on.
     Resume,
+    /// Photos of before or after the work.
+    Photo,
+    /// The public may see a photo.
+    Release,
+    /// It may not any more.
+    Withdraw,
 }
 
 impl Action {
-    pub const ALL: [Action; 13] = [
+    pub const ALL: [Action; 16] = [
         Action::Verify,
         Action::Reject,
         Action::Assign,
@@ -98,6 +104,9 @@ impl Action {
         Action::Check,
         Action::Pause,
         Action::Resume,
+        Action::Photo,
+        Action::Release,
+        Action::Withdraw,
     ];
 
     pub fn key(self) -> &'static str {
@@ -115,6 +124,9 @@ impl Action {
             Action::Check => "check",
             Action::Pause => "pause",
             Action::Resume => "resume",
+            Action::Photo => "photo",
+            Action::Release => "release",
+            Action::Withdraw => "withdraw",
         }
     }
 

@@ -18,7 +18,7 @@ const REASON_CHARS_MAX: usize = 200;
 #[serde(deny_unknown_fields)]
 pub struct Request {
     pub reason: String,
-    /// `contact`, `text`, `place`.
+    /// `contact`, `text`, `place`, `photos`.
     pub kinds: Vec<String>,
     /// Numbers of reports.
     pub reports: Vec<u32>,
@@ -49,7 +49,7 @@ pub fn commands(request: &Request) -> Result<Vec<Command>, String> {
         return Err(format!("give a reason of 1 to {REASON_CHARS_MAX} signs on one line"));
     }
     let kinds = Kinds::from_keys(request.kinds.iter().map(String::as_str))
-        .ok_or("what is erased is contact, text or place")?;
+        .ok_or("what is erased is contact, text, place or photos")?;
     let erasure = |reports: Vec<ReportNo>, notes: Vec<Seq>| {
         Command::Erasure(Box::new(NewErasure { reason: reason.to_owned(), kinds, reports, notes }))
     };

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::find::{Done, Found, FoundReport};
 use crate::city::City;
-use crate::model::{IdKey, ReportNo, TimeMs};
+use crate::model::{IdKey, Photo, ReportNo, TimeMs};
 
 /// All of it, in the city's words and time.
 pub fn export(found: &Found, city: &City, ids: &IdKey, now: TimeMs) -> Value {
@@ -51,6 +51,11 @@ fn one(report: &FoundReport, found: &Found, city: &City, ids: &IdKey) -> Value {
         "phone": private.phone,
         "email": private.email,
         "text": private.description,
+        "photos": private.photos.iter().map(|photo| json!({
+            "file": file_of(photo),
+            "width": photo.width,
+            "height": photo.height,
+        })).collect::<Vec<_>>(),
         "incident": {
             "incident": ids.incident_uuid(incident.no, incident.opened_at).to_string(),
             "status": incident.status.key(),
@@ -60,6 +65,11 @@ fn one(report: &FoundReport, found: &Found, city: &City, ids: &IdKey) -> Value {
             "actions": report.actions.iter().map(action).collect::<Vec<_>>(),
         },
     })
+}
+
+/// The name of a photo's file beside the export.
+pub fn file_of(photo: &Photo) -> String {
+    format!("{}.jpg", photo.name)
 }
 
 /// In the city's time, with its offset.

@@ -40,7 +40,7 @@ pub struct ListedReport {
     pub seq: u64,
     /// Of its entry, in hex.
     pub hash: String,
-    /// `contact`, `text`, `place`.
+    /// `contact`, `text`, `place`, `photos`.
     pub gone: Vec<String>,
 }
 

@@ -18,6 +18,6 @@ pub mod proof;
 pub mod retention;
 
 pub use erase::{EraseError, Erased, Request, commands, compact, erase_here};
-pub use export::export;
+pub use export::{export, file_of};
 pub use find::{Found, FoundNote, FoundReport, Selector, find};
 pub use list::{Erasures, again, list};

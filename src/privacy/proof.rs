@@ -31,6 +31,9 @@ pub fn values(found: &Found, city: &City) -> Vec<Vec<u8>> {
     let mut values: Vec<Vec<u8>> = Vec::new();
     for report in &found.reports {
         values.extend(said(&report.row.private).map(in_json));
+        for name in report.row.private.photos.iter().flat_map(|photo| [photo.name, photo.thumb]) {
+            values.extend([name.to_string().into_bytes(), name.0.to_vec()]);
+        }
         let place = report.row.place;
         let is_exact = place != place.coarsened(city.coarse_res);
         if city.category(report.row.category).sensitive && is_exact {

@@ -45,7 +45,7 @@ fn rules(city: &City) -> Vec<Rule> {
     let retention = city.retention;
     [
         rule(Kinds::CONTACT, retention.contact_days, "contact"),
-        rule(Kinds::TEXT, retention.text_days, "text"),
+        rule(Kinds::TOLD, retention.text_days, "text"),
     ]
     .into_iter()
     .flatten()
@@ -172,7 +172,9 @@ fn due(
 }
 
 fn has_some(private: &ReportPrivate, kinds: Kinds) -> bool {
-    let ReportPrivate { description, name, phone, email } = private;
+    let ReportPrivate { description, name, phone, email, photos } = private;
     let has_contact = name.is_some() || phone.is_some() || email.is_some();
-    kinds.contact && has_contact || kinds.text && description.is_some()
+    kinds.contact && has_contact
+        || kinds.text && description.is_some()
+        || kinds.photos && !photos.is_empty()
 }

@@ -1,17 +1,20 @@
 //! Backups: what is restored is what was, and nothing else is ever taken for it.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pantau::backup::{self, BackupError, Opener, Restored, Sealer, Updated};
 use pantau::city::City;
 use pantau::engine;
-use pantau::journal::{FolderMode, Journal, SqliteJournal, VerifyReport, verify};
+use pantau::journal::{
+    AccountStore, EVENT_DAYS, EventRow, FolderMode, Journal, SqliteJournal, VerifyReport, verify,
+};
 use pantau::live::LiveWriter;
 use pantau::model::{
-    CategoryId, Channel, Command, IdKey, Idempotency, ImportRow, LngLat, NewReport, Outcome, ReportPrivate,
-    Status,
+    CategoryId, Channel, Command, DAY_MS, IdKey, Idempotency, ImportRow, LngLat, NewReport, Outcome,
+    ReportPrivate, Status, TimeMs,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -155,7 +158,18 @@ fn check_restored(place: &Place, history: &History) {
     let anew = verify(&place.anew(), &mut |_, _| {}).unwrap();
     assert_eq!(VerifyReport { checkpoints: 0, ..anew }, whole);
     let conn = rusqlite::Connection::open(place.anew().join("pantau.db")).unwrap();
-    for table in ["derived", "hotspot", "hotspot_state", "hotspot_member", "hotspot_event", "surge"] {
+    for table in [
+        "derived",
+        "hotspot",
+        "hotspot_state",
+        "hotspot_member",
+        "hotspot_event",
+        "surge",
+        "import_source",
+        "import_key",
+        "import_key_new",
+        "idempotency",
+    ] {
         let sql = format!("SELECT count(*) FROM {table} WHERE sum IS NULL");
         let without: u32 = conn.query_row(&sql, [], |row| row.get(0)).unwrap();
         assert_eq!(without, 0, "rows of {table} without a sum");
@@ -246,6 +260,111 @@ fn keys_of_submissions_and_imports_come_back_so_nothing_is_taken_twice() {
     let outcomes = journal.append(vec![sent(), imported(1), imported(2)], START, None).unwrap();
     assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Repeat { .. })), "{outcomes:?}");
     assert!(matches!(journal.append(vec![imported(3)], START, None).unwrap()[0], Outcome::Accepted { .. }));
+}
+
+fn event(at: TimeMs, actor: &str) -> EventRow {
+    EventRow {
+        id: 0,
+        at,
+        actor: Some(actor.to_owned()),
+        action: "sign-in".to_owned(),
+        subject: None,
+        network: Some("192.0.2.7".to_owned()),
+        detail: None,
+    }
+}
+
+fn events_in(folder: &Path) -> Vec<EventRow> {
+    AccountStore::in_folder(folder).unwrap().events_from(i64::MIN, i64::MAX, 100_000).unwrap()
+}
+
+fn event_files(place: &Place) -> Vec<PathBuf> {
+    let files = fs::read_dir(place.target()).unwrap().map(|file| file.unwrap().path());
+    files.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("events-")).collect()
+}
+
+/// All that lies in the target about accounts, unpacked.
+fn events_told(place: &Place) -> String {
+    let mut told = String::new();
+    for file in event_files(place) {
+        flate2::read::GzDecoder::new(fs::File::open(file).unwrap()).read_to_string(&mut told).unwrap();
+    }
+    told
+}
+
+#[test]
+fn what_happened_to_accounts_comes_back_with_its_ids_and_what_is_too_old_goes_from_the_target_too() {
+    let place = Place::new();
+    some_history(&place);
+    let store = AccountStore::in_folder(&place.data()).unwrap();
+    store.add_events(&[event(START, "marker-old"), event(START.plus_ms(1), "ani")]).unwrap();
+    place.backup();
+    assert_eq!(place.backup().bytes_written, 0, "nothing happened since");
+    for day in 1..=40 {
+        store.add_events(&[event(START.plus_ms(day * DAY_MS), "ani")]).unwrap();
+        place.backup();
+    }
+    assert!(event_files(&place).len() < 20, "{} files after 40 runs", event_files(&place).len());
+    assert!(events_told(&place).contains("marker-old"));
+    place.restore();
+    assert_eq!(events_in(&place.anew()), events_in(&place.data()));
+    assert_eq!(events_in(&place.anew()).len(), 42);
+
+    // A folder that was restored goes on with the same target.
+    let anew = AccountStore::in_folder(&place.anew()).unwrap();
+    let carry_on = || backup::backup(&place.anew(), &place.target(), &Sealer::default(), &mut |_, _| {});
+    anew.add_events(&[event(START.plus_ms(41 * DAY_MS), "budi")]).unwrap();
+    carry_on().unwrap();
+    assert_eq!(events_told(&place).lines().count(), 43);
+
+    // What the store forgets, the target forgets within a day of the run that finds it.
+    anew.add_events(&[event(START.plus_ms((EVENT_DAYS + 2) * DAY_MS), "citra")]).unwrap();
+    carry_on().unwrap();
+    carry_on().unwrap();
+    let told = events_told(&place);
+    assert!(!told.contains("marker-old"));
+    let at = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["at"].as_i64().unwrap();
+    assert!(told.lines().all(|line| at(line) >= START.plus_ms(DAY_MS).0), "{told}");
+    assert!(events_in(&place.anew()).iter().all(|event| told.contains(&format!("\"at\":{}", event.at.0))));
+}
+
+#[test]
+fn events_of_another_store_take_the_place_of_those_before() {
+    let place = Place::new();
+    some_history(&place);
+    let store = AccountStore::in_folder(&place.data()).unwrap();
+    store.add_events(&[event(START, "ani"), event(START, "ani")]).unwrap();
+    place.backup();
+    drop(store);
+    for name in ["accounts.db", "accounts.db-wal", "accounts.db-shm"] {
+        let _ = fs::remove_file(place.data().join(name));
+    }
+    let store = AccountStore::in_folder(&place.data()).unwrap();
+    store.add_events(&[event(START, "budi"), event(START, "budi"), event(START, "budi")]).unwrap();
+    place.backup();
+    let told = events_told(&place);
+    assert_eq!((told.matches("budi").count(), told.matches("ani").count()), (3, 0));
+    place.restore();
+    assert_eq!(events_in(&place.anew()), events_in(&place.data()));
+}
+
+#[test]
+fn a_damaged_file_of_events_is_named_by_restore_and_healed_by_backup() {
+    let place = Place::new();
+    some_history(&place);
+    let store = AccountStore::in_folder(&place.data()).unwrap();
+    store.add_events(&[event(START, "ani")]).unwrap();
+    place.backup();
+    let file = event_files(&place).pop().unwrap();
+    let mut bytes = fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 8;
+    fs::write(&file, bytes).unwrap();
+    let sentence = place.try_restore(&Opener::default()).unwrap_err().to_string();
+    assert!(sentence.contains("events-") && sentence.contains("damaged"), "{sentence}");
+    let healed = place.backup().healed;
+    assert!(healed.len() == 1 && healed[0].starts_with("events-"), "{healed:?}");
+    place.restore();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

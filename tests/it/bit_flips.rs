@@ -11,8 +11,13 @@ use pantau::cli::chance::Chance;
 use pantau::clock::SystemClock;
 use pantau::engine::{self, Engine, Scrub};
 use pantau::health::Condition;
-use pantau::journal::{FolderMode, Journal, JournalError, SqliteJournal, check_incident, verify};
-use pantau::model::{IdKey, IncidentNo, Projection, ReportNo, Seq};
+use pantau::journal::{
+    FolderMode, Journal, JournalError, LogReader, SqliteJournal, check_incident, verify,
+};
+use pantau::model::{
+    CategoryId, Channel, Command, IdKey, Idempotency, ImportRow, IncidentNo, LngLat, NewReport, Projection,
+    ReportNo, ReportPrivate, Seq, Status,
+};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -35,17 +40,53 @@ fn some_history(dir: &Path, seed: u64) -> u32 {
         history.step(&step);
     }
     let reports = history.entries.iter().filter(|e| matches!(e.fact, pantau::model::Fact::Report(_)));
-    let reports = reports.count() as u32;
+    let reports = reports.count() as u32 + 3;
     drop(history);
+    let mut journal = SqliteJournal::open(dir, ternate(), FolderMode::Live).unwrap();
+    let at = journal.head().at;
+    journal.append(vec![with_key("kunci-1"), with_key("kunci-2"), imported()], at, None).unwrap();
+    drop(journal);
     // Into the database itself: what readers had open may have kept it in the log beside it.
     let conn = rusqlite::Connection::open(dir.join("pantau.db")).unwrap();
     conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
     reports
 }
 
+fn new_report() -> NewReport {
+    NewReport {
+        category: CategoryId(0),
+        place: LngLat::new(127.38, 0.79).unwrap(),
+        coarse_place: None,
+        accuracy_m: Some(900),
+        occurred_at: None,
+        area: None,
+        incident: None,
+        agency: None,
+        due_after_ms: None,
+        sender: None,
+        channel: Channel::Web,
+        drill: false,
+        private: ReportPrivate::default(),
+        idempotency: None,
+        import: None,
+    }
+}
+
+fn with_key(key: &str) -> Command {
+    let idempotency = Some(Idempotency { key: key.to_owned(), body_digest: [5; 32] });
+    Command::Report(Box::new(NewReport { idempotency, ..new_report() }))
+}
+
+fn imported() -> Command {
+    let import =
+        Some(ImportRow { source: "a.csv".to_owned(), row_digest: [6; 16], status: Status::Resolved });
+    Command::Report(Box::new(NewReport { import, ..new_report() }))
+}
+
 /// Everything that answers are made of, in words; an error where some of it is refused.
 fn served(dir: &Path, reports: u32) -> Result<String, JournalError> {
     let journal = SqliteJournal::open(dir, ternate(), FolderMode::Live)?;
+    let stored = LogReader::open(dir)?.moment()?.entries(Seq(0), journal.head().seq)?;
     let reader = journal.reader();
     let ids = IdKey::new(journal.secret(), &ternate().code_prefix);
     let map = engine::open(&*reader, journal.head(), ternate(), ids, None)?;
@@ -53,6 +94,8 @@ fn served(dir: &Path, reports: u32) -> Result<String, JournalError> {
     for no in 1..=reports {
         writeln!(told, "{:?}", reader.report(ReportNo(no))?).unwrap();
     }
+    // What a backup carries: with the keys under which it was sent.
+    stored.iter().for_each(|entry| writeln!(told, "{:?} {:?}", entry.import, entry.idempotency).unwrap());
     for no in (1..=reports).map(IncidentNo) {
         let (row, log) = (reader.incident(no)?, reader.incident_log(no)?);
         if let Some(row) = &row {
@@ -158,6 +201,14 @@ fn a_changed_row_of_each_kind_is_refused_or_answered_from_the_log() {
         "its private part was changed",
     );
     check("UPDATE incident SET version = version + 1 WHERE no = 1", "says otherwise than its entries");
+    for (sql, table) in [
+        ("UPDATE idempotency SET report_no = report_no - 1 WHERE key = 'kunci-2'", "idempotency"),
+        ("UPDATE idempotency SET body_digest = zeroblob(32) WHERE key = 'kunci-1'", "idempotency"),
+        ("UPDATE import_key_new SET row_digest = zeroblob(16)", "import_key_new"),
+        ("UPDATE import_source SET name = 'b.csv'", "import_source"),
+    ] {
+        check(sql, &format!("a row of table {table} was changed"));
+    }
     check("UPDATE report SET drill = 1 - drill WHERE no = 1 AND occurred_at < 1795400000000 OR no = 1", "");
 }
 

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::http::{report, with};
+use crate::photos::{MARKER as PHOTO, jpeg, report_with};
 use crate::policy::{OWN_AGENCY, OWN_AREA, spot};
 use crate::support::app::{PATIENCE, Setup, TestApp};
 use crate::support::socket::Dial;
@@ -30,7 +31,11 @@ fn private(fields: Value) -> Value {
 }
 
 /// Everything that somebody gets who asks every address, right and wrong.
-async fn all_bytes(app: &TestApp, token: Option<&str>, incidents: &[&str], codes: &[&str]) -> String {
+async fn all_bytes(
+    app: &TestApp,
+    token: Option<&str>,
+    (incidents, codes, photos): (&[&str], &[&str], &[&str]),
+) -> String {
     let mut seen = String::new();
     let everywhere = "bbox=-180,-90,180,90&zoom=20&status=new,verified,in_progress,resolved,rejected";
     let mut paths = Vec::new();
@@ -44,8 +49,13 @@ async fn all_bytes(app: &TestApp, token: Option<&str>, incidents: &[&str], codes
             "?q=kanari",
             "?members=true",
         ] {
-            for (id, code) in incidents.iter().zip(codes) {
-                let path = rule.path.replace("{id}", id).replace("{file}", "x").replace("{*path}", "x");
+            for ((id, code), photo) in incidents.iter().zip(codes).zip(photos) {
+                let path = rule
+                    .path
+                    .replace("{photo}", photo)
+                    .replace("{id}", id)
+                    .replace("{file}", "x")
+                    .replace("{*path}", "x");
                 paths.push(format!("{}{query}", path.replace("{code}", code)));
             }
         }
@@ -117,15 +127,17 @@ async fn no_mark_of_what_is_private_reaches_whoever_must_not_have_it() {
     let (own_place, foreign_place) = (spot(&app, true), spot(&app, false));
     let off = (foreign_place["lng"].as_f64().unwrap() + 0.000_123_4) * 1e7;
     let exact = json!({"lng": off.round() / 1e7, "lat": foreign_place["lat"]});
-    let foreign = app.report(&private(exact.clone())).await;
+    let with_photo =
+        async |report: Value, width| report_with(&app, &report, &[&jpeg(width, 20, PHOTO)]).await;
+    let foreign = with_photo(private(exact.clone()), 211).await;
     act(&foreign["incident"], "return", json!({"note": TEXTS[3], "agency": "bpbd"})).await;
     act(&foreign["incident"], "assign", json!({"agency": "dinsos"})).await;
     act(&foreign["incident"], "verify", json!({"note": TEXTS[1]})).await;
     act(&foreign["incident"], "note", json!({"note": TEXTS[1], "public": false})).await;
     act(&foreign["incident"], "note", json!({"note": ANSWER, "public": true})).await;
-    let rejected = app.report(&private(exact.clone())).await;
+    let rejected = with_photo(private(exact.clone()), 212).await;
     act(&rejected["incident"], "reject", json!({"reason": TEXTS[2], "disposition": "ghost"})).await;
-    let own = app.report(&private(own_place)).await;
+    let own = with_photo(private(own_place), 213).await;
     act(&own["incident"], "assign", json!({"agency": OWN_AGENCY, "note": TEXTS[1]})).await;
     let id = |receipt: &Value| receipt["incident"].as_str().unwrap().to_owned();
     let code = |receipt: &Value| receipt["code"].as_str().unwrap().to_owned();
@@ -133,15 +145,29 @@ async fn no_mark_of_what_is_private_reaches_whoever_must_not_have_it() {
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let codes = [code(&foreign), code(&rejected), code(&own)];
     let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
+    let mut photos = Vec::new();
+    for id in &ids {
+        let seen = app.get(&format!("/api/v1/incidents/{id}")).bearing(&operator).send().await.ok();
+        photos.push(seen["properties"]["photos"][0]["id"].as_str().unwrap().to_owned());
+    }
+    let photos: Vec<&str> = photos.iter().map(String::as_str).collect();
     let exact_lng = exact["lng"].to_string();
 
     let [agency, responder] =
         [Role::Agency, Role::Responder].map(|role| app.token(role, OWN_AGENCY, OWN_AREA));
     // Staff last: what they do is seen afterwards.
-    let public = all_bytes(&app, None, &ids, &codes).await;
-    let of_agency = all_bytes(&app, Some(&agency), &ids, &codes).await;
-    let of_responder = all_bytes(&app, Some(&responder), &ids, &codes).await;
-    let staff = all_bytes(&app, Some(&operator), &ids, &codes).await;
+    let all = (&ids[..], &codes[..], &photos[..]);
+    let public = all_bytes(&app, None, all).await;
+    let of_agency = all_bytes(&app, Some(&agency), all).await;
+    let of_responder = all_bytes(&app, Some(&responder), all).await;
+    let staff = all_bytes(&app, Some(&operator), all).await;
+    // Each photo is of its own width, so that it is known again.
+    let width = |n: usize| format!("\"width\":{}", 211 + n);
+    assert!((0..3).all(|n| staff.contains(&width(n))), "staff see all photos");
+    assert!(!(0..3).any(|n| public.contains(&width(n))), "none was released");
+    for seen in [&of_agency, &of_responder] {
+        assert!(seen.contains(&width(2)) && !seen.contains(&width(0)) && !seen.contains(&width(1)));
+    }
     // They are there for staff, or this test would prove nothing.
     for mark in TEXTS.iter().chain([&&*exact_lng]) {
         assert!(staff.contains(mark), "{mark}");
@@ -151,6 +177,7 @@ async fn no_mark_of_what_is_private_reaches_whoever_must_not_have_it() {
     for (name, seen) in parts {
         assert!(seen.contains(ANSWER), "{name} reads the answer");
         let mut marks: Vec<&str> = CONTACTS.to_vec();
+        marks.push(PHOTO);
         marks.extend(["kanari-akun", "Kanari Akun", "argon2", "tiga kata pendek"]);
         if name != "staff" {
             // Of what is foreign: not where it is, nor that it was rejected, nor why. Its public side has its id.

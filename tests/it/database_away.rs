@@ -9,6 +9,7 @@ use pantau::cli::Client;
 use pantau::journal::{StoreUrl, verify_database};
 use serde_json::{Value, json};
 
+use crate::photos::{MARKER, form, jpeg};
 use crate::support::node::{Node, marks_in, monotonic};
 use crate::support::postgres::{Cluster, SETTINGS, skipped};
 
@@ -30,6 +31,18 @@ struct Told {
 fn post(client: &Client, mark: String, key: Option<&str>) -> Told {
     let receipt = client.post("/api/v1/reports", &report(&mark), key).unwrap();
     Told { mark, code: receipt["code"].as_str().unwrap().to_owned(), waits: receipt["status"] == "waiting" }
+}
+
+/// With a photo, which waits with it.
+fn post_photo(client: &Client, mark: &str) -> Told {
+    let json = report(mark).to_string();
+    let body =
+        form(&[("report", json.as_bytes()), ("photo", &jpeg(40, 30, MARKER)), ("photo", b"no photo")]);
+    let receipt =
+        client.post_bytes("/api/v1/reports", "multipart/form-data; boundary=b", &body, None).unwrap();
+    assert_eq!(receipt["warnings"].as_array().map(Vec::len), Some(1), "{receipt}");
+    let code = receipt["code"].as_str().unwrap().to_owned();
+    Told { mark: mark.to_owned(), code, waits: receipt["status"] == "waiting" }
 }
 
 fn wait_until_handed_on(client: &Client) {
@@ -67,19 +80,20 @@ fn reports_go_on_while_the_database_stands_still_or_is_killed_and_each_is_stored
     let node = Node::on_database(&text, folder.path()).unwrap();
     let client = node.client();
     let mut told: Vec<Told> = (0..5).map(|i| post(&client, format!("before {i}"), None)).collect();
+    told.push(post_photo(&client, "before, with a photo"));
     assert!(told.iter().all(|one| !one.waits));
 
     // It stands still, in the middle of a commit as likely as not.
     cluster.signal("STOP").unwrap();
     let began = monotonic();
     told.extend((0..20).map(|i| post(&client, format!("stopped {i}"), Some(&format!("key {i}")))));
-    assert!(told.iter().skip(5).all(|one| one.waits));
+    assert!(told.iter().skip(6).all(|one| one.waits));
     assert!((monotonic() - began) < Duration::from_secs(10), "{:?}", (monotonic() - began));
     let again = post(&client, "stopped 3".to_owned(), Some("key 3"));
-    assert_eq!(again.code, told[8].code, "sent twice, kept once");
+    assert_eq!(again.code, told[9].code, "sent twice, kept once");
     let other = client.post("/api/v1/reports", &report("other"), Some("key 3")).unwrap_err().to_string();
     assert!(other.contains("422"), "{other}");
-    let answer = client.get(&format!("/api/v1/reports/{}", told[8].code)).unwrap();
+    let answer = client.get(&format!("/api/v1/reports/{}", told[9].code)).unwrap();
     assert_eq!(answer["status"], "waiting");
     assert!(answer["message"]["id"].as_str().unwrap().contains("belum diteruskan"), "{answer}");
     let ready = client.get("/readyz").unwrap();
@@ -93,6 +107,9 @@ fn reports_go_on_while_the_database_stands_still_or_is_killed_and_each_is_stored
     cluster.kill().unwrap();
     told.extend((0..20).map(|i| post(&client, format!("killed {i}"), None)));
     assert!(told[30].waits);
+    let waits = post_photo(&client, "killed, with a photo");
+    assert!(waits.waits);
+    told.push(waits);
     node.kill();
     cluster.run().unwrap();
     let node = Node::on_database(&text, folder.path()).unwrap();
@@ -100,6 +117,11 @@ fn reports_go_on_while_the_database_stands_still_or_is_killed_and_each_is_stored
     wait_until_handed_on(&client);
     told.push(post(&client, "after".to_owned(), None));
     check(&store, &client, &told);
+    assert_eq!(
+        verify_database(&store, &mut |_, _| {}).unwrap().photos,
+        4,
+        "two photos, and their small ones"
+    );
     node.kill();
     check_once(&store, &told);
 }

@@ -8,7 +8,7 @@ use pantau::city::City;
 use pantau::live::hotspots::{
     Doubts, Hotspot, HotspotEngine, HotspotReport, Layer, OutlineStyle, Standing,
 };
-use pantau::model::{CategoryId, IncidentNo, LngLat, ReportNo, SenderId, Seq, Status, TimeMs};
+use pantau::model::{CategoryId, Channel, IncidentNo, LngLat, ReportNo, SenderId, Seq, Status, TimeMs};
 
 struct Town {
     city: Arc<City>,
@@ -48,6 +48,9 @@ impl Town {
                 category: CategoryId(0),
                 occurred_at: at,
                 sender: SenderId(u64::from(self.reports)),
+                channel: Channel::Other,
+                accuracy_m: None,
+                n_photos: 0,
                 drill: false,
                 imported: false,
                 doubts: Doubts::NONE,
@@ -179,7 +182,7 @@ fn what_was_rejected_was_never_usual() {
     let mut town = town_used_to_nine(5, 0);
     // All but one of the newest Saturday's, and the whole one before: 1, 0, 9 and 9 are left. The oldest
     // is no whole hour: nobody knows what came before its first report.
-    (2..=18).for_each(|no| town.engine.set_standing(IncidentNo(no), Standing::of(Status::Rejected)));
+    (2..=18).for_each(|no| town.engine.set_standing(IncidentNo(no), Standing::of(Status::Rejected, None)));
     town.told(&[GAMALAMA; 62]);
     assert!(town.water().why.en.ends_with("; usually 5"), "{}", town.water().why.en);
 }

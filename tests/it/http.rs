@@ -307,6 +307,7 @@ async fn multipart_takes_the_report_and_refuses_what_is_not_one() {
     assert_eq!(taken.status, 201, "{}", taken.text());
     let photo = send(form, &format!("{}{}--b--\r\n", part("photo", "JFIF"), part("report", &good))).await;
     assert_eq!(photo.status, 201, "{}", photo.text());
+    assert_eq!(photo.json()["warnings"][0]["reason"], "format");
 
     for (name, kind, body) in [
         ("no boundary", "multipart/form-data", String::new()),
@@ -389,6 +390,7 @@ async fn a_report_is_found_by_its_code_and_joins_the_incident_it_names() {
             "code",
             "drill",
             "joined",
+            "photos",
             "received_at",
             "seq",
             "status",

@@ -108,7 +108,10 @@ async fn an_absorbed_incident_is_nowhere_but_where_it_went_and_comes_back_whole(
     assert_eq!((after.0, after.1, after.2), (both.0, both.1 + 1, both.2));
     let told = app.get(&format!("/api/v1/reports/{}", second["code"].as_str().unwrap())).send().await.ok();
     assert_eq!((&told["joined"], &told["status"]), (&json!(false), &json!("verified")));
-    assert_eq!(steps(&told), ["received", "verified", "assigned"], "{told}");
+    assert_eq!(steps(&told), ["received", "verified", "assigned", "joined", "freed"], "{told}");
+    let last = told["steps"].as_array().unwrap().last().unwrap();
+    assert!(last["text"]["id"].as_str().unwrap().contains("kembali ditangani tersendiri oleh"), "{last}");
+    assert!(last["text"]["en"].as_str().unwrap().contains("is on its own again, with the"), "{last}");
     let again = post(&app, &a, "split", json!({"incident": b})).await;
     assert_eq!(again.problem(409)["type"], "/problems/not-merged");
     app.stop().await;

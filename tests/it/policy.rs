@@ -10,6 +10,7 @@ use pantau::model::{Action, LngLat};
 use serde_json::{Value, json};
 
 use crate::http::{report, with};
+use crate::photos::{AsForm, form, jpeg};
 use crate::support::app::{Setup, TestApp};
 use crate::support::repo;
 
@@ -85,7 +86,7 @@ struct Question {
 }
 
 /// Each rule as it is asked: for each action, about each object.
-fn questions(own: &Value, foreign: &Value) -> Vec<Question> {
+fn questions(own: &Value, foreign: &Value, photos: [&str; 2]) -> Vec<Question> {
     let id = |object| match object {
         Object::Own => own.as_str().unwrap(),
         Object::Foreign => foreign.as_str().unwrap(),
@@ -110,6 +111,7 @@ fn questions(own: &Value, foreign: &Value) -> Vec<Question> {
             let path = rule
                 .path
                 .replace("{id}", object.map_or("", id))
+                .replace("{photo}", photos[usize::from(object == Some(Object::Foreign))])
                 .replace("{action}", action.map_or("", Action::key))
                 .replace("{code}", OWN_AREA)
                 .replace("{file}", "x.pmtiles")
@@ -135,11 +137,22 @@ async fn every_role_may_what_the_table_says_and_nothing_else() {
         assert_eq!(in_area, expected, "{seen}");
     }
 
+    let photos = [&own, &foreign].map(|receipt| receipt["incident"].as_str().unwrap());
+    let mut ids = Vec::new();
+    for incident in photos {
+        let body = form(&[("photo", &jpeg(20, 20, "")), ("kind", b"before")]);
+        let path = format!("/api/v1/incidents/{incident}/photos");
+        let added = app.post(&path, body).as_form().bearing(&operator).send().await.ok();
+        ids.push(added["properties"]["photos"][0]["id"].as_str().unwrap().to_owned());
+    }
+    let photos = [&*ids[0], &*ids[1]];
     let callers = [None].into_iter().chain(Role::ALL.map(Some));
     let mut asked = 0;
     for role in callers {
         let token = role.map(|role| app.token(role, OWN_AGENCY, OWN_AREA));
-        for Question { method, path, needs, object } in questions(&own["incident"], &foreign["incident"]) {
+        for Question { method, path, needs, object } in
+            questions(&own["incident"], &foreign["incident"], photos)
+        {
             // Wrong on purpose: whoever may not is told so before it is looked at.
             for body in ["{}", "not JSON"] {
                 let mut ask = app.ask(method.clone(), &path).body(body);
@@ -157,7 +170,7 @@ async fn every_role_may_what_the_table_says_and_nothing_else() {
                     (_, _, Some(Object::Missing)) | (_, Some(Reach::Own), Some(Object::Foreign)) => {
                         Some(404)
                     }
-                    (_, Some(Reach::Own), None) => Some(403),
+                    // Of what is about no incident in particular, their part is answered.
                     (_, Some(Reach::All | Reach::Own), _) => None,
                 };
                 match expected {
@@ -166,7 +179,8 @@ async fn every_role_may_what_the_table_says_and_nothing_else() {
                         let is_refused = matches!(answer.status, 401 | 403);
                         // Signing in with no name at all is no matter of rights.
                         assert!(!is_refused && answer.status != 500, "{name}");
-                        let is_hidden = object.is_some() && answer.status == 404;
+                        // What needs nothing may be hidden: it is for whom it is public.
+                        let is_hidden = needs.is_some() && object.is_some() && answer.status == 404;
                         assert!(!is_hidden, "{name}");
                     }
                 }
@@ -244,4 +258,52 @@ async fn a_part_of_the_city_is_all_that_its_people_see() {
     assert_eq!(searched.pointers(400), ["q"]);
     assert_eq!(app.get("/api/v1/incidents?q=budi").bearing(&agency).send().await.status, 200);
     app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_lowers_an_address_is_answered_as_nobody_is() {
+    let app = Setup { trust_loopback: false, ..Setup::default() }.start().await;
+    let admin = app.token(Role::Admin, OWN_AGENCY, OWN_AREA);
+    let receipt = app.report(&with(report("social"), json!({"description": "kanari"}))).await;
+    let id = receipt["incident"].as_str().unwrap().to_owned();
+    app.report(&report("garbage")).await;
+    let verify = app.post(&format!("/api/v1/incidents/{id}/verify"), "{}").bearing(&admin).send().await;
+    assert_eq!(verify.status, 200, "{}", verify.text());
+    let mut n_lowered = 0;
+    for rule in RULES.iter().filter(|rule| rule.method == "GET" && !rule.is_stream()) {
+        let path = rule.path.replace("{id}", &id).replace("{file}", "x").replace("{*path}", "x");
+        let code = if path.contains("/areas/") { OWN_AREA } else { receipt["code"].as_str().unwrap() };
+        let path = path.replace("{code}", code);
+        for query in
+            ["", "q=kanari&", "members=true&", "status=new,verified&", "bbox=-180,-90,180,90&zoom=9&"]
+        {
+            let path = format!("{path}?{query}projection=public");
+            let lowered = app.get(&path).bearing(&admin).send().await;
+            let nobody = app.get(&path).send().await;
+            assert_eq!(lowered.status, nobody.status, "{path}: {} / {}", lowered.text(), nobody.text());
+            if rule.path.starts_with("/api/") && !rule.path.ends_with(".csv") {
+                let told = [&lowered, &nobody].map(|answer| {
+                    let mut told = answer.json();
+                    // A tick may come between the two.
+                    for moving in ["seq", "request_id"] {
+                        told.as_object_mut().and_then(|told| told.remove(moving));
+                    }
+                    told
+                });
+                assert_eq!(told[0], told[1], "{path}");
+                n_lowered += 1;
+            }
+        }
+    }
+    assert!(n_lowered > 80, "{n_lowered}");
+    app.stop().await;
+
+    // And whoever is a node, or staff for coming from this machine.
+    let trusted = TestApp::start().await;
+    for path in ["/api/v1/nodes/state", "/api/v1/audit", "/api/v1/sitrep"] {
+        assert_eq!(trusted.get(path).send().await.status, 200, "{path}");
+        let lowered = trusted.get(&format!("{path}?projection=public")).send().await;
+        assert_eq!(lowered.status, 401, "{path}: {}", lowered.text());
+    }
+    trusted.stop().await;
 }

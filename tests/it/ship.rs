@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use pantau::access::Role;
+use pantau::accounts::AccountEvent;
 use pantau::backup::{self, Opener, Sealer, ShipSettings};
 use pantau::engine;
 use pantau::journal::{AccountStore, FolderMode, Journal, SqliteJournal};
@@ -129,12 +130,21 @@ async fn who_may_sign_in_is_shipped_too() {
     post(&app, 3).await;
     wait_until_shipped(&app).await;
     app.token(Role::Operator, "", "");
+    let event = AccountEvent { actor: Some("ani"), action: "sign-in", ..AccountEvent::default() };
+    app.accounts().tell(&event);
+    app.accounts().write_log().unwrap();
     app.stop().await;
     drop(place.restored(&Opener::default()));
     let lasting = |folder: PathBuf| AccountStore::in_folder(&folder).unwrap().lasting().unwrap();
     let shipped = lasting(place.path("anew"));
     assert_eq!(shipped, lasting(place.data()));
     assert_eq!(shipped.tokens.len(), 1, "the token of the operator");
+    let events = |folder: PathBuf| {
+        AccountStore::in_folder(&folder).unwrap().events_from(i64::MIN, i64::MAX, 100).unwrap()
+    };
+    let shipped = events(place.path("anew"));
+    assert_eq!(shipped, events(place.data()), "with what happened to accounts");
+    assert!(shipped.iter().any(|event| event.action == "sign-in"), "{shipped:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,6 @@
 //! Signing in and out: passwords, links, cookies, guesses; and that what ends, ends everywhere at once.
 
-use std::time::Duration;
-
+use futures_util::future::join_all;
 use pantau::access::{Permission, Permissions, Role};
 use pantau::accounts::{
     NewToken, Scope, Totp, first_link, hash_password, link_for, new_account, new_token,
@@ -34,8 +33,8 @@ fn scope(role: Role) -> Scope {
 fn add(app: &TestApp, name: &str, role: Role) {
     let mut account = new_account(name, Some("Ani Wijaya"), &scope(role), now(app)).unwrap();
     account.password = Some(hash_password(PASSWORD, name).unwrap());
+    // As `pantau user` beside the server does: who is new can sign in at once.
     assert!(app.accounts().store().add_account(&account).unwrap());
-    app.accounts().look().unwrap();
 }
 
 async fn sign_in(app: &TestApp, name: &str, password: &str) -> Answer {
@@ -370,14 +369,21 @@ async fn whoever_loses_a_right_loses_every_open_socket_within_two_seconds() {
                 assert!(elsewhere.end_sessions("ani").unwrap());
             }
         }
-        for socket in &mut lost {
-            assert_eq!(socket.end().await, End::Code(4401), "{way:?}");
-        }
+        let ends =
+            join_all(lost.iter_mut().map(async |socket| (socket.end().await, began.elapsed()))).await;
         let mut rest = Vec::new();
         timeout(PATIENCE, events.read_to_end(&mut rest)).await.expect("the stream ends").unwrap();
-        let took = began.elapsed();
-        assert!(took < Duration::from_secs(2), "{way:?}: {took:?}");
-        println!("{way:?}: {} sockets ended within {} ms", lost.len(), took.as_millis());
+        let stream_took = began.elapsed();
+        assert!(ends.iter().all(|(end, _)| *end == End::Code(4401)), "{way:?}");
+        let mut took_ms: Vec<u128> = ends.iter().map(|(_, took)| took.as_millis()).collect();
+        took_ms.sort_unstable();
+        let (n, max_ms) = (took_ms.len(), took_ms[took_ms.len() - 1].max(stream_took.as_millis()));
+        println!(
+            "{way:?}: sockets={n} ended_ms_p50={} p99={} max={max_ms}",
+            took_ms[n / 2],
+            took_ms[n * 99 / 100]
+        );
+        assert!(max_ms < 2_000, "{way:?}: {max_ms} ms");
         // The others go on.
         app.report(&report("garbage")).await;
         kept.until("a report", |client| client.held.features.len() == 1).await;

@@ -125,6 +125,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('WCAG 2.2 AA, by axe', { t
     for (const [state, session] of [
       ['ended', { ...nobody, ended: true }],
       ['no private line', { ...nobody, can_sign_in: false }],
+      ['single sign-on', { ...nobody, oidc: { name: 'akun provinsi' } }],
       ['account', { signed_in: true, name: 'ani', full_name: 'Ani Wijaya', role: 'operator', via: 'session', ends_at: '2027-11-24T05:05:00Z', second_factor: false, may: {}, projection: 'staff' }],
     ] as const) {
       const page = await look('/login?lang=en', DESK, asking(session));
@@ -132,6 +133,15 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('WCAG 2.2 AA, by axe', { t
       await clean(page, state);
       await page.close();
     }
+    // Back from a provider that is away: said in words, and gone from the address; the center's own accounts go on.
+    const back = await look('/login?sso=away', PHONE, asking({ ...nobody, oidc: { name: 'akun provinsi' } }));
+    await back.page.waitForSelector('.fault');
+    expect(await back.page.locator('.fault').textContent()).toContain('tidak dapat dihubungi');
+    expect(new URL(back.page.url()).search).toBe('');
+    expect(await back.page.locator('a.go').textContent()).toBe('Masuk lewat akun provinsi');
+    expect(await back.page.locator('a.go').getAttribute('href')).toBe('/api/v1/session/oidc');
+    await clean(back, 'single sign-on is away');
+    await back.close();
   });
 
   it('the console: queue, one incident, its forms', async () => {
@@ -183,7 +193,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('WCAG 2.2 AA, by axe', { t
     await clean(denied, 'nobody signed in');
     await denied.close();
     const phone = await look(`/console?incident=i:${incident}`, PHONE, withoutMap);
-    await phone.page.waitForSelector('[data-row]');
+    await phone.page.waitForSelector('[data-actions]');
     for (const view of ['queue', 'incident', 'map']) {
       await phone.page.click(`[data-show="${view}"]`);
       await clean(phone, `phone, ${view}`);

@@ -1,8 +1,12 @@
 /** Debian's Chromium, drawing in software, and pages that note every request that leaves the host. */
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 
 export const CHROMIUM: string | null = [process.env.CHROMIUM_BIN, '/usr/bin/chromium'].find((path): path is string => path !== undefined && existsSync(path)) ?? null;
+
+/** With `DIST=dist` the pages come from there, and not from inside the program: a change of a page needs no new program. */
+const DIST = process.env.DIST;
 
 export function launch(): Promise<Browser> {
   return chromium.launch({
@@ -17,6 +21,8 @@ export function launch(): Promise<Browser> {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      // What the test itself answers comes from no address, and may not open a socket to this machine.
+      ...(DIST === undefined ? [] : ['--disable-features=LocalNetworkAccessChecks']),
     ],
   });
 }
@@ -27,6 +33,14 @@ export interface Opened {
   readonly asked: string[];
   readonly errors: string[];
   close(): Promise<void>;
+}
+
+async function fromFolder(page: Page, folder: string): Promise<void> {
+  await page.route(/^http:[/][/][^/]+[/](?!api[/]|tiles[/])/, (route) => {
+    const { pathname } = new URL(route.request().url());
+    const file = join(folder, /[.]/.test(pathname) ? pathname : `${pathname === '/' ? '/index' : pathname}.html`);
+    return existsSync(file) ? route.fulfill({ path: file }) : route.continue();
+  });
 }
 
 /** `before` sees the page before it loads. */
@@ -43,6 +57,7 @@ export async function open(browser: Browser, url: string, width: number, height:
   page.on('console', (message) => {
     if (message.type() === 'error' && /Content Security Policy|maplibre|pantau:/i.test(message.text())) errors.push(message.text());
   });
+  if (DIST !== undefined) await fromFolder(page, DIST);
   await before?.(page);
   await page.goto(url);
   return { page, asked, errors, close: () => context.close() };

@@ -268,6 +268,28 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a runnin
     await console.close();
   });
 
+  it('a deadline has its sign and its words for those who work, and no public page has one', async () => {
+    const incident = await server.report('accident', 127.3841, 0.7911);
+    const signs = '[data-legend="deadline"] [data-sign]';
+    const console = await open(browser, `${server.url}/console`, 1366, 768, desk);
+    await console.page.waitForSelector(`[data-row="i:${incident}"] [data-clock] [data-sign]`);
+    expect(await console.page.locator(signs).evaluateAll((all) => all.map((one) => one.getAttribute('data-sign')))).toEqual(['late', 'soon', 'ok', 'paused']);
+    await console.close();
+    const wall = await open(browser, `${server.url}/wall`, 1920, 1080, desk);
+    await wall.page.waitForSelector(`[data-incident="i:${incident}"] [data-sign]`);
+    await wall.page.waitForSelector(signs);
+    await wall.close();
+    for (const path of ['/wall', '/embed']) {
+      const page = await open(browser, server.url + path, 1366, 768, async (page) => {
+        await desk(page);
+        await page.route('**/api/v1/city*', async (route) => route.fulfill({ json: { ...(await (await route.fetch()).json()), projection: 'public' } }));
+      });
+      await page.page.waitForSelector(path === '/embed' ? '.legend' : `[data-incident="i:${incident}"]`);
+      expect(await page.page.locator('[data-sign]').count(), path).toBe(0);
+      await page.close();
+    }
+  });
+
   it('whoever is not staff is told so, and what to do', async () => {
     const console = await open(browser, `${server.url}/console`, 1366, 768, async (page) => {
       await desk(page);

@@ -14,7 +14,7 @@ if (BINARY === null || CHROMIUM === null) console.warn(`skipped, no ${BINARY ===
 describe.skipIf(BINARY === null || CHROMIUM === null)('the pages over a running server', () => {
   let server: Pantau;
   let browser: Browser;
-  let endDrill: () => Promise<void>;
+  let endDrill: () => Promise<unknown>;
 
   beforeAll(async () => {
     [server, browser] = await Promise.all([Pantau.start(), launch()]);

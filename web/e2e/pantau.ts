@@ -19,16 +19,20 @@ export class Pantau {
   private process: ChildProcess | null = null;
   private log = '';
 
+  /** Sent with every question of `get`, where there is one. */
+  token: string | null = null;
+
   private constructor(
     private readonly binary: string,
     readonly port: number,
-    private readonly city: string,
+    private readonly pack: string,
     private readonly flags: readonly string[],
   ) {}
 
+  /** `city` is a pack of ours by its name, or any by its folder. */
   static async start(city = 'ternate', flags: readonly string[] = ['--trust-loopback']): Promise<Pantau> {
     if (BINARY === null) throw new Error('no pantau binary: set PANTAU_BIN or run cargo build');
-    const server = new Pantau(BINARY, await freePort(), city, flags);
+    const server = new Pantau(BINARY, await freePort(), resolve(ROOT, 'geodata', city), flags);
     await server.up();
     return server;
   }
@@ -41,7 +45,7 @@ export class Pantau {
   async up(): Promise<void> {
     const child = spawn(
       this.binary,
-      ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', this.dir, '--city', join(ROOT, 'geodata', this.city), ...this.flags],
+      ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', this.dir, '--city', this.pack, ...this.flags],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     child.stdout.on('data', (text: Buffer) => (this.log += text.toString()));
@@ -55,7 +59,7 @@ export class Pantau {
 
   /** A command on the data folder, beside the server; `input` is what it reads. Answers what it prints. */
   command(args: readonly string[], input = ''): string {
-    const all = [...args, '--data', this.dir, '--city', join(ROOT, 'geodata', this.city)];
+    const all = [...args, '--data', this.dir, '--city', this.pack];
     return execFileSync(this.binary, all, { input: `${input}\n`, encoding: 'utf8' });
   }
 
@@ -63,7 +67,7 @@ export class Pantau {
   async down(): Promise<void> {
     const child = this.process;
     this.process = null;
-    if (child !== null) await kill(child);
+    if (child !== null) await end(child, 'SIGKILL');
   }
 
   async remove(): Promise<void> {
@@ -71,14 +75,19 @@ export class Pantau {
     rmSync(this.dir, { recursive: true, force: true });
   }
 
-  /** Returns how to end it. */
-  drill(rate: number): () => Promise<void> {
-    const child = spawn(this.binary, ['drill', '--rate', String(rate), '--seed', '7', '--url', this.url], { stdio: 'ignore' });
-    return () => kill(child);
+  /** `rate` in reports a second. Returns how to end it, as whoever plays it does; answers what it says of itself then. */
+  drill(rate: number): () => Promise<string> {
+    const child = spawn(this.binary, ['drill', '--rate', String(rate), '--seed', '7', '--url', this.url], { stdio: ['ignore', 'pipe', 'ignore'] });
+    let said = '';
+    child.stdout.on('data', (text: Buffer) => (said += text.toString()));
+    return async () => {
+      await end(child, 'SIGINT');
+      return said;
+    };
   }
 
   async get(path: string): Promise<any> {
-    return (await fetch(this.url + path)).json();
+    return (await fetch(this.url + path, { headers: this.token === null ? {} : { authorization: `Bearer ${this.token}` } })).json();
   }
 
   async post(path: string, body: unknown): Promise<any> {
@@ -97,7 +106,7 @@ export class Pantau {
   /** An account with a password; returns its name. */
   async account(role: string, password: string, more: readonly string[] = []): Promise<string> {
     const name = `${role}${++this.accounts}`;
-    const child = spawn(this.binary, ['user', 'add', name, '--role', role, ...more, '--password-stdin', '--data', this.dir, '--city', join(ROOT, 'geodata', this.city)], { stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(this.binary, ['user', 'add', name, '--role', role, ...more, '--password-stdin', '--data', this.dir, '--city', this.pack], { stdio: ['pipe', 'pipe', 'pipe'] });
     let said = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (said += text.toString()));
     child.stdin.end(`${password}\n`);
@@ -122,10 +131,11 @@ export async function until(limit_ms: number, what: () => string, holds: () => P
   }
 }
 
-async function kill(child: ChildProcess): Promise<void> {
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGKILL');
+  // With all that it said.
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  child.kill(signal);
   await ended;
 }
 

@@ -117,6 +117,11 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the pages that look back'
       ['note', 'Truk DLH rusak\nsampai pukul 15'],
     ]);
     await clean(handover, 'handed over');
+    // On paper there is room to sign, and nothing for the hand.
+    expect(await page.locator('.signs:visible').count()).toBe(0);
+    await page.emulateMedia({ media: 'print' });
+    expect(await page.locator('.signs:visible').count()).toBe(1);
+    expect(await page.locator('button:visible, textarea:visible').count()).toBe(0);
     await handover.close();
 
     const incident = await server.report('water', 127.381, 0.79);
@@ -135,9 +140,18 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the pages that look back'
     expect(await sitrep.page.locator('button:visible, input:visible').count()).toBe(0);
     expect((await sitrep.page.pdf({ preferCSSPageSize: true })).length).toBeGreaterThan(10_000);
     await sitrep.close();
+    // Times that make no sense are told in the page's own words.
+    const refused = await look('/sitrep?since=2026-11-02T00:00:00Z&until=2026-11-01T00:00:00Z', PHONE);
+    await refused.page.waitForSelector('[data-fault="refused"]');
+    expect(await refused.page.innerText('[data-fault]')).toContain('Pilih kurun waktu di atas');
+    await clean(refused, 'refused');
+    await refused.close();
     for (const path of ['/sitrep?lang=en', '/handover?lang=en']) {
       const phone = await look(path, PHONE);
       await phone.page.waitForSelector('[data-sitrep="read"], [data-handover="read"]');
+      // What is due is on the screen, not behind its edge.
+      const due = await phone.page.locator('[data-incident] td:last-child').first().boundingBox();
+      expect((due?.x ?? NaN) + (due?.width ?? NaN)).toBeLessThanOrEqual(PHONE[0]);
       await clean(phone, path);
       await phone.close();
     }

@@ -1,8 +1,8 @@
 use std::path::Path;
 
 use super::*;
-use crate::city::Length;
-use crate::model::{Step, TimeMs};
+use crate::city::{CredibilityRule, Length};
+use crate::model::{Channel, Step, TimeMs};
 
 const CATEGORIES: &str = r##"
 [all]
@@ -136,4 +136,41 @@ fn ternate_has_a_time_for_every_step_and_a_ladder() {
     let at = TimeMs::parse_rfc3339("2026-03-17T10:00:00+09:00").unwrap();
     let next = TimeMs::parse_rfc3339("2026-03-25T16:00:00+09:00").unwrap();
     assert_eq!(city.calendar.add(at, Length::WorkingDays(1)), next);
+}
+
+#[test]
+fn channels_count_as_the_pack_says_and_every_fault_of_it_is_named() {
+    let blank = Path::new(env!("CARGO_MANIFEST_DIR")).join("geodata/blank/city.toml");
+    let blank = std::fs::read_to_string(blank).unwrap();
+    let city = |weighs: &str, more: &str| {
+        let whole = format!("{weighs}\n{blank}\n{more}");
+        load(&[("city.toml", &whole)]).map(|city| city.credibility)
+    };
+    assert_eq!(city("", "").unwrap(), None);
+    assert_eq!(city("weigh_senders = true", "").unwrap(), Some(CredibilityRule::default()));
+    let more = "[credibility]\nchannel_weights = { sms = 0.25, web = 1.0 }\nanonymous_as_one = [\"app\"]";
+    let rule = city("weigh_senders = true", more).unwrap().unwrap();
+    assert_eq!([Channel::Sms, Channel::Web, Channel::App].map(|of| rule.halvings(of)), [2, 0, 0]);
+    assert_eq!(
+        [Channel::Sms, Channel::Web, Channel::App].map(|of| rule.takes_as_one(of)),
+        [false, false, true]
+    );
+
+    let more = "[credibility]\nchannel_weights = { fax = 0.5, sms = 0.4 }\nanonymous_as_one = [\"post\"]";
+    let faults = city("weigh_senders = true", more).unwrap_err();
+    assert_eq!(faults.len(), 3, "{faults:?}");
+    assert!(faults[0].contains("\"fax\" is no channel; there are web, app"), "{faults:?}");
+    assert!(faults[1].contains("a channel's weight is 1, 0.5 or 0.25"), "{faults:?}");
+    assert!(faults[2].contains("\"post\" is no channel"), "{faults:?}");
+    let faults = city("", "[credibility]\nanonymous_as_one = []").unwrap_err();
+    assert!(faults[0].contains("has no effect without weigh_senders = true"), "{faults:?}");
+}
+
+#[test]
+fn in_ternate_social_media_count_half_and_who_leaves_no_mark_on_the_web_is_one() {
+    let pack = Path::new(env!("CARGO_MANIFEST_DIR")).join("geodata/ternate");
+    let rule = City::load(&pack).unwrap().credibility.unwrap();
+    let halvings = Channel::ALL.map(|channel| (rule.halvings(channel), rule.takes_as_one(channel)));
+    let plain = (0, false);
+    assert_eq!(halvings, [(0, true), (0, true), plain, plain, (1, false), plain, plain, plain]);
 }

@@ -27,7 +27,8 @@ use super::progress::grouped;
 use crate::city::City;
 use crate::live::hotspots::{Doubts, HotspotEngine, HotspotReport, Layer, OutlineStyle, Standing};
 use crate::model::{
-    EARTH_RADIUS_M, HOUR_MS, IdKey, IncidentNo, LngLat, ReportNo, Secret, SenderId, Seq, Status, TimeMs,
+    Channel, EARTH_RADIUS_M, HOUR_MS, IdKey, IncidentNo, LngLat, ReportNo, Secret, SenderId, Seq, Status,
+    TimeMs,
 };
 use surface::{Metres, Surface};
 
@@ -205,6 +206,9 @@ fn report(row: &PastRow, no: u32, city: &City, ids: &IdKey) -> Option<HotspotRep
         category,
         occurred_at: record.occurred_at,
         sender: sender.unwrap_or(SenderId::of_report(ReportNo(no))),
+        channel: Channel::Other,
+        accuracy_m: None,
+        n_photos: 0,
         drill: false,
         imported: false,
         doubts: Doubts::NONE,
@@ -285,7 +289,7 @@ impl<'a> Rolling<'a> {
             let span = next + self.reports[next..].partition_point(|report| report.occurred_at <= end);
             if span > next {
                 // What became of them later was not known then.
-                let standing = Standing::of(Status::New);
+                let standing = Standing::of(Status::New, None);
                 for report in &self.reports[told..next] {
                     self.engine.add_report(*report, standing);
                 }

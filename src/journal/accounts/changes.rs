@@ -1,6 +1,9 @@
 //! Each change of the accounts, as the statements that make it.
 
-use super::{AccountRow, AccountStore, Cell, LastingRows, LinkRow, PasskeyRow, SessionRow, Step, TokenRow};
+use super::{
+    AccountRow, AccountStore, Cell, LastingRows, LinkRow, PasskeyRow, SessionRow, Step, SubjectRow,
+    TokenRow,
+};
 use crate::journal::JournalError;
 use crate::model::TimeMs;
 
@@ -82,6 +85,14 @@ fn insert_passkey(row: &PasskeyRow) -> Step {
     )
 }
 
+fn insert_subject(row: &SubjectRow) -> Step {
+    Step::must(
+        "INSERT INTO account_subject (issuer, subject, account, created_at) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT DO NOTHING",
+        vec![text(&row.issuer), text(&row.subject), text(&row.account), int(row.created_at)],
+    )
+}
+
 fn insert_session(row: &SessionRow) -> Step {
     Step::must(
         "INSERT INTO account_session (digest, account, began_at, ends_at) VALUES ($1, $2, $3, $4)",
@@ -105,9 +116,11 @@ fn end_links(account: &str) -> Step {
     Step::new("DELETE FROM account_link WHERE account = $1", vec![text(account)])
 }
 
+/// Whom a provider vouches for has none here.
 fn set_password(account: &str, password: &str) -> Step {
     Step::must(
-        "UPDATE account SET password = $1 WHERE name = $2 AND disabled_at IS NULL",
+        "UPDATE account SET password = $1 WHERE name = $2 AND disabled_at IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM account_subject WHERE account_subject.account = account.name)",
         vec![text(password), text(account)],
     )
 }
@@ -140,6 +153,28 @@ impl AccountStore {
         self.change(vec![Step::must(
             "UPDATE account SET role = $1, agency = $2, areas = $3 WHERE name = $4",
             vec![text(role), maybe(agency), text(&areas.join(" ")), text(name)],
+        )])
+    }
+
+    /// Somebody whom a provider vouches for has an account from now on. `false`: its name is taken, or they have
+    /// one.
+    pub fn add_subject(&self, subject: &SubjectRow, account: &AccountRow) -> Made {
+        self.change(vec![insert_account(account), insert_subject(subject)])
+    }
+
+    /// What the provider says now of somebody. `false`: there is no such account, or it is disabled.
+    pub fn follow_subject(
+        &self,
+        name: &str,
+        full_name: &str,
+        role: &str,
+        agency: Option<&str>,
+        areas: &[String],
+    ) -> Made {
+        self.change(vec![Step::must(
+            "UPDATE account SET full_name = $1, role = $2, agency = $3, areas = $4 \
+             WHERE name = $5 AND disabled_at IS NULL",
+            vec![text(full_name), text(role), maybe(agency), text(&areas.join(" ")), text(name)],
         )])
     }
 
@@ -298,14 +333,15 @@ impl AccountStore {
     }
 
     /// What a backup or another store holds, into a store that has no accounts yet. `false`: it has some.
-    pub fn fill(&self, LastingRows { accounts, tokens, passkeys }: &LastingRows) -> Made {
+    pub fn fill(&self, LastingRows { accounts, tokens, passkeys, subjects }: &LastingRows) -> Made {
         let empty = Step::must(
             "UPDATE account_revision SET n = n WHERE id = 1 AND NOT EXISTS (SELECT 1 FROM account) \
              AND NOT EXISTS (SELECT 1 FROM account_token)",
             Vec::new(),
         );
         let rows = accounts.iter().map(insert_account).chain(tokens.iter().map(insert_token));
-        let rows = rows.chain(passkeys.iter().map(insert_passkey));
+        let rows =
+            rows.chain(passkeys.iter().map(insert_passkey)).chain(subjects.iter().map(insert_subject));
         self.change([empty].into_iter().chain(rows).collect())
     }
 }

@@ -1,7 +1,7 @@
 //! What happened to accounts, kept for the audit; for a while, since it says who came from where.
 
 use super::rows::Row;
-use super::{AccountStore, Cell, Step};
+use super::{AccountStore, Cell, Numbered, Step};
 use crate::journal::JournalError;
 use crate::model::{DAY_MS, TimeMs};
 
@@ -38,6 +38,13 @@ pub struct EventQuestion {
     pub action: Option<String>,
 }
 
+/// What every question reads.
+macro_rules! event_columns {
+    () => {
+        "SELECT id, at, actor, action, subject, network, detail FROM account_event"
+    };
+}
+
 impl AccountStore {
     /// Writes events down; forgets what is too old.
     ///
@@ -62,10 +69,12 @@ impl AccountStore {
     /// # Errors
     /// Where they cannot be read.
     pub fn events(&self, asked: &EventQuestion, limit: usize) -> Result<Vec<EventRow>, JournalError> {
-        let sql = "SELECT id, at, actor, action, subject, network, detail FROM account_event \
-                   WHERE at >= $1 AND (at < $2 OR (at = $2 AND id < $3)) \
-                   AND ($4 = '' OR actor = $4 OR subject = $4) AND ($5 = '' OR action = $5) \
-                   ORDER BY at DESC, id DESC LIMIT $6";
+        let sql = concat!(
+            event_columns!(),
+            " WHERE at >= $1 AND (at < $2 OR (at = $2 AND id < $3)) \
+             AND ($4 = '' OR actor = $4 OR subject = $4) AND ($5 = '' OR action = $5) \
+             ORDER BY at DESC, id DESC LIMIT $6"
+        );
         let (before, id) = asked.before.unwrap_or((TimeMs::MAX, 0));
         let text = |text: &Option<String>| Cell::Text(Some(text.clone().unwrap_or_default()));
         let cells = [
@@ -81,18 +90,74 @@ impl AccountStore {
     }
 }
 
+impl AccountStore {
+    /// The oldest and the newest id; `None` where there is no event.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn event_ids(&self) -> Result<Option<(i64, i64)>, JournalError> {
+        let sql = "SELECT min(id), max(id) FROM account_event HAVING count(*) > 0";
+        let rows = self.with(|sheet| sheet.rows(sql))?;
+        rows.into_iter()
+            .next()
+            .map(|cells| {
+                let mut row = Row::of(cells);
+                Ok((row.int()?, row.int()?))
+            })
+            .transpose()
+    }
+
+    /// At most `limit` events with ids from `from` to `to`, by id.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn events_from(&self, from: i64, to: i64, limit: usize) -> Result<Vec<EventRow>, JournalError> {
+        let sql = concat!(event_columns!(), " WHERE id >= $1 AND id <= $2 ORDER BY id LIMIT $3");
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let cells = [from, to, limit].map(|n| Cell::Int(Some(n)));
+        let rows = self.with(|sheet| sheet.rows_of(sql, &cells))?;
+        rows.into_iter().map(|cells| event(&mut Row::of(cells))).collect()
+    }
+
+    /// Puts events of another store in, with their ids; those that are there stay. Forgets none.
+    ///
+    /// # Errors
+    /// Where the store cannot be written: none is there.
+    pub fn put_events(&self, events: &[EventRow]) -> Result<(), JournalError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.with(|sheet| {
+            let Numbered { insert, after } = sheet.numbered_events();
+            let put = |event: &EventRow| {
+                let mut cells = vec![Cell::Int(Some(event.id))];
+                cells.extend(cells_of(event));
+                Step::new(insert, cells)
+            };
+            let after = after.map(|sql| Step::new(sql, Vec::new()));
+            let steps: Vec<Step> = events.iter().map(put).chain(after).collect();
+            sheet.change(&steps)
+        })
+        .map(drop)
+    }
+}
+
+fn cells_of(event: &EventRow) -> Vec<Cell> {
+    vec![
+        Cell::Int(Some(event.at.0)),
+        Cell::Text(event.actor.clone()),
+        Cell::Text(Some(event.action.clone())),
+        Cell::Text(event.subject.clone()),
+        Cell::Text(event.network.clone()),
+        Cell::Text(event.detail.clone()),
+    ]
+}
+
 fn insert(event: &EventRow) -> Step {
     Step::new(
         "INSERT INTO account_event (at, actor, action, subject, network, detail) \
          VALUES ($1, $2, $3, $4, $5, $6)",
-        vec![
-            Cell::Int(Some(event.at.0)),
-            Cell::Text(event.actor.clone()),
-            Cell::Text(Some(event.action.clone())),
-            Cell::Text(event.subject.clone()),
-            Cell::Text(event.network.clone()),
-            Cell::Text(event.detail.clone()),
-        ],
+        cells_of(event),
     )
 }
 

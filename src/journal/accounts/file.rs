@@ -9,16 +9,17 @@ use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, TransactionBehavior, params_from_iter};
 use sha2::{Digest, Sha256};
 
-use super::{Cell, Sheet, Step};
+use super::{Cell, Numbered, Sheet, Step};
 use crate::journal::JournalError;
 use crate::journal::codec::hex;
 
 pub(super) const FILE: &str = "accounts.db";
 /// In order; never edited, only added to.
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("0001_accounts", include_str!("../../../migrations/accounts/0001_accounts.sql")),
     ("0002_account_events", include_str!("../../../migrations/accounts/0002_account_events.sql")),
     ("0003_passkeys", include_str!("../../../migrations/accounts/0003_passkeys.sql")),
+    ("0005_subjects", include_str!("../../../migrations/accounts/0005_subjects.sql")),
 ];
 /// "PNTA": of Pantau, but not its journal.
 const APPLICATION_ID: i32 = 0x504E_5441;
@@ -113,6 +114,14 @@ impl Sheet for FileSheet {
         }
         tx.commit()?;
         Ok(true)
+    }
+
+    fn numbered_events(&self) -> Numbered {
+        Numbered {
+            insert: "INSERT INTO account_event (id, at, actor, action, subject, network, detail) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING",
+            after: None,
+        }
     }
 
     fn rows_of(&mut self, sql: &str, cells: &[Cell]) -> Result<Vec<Vec<Cell>>, JournalError> {

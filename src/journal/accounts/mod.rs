@@ -18,7 +18,7 @@ mod tests;
 
 pub use events::{EVENT_DAYS, EVENTS_KEPT_MAX, EventQuestion, EventRow};
 pub use rows::{
-    AccountRow, AccountRows, DeviceRow, LastingRows, LinkRow, PasskeyRow, SessionRow, TokenRow,
+    AccountRow, AccountRows, DeviceRow, LastingRows, LinkRow, PasskeyRow, SessionRow, SubjectRow, TokenRow,
 };
 
 use std::path::Path;
@@ -44,6 +44,14 @@ struct Step {
     must_change: bool,
 }
 
+/// How rows are put in with the ids that they had elsewhere.
+struct Numbered {
+    /// The id first.
+    insert: &'static str,
+    /// What comes after all.
+    after: Option<&'static str>,
+}
+
 /// Where the tables are.
 trait Sheet: Send {
     /// All steps in one transaction, or none: `false` where one that must change a row changed none.
@@ -52,6 +60,9 @@ trait Sheet: Send {
     fn rows(&mut self, sql: &str) -> Result<Vec<Vec<Cell>>, JournalError> {
         self.rows_of(sql, &[])
     }
+
+    /// How an event is put in with its id.
+    fn numbered_events(&self) -> Numbered;
 
     /// Parameters as in a [`Step`].
     fn rows_of(&mut self, sql: &str, cells: &[Cell]) -> Result<Vec<Vec<Cell>>, JournalError>;

@@ -81,6 +81,18 @@ pub struct PasskeyRow {
     pub used_at: Option<i64>,
 }
 
+/// Whom a provider of single sign-on vouches for.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubjectRow {
+    /// The provider's address.
+    pub issuer: String,
+    /// What it calls them.
+    pub subject: String,
+    pub account: String,
+    pub created_at: i64,
+}
+
 /// What a backup holds of the accounts: without sessions, links and known browsers. As it is stored there; a
 /// promise, only added to.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -90,6 +102,9 @@ pub struct LastingRows {
     pub tokens: Vec<TokenRow>,
     #[serde(default)]
     pub passkeys: Vec<PasskeyRow>,
+    /// Left out where there are none, so that an older pantau reads the backup.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subjects: Vec<SubjectRow>,
 }
 
 /// Everything, as of one revision.
@@ -102,6 +117,7 @@ pub struct AccountRows {
     pub devices: Vec<DeviceRow>,
     pub links: Vec<LinkRow>,
     pub passkeys: Vec<PasskeyRow>,
+    pub subjects: Vec<SubjectRow>,
 }
 
 /// How often the tables are read again where somebody changes them meanwhile.
@@ -139,8 +155,8 @@ impl AccountStore {
     /// # Errors
     /// Where it cannot be read.
     pub fn lasting(&self) -> Result<LastingRows, JournalError> {
-        let AccountRows { accounts, tokens, passkeys, .. } = self.load()?;
-        Ok(LastingRows { accounts, tokens, passkeys })
+        let AccountRows { accounts, tokens, passkeys, subjects, .. } = self.load()?;
+        Ok(LastingRows { accounts, tokens, passkeys, subjects })
     }
 }
 
@@ -184,6 +200,18 @@ fn load(sheet: &mut dyn Sheet) -> Result<AccountRows, JournalError> {
             "SELECT id, account, label, host, credential, created_at, used_at FROM account_passkey \
              ORDER BY created_at, id",
             passkey,
+        )?,
+        subjects: all(
+            sheet,
+            "SELECT issuer, subject, account, created_at FROM account_subject ORDER BY account",
+            |row| {
+                Ok(SubjectRow {
+                    issuer: row.text()?,
+                    subject: row.text()?,
+                    account: row.text()?,
+                    created_at: row.int()?,
+                })
+            },
         )?,
     })
 }

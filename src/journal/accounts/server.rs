@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_postgres::types::Type;
 
-use super::{Cell, Sheet, Step};
+use super::{Cell, Numbered, Sheet, Step};
 use crate::journal::JournalError;
 use crate::journal::postgis::{Driver, Link, Param, StoreUrl, get, prepare_tables};
 
@@ -48,6 +48,16 @@ impl Sheet for ServerSheet {
             link.run("COMMIT")?;
             Ok(true)
         })
+    }
+
+    fn numbered_events(&self) -> Numbered {
+        Numbered {
+            insert: "INSERT INTO account_event (id, at, actor, action, subject, network, detail) \
+                     OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING",
+            after: Some(
+                "SELECT setval(pg_get_serial_sequence('account_event', 'id'), (SELECT max(id) FROM account_event))",
+            ),
+        }
     }
 
     fn rows_of(&mut self, sql: &str, cells: &[Cell]) -> Result<Vec<Vec<Cell>>, JournalError> {

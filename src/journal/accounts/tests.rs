@@ -118,15 +118,40 @@ fn check(store: &AccountStore) {
     assert!(!store.drop_passkey("budi", "p2").unwrap() && store.drop_passkey("ani", "p2").unwrap());
     let used = PasskeyRow { credential: "{\"n\":1}".to_owned(), used_at: Some(NOW.0), ..passkey("p1") };
     assert_eq!(store.load().unwrap().passkeys, [used]);
+    check_subjects(store);
     check_events(store);
 
     // What lasts goes into a store that has nothing yet, and into no other.
     let lasting = store.lasting().unwrap();
-    assert_eq!((lasting.tokens.len(), lasting.passkeys.len()), (3, 1));
+    assert_eq!((lasting.tokens.len(), lasting.passkeys.len(), lasting.subjects.len()), (3, 1, 1));
     let empty = AccountStore::in_memory().unwrap();
     assert!(empty.fill(&lasting).unwrap());
     assert_eq!(empty.lasting().unwrap(), lasting);
     assert!(!empty.fill(&lasting).unwrap());
+}
+
+/// One account for each whom a provider vouches for, and no password.
+fn check_subjects(store: &AccountStore) {
+    let subject = |subject: &str, account: &str| SubjectRow {
+        issuer: "https://sso.example".to_owned(),
+        subject: subject.to_owned(),
+        account: account.to_owned(),
+        created_at: NOW.0,
+    };
+    assert!(!store.add_subject(&subject("17", "ani"), &account("ani")).unwrap(), "the name is taken");
+    assert!(store.add_subject(&subject("17", "fitri"), &account("fitri")).unwrap());
+    assert!(!store.add_subject(&subject("17", "gani"), &account("gani")).unwrap(), "they have an account");
+    let rows = store.load().unwrap();
+    assert_eq!(rows.subjects, [subject("17", "fitri")]);
+    assert!(rows.accounts.iter().all(|account| account.name != "gani"));
+    assert!(!store.set_password("fitri", "$argon2id$1", None).unwrap());
+    let areas = ["82.71".to_owned()];
+    assert!(store.follow_subject("fitri", "Fitri S.", "responder", None, &areas).unwrap());
+    assert!(store.disable("fitri", NOW).unwrap());
+    assert!(!store.follow_subject("fitri", "Fitri", "admin", None, &[]).unwrap());
+    let rows = store.load().unwrap();
+    let fitri = rows.accounts.iter().find(|account| account.name == "fitri").unwrap();
+    assert_eq!((&*fitri.full_name, &*fitri.role, &fitri.areas[..]), ("Fitri S.", "responder", &areas[..]));
 }
 
 /// Events come newest first, and go after a while.
@@ -168,6 +193,24 @@ fn check_events(store: &AccountStore) {
     assert_eq!(ask(refused, 10).len(), 1);
     store.add_events(&[event(EVENT_DAYS * 86_400_000 + 6, None, "sign-in-refused")]).unwrap();
     assert_eq!(ask(EventQuestion::default(), 10).len(), 2, "what is too old goes");
+    check_copy(store);
+}
+
+/// Into a store without events they go with their ids, again and again, and what comes later has others.
+fn check_copy(store: &AccountStore) {
+    let all = store.events_from(i64::MIN, i64::MAX, 10).unwrap();
+    assert_eq!(store.event_ids().unwrap(), Some((all[0].id, all[1].id)));
+    assert_eq!(store.events_from(all[1].id, i64::MAX, 10).unwrap(), all[1..]);
+    assert_eq!(store.events_from(i64::MIN, i64::MAX, 1).unwrap(), all[..1]);
+    let empty = AccountStore::in_memory().unwrap();
+    assert_eq!(empty.event_ids().unwrap(), None);
+    for copy in [&empty, store] {
+        copy.put_events(&all).unwrap();
+        copy.put_events(&all).unwrap();
+        assert_eq!(copy.events_from(i64::MIN, i64::MAX, 10).unwrap(), all);
+    }
+    empty.add_events(&[EventRow { id: 0, ..all[1].clone() }]).unwrap();
+    assert_eq!(empty.event_ids().unwrap(), Some((all[0].id, all[1].id + 1)));
 }
 
 #[test]
@@ -202,6 +245,20 @@ fn accounts_in_a_database_keep_the_promises_for_every_server_on_it() {
     check(&store);
     let other = AccountStore::open(&Place::Database(url)).unwrap();
     assert_eq!(other.load().unwrap(), store.load().unwrap());
+    // Ids of another store are not given out again.
+    let at = NOW.plus_ms(EVENT_DAYS * 86_400_000 + 7);
+    let event = |id| EventRow {
+        id,
+        at,
+        actor: None,
+        action: "sign-in".to_owned(),
+        subject: None,
+        network: None,
+        detail: None,
+    };
+    store.put_events(&[event(900)]).unwrap();
+    store.add_events(&[event(0)]).unwrap();
+    assert_eq!(store.event_ids().unwrap().map(|(_, newest)| newest), Some(901));
     // A connection that was cut is made anew.
     let name = text.rsplit('/').next().unwrap();
     let cut = format!(

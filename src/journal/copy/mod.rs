@@ -5,6 +5,7 @@
 //! anew where the source has changed meanwhile. A copy that is not finished cannot be served.
 
 mod file;
+mod photos;
 mod server;
 mod table;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use self::file::FileSide;
 use self::server::ServerSide;
 use self::table::{Cell, ENTRY, STATE, Table};
+use super::sqlite::verify_rows_against;
 use super::{
     FolderMode, Head, Journal, JournalError, Noted, Place, PostgisJournal, SqliteJournal, StoreUrl,
     VerifyReport,
@@ -40,6 +42,10 @@ pub struct Copied {
     pub rows: Vec<(&'static str, u64)>,
     /// Rows that an earlier, cut attempt had carried over.
     pub were_there: u64,
+    /// Files of photos that the copy has.
+    pub photos: u64,
+    /// Files that the source does not have, or has damaged, though an entry names them: names, in hex.
+    pub photos_missing: Vec<String>,
 }
 
 /// One end of a copy.
@@ -102,8 +108,10 @@ pub fn migrate(
         )));
     }
     let head = source.head();
+    let files = (source.0.reader().photo_files()?, target.0.reader().photo_files()?);
     let (mut source, mut target) = (source.side(from)?, target.side(to)?);
-    let copied = copy(&mut *source, &mut *target, head, to, tell)?;
+    let mut copied = copy(&mut *source, &mut *target, head, to, tell)?;
+    (copied.photos, copied.photos_missing) = photos::carry(&mut *source, &*files.0, &*files.1)?;
     target.finish(&city)?;
     target.set_meta(UNFINISHED, None)?;
     Ok(copied)
@@ -136,7 +144,7 @@ pub fn verify_database_against(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<VerifyReport, JournalError> {
     let scratch = Scratch::new()?;
-    {
+    let (photos, photo_faults) = {
         let mut source = ServerSide::snapshot(url)?;
         let mut target = FileSide::scratch(&scratch.0)?;
         for key in MARKS {
@@ -152,8 +160,14 @@ pub fn verify_database_against(
                 progress(done.min(total) / 2, total);
             })?;
         }
-    }
-    super::verify_against(&scratch.0, noted, &mut |done, of| progress(of / 2 + done / 2, of))
+        photos::check(&mut source)?
+    };
+    let mut found =
+        verify_rows_against(&scratch.0, noted, &mut |done, of| progress(of / 2 + done / 2, of))?;
+    found.photos = photos;
+    found.faults_total += photo_faults.len() as u64;
+    found.faults.extend(photo_faults);
+    Ok(found)
 }
 
 /// A folder of one's own that goes with the value.
@@ -257,7 +271,9 @@ fn copy(
             "the copy's newest entry is not the source's; empty {to} and migrate again"
         )));
     }
-    Ok(Copied { head: head.seq, head_hash: hash_of(&head_row), rows, were_there })
+    let (photos, photos_missing) = Default::default();
+    let head_hash = hash_of(&head_row);
+    Ok(Copied { head: head.seq, head_hash, rows, were_there, photos, photos_missing })
 }
 
 /// Marks the target as a copy of this source that is not finished.

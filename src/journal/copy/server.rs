@@ -38,6 +38,10 @@ impl ServerSide {
         Ok(ServerSide { link: Link::connect(&Driver::start()?, url)?, held: Some(held) })
     }
 
+    pub fn link(&self) -> &Link {
+        &self.link
+    }
+
     /// All of one moment, to read only.
     pub fn snapshot(url: &StoreUrl) -> Result<ServerSide, JournalError> {
         mode(url)?;

@@ -47,8 +47,28 @@ pub(super) const ENTRY: Table = Table {
     columns: &[("seq", Int), ("at", Int), ("kind", Text), ("body", Text), ("hash", Bytes)],
 };
 
+/// The photos that entries name; their files go along.
+pub(super) const PHOTO: Table = Table {
+    name: "photo",
+    key: 2,
+    columns: &[
+        ("seq", Int),
+        ("n", Int),
+        ("incident_no", Int),
+        ("report_no", Int),
+        ("at", Int),
+        ("kind", Text),
+        ("actor", Text),
+        ("name", Bytes),
+        ("thumb", Bytes),
+        ("width", Int),
+        ("height", Int),
+        ("public", Flag),
+    ],
+};
+
 /// All other tables, in an order that may be cut anywhere.
-pub(super) const STATE: [Table; 14] = [
+pub(super) const STATE: [Table; 15] = [
     Table {
         name: "report",
         key: 1,
@@ -68,6 +88,8 @@ pub(super) const STATE: [Table; 14] = [
             ("imported", Flag),
             ("salt", Bytes),
             ("private", Text),
+            ("n_photos", Int),
+            ("accuracy_m", Int),
         ],
     },
     Table {
@@ -98,6 +120,7 @@ pub(super) const STATE: [Table; 14] = [
             ("clock", Text),
         ],
     },
+    PHOTO,
     Table { name: "merge", key: 1, columns: &[("seq", Int), ("into_no", Int)] },
     Table {
         name: "action",
@@ -157,6 +180,10 @@ pub(super) const STATE: [Table; 14] = [
             ("core", Flag),
             ("repeats", Tiny),
             ("rejections", Tiny),
+            ("channel", Tiny),
+            ("vague", Tiny),
+            ("photo", Tiny),
+            ("agreeing", Tiny),
         ],
     },
     Table {

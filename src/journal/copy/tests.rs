@@ -8,9 +8,15 @@ use crate::model::{Action, Command, IncidentNo, Projection, ReportNo, Status};
 
 /// Something in every table.
 fn fill(journal: &mut dyn Journal) {
+    let (photo, files) = testing::kept_photo(1);
+    let put: Vec<_> = [photo.name, photo.thumb].into_iter().zip(files.iter().map(Vec::as_slice)).collect();
+    journal.reader().photo_files().unwrap().put(&put).unwrap();
     let first = vec![
         Command::Pack { key: "testville".to_owned(), hash: testing::city().hash },
-        report(|r| r.idempotency = key("k", 1)),
+        report(|r| {
+            r.idempotency = key("k", 1);
+            r.private.photos = vec![photo];
+        }),
         Command::Report(Box::new(sensitive_report())),
         report(|r| r.incident = Some(IncidentNo(1))),
         act(1, Action::Verify),
@@ -25,8 +31,7 @@ fn fill(journal: &mut dyn Journal) {
         report: ReportNo(1),
         received_at: NOW,
         core: true,
-        repeats: 1,
-        rejections: 2,
+        doubts: [1, 2, 1, 1, 0, 3],
     };
     let hotspot = HotspotRow {
         projection,
@@ -112,6 +117,7 @@ fn a_history_moves_into_the_database_and_back_and_is_the_same() {
     drop(journal);
     let copied = migrated(&places.folder, &places.database);
     assert_eq!((copied.head, copied.were_there), (head.seq, 0));
+    assert_eq!((copied.photos, &copied.photos_missing[..]), (2, &[][..]));
 
     let mut journal = Places::open(&places.database);
     assert_eq!((journal.head(), journal.secret()), (head, secret));

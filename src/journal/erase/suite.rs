@@ -1,7 +1,7 @@
 //! The contract of erasing, as tests that run over every store.
 
 use super::suite::{Kind, Store, over, over_all_stores, texts};
-use super::testing::{NOW, act, key, receipt, report, sensitive_report};
+use super::testing::{NOW, act, key, merge, receipt, report, sensitive_report};
 use super::{ReportRow, verify, verify_database};
 use crate::model::{
     Action, Command, ERASED_MAX, ErasedNote, ErasedReport, ErasureFact, Fact, IncidentNo, Kinds,
@@ -11,6 +11,7 @@ use crate::model::{
 over_all_stores! {
     what_is_erased_is_gone_and_the_rest_stays
     a_sensitive_place_becomes_the_coarse_one_of_its_incident_too
+    a_report_that_comes_to_a_sensitive_incident_through_one_that_it_absorbed_can_lose_its_place
     erased_twice_is_a_repeat
     what_is_unknown_is_refused_and_nothing_of_its_erasure_happens
     whoever_sends_an_erased_report_again_does_not_bring_it_back
@@ -24,6 +25,7 @@ fn full() -> ReportPrivate {
         name: Some("Nurul".to_owned()),
         phone: Some("0812-3456-7890".to_owned()),
         email: Some("nurul@example.id".to_owned()),
+        photos: Vec::new(),
     }
 }
 
@@ -78,7 +80,7 @@ fn what_is_erased_is_gone_and_the_rest_stays(mut store: Store) {
 
     let all = store.one(erase(Kinds::ALL, &[1], &[3]), NOW);
     let fact = fact_of(&all);
-    assert_eq!(fact.reports, [ErasedReport { gone: Kinds::TEXT, ..expected }]);
+    assert_eq!(fact.reports, [ErasedReport { gone: Kinds { text: true, ..Kinds::NONE }, ..expected }]);
     assert_eq!(fact.notes, [ErasedNote { seq: Seq(3), incident }]);
     assert_eq!(row(&mut store, 1).private, ReportPrivate::default());
     assert!(row(&mut store, 2).private.description.is_some(), "others keep theirs");
@@ -114,6 +116,24 @@ fn a_sensitive_place_becomes_the_coarse_one_of_its_incident_too(mut store: Store
     store.one(act(1, Action::Verify), NOW);
     assert_eq!(store.incident(1).place, coarse, "also after what comes next");
     check(&mut store, 2);
+}
+
+/// Whoever took the report in saw an incident that was not sensitive then.
+fn a_report_that_comes_to_a_sensitive_incident_through_one_that_it_absorbed_can_lose_its_place(
+    mut store: Store,
+) {
+    let joins = || report(|r| r.incident = Some(IncidentNo(1)));
+    let commands = vec![joins(), merge(1, 2), joins()];
+    store.append(vec![report(|_| {}), Command::Report(Box::new(sensitive_report()))], NOW);
+    store.append(commands, NOW);
+    let (exact, coarse) = (sensitive_report().place, sensitive_report().coarse_place.unwrap());
+    assert_eq!((row(&mut store, 4).incident, row(&mut store, 4).place), (IncidentNo(2), exact));
+    let place = Kinds { place: true, ..Kinds::default() };
+    let fact = fact_of(&store.one(erase(place, &[3, 4], &[]), NOW));
+    let gone: Vec<_> = fact.reports.iter().map(|erased| (erased.report, erased.place)).collect();
+    assert_eq!(gone, [(ReportNo(4), Some(coarse))], "of the one before the whole body knows the place");
+    assert_eq!(row(&mut store, 4).place, coarse);
+    check(&mut store, 1);
 }
 
 fn erased_twice_is_a_repeat(mut store: Store) {

@@ -69,6 +69,10 @@ pub(super) fn forbidden(new: &NewAction, row: &IncidentRow) -> Option<Refusal> {
         Some(Requirement::Agency)
     } else if new.action == Action::Check && new.more.step.is_none() {
         Some(Requirement::Step)
+    } else if new.action == Action::Photo && new.more.photos.is_none()
+        || matches!(new.action, Action::Release | Action::Withdraw) && new.more.photo.is_none()
+    {
+        Some(Requirement::Photo)
     } else {
         None
     };

@@ -3,12 +3,43 @@
 use proptest::prelude::*;
 
 use super::Naive;
-use crate::journal::testing::{NOW, SECRET, act, import_row, key, new_report, sensitive_report};
+use crate::journal::testing::{
+    NOW, SECRET, act, import_row, kept_photo, key, new_report, photo, sensitive_report,
+};
 use crate::journal::{ActsQuestion, ERASE, MERGE, Reader};
 use crate::model::{
     Action, AgencyId, Command, Entry, HOUR_MS, IdKey, IncidentNo, Kinds, NewErasure, NewMerge, NewRecord,
-    RecordKind, ReportNo, Seq, Status,
+    Photo, PhotoKind, PhotoName, PhotoNo, RecordKind, ReportNo, Seq, Status,
 };
+
+/// Names for photos: no two are the same file.
+#[derive(Default)]
+pub(super) struct NewPhotos(u32);
+
+impl NewPhotos {
+    /// Gives the photos of commands names of their own; the files.
+    pub fn name(&mut self, commands: &mut [Command]) -> Vec<(PhotoName, Vec<u8>)> {
+        let mut files = Vec::new();
+        let mut name = |photos: &mut [Photo]| {
+            for photo in photos {
+                self.0 += 1;
+                let (named, [large, small]) = kept_photo(self.0);
+                *photo = named;
+                files.extend([(named.name, large), (named.thumb, small)]);
+            }
+        };
+        for command in commands {
+            match command {
+                Command::Report(new) => name(&mut new.private.photos),
+                Command::Action(new) => {
+                    new.more.photos.iter_mut().for_each(|added| name(&mut added.photos));
+                }
+                _ => {}
+            }
+        }
+        files
+    }
+}
 
 #[derive(Debug, Clone)]
 pub(super) enum Step {
@@ -23,8 +54,9 @@ fn any_report() -> impl Strategy<Value = Command> {
     let mark = prop::option::of(0..3_u8);
     let ago_h = prop::option::of(0..60_i64);
     let text = prop::option::of("[a-z\"\\\\ \u{e9}\u{1F30B}\n]{0,12}");
-    (keyed, imported, joined, mark, ago_h, text, any::<(bool, bool, bool)>()).prop_map(
-        |(keyed, imported, joined, mark, ago_h, text, (sensitive, drill, deadline))| {
+    let flags = any::<(bool, bool, bool)>();
+    (keyed, imported, joined, mark, ago_h, text, flags, 0..3_usize).prop_map(
+        |(keyed, imported, joined, mark, ago_h, text, (sensitive, drill, deadline), n_photos)| {
             let mut new = if sensitive { sensitive_report() } else { new_report() };
             new.idempotency = keyed.and_then(|(name, body)| key(&format!("key-{name}"), body));
             new.import = imported
@@ -34,6 +66,7 @@ fn any_report() -> impl Strategy<Value = Command> {
             new.occurred_at = ago_h.map(|hours| NOW.plus_ms(-hours * HOUR_MS));
             new.private.phone = mark.map(|mark| format!("0812 3456 {mark}"));
             new.private.description = text;
+            new.private.photos = vec![photo(0); n_photos];
             new.drill = drill && sensitive;
             new.due_after_ms = deadline.then_some(HOUR_MS);
             Command::Report(Box::new(new))
@@ -45,9 +78,16 @@ fn any_action() -> impl Strategy<Value = Command> {
     let action = prop::sample::select(&Action::ALL[..]);
     let version = prop::option::weighted(0.3, 1..4_u32);
     let lacks = prop::bool::weighted(0.1);
-    (1..8_u32, action, version, prop::option::of(0..2_u8), any::<(bool, bool)>(), lacks).prop_map(
-        |(no, action, version, agency, (deadline, by_ani), lacks)| {
+    let which = (1..12_u64, 0..2_u8).prop_map(|(seq, n)| PhotoNo { seq: Seq(seq), n });
+    let flags = any::<(bool, bool, bool)>();
+    (1..8_u32, action, version, prop::option::of(0..2_u8), flags, lacks, which).prop_map(
+        |(no, action, version, agency, (deadline, by_ani, after), lacks, which)| {
             let Command::Action(mut new) = act(no, action) else { panic!("not an action") };
+            if let Some(added) = &mut new.more.photos {
+                (added.kind, added.public) =
+                    (if after { PhotoKind::After } else { PhotoKind::Before }, by_ani);
+            }
+            new.more.photo = new.more.photo.map(|_| which);
             new.version = version;
             new.agency = agency.map(AgencyId);
             if lacks {
@@ -81,10 +121,10 @@ fn any_merge() -> impl Strategy<Value = Command> {
 fn any_erasure() -> impl Strategy<Value = Command> {
     let reports = prop::collection::vec(1..12_u32, 0..4);
     let notes = prop::collection::vec(1..20_u64, 0..2);
-    (reports, notes, any::<(bool, bool, bool)>()).prop_map(|(reports, notes, (contact, text, place))| {
+    (reports, notes, any::<[bool; 4]>()).prop_map(|(reports, notes, [contact, text, place, photos])| {
         Command::Erasure(Box::new(NewErasure {
             reason: "retention".to_owned(),
-            kinds: Kinds { contact, text, place },
+            kinds: Kinds { contact, text, place, photos },
             reports: reports.into_iter().map(ReportNo).collect(),
             notes: notes.into_iter().map(Seq).collect(),
         }))

@@ -61,6 +61,7 @@ pub(super) fn append(
             changes.extend(area::changes(&city));
         }
         changes.extend(Some(batch.merges()).filter(|merges| !merges.is_empty()));
+        changes.extend(batch.photos.changes());
         changes.append(&mut batch.erasures);
         changes.extend(prunes.then(|| prune_idempotency(last.at)));
         let written = write(session, &city, &batch, &changes, patience);

@@ -8,6 +8,7 @@ use super::columns::Change;
 use super::erase::{self, Known};
 use super::link::Link;
 use super::merges::{AskedSenders, Joined};
+use super::photos::Photos;
 use super::rows::{bad_row, get, incident_row, number, seq, time};
 use crate::city::City;
 use crate::journal::codec::{Encoder, Hash, chain};
@@ -88,6 +89,7 @@ pub(super) struct Batch<'b> {
     /// A city pack came into force.
     pub has_pack: bool,
     erasable: Known,
+    pub photos: Photos,
     /// What erasures change in the tables; after all else.
     pub erasures: Vec<Change>,
 }
@@ -133,6 +135,8 @@ pub(super) struct Reports {
     pub imported: Vec<bool>,
     pub salt: Vec<Option<Vec<u8>>>,
     pub private: Vec<Option<String>>,
+    pub n_photos: Vec<i64>,
+    pub accuracy_m: Vec<Option<i64>>,
 }
 
 #[derive(Default)]
@@ -185,6 +189,7 @@ impl<'b> Batch<'b> {
             new_keys: BTreeMap::new(),
             has_pack: false,
             erasable: Known::default(),
+            photos: Photos::default(),
             erasures: Vec::new(),
         }
     }
@@ -272,8 +277,10 @@ impl<'b> Batch<'b> {
         rows.channel.push(report.channel.key());
         rows.drill.push(report.drill);
         rows.imported.push(report.imported);
+        rows.accuracy_m.push(report.accuracy_m.map(i64::from));
         rows.salt.push(salt);
         rows.private.push(json);
+        rows.n_photos.push(report.n_photos.into());
     }
 
     fn keys(&mut self, accepted: &Accepted, report: ReportNo, at: TimeMs) {
@@ -356,6 +363,7 @@ impl Store for Batch<'_> {
         let encoded = self.encoder.encode(self.city, &accepted.entry, accepted.coarse_place)?;
         self.head_hash = self.entries.add(&self.head_hash, seq, at, encoded.kind, encoded.body);
         let private = owned(encoded.private);
+        self.photos.add(seq, at, fact);
         match fact {
             Fact::Report(report) => {
                 self.erasable.add_report(seq, report, accepted.coarse_place);
@@ -364,17 +372,17 @@ impl Store for Batch<'_> {
                 self.keys(accepted, report.report, at);
             }
             Fact::Action(action) => {
-                self.erasable.add_note(seq, action.incident, action.note.as_deref());
+                self.erasable.add_note(seq, action.incident, action.has_private());
                 self.actions.add(seq, action.incident, action.action.key(), &action.actor, private);
             }
             Fact::Merge(merge) | Fact::Split(merge) => {
-                self.erasable.add_note(seq, merge.absorbed, merge.note.as_deref());
+                self.erasable.add_note(seq, merge.absorbed, merge.note.is_some());
                 self.joined.merges.push((seq, merge.into));
                 self.actions.add(seq, merge.absorbed, encoded.kind, &merge.actor, private);
             }
             Fact::Record(record) => {
                 let no = row_no(record);
-                self.erasable.add_note(seq, no, record.text.as_deref());
+                self.erasable.add_note(seq, no, record.text.is_some());
                 self.actions.add(seq, no, record.kind.key(), &record.actor, private);
             }
             Fact::Pack { .. } => self.has_pack = true,

@@ -40,6 +40,8 @@ impl Reports {
             &self.imported,
             &self.salt,
             &self.private,
+            &self.n_photos,
+            &self.accuracy_m,
         ]
     }
 }

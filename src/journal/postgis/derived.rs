@@ -126,18 +126,21 @@ fn left(net: &Net) -> Change {
 
 fn came(net: &Net) -> Change {
     let came: Vec<_> = net.members.iter().filter_map(|(key, row)| Some((key, row.as_ref()?))).collect();
-    Change::new(
-        "INSERT INTO hotspot_member (projection, id, seq, report_no, received_at, core, repeats, rejections) \
-         SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (projection, id, seq) DO UPDATE SET \
+    let change = Change::new(
+        "INSERT INTO hotspot_member (projection, id, seq, report_no, received_at, core, repeats, rejections, \
+         channel, vague, photo, agreeing) \
+         SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+         ON CONFLICT (projection, id, seq) DO UPDATE SET \
          report_no = excluded.report_no, received_at = excluded.received_at, core = excluded.core, \
-         repeats = excluded.repeats, rejections = excluded.rejections",
-    )
-    .texts(came.iter().map(|((projection, ..), _)| (*projection).to_owned()))
-    .texts(came.iter().map(|((_, id, _), _)| (*id).to_owned()))
-    .numbers(came.iter().map(|(_, row)| row.seq.0.cast_signed()))
-    .numbers(came.iter().map(|(_, row)| row.report.0.into()))
-    .numbers(came.iter().map(|(_, row)| row.received_at.0))
-    .flags(came.iter().map(|(_, row)| row.core))
-    .smalls(came.iter().map(|(_, row)| row.repeats))
-    .smalls(came.iter().map(|(_, row)| row.rejections))
+         repeats = excluded.repeats, rejections = excluded.rejections, channel = excluded.channel, \
+         vague = excluded.vague, photo = excluded.photo, agreeing = excluded.agreeing",
+    );
+    let change = change
+        .texts(came.iter().map(|((projection, ..), _)| (*projection).to_owned()))
+        .texts(came.iter().map(|((_, id, _), _)| (*id).to_owned()))
+        .numbers(came.iter().map(|(_, row)| row.seq.0.cast_signed()))
+        .numbers(came.iter().map(|(_, row)| row.report.0.into()))
+        .numbers(came.iter().map(|(_, row)| row.received_at.0))
+        .flags(came.iter().map(|(_, row)| row.core));
+    (0..6).fold(change, |change, i| change.smalls(came.iter().map(|(_, row)| row.doubts[i])))
 }

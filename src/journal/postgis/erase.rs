@@ -70,9 +70,9 @@ impl Known {
         }
     }
 
-    pub fn add_note(&mut self, seq: Seq, incident: IncidentNo, note: Option<&str>) {
+    pub fn add_note(&mut self, seq: Seq, incident: IncidentNo, is_there: bool) {
         if self.is_asked {
-            self.notes.insert(seq, HeldNote { incident, is_there: note.is_some() });
+            self.notes.insert(seq, HeldNote { incident, is_there });
         }
     }
 
@@ -129,7 +129,17 @@ pub(super) fn changes(seq: Seq, fact: &ErasureFact, encoded: &EncodedErasure) ->
     let notes = Change::new("UPDATE action SET salt = NULL, private = NULL WHERE seq = ANY($1)")
         .numbers(fact.notes.iter().map(|erased| erased.seq.0.cast_signed()));
     let erased = erased(seq, fact, encoded);
-    [private, keys, handed_in, places, incidents, notes, erased]
+    let of_reports = fact.reports.iter().filter(|erased| erased.gone.photos).map(|erased| erased.seq);
+    let photos: Vec<i64> = of_reports
+        .chain(fact.notes.iter().map(|erased| erased.seq))
+        .map(|seq| seq.0.cast_signed())
+        .collect();
+    let files = Change::new(
+        "DELETE FROM photo_file f USING photo p WHERE p.seq = ANY($1) AND f.name IN (p.name, p.thumb)",
+    )
+    .numbers(photos.iter().copied());
+    let photos = Change::new("DELETE FROM photo WHERE seq = ANY($1)").numbers(photos.iter().copied());
+    [private, keys, handed_in, places, incidents, notes, erased, files, photos]
         .into_iter()
         .filter(|change| !change.is_empty())
         .collect()
@@ -168,7 +178,7 @@ fn erased(seq: Seq, fact: &ErasureFact, encoded: &EncodedErasure) -> Change {
 /// Where the database cannot be reached, or the user does not own the tables.
 pub fn vacuum_erased(url: &StoreUrl) -> Result<(), JournalError> {
     let link = Link::connect(&Driver::start()?, url)?;
-    for table in ["report", "incident", "action", "idempotency", "handed_in"] {
+    for table in ["report", "incident", "action", "idempotency", "handed_in", "photo", "photo_file"] {
         link.run(&format!("VACUUM {table}"))?;
     }
     Ok(())

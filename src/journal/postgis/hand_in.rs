@@ -9,6 +9,7 @@ use super::Database;
 use super::columns::Change;
 use super::link::Link;
 use super::rows::{bad_row, get, number, time};
+use crate::journal::spool::WAITING_BYTES_MAX;
 use crate::journal::{Answers, HandIn, JournalError, Waiting, WaitingRoom, Whereabouts};
 use crate::model::ReportNo;
 
@@ -60,6 +61,10 @@ impl WaitingRoom for PostgisHandIn {
         self.with(|link| {
             link.rows(sql, &[(&(limit as i64), Type::INT8)], &mut |row| {
                 let place: i64 = get(row, 0)?;
+                let held: usize = waiting.iter().map(|report: &Waiting| report.body.len()).sum();
+                if held > WAITING_BYTES_MAX {
+                    return Ok(());
+                }
                 let body_digest: &[u8] = get(row, 3)?;
                 let is_none = |_| bad_row("handed_in", place, "its digest is no digest");
                 waiting.push(Waiting {

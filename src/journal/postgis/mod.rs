@@ -19,6 +19,7 @@ mod hand_in;
 mod link;
 mod merges;
 mod open;
+mod photos;
 mod read;
 mod read_derived;
 mod rows;

@@ -20,7 +20,7 @@ use crate::journal::{FolderMode, JournalError};
 use crate::model::{Secret, Seq, TimeMs};
 
 /// In order; never edited, only added to.
-const MIGRATIONS: [(&str, &str); 8] = [
+const MIGRATIONS: [(&str, &str); 11] = [
     ("0001_journal", include_str!("../../../migrations/postgis/0001_journal.sql")),
     ("0002_erased", include_str!("../../../migrations/postgis/0002_erased.sql")),
     ("0003_accounts", include_str!("../../../migrations/postgis/0003_accounts.sql")),
@@ -29,6 +29,9 @@ const MIGRATIONS: [(&str, &str); 8] = [
     ("0006_clocks", include_str!("../../../migrations/postgis/0006_clocks.sql")),
     ("0007_account_events", include_str!("../../../migrations/postgis/0007_account_events.sql")),
     ("0008_passkeys", include_str!("../../../migrations/postgis/0008_passkeys.sql")),
+    ("0009_photos", include_str!("../../../migrations/postgis/0009_photos.sql")),
+    ("0010_credibility", include_str!("../../../migrations/postgis/0010_credibility.sql")),
+    ("0012_subjects", include_str!("../../../migrations/postgis/0012_subjects.sql")),
 ];
 
 /// PostgreSQL 15: `server_version_num`.

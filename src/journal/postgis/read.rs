@@ -7,6 +7,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use super::link::{Driver, Link, Param};
+use super::photos::{DatabasePhotos, PHOTO, photo_row};
 use super::rows::{
     REPORT_PLACE, get, hash, incident_columns, incident_row, number, report_columns, report_place,
     report_row, seq, time,
@@ -16,9 +17,12 @@ use super::{open, read_derived};
 use crate::city::City;
 use crate::journal::codec::{self, Body};
 use crate::journal::{
-    ActsQuestion, Derived, HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow,
+    ActsQuestion, Derived, HotspotStateRow, IncidentRow, JournalError, PhotoFiles, Reader, ReportPlace,
+    ReportRow,
 };
-use crate::model::{Entry, Fact, IncidentNo, Projection, ReportNo, Seq, TimeMs};
+use crate::model::{
+    Entry, Fact, IncidentNo, PhotoName, PhotoNo, PhotoRow, Projection, ReportNo, SenderId, Seq, TimeMs,
+};
 
 /// Sessions kept between calls; more are opened for as long as more calls run at once.
 const POOL_MAX: usize = 4;
@@ -35,11 +39,13 @@ pub(super) struct PostgisReader {
     pool: Mutex<Vec<Link>>,
     /// Where all sessions look at one moment: the session that keeps it, and its name.
     frozen: Option<(Mutex<Link>, String)>,
+    photos: Arc<DatabasePhotos>,
 }
 
 impl PostgisReader {
     pub fn new(url: StoreUrl, driver: Arc<Driver>, city: Arc<City>) -> PostgisReader {
-        PostgisReader { url, driver, city, pool: Mutex::default(), frozen: None }
+        let photos = Arc::new(DatabasePhotos::new(url.clone(), driver.clone()));
+        PostgisReader { url, driver, city, pool: Mutex::default(), frozen: None, photos }
     }
 
     /// A reader of this very moment, whatever is committed meanwhile.
@@ -288,6 +294,26 @@ impl Reader for PostgisReader {
         self.first(sql, &[(&i64::from(no.0), Type::INT8)], |row| report_row(row, &*self.city))
     }
 
+    fn last_report(&self) -> Result<ReportNo, JournalError> {
+        let sql = "SELECT coalesce(max(no), 0) FROM report";
+        Ok(self.first(sql, &[], |row| number(row, 0).map(ReportNo))?.unwrap_or(ReportNo(0)))
+    }
+
+    fn reports_of(&self, sender: SenderId, limit: usize) -> Result<Vec<ReportRow>, JournalError> {
+        let sql = concat!(
+            "SELECT ",
+            report_columns!(),
+            " FROM report WHERE sender = $1 ORDER BY no DESC LIMIT $2"
+        );
+        let (sender, limit) = (sender.0.cast_signed(), i64::try_from(limit).unwrap_or(i64::MAX));
+        let mut rows = Vec::new();
+        self.each_row(sql, &[(&sender, Type::INT8), (&limit, Type::INT8)], &mut |row| {
+            rows.push(report_row(row, &*self.city)?);
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
     fn incident(&self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError> {
         let sql = concat!("SELECT ", incident_columns!(), " FROM incident WHERE no = $1");
         self.first(sql, &[(&i64::from(no.0), Type::INT8)], |row| incident_row(row, &*self.city))
@@ -304,8 +330,8 @@ impl Reader for PostgisReader {
 
     fn incident_actions(&self, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
         let sql = format!(
-            "{ENTRIES} WHERE e.seq IN (SELECT seq FROM action WHERE incident_no = $1) AND e.kind = 'action' \
-             ORDER BY e.seq"
+            "{ENTRIES} WHERE e.seq IN (SELECT seq FROM action WHERE incident_no = $1) \
+             AND e.kind IN ('action', 'merge', 'split') ORDER BY e.seq"
         );
         self.entries_of(&sql, &[(&i64::from(no.0), Type::INT8)])
     }
@@ -381,6 +407,37 @@ impl Reader for PostgisReader {
                 (&asked.kinds, Type::TEXT_ARRAY),
             ],
         )
+    }
+
+    fn photo(&self, no: PhotoNo) -> Result<Option<PhotoRow>, JournalError> {
+        let sql = format!("SELECT {PHOTO} FROM photo WHERE seq = $1 AND n = $2");
+        let (seq, n) = (no.seq.0.cast_signed(), i64::from(no.n));
+        self.first(&sql, &[(&seq, Type::INT8), (&n, Type::INT8)], photo_row)
+    }
+
+    fn photos_of(&self, no: IncidentNo) -> Result<Vec<PhotoRow>, JournalError> {
+        let sql = format!("SELECT {PHOTO} FROM photo WHERE incident_no = $1 ORDER BY seq, n");
+        let mut photos = Vec::new();
+        self.each_row(&sql, &[(&i64::from(no.0), Type::INT8)], &mut |row| {
+            photos.push(photo_row(row)?);
+            Ok(())
+        })?;
+        Ok(photos)
+    }
+
+    fn named_photos(&self, names: &[PhotoName]) -> Result<Vec<PhotoName>, JournalError> {
+        let sql = "SELECT name FROM photo WHERE name = ANY($1) UNION ALL SELECT thumb FROM photo WHERE thumb = ANY($1)";
+        let asked: Vec<&[u8]> = names.iter().map(|name| &name.0[..]).collect();
+        let mut named = Vec::new();
+        self.each_row(sql, &[(&asked, Type::BYTEA_ARRAY)], &mut |row| {
+            named.push(PhotoName(hash(row, 0)?));
+            Ok(())
+        })?;
+        Ok(named)
+    }
+
+    fn photo_files(&self) -> Result<Arc<dyn PhotoFiles>, JournalError> {
+        Ok(Arc::clone(&self.photos) as Arc<dyn PhotoFiles>)
     }
 
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError> {

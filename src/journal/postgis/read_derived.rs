@@ -46,18 +46,21 @@ fn hotspots(link: &Link, head: Seq) -> Result<Vec<HotspotRow>, JournalError> {
 
 fn members(link: &Link, head: Seq) -> Result<Vec<HotspotMembers>, JournalError> {
     let mut members: Vec<HotspotMembers> = Vec::new();
-    let sql = "SELECT h.projection, h.id, m.seq, m.report_no, m.received_at, m.core, m.repeats, m.rejections \
-               FROM hotspot h JOIN hotspot_member m ON m.projection = h.projection AND m.id = h.id \
+    let sql = "SELECT h.projection, h.id, m.seq, m.report_no, m.received_at, m.core, m.repeats, m.rejections, \
+               m.channel, m.vague, m.photo, m.agreeing FROM hotspot h JOIN hotspot_member m ON m.projection = h.projection AND m.id = h.id \
                WHERE h.ended_seq IS NULL OR h.ended_seq > $1 ORDER BY h.projection, h.id, m.seq";
     link.rows(sql, &[(&ended_after(head), Type::INT8)], &mut |row| {
         let (projection, id): (_, &str) = (projection(row, 0)?, get(row, 1)?);
+        let mut doubts = [0; 6];
+        for (i, doubt) in doubts.iter_mut().enumerate() {
+            *doubt = get::<i16>(row, 6 + i)? as u8;
+        }
         let member = HotspotMemberRow {
             seq: seq(row, 2)?,
             report: ReportNo(number(row, 3)?),
             received_at: time(row, 4)?,
             core: get(row, 5)?,
-            repeats: get::<i16>(row, 6)? as u8,
-            rejections: get::<i16>(row, 7)? as u8,
+            doubts,
         };
         match members.last_mut() {
             Some(last) if last.projection == projection && last.id == id => last.members.push(member),

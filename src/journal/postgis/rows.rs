@@ -23,7 +23,7 @@ pub(super) use incident_columns;
 macro_rules! report_columns {
     () => {
         "no, seq, incident_no, received_at, occurred_at, category, lng_e7, lat_e7, area, sender, \
-         channel, drill, imported, private"
+         channel, drill, imported, private, n_photos, accuracy_m"
     };
 }
 pub(super) use report_columns;
@@ -153,6 +153,8 @@ pub(super) fn report_row(row: &Row, keys: &impl Keys) -> Result<ReportRow, Journ
         channel,
         drill: get(row, 11)?,
         imported: get(row, 12)?,
+        n_photos: number(row, 14)?,
         private,
+        accuracy_m: number_or_null(row, 15)?,
     })
 }

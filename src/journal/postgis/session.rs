@@ -38,10 +38,11 @@ impl Sql {
         "INSERT INTO entry (seq, at, kind, body, hash) \
          SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bytea[])",
         "INSERT INTO report (no, seq, incident_no, received_at, occurred_at, category, lng_e7, lat_e7, \
-           coarse_lng_e7, coarse_lat_e7, area, sender, channel, drill, imported, salt, private) \
+           coarse_lng_e7, coarse_lat_e7, area, sender, channel, drill, imported, salt, private, n_photos, accuracy_m) \
          SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], \
            $6::text[], $7::integer[], $8::integer[], $9::integer[], $10::integer[], $11::text[], \
-           $12::bigint[], $13::text[], $14::boolean[], $15::boolean[], $16::bytea[], $17::text[])",
+           $12::bigint[], $13::text[], $14::boolean[], $15::boolean[], $16::bytea[], $17::text[], \
+           $18::bigint[], $19::bigint[])",
         "INSERT INTO incident (no, closed_at, opened_seq, changed_seq, category, status, agency, area, \
            lng_e7, lat_e7, opened_at, updated_at, due_at, closed_by_import, reports, version, drill, \
            imported, coarse_lng_e7, coarse_lat_e7, reporters, merged_into, standing, clock) \
@@ -95,6 +96,8 @@ impl Session {
         let Held { link, term } = held;
         // Stronger settings of the server (a standby of its own) stay as they are.
         link.run("SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'")?;
+        // The writer asks by key alone, while its tables grow under plans that were made when they were small.
+        link.run("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off")?;
         let (last, head_hash) = open::last(&link)?;
         let mut sources = HashMap::new();
         link.rows("SELECT id, name FROM import_source", &[], &mut |row| {

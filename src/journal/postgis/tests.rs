@@ -9,7 +9,7 @@ use crate::journal::postgres_server::{Cluster, shared};
 use crate::journal::suite;
 use crate::journal::testing::{self, NOW, act, import_row, key, receipt, report, sensitive_report};
 use crate::journal::{HotspotRow, Standby};
-use crate::model::{Action, IncidentNo, Projection, Receipt, ReportNo, Seq, Status};
+use crate::model::{Action, ImportRow, IncidentNo, Projection, Receipt, ReportNo, Seq, Status};
 
 /// A database that goes with the test.
 struct Db {
@@ -308,4 +308,50 @@ fn what_breaks_the_promise_is_named() {
     let session = journal.session.as_ref().unwrap();
     let row = session.link.first("SELECT current_setting('synchronous_commit')", &[]).unwrap().unwrap();
     assert_eq!(row.get::<_, &str>(0), "on", "the writer's own commits are synchronous all the same");
+}
+
+/// Rows that were read by going through whole tables, by everybody who was here.
+fn read_from_end_to_end(db: &Db) -> u64 {
+    let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    while db.query(others) != "0" {
+        std::thread::yield_now();
+    }
+    let tables = "'incident', 'report', 'idempotency', 'import_key', 'action', 'entry'";
+    let sum = format!(
+        "SELECT coalesce(sum(seq_tup_read), 0) FROM pg_stat_user_tables WHERE relname IN ({tables})"
+    );
+    db.query(&sum).parse().unwrap()
+}
+
+#[test]
+fn a_commit_costs_the_same_however_large_the_tables_are() {
+    let Some(db) = Db::new() else { return };
+    let of_day = |day: u32| {
+        let commands = (1..=2_000).map(|i| {
+            report(|r| match i % 3 {
+                0 => r.idempotency = key(&format!("{day}-{i}"), 1),
+                1 => {
+                    let row_digest = u128::from(i).to_be_bytes();
+                    r.import =
+                        Some(ImportRow { source: format!("{day}.csv"), row_digest, status: Status::New });
+                }
+                _ => r.incident = (day > 0).then_some(IncidentNo(i)),
+            })
+        });
+        commands.collect::<Vec<_>>()
+    };
+    drop(db.open());
+    let before = read_from_end_to_end(&db);
+    let mut journal = db.open();
+    journal.append(of_day(0), NOW, None).unwrap();
+    drop(journal);
+    let filled = read_from_end_to_end(&db);
+    drop(db.open());
+    let opened = read_from_end_to_end(&db);
+    let mut journal = db.open();
+    for command in of_day(1).into_iter().take(60).chain([act(5, Action::Verify)]) {
+        journal.append(vec![command], NOW, None).unwrap();
+    }
+    drop(journal);
+    assert_eq!(read_from_end_to_end(&db) - opened, opened - filled, "before it {}", filled - before);
 }

@@ -50,7 +50,8 @@ pub(super) fn actions_of(
     let sql = concat!(
         "SELECT ",
         entry_columns!(),
-        " FROM entry WHERE seq IN (SELECT seq FROM action WHERE incident_no = ?1) AND kind = 'action' ORDER BY seq"
+        " FROM entry WHERE seq IN (SELECT seq FROM action WHERE incident_no = ?1) \
+         AND kind IN ('action', 'merge', 'split') ORDER BY seq"
     );
     entries(conn, sql, [i64::from(no.0)], city)
 }

@@ -3,6 +3,7 @@
 use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavior, params};
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
 use super::SqliteJournal;
@@ -11,6 +12,7 @@ use super::erase;
 use super::import_keys::{ImportKeys, Staged};
 use super::merges;
 use super::open::WAL_PAGES;
+use super::photos;
 use super::read::{self, incident_columns};
 use super::sums;
 use crate::city::City;
@@ -23,9 +25,15 @@ use crate::journal::{
     DerivedUpdate, HotspotMemberRow, HotspotMembersUpdate, IncidentRow, JournalError, SurgeRow,
 };
 use crate::model::{
-    ActionFact, Command, Entry, Fact, ImportRow, IncidentNo, MINUTE_MS, Outcome, Receipt, ReportFact,
-    ReportNo, SenderId, Seq, TimeMs,
+    ActionFact, Command, Entry, Fact, ImportRow, IncidentNo, MINUTE_MS, Outcome, PhotoName, Receipt,
+    ReportFact, ReportNo, SenderId, Seq, TimeMs,
 };
+
+static KEYED: LazyLock<String> = LazyLock::new(|| {
+    let sound = sums::IDEMPOTENCY.is_sound("i");
+    format!("SELECT report_no, body_digest, at, {sound} FROM idempotency i WHERE key = ?1")
+});
+static PUT_KEYED: LazyLock<String> = LazyLock::new(|| sums::IDEMPOTENCY.put());
 
 /// How often old idempotency keys are deleted, and how many at most at once.
 const PRUNE_EVERY_MS: i64 = 10 * MINUTE_MS;
@@ -149,7 +157,7 @@ fn append_in_transaction(
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut batch = Batch::new(&tx, city, encoder, import_keys, journal.head_hash)?;
     let outcomes = decide_all(&mut batch, &mut last, commands, now)?;
-    let (head_hash, mut staged_keys) = batch.finish();
+    let (head_hash, mut staged_keys, gone_photos) = batch.finish();
     if last == journal.last && derived.is_none() {
         return Ok(outcomes); // nothing to make durable: the transaction is rolled back
     }
@@ -175,6 +183,7 @@ fn append_in_transaction(
         journal.prune_at = last.at.plus_ms(PRUNE_EVERY_MS);
     }
     journal.import_keys.commit(staged_keys);
+    journal.gone_photos.extend(gone_photos);
     journal.last = last;
     journal.head_hash = head_hash;
     Ok(outcomes)
@@ -217,9 +226,23 @@ fn update_members(conn: &Connection, change: &HotspotMembersUpdate) -> Result<()
             .execute(params![projection, id])?;
     }
     let mut put = conn.prepare_cached(&sums::HOTSPOT_MEMBER.put())?;
-    for &HotspotMemberRow { seq, report, received_at, core, repeats, rejections } in &change.came {
+    for &HotspotMemberRow { seq, report, received_at, core, doubts } in &change.came {
         let (seq, report, received_at) = (seq.0.cast_signed(), report.0, received_at.0);
-        put.execute(params![projection, id, seq, report, received_at, core, repeats, rejections])?;
+        let [repeats, rejections, channel, vague, photo, agreeing] = doubts;
+        put.execute(params![
+            projection,
+            id,
+            seq,
+            report,
+            received_at,
+            core,
+            repeats,
+            rejections,
+            channel,
+            vague,
+            photo,
+            agreeing
+        ])?;
     }
     let mut take =
         conn.prepare_cached("DELETE FROM hotspot_member WHERE projection = ?1 AND id = ?2 AND seq = ?3")?;
@@ -245,6 +268,8 @@ struct Batch<'b> {
     import_keys: &'b ImportKeys,
     staged_keys: Staged,
     head_hash: Hash,
+    /// Files of photos that erasures took.
+    gone_photos: Vec<PhotoName>,
     conn: &'b Connection,
     select_incident: CachedStatement<'b>,
     insert_entry: CachedStatement<'b>,
@@ -266,6 +291,7 @@ impl<'b> Batch<'b> {
             import_keys,
             staged_keys: Staged::default(),
             head_hash,
+            gone_photos: Vec::new(),
             conn,
             select_incident: conn.prepare_cached(concat!(
                 "SELECT ",
@@ -277,8 +303,8 @@ impl<'b> Batch<'b> {
             )?,
             insert_report: conn.prepare_cached(
                 "INSERT INTO report (no, seq, incident_no, received_at, occurred_at, category, lng_e7, \
-                 lat_e7, area, sender, channel, drill, imported, salt, private) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                 lat_e7, area, sender, channel, drill, imported, salt, private, n_photos, accuracy_m) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
             )?,
             put_incident: conn.prepare_cached(concat!(
                 "INSERT OR REPLACE INTO incident (",
@@ -289,9 +315,9 @@ impl<'b> Batch<'b> {
         })
     }
 
-    /// The new head's hash, and the import keys that the transaction added.
-    fn finish(self) -> (Hash, Staged) {
-        (self.head_hash, self.staged_keys)
+    /// The new head's hash, the import keys that the transaction added, and the photos that it erased.
+    fn finish(self) -> (Hash, Staged, Vec<PhotoName>) {
+        (self.head_hash, self.staged_keys, self.gone_photos)
     }
 
     fn put_incident(&mut self, row: &IncidentRow) -> Result<(), JournalError> {
@@ -334,11 +360,12 @@ impl Store for Batch<'_> {
     }
 
     fn keyed(&mut self, key: &str) -> Result<Option<Keyed>, JournalError> {
-        let sql = "SELECT report_no, body_digest, at FROM idempotency WHERE key = ?1";
-        let keyed = |row: &rusqlite::Row| {
-            Ok(Keyed { report: ReportNo(row.get(0)?), body_digest: row.get(1)?, at: TimeMs(row.get(2)?) })
-        };
-        Ok(self.conn.prepare_cached(sql)?.query_row([key], keyed).optional()?)
+        let mut statement = self.conn.prepare_cached(&KEYED)?;
+        let mut rows = statement.query([key])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        sums::IDEMPOTENCY.check(row, 3)?;
+        let (report, at) = (ReportNo(row.get(0)?), TimeMs(row.get(2)?));
+        Ok(Some(Keyed { report, body_digest: row.get(1)?, at }))
     }
 
     fn imported(&mut self, row: &ImportRow) -> Result<Option<ReportNo>, JournalError> {
@@ -388,12 +415,14 @@ impl Store for Batch<'_> {
             self.head_hash = chain(&self.head_hash, seq, at, &encoded.body);
             let values = params![seq.0.cast_signed(), at.0, "erasure", encoded.body, self.head_hash];
             self.insert_entry.execute(values)?;
-            return erase::write(self.conn, seq, fact, &encoded);
+            self.gone_photos.extend(erase::write(self.conn, seq, fact, &encoded)?);
+            return Ok(());
         }
         let encoded = self.encoder.encode(self.city, &accepted.entry, accepted.coarse_place)?;
         let hash = chain(&self.head_hash, seq, at, encoded.body);
         self.insert_entry.execute(params![seq.0.cast_signed(), at.0, encoded.kind, encoded.body, hash])?;
         self.head_hash = hash;
+        photos::apply(self.conn, at, seq, fact)?;
         match fact {
             Fact::Report(report) => {
                 insert_report(&mut self.insert_report, self.city, seq, at, report, encoded.private)?;
@@ -421,8 +450,7 @@ impl Batch<'_> {
         }
         if let Some(sent) = &accepted.idempotency {
             // Replaces a key that no longer counts.
-            let sql = "INSERT OR REPLACE INTO idempotency (key, body_digest, report_no, at) \
-                       VALUES (?1, ?2, ?3, ?4)";
+            let sql = &*PUT_KEYED;
             let mut put = self.conn.prepare_cached(sql)?;
             put.execute(params![sent.key, sent.body_digest, report.report.0, at.0])?;
         }
@@ -456,6 +484,8 @@ fn insert_report(
         report.imported,
         private.map(|(salt, _)| salt),
         private.map(|(_, json)| json),
+        report.n_photos,
+        report.accuracy_m,
     ])?;
     Ok(())
 }

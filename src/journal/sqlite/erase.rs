@@ -8,11 +8,12 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::open::BUSY;
-use super::{SqliteJournal, read};
+use super::{SqliteJournal, photos, read};
 use crate::journal::JournalError;
+use crate::journal::Reader;
 use crate::journal::codec::{Body, EncodedErasure, ErasedPart};
 use crate::journal::erase::{Held, HeldNote};
-use crate::model::{ErasureFact, IncidentNo, ReportNo, Seq};
+use crate::model::{ErasureFact, IncidentNo, PhotoName, ReportNo, Seq};
 
 /// How long the log's end is waited for: the loop that asks has others to serve, and asks again.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -34,13 +35,14 @@ pub(super) fn held_note(conn: &Connection, seq: Seq) -> Result<Option<HeldNote>,
     Ok(note.optional()?)
 }
 
-/// Does in the tables what the entry `seq` says.
+/// Does in the tables what the entry `seq` says; the files that no row names any more.
 pub(super) fn write(
     conn: &Connection,
     seq: Seq,
     fact: &ErasureFact,
     encoded: &EncodedErasure,
-) -> Result<(), JournalError> {
+) -> Result<Vec<PhotoName>, JournalError> {
+    let mut gone_photos = Vec::new();
     for (erased, left) in fact.reports.iter().zip(&encoded.lefts) {
         let no = erased.report.0;
         let (salt, json) = (left.as_ref().map(|(salt, ..)| salt), left.as_ref().map(|(_, json, _)| json));
@@ -49,7 +51,9 @@ pub(super) fn write(
         // By the digest of all that was sent somebody could try what is gone. The key stays, so that who
         // sends again is refused and does not bring it back.
         conn.prepare_cached(
-            "UPDATE idempotency SET body_digest = zeroblob(32) \
+            "UPDATE idempotency SET body_digest = zeroblob(32), \
+             sum = iif(sum = row_sum(key, body_digest, report_no, at), \
+                       row_sum(key, zeroblob(32), report_no, at), sum) \
              WHERE at = (SELECT received_at FROM report WHERE no = ?1) AND report_no = ?1",
         )?
         .execute([no])?;
@@ -62,15 +66,19 @@ pub(super) fn write(
             conn.prepare_cached("UPDATE incident SET lng_e7 = ?2, lat_e7 = ?3 WHERE no = ?1")?
                 .execute(params![erased.incident.0, place.lng_e7(), place.lat_e7()])?;
         }
+        if erased.gone.photos {
+            gone_photos.extend(photos::erase(conn, erased.seq)?);
+        }
         let digest = left.as_ref().map(|(_, _, digest)| *digest);
         put(conn, seq, &ErasedPart { part: erased.seq, incident: erased.incident, digest })?;
     }
     for note in &fact.notes {
         conn.prepare_cached("UPDATE action SET salt = NULL, private = NULL WHERE seq = ?1")?
             .execute([note.seq.0.cast_signed()])?;
+        gone_photos.extend(photos::erase(conn, note.seq)?);
         put(conn, seq, &ErasedPart { part: note.seq, incident: note.incident, digest: None })?;
     }
-    Ok(())
+    Ok(gone_photos)
 }
 
 /// Says that the erasure `seq` touched a private part.
@@ -85,11 +93,14 @@ pub(super) fn put(conn: &Connection, seq: Seq, part: &ErasedPart) -> Result<(), 
     Ok(())
 }
 
-/// Empties the write-ahead log; `false` where a reader needs it still.
+/// Takes the files of erased photos away and empties the write-ahead log; `false` where a reader needs it still.
 pub(super) fn wipe(journal: &mut SqliteJournal) -> Result<bool, JournalError> {
     if journal.broken {
         return Ok(false);
     }
+    // After a crash in between the sweep at the start takes them: no row names them.
+    journal.reader.photo_files()?.remove(&journal.gone_photos)?;
+    journal.gone_photos.clear();
     journal.conn.busy_timeout(PATIENCE)?;
     let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
     let is_held_up = journal.conn.query_row(sql, [], |row| row.get::<_, bool>(0));

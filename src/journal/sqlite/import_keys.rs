@@ -5,14 +5,29 @@
 //! and a map in memory, and are merged into `import_key` in sorted order, many a page.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
+use super::sums;
 use crate::journal::JournalError;
 use crate::model::{ImportRow, ReportNo};
 
 /// This many new keys are merged; about 7 MB in memory, and a quarter of a second of writing.
 const NEW_KEYS_MAX: usize = 100_000;
+
+/// A row keeps its sum: one that is not sound stays so.
+pub(super) const MERGE: &str = "INSERT INTO import_key (source_id, row_digest, report_no, sum) \
+       SELECT source_id, row_digest, report_no, sum FROM import_key_new ORDER BY source_id, row_digest; \
+     DELETE FROM import_key_new";
+
+static FIND: LazyLock<String> = LazyLock::new(|| {
+    let sound = sums::IMPORT_KEY.is_sound("k");
+    format!("SELECT report_no, {sound} FROM import_key k WHERE source_id = ?1 AND row_digest = ?2")
+});
+static SOURCE: LazyLock<String> = LazyLock::new(|| {
+    format!("SELECT id, {} FROM import_source s WHERE name = ?1", sums::IMPORT_SOURCE.is_sound("s"))
+});
 
 /// Source and digest.
 type Key = (i64, [u8; 16]);
@@ -35,9 +50,13 @@ pub(super) struct Staged {
 
 impl ImportKeys {
     pub fn load(conn: &Connection) -> Result<ImportKeys, JournalError> {
-        let mut statement = conn.prepare("SELECT source_id, row_digest, report_no FROM import_key_new")?;
-        let keys =
-            statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), ReportNo(row.get(2)?))))?;
+        let sound = sums::IMPORT_KEY_NEW.is_sound("k");
+        let sql = format!("SELECT source_id, row_digest, report_no, {sound} FROM import_key_new k");
+        let mut statement = conn.prepare(&sql)?;
+        let keys = statement.query_and_then([], |row| {
+            sums::IMPORT_KEY_NEW.check(row, 3)?;
+            Ok::<_, JournalError>(((row.get(0)?, row.get(1)?), ReportNo(row.get(2)?)))
+        })?;
         Ok(ImportKeys { sources: HashMap::new(), new: keys.collect::<Result<_, _>>()? })
     }
 
@@ -65,9 +84,11 @@ impl ImportKeys {
         if let Some(no) = self.new.get(&key).or_else(|| staged.new.get(&key)) {
             return Ok(Some(*no));
         }
-        let sql = "SELECT report_no FROM import_key WHERE source_id = ?1 AND row_digest = ?2";
-        let no = conn.prepare_cached(sql)?.query_row(params![source, row.row_digest], |row| row.get(0));
-        Ok(no.optional()?.map(ReportNo))
+        let mut statement = conn.prepare_cached(&FIND)?;
+        let mut rows = statement.query(params![source, row.row_digest])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        sums::IMPORT_KEY.check(row, 1)?;
+        Ok(Some(ReportNo(row.get(0)?)))
     }
 
     pub fn insert(
@@ -80,14 +101,12 @@ impl ImportKeys {
         let source = match self.source(staged, conn, &row.source)? {
             Some(id) => id,
             None => {
-                conn.execute("INSERT INTO import_source (name) VALUES (?1)", [&row.source])?;
-                let id = conn.last_insert_rowid();
+                let id = add_source(conn, &row.source)?;
                 staged.sources.insert(row.source.clone(), id);
                 id
             }
         };
-        let sql = "INSERT INTO import_key_new (report_no, source_id, row_digest) VALUES (?1, ?2, ?3)";
-        conn.prepare_cached(sql)?.execute(params![no.0, source, row.row_digest])?;
+        add_key(conn, source, &row.row_digest, no)?;
         staged.new.insert((source, row.row_digest), no);
         Ok(())
     }
@@ -97,11 +116,7 @@ impl ImportKeys {
         if self.new.len() + staged.new.len() < NEW_KEYS_MAX {
             return Ok(());
         }
-        conn.execute_batch(
-            "INSERT INTO import_key (source_id, row_digest, report_no) \
-               SELECT source_id, row_digest, report_no FROM import_key_new ORDER BY source_id, row_digest; \
-             DELETE FROM import_key_new",
-        )?;
+        conn.execute_batch(MERGE)?;
         staged.merged = true;
         Ok(())
     }
@@ -115,11 +130,33 @@ impl ImportKeys {
         if let Some(id) = self.sources.get(name).or_else(|| staged.sources.get(name)) {
             return Ok(Some(*id));
         }
-        let sql = "SELECT id FROM import_source WHERE name = ?1";
-        let id = conn.prepare_cached(sql)?.query_row([name], |row| row.get(0)).optional()?;
-        if let Some(id) = id {
-            staged.sources.insert(name.to_owned(), id);
-        }
-        Ok(id)
+        let mut statement = conn.prepare_cached(&SOURCE)?;
+        let mut rows = statement.query([name])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        sums::IMPORT_SOURCE.check(row, 1)?;
+        let id = row.get(0)?;
+        staged.sources.insert(name.to_owned(), id);
+        Ok(Some(id))
     }
+}
+
+/// Gives a source that is not there yet its number.
+pub(super) fn add_source(conn: &Connection, name: &str) -> Result<i64, JournalError> {
+    let sql = "INSERT INTO import_source (id, name, sum) SELECT n, ?1, row_sum(n, ?1) \
+               FROM (SELECT coalesce(max(id), 0) + 1 AS n FROM import_source)";
+    conn.execute(sql, [name])?;
+    Ok(conn.last_insert_rowid())
+}
+
+/// Adds the key of a row to those that are merged later.
+pub(super) fn add_key(
+    conn: &Connection,
+    source: i64,
+    row_digest: &[u8; 16],
+    no: ReportNo,
+) -> Result<(), JournalError> {
+    let sql = "INSERT INTO import_key_new (report_no, source_id, row_digest, sum) \
+               VALUES (?1, ?2, ?3, row_sum(?2, ?3, ?1))";
+    conn.prepare_cached(sql)?.execute(params![no.0, source, row_digest])?;
+    Ok(())
 }

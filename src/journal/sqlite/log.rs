@@ -11,13 +11,15 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 use uuid::Uuid;
 
 use super::read::text;
-use super::{file_in, open, sums};
+use super::{file_in, open, photos, sums};
+use crate::journal::PhotoFiles;
 use crate::journal::codec::{Body, CHAIN_START, Hash, PrivatePart};
+use crate::journal::photo_folder::PhotoFolder;
 use crate::journal::{
     ChainHead, DerivedUpdate, FolderMode, HotspotMemberRow, HotspotMembersUpdate, HotspotStateRow,
     Identity, JournalError, StoredEntry, StoredPrivate,
 };
-use crate::model::{Epoch, ReportNo, Secret, Seq, TimeMs};
+use crate::model::{Epoch, PhotoName, ReportNo, Secret, Seq, TimeMs};
 
 const CACHE_KIB: u32 = 8_192;
 /// Of surges that began earlier, those that stood out until this many days before are told again: the
@@ -27,6 +29,7 @@ const SURGE_DAYS: i64 = 2;
 /// The log of the journal in a folder.
 pub struct LogReader {
     conn: Connection,
+    photos: PhotoFolder,
 }
 
 impl LogReader {
@@ -42,7 +45,7 @@ impl LogReader {
         }
         let conn = open::connect_read_only(&file, CACHE_KIB)?;
         open::check_tables(&conn)?;
-        Ok(LogReader { conn })
+        Ok(LogReader { conn, photos: PhotoFolder::of(dir) })
     }
 
     pub fn identity(&self) -> Result<Identity, JournalError> {
@@ -55,6 +58,14 @@ impl LogReader {
             epoch: Epoch(epoch),
             secret: Secret(secret),
         })
+    }
+
+    /// The bytes of a photo's file; `None` where it is not there.
+    ///
+    /// # Errors
+    /// [`JournalError::Corrupt`] where they are not what was written.
+    pub fn photo(&self, name: PhotoName) -> Result<Option<Vec<u8>>, JournalError> {
+        self.photos.get(name)
     }
 
     /// Everything as it stands now, for as long as the moment is held. While it is, the write-ahead log
@@ -89,6 +100,17 @@ impl Moment<'_> {
         }
         let sql = "SELECT hash FROM entry WHERE seq = ?1";
         Ok(self.tx.prepare_cached(sql)?.query_row([seq.0.cast_signed()], |row| row.get(0)).optional()?)
+    }
+
+    /// The names of the photos' files that the entries after `after` up to `until` name still.
+    pub fn photos(&self, after: Seq, until: Seq) -> Result<Vec<PhotoName>, JournalError> {
+        let rows = photos::of_entries(&self.tx, after, until)?;
+        Ok(rows.iter().flat_map(|row| [row.photo.name, row.photo.thumb]).collect())
+    }
+
+    /// Those of the names that an entry names still.
+    pub fn named_photos(&self, names: &[PhotoName]) -> Result<Vec<PhotoName>, JournalError> {
+        photos::named(&self.tx, names)
     }
 
     /// The entries of whose private parts an erasure after `after` took something, by seq, each with the
@@ -170,22 +192,30 @@ impl Moment<'_> {
         let (Some(first), Some(last)) = (imported.iter().min(), imported.iter().max()) else {
             return Ok(());
         };
-        let mut sources = self.tx.prepare_cached("SELECT id, name FROM import_source")?;
-        let sources = sources.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let sound = sums::IMPORT_SOURCE.is_sound("s");
+        let mut sources =
+            self.tx.prepare_cached(&format!("SELECT id, name, {sound} FROM import_source s"))?;
+        let sources = sources.query_and_then([], |row| {
+            sums::IMPORT_SOURCE.check(row, 2)?;
+            Ok::<_, JournalError>((row.get(0)?, row.get(1)?))
+        })?;
         let sources: HashMap<i64, String> = sources.collect::<Result<_, _>>()?;
         let mut n_found = 0;
         // The newest keys are found by their reports' numbers; only where some are not among them is the
         // whole index read past.
-        for table in ["import_key_new", "import_key"] {
+        for table in [sums::IMPORT_KEY_NEW, sums::IMPORT_KEY] {
             if n_found == imported.len() {
                 break;
             }
             let sql = format!(
-                "SELECT report_no, source_id, row_digest FROM {table} WHERE report_no BETWEEN ?1 AND ?2"
+                "SELECT report_no, source_id, row_digest, {} FROM {} k WHERE report_no BETWEEN ?1 AND ?2",
+                table.is_sound("k"),
+                table.table,
             );
             let mut statement = self.tx.prepare_cached(&sql)?;
             let mut rows = statement.query([first.0, last.0])?;
             while let Some(row) = rows.next()? {
+                table.check(row, 3)?;
                 let name = sources.get(&row.get::<_, i64>(1)?);
                 if let (Some(index), Some(name)) = (reports.get(&ReportNo(row.get(0)?)), name) {
                     entries[*index].import = Some((name.clone(), row.get(2)?));
@@ -204,10 +234,14 @@ impl Moment<'_> {
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(()) };
         // A key is as old as its entry.
         let (from, to) = (first.at.0, last.at.0);
-        let sql = "SELECT report_no, key, body_digest FROM idempotency WHERE at BETWEEN ?1 AND ?2";
-        let mut statement = self.tx.prepare_cached(sql)?;
+        let sound = sums::IDEMPOTENCY.is_sound("i");
+        let sql = format!(
+            "SELECT report_no, key, body_digest, {sound} FROM idempotency i WHERE at BETWEEN ?1 AND ?2"
+        );
+        let mut statement = self.tx.prepare_cached(&sql)?;
         let mut rows = statement.query([from, to])?;
         while let Some(row) = rows.next()? {
+            sums::IDEMPOTENCY.check(row, 3)?;
             if let Some(index) = reports.get(&ReportNo(row.get(0)?)) {
                 entries[*index].idempotency = Some((row.get(1)?, row.get(2)?));
             }
@@ -268,8 +302,8 @@ impl Moment<'_> {
             sums::HOTSPOT_STATE.is_sound("s"),
         ))?;
         let mut members = self.tx.prepare_cached(&format!(
-            "SELECT seq, report_no, received_at, core, repeats, rejections, {} FROM hotspot_member m \
-             WHERE projection = ?1 AND id = ?2 ORDER BY seq",
+            "SELECT seq, report_no, received_at, core, repeats, rejections, channel, vague, photo, \
+             agreeing, {} FROM hotspot_member m WHERE projection = ?1 AND id = ?2 ORDER BY seq",
             sums::HOTSPOT_MEMBER.is_sound("m"),
         ))?;
         let mut rows = of_hotspot.query([range[0]])?;
@@ -292,14 +326,13 @@ impl Moment<'_> {
                 continue;
             }
             let came = members.query_and_then(rusqlite::params![key, hotspot.id], |row| {
-                sums::HOTSPOT_MEMBER.check(row, 6)?;
+                sums::HOTSPOT_MEMBER.check(row, 10)?;
                 Ok::<_, JournalError>(HotspotMemberRow {
                     seq: super::read::seq(row, 0)?,
                     report: ReportNo(row.get(1)?),
                     received_at: TimeMs(row.get(2)?),
                     core: row.get(3)?,
-                    repeats: row.get(4)?,
-                    rejections: row.get(5)?,
+                    doubts: [row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?, row.get(9)?],
                 })
             })?;
             let (projection, id) = (hotspot.projection, hotspot.id.clone());

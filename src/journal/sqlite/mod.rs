@@ -16,14 +16,18 @@ mod checkpoint;
 mod erase;
 mod import_keys;
 mod incident_row;
+#[cfg(test)]
+mod key_tests;
 mod log;
 mod mark;
 mod merges;
 mod open;
+mod photos;
 mod proven;
 mod read;
 mod reserve;
 mod restore;
+mod senders;
 mod sums;
 #[cfg(test)]
 mod tests;
@@ -35,6 +39,7 @@ pub use open::FolderMode;
 pub(super) use open::{connect, scratch};
 pub use restore::Restoring;
 pub(super) use sums::fill as fill_sums;
+pub(super) use verify::verify_rows_against;
 pub use verify::{VerifyFault, VerifyReport, verify, verify_against};
 
 use std::path::{Path, PathBuf};
@@ -53,7 +58,7 @@ use super::decide::Counters;
 use super::{DerivedUpdate, Head, HeldLock, Journal, JournalError, Reader};
 use crate::city::City;
 use crate::health::{Condition, Health};
-use crate::model::{Command, Epoch, Outcome, Secret, TimeMs};
+use crate::model::{Command, Epoch, Outcome, PhotoName, Secret, TimeMs};
 
 /// The journal's file in the data folder.
 const FILE_NAME: &str = "pantau.db";
@@ -79,6 +84,8 @@ pub struct SqliteJournal {
     /// Pages in the write-ahead log that are not in the database yet.
     wal_pages: Arc<AtomicU32>,
     reader: Arc<SqliteReader>,
+    /// Files of photos that erasures took and that still lie there.
+    gone_photos: Vec<PhotoName>,
     /// Held until the journal is dropped.
     _lock: HeldLock,
 }

@@ -56,7 +56,7 @@ impl FolderMode {
 }
 
 /// In order; never edited, only added to.
-pub(super) const MIGRATIONS: [(&str, &str); 10] = [
+pub(super) const MIGRATIONS: [(&str, &str); 12] = [
     ("0001_journal", include_str!("../../../migrations/sqlite/0001_journal.sql")),
     ("0002_report_places", include_str!("../../../migrations/sqlite/0002_report_places.sql")),
     ("0003_hotspot_states", include_str!("../../../migrations/sqlite/0003_hotspot_states.sql")),
@@ -67,10 +67,12 @@ pub(super) const MIGRATIONS: [(&str, &str); 10] = [
     ("0008_merges", include_str!("../../../migrations/sqlite/0008_merges.sql")),
     ("0009_standing", include_str!("../../../migrations/sqlite/0009_standing.sql")),
     ("0010_clocks", include_str!("../../../migrations/sqlite/0010_clocks.sql")),
+    ("0011_photos", include_str!("../../../migrations/sqlite/0011_photos.sql")),
+    ("0012_credibility", include_str!("../../../migrations/sqlite/0012_credibility.sql")),
 ];
 
-/// Rows from before it get their sums with it.
-const SUMS_SINCE: &str = "0006_checkpoints";
+/// The newest that gives a table a sum: rows that have none get theirs with it.
+const SUMS_SINCE: &str = "0012_credibility";
 
 /// "PNTU", so that `file` and others know whose database it is.
 pub(super) const APPLICATION_ID: i32 = 0x504E_5455;
@@ -122,6 +124,7 @@ pub(super) fn open(
                 mark,
                 reserve,
                 wal_pages,
+                gone_photos: Vec::new(),
                 _lock: lock,
             }
         },

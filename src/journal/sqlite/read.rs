@@ -1,7 +1,7 @@
 //! Reading beside the writer: a small pool of read-only connections, one snapshot a call.
 
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -9,16 +9,18 @@ use rusqlite::{Connection, OptionalExtension, Row};
 pub(super) use super::incident_row::incident_row;
 use super::merges::{self, changed_after};
 use super::proven::{self, entries, entry_columns};
-use super::{acts, bad_row, open, sums};
+use super::{acts, bad_row, open, photos, senders, sums};
 use crate::city::City;
 use crate::journal::keys::Keys;
+use crate::journal::photo_folder::PhotoFolder;
 use crate::journal::{
     ActsQuestion, Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, HotspotEventRow, HotspotMemberRow,
-    HotspotMembers, HotspotRow, HotspotStateRow, IncidentRow, JournalError, Reader, ReportPlace, ReportRow,
-    SURGES_MAX, SurgeRow, codec,
+    HotspotMembers, HotspotRow, HotspotStateRow, IncidentRow, JournalError, PhotoFiles, Reader,
+    ReportPlace, ReportRow, SURGES_MAX, SurgeRow, codec,
 };
 use crate::model::{
-    Channel, Entry, IncidentNo, LngLat, Projection, ReportNo, ReportPrivate, SenderId, Seq, TimeMs,
+    Channel, Entry, IncidentNo, LngLat, PhotoName, PhotoNo, PhotoRow, Projection, ReportNo, ReportPrivate,
+    SenderId, Seq, TimeMs,
 };
 
 /// Connections kept open between calls; more are opened for as long as more calls run at once.
@@ -37,7 +39,7 @@ pub(super) use incident_columns;
 macro_rules! report_columns {
     () => {
         "no, seq, incident_no, received_at, occurred_at, category, lng_e7, lat_e7, area, sender, \
-         channel, drill, imported, private"
+         channel, drill, imported, private, n_photos, accuracy_m"
     };
 }
 pub(super) use report_columns;
@@ -50,11 +52,13 @@ pub(super) struct SqliteReader {
     file: PathBuf,
     city: Arc<City>,
     pool: Mutex<Vec<Connection>>,
+    photos: Arc<PhotoFolder>,
 }
 
 impl SqliteReader {
     pub fn new(file: PathBuf, city: Arc<City>) -> SqliteReader {
-        SqliteReader { file, city, pool: Mutex::default() }
+        let photos = Arc::new(PhotoFolder::of(file.parent().unwrap_or(Path::new("."))));
+        SqliteReader { file, city, pool: Mutex::default(), photos }
     }
 
     /// Runs `read` on a connection of the pool, all of it on one snapshot.
@@ -229,6 +233,15 @@ impl Reader for SqliteReader {
         })
     }
 
+    fn last_report(&self) -> Result<ReportNo, JournalError> {
+        let sql = "SELECT coalesce(max(no), 0) FROM report";
+        self.with(|conn| Ok(ReportNo(conn.query_row(sql, [], |row| row.get(0))?)))
+    }
+
+    fn reports_of(&self, sender: SenderId, limit: usize) -> Result<Vec<ReportRow>, JournalError> {
+        self.with(|conn| senders::reports_of(conn, sender, limit, &self.city))
+    }
+
     fn incident(&self, no: IncidentNo) -> Result<Option<IncidentRow>, JournalError> {
         self.with(|conn| {
             let sql = concat!("SELECT ", incident_columns!(), " FROM incident WHERE no = ?1");
@@ -319,6 +332,22 @@ impl Reader for SqliteReader {
 
     fn acts(&self, asked: &ActsQuestion, limit: usize) -> Result<Vec<Entry>, JournalError> {
         self.with(|conn| acts::acts(conn, asked, limit, &self.city))
+    }
+
+    fn photo(&self, no: PhotoNo) -> Result<Option<PhotoRow>, JournalError> {
+        self.with(|conn| photos::photo(conn, no))
+    }
+
+    fn photos_of(&self, no: IncidentNo) -> Result<Vec<PhotoRow>, JournalError> {
+        self.with(|conn| photos::of_incident(conn, no))
+    }
+
+    fn named_photos(&self, names: &[PhotoName]) -> Result<Vec<PhotoName>, JournalError> {
+        self.with(|conn| photos::named(conn, names))
+    }
+
+    fn photo_files(&self) -> Result<Arc<dyn PhotoFiles>, JournalError> {
+        Ok(Arc::clone(&self.photos) as Arc<dyn PhotoFiles>)
     }
 
     fn pack_in_force(&self) -> Result<Option<[u8; 32]>, JournalError> {
@@ -412,8 +441,8 @@ fn ended_after(head: Seq) -> i64 {
 
 fn members(conn: &Connection, head: Seq) -> Result<Vec<HotspotMembers>, JournalError> {
     let mut statement = conn.prepare_cached(&format!(
-        "SELECT h.projection, h.id, m.seq, m.report_no, m.received_at, m.core, m.repeats, m.rejections, {} \
-         FROM hotspot h \
+        "SELECT h.projection, h.id, m.seq, m.report_no, m.received_at, m.core, m.repeats, m.rejections, m.channel, \
+         m.vague, m.photo, m.agreeing, {} FROM hotspot h \
          JOIN hotspot_member m ON m.projection = h.projection AND m.id = h.id \
          WHERE h.ended_seq IS NULL OR h.ended_seq > ?1 ORDER BY h.projection, h.id, m.seq",
         sums::HOTSPOT_MEMBER.is_sound("m"),
@@ -421,15 +450,14 @@ fn members(conn: &Connection, head: Seq) -> Result<Vec<HotspotMembers>, JournalE
     let mut rows = statement.query([ended_after(head)])?;
     let mut members: Vec<HotspotMembers> = Vec::new();
     while let Some(row) = rows.next()? {
-        sums::HOTSPOT_MEMBER.check(row, 8)?;
+        sums::HOTSPOT_MEMBER.check(row, 12)?;
         let (projection, id) = (projection(row, 0)?, text(row, 1)?);
         let member = HotspotMemberRow {
             seq: seq(row, 2)?,
             report: ReportNo(row.get(3)?),
             received_at: TimeMs(row.get(4)?),
             core: row.get(5)?,
-            repeats: row.get(6)?,
-            rejections: row.get(7)?,
+            doubts: [row.get(6)?, row.get(7)?, row.get(8)?, row.get(9)?, row.get(10)?, row.get(11)?],
         };
         match members.last_mut() {
             Some(last) if last.projection == projection && last.id == id => last.members.push(member),
@@ -557,6 +585,8 @@ pub(super) fn report_row(row: &Row, keys: &impl Keys) -> Result<ReportRow, Journ
         channel,
         drill: row.get(11)?,
         imported: row.get(12)?,
+        n_photos: row.get(14)?,
         private,
+        accuracy_m: row.get(15)?,
     })
 }

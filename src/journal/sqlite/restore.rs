@@ -15,20 +15,21 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::append::update_derived;
 use super::read::{self, incident_columns};
 use super::verify::{VerifyReport, verify_file};
-use super::{acts, erase, file_in, open};
-use super::{merges, sums};
+use super::{acts, erase, file_in, import_keys, merges, open, photos, sums};
 use crate::journal::clock_wire::write_clock;
 use crate::journal::codec::Body;
 use crate::journal::keys::Interner;
+use crate::journal::photo_folder::{FOLDER, PhotoFolder};
+use crate::journal::photos::{PhotoFiles, proven};
 use crate::journal::{
     DerivedUpdate, HeldLock, Identity, IncidentRow, JournalError, StoredEntry, SurgeRow, fold,
 };
-use crate::model::{Fact, IncidentNo, MergeFact, ReportFact, ReportNo, Seq, TimeMs};
+use crate::model::{Fact, IncidentNo, MergeFact, PhotoName, ReportFact, ReportNo, Seq, TimeMs};
 
 const CACHE_KIB: u32 = 65_536;
 const PART: &str = "restore.part";
 /// What may lie in a folder that is restored into: the lock, and what an earlier try left.
-const OURS: [&str; 3] = ["lock", PART, "restore.part-journal"];
+const OURS: [&str; 4] = ["lock", PART, "restore.part-journal", FOLDER];
 
 /// A journal that is being restored. Dropped before [`Restoring::finish`] it leaves nothing that a
 /// server would open.
@@ -101,7 +102,9 @@ impl Restoring {
         for part in body.erased_parts()? {
             erase::put(&self.conn, seq, &part)?;
         }
-        match body.into_fact(&self.keys, json)? {
+        let fact = body.into_fact(&self.keys, json)?;
+        photos::apply(&self.conn, at, seq, &fact)?;
+        match fact {
             Fact::Report(report) => self.report(entry, &report),
             Fact::Action(action) => {
                 let salt = entry.private.as_ref().map(|private| private.salt);
@@ -155,8 +158,8 @@ impl Restoring {
         self.conn
             .prepare_cached(
                 "INSERT INTO report (no, seq, incident_no, received_at, occurred_at, category, lng_e7, \
-                 lat_e7, area, sender, channel, drill, imported, salt, private) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                 lat_e7, area, sender, channel, drill, imported, salt, private, n_photos, accuracy_m) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
             )?
             .execute(params![
                 report.report.0,
@@ -174,6 +177,8 @@ impl Restoring {
                 report.imported,
                 private.map(|private| private.salt),
                 private.map(|private| private.json.as_str()),
+                report.n_photos,
+                report.accuracy_m,
             ])
             .map_err(|e| refused(seq, e))?;
         self.keys_of(entry, report.report, at)?;
@@ -193,19 +198,16 @@ impl Restoring {
             let id = match self.sources.get(source) {
                 Some(id) => *id,
                 None => {
-                    self.conn.execute("INSERT INTO import_source (name) VALUES (?1)", [source])?;
-                    let id = self.conn.last_insert_rowid();
+                    let id = import_keys::add_source(&self.conn, source)?;
                     self.sources.insert(source.clone(), id);
                     id
                 }
             };
-            let sql = "INSERT INTO import_key_new (report_no, source_id, row_digest) VALUES (?1, ?2, ?3)";
-            self.conn.prepare_cached(sql)?.execute(params![no.0, id, digest])?;
+            import_keys::add_key(&self.conn, id, digest, no)?;
         }
         if let Some((key, digest)) = &entry.idempotency {
-            let sql = "INSERT OR REPLACE INTO idempotency (key, body_digest, report_no, at) \
-                       VALUES (?1, ?2, ?3, ?4)";
-            self.conn.prepare_cached(sql)?.execute(params![key, digest, no.0, at.0])?;
+            let put = sums::IDEMPOTENCY.put();
+            self.conn.prepare_cached(&put)?.execute(params![key, digest, no.0, at.0])?;
         }
         Ok(())
     }
@@ -277,6 +279,24 @@ impl Restoring {
         update_derived(&self.conn, &DerivedUpdate { surges: newer, ..update.clone() })
     }
 
+    /// The names of the photos' files that the entries so far name.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn photos(&self) -> Result<Vec<PhotoName>, JournalError> {
+        let rows = photos::of_entries(&self.conn, Seq(0), Seq(i64::MAX.cast_unsigned()))?;
+        Ok(rows.iter().flat_map(|row| [row.photo.name, row.photo.thumb]).collect())
+    }
+
+    /// Takes in the file of a photo.
+    ///
+    /// # Errors
+    /// Where it cannot be written, or is not of that name.
+    pub fn photo(&self, name: PhotoName, bytes: Vec<u8>) -> Result<(), JournalError> {
+        let bytes = proven(name, bytes)?;
+        PhotoFolder::of(&self.dir).put(&[(name, &bytes)])
+    }
+
     /// Proves all of it and puts the journal in its place, durably. What [`VerifyReport`] says is that of
     /// the new folder; where it names faults, none was made.
     ///
@@ -284,11 +304,8 @@ impl Restoring {
     /// Where the file cannot be written or read.
     pub fn finish(self, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport, JournalError> {
         let Restoring { dir, conn, _lock, .. } = self;
-        conn.execute_batch(
-            "INSERT INTO import_key (source_id, row_digest, report_no) \
-               SELECT source_id, row_digest, report_no FROM import_key_new ORDER BY source_id, row_digest; \
-             DELETE FROM import_key_new; COMMIT",
-        )?;
+        conn.execute_batch(import_keys::MERGE)?;
+        conn.execute_batch("COMMIT")?;
         conn.close().map_err(|(_, error)| error)?;
         let part = dir.join(PART);
         let found = verify_file(&part, progress)?;

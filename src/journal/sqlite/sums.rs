@@ -1,5 +1,5 @@
-//! A sum in each row that follows from the log only at length, so that a bit which the disk changed is
-//! found when the row is read, and by `pantau verify`.
+//! A sum in each row that follows from the log only at length, or not at all, so that a bit which the disk
+//! changed is found when the row is read, and by `pantau verify`.
 
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
@@ -14,14 +14,39 @@ pub(super) const HOTSPOT_STATE: Summed =
     Summed { table: "hotspot_state", columns: "projection, id, changed_seq, body" };
 pub(super) const HOTSPOT_MEMBER: Summed = Summed {
     table: "hotspot_member",
-    columns: "projection, id, seq, report_no, received_at, core, repeats, rejections",
+    columns: "projection, id, seq, report_no, received_at, core, repeats, rejections, channel, vague, \
+              photo, agreeing",
 };
 pub(super) const HOTSPOT_EVENT: Summed =
     Summed { table: "hotspot_event", columns: "seq, projection, id, kind, at, body" };
 pub(super) const SURGE: Summed =
     Summed { table: "surge", columns: "seq, projection, n, at, category, area, until_day, body" };
+pub(super) const PHOTO: Summed = Summed {
+    table: "photo",
+    columns: "seq, n, incident_no, report_no, at, kind, actor, name, thumb, width, height, public",
+};
 
-pub(super) const ALL: [Summed; 6] = [DERIVED, HOTSPOT, HOTSPOT_STATE, HOTSPOT_MEMBER, HOTSPOT_EVENT, SURGE];
+pub(super) const IMPORT_SOURCE: Summed = Summed { table: "import_source", columns: "id, name" };
+pub(super) const IMPORT_KEY: Summed =
+    Summed { table: "import_key", columns: "source_id, row_digest, report_no" };
+/// Its rows become those of [`IMPORT_KEY`], with their sums.
+pub(super) const IMPORT_KEY_NEW: Summed = Summed { table: "import_key_new", ..IMPORT_KEY };
+pub(super) const IDEMPOTENCY: Summed =
+    Summed { table: "idempotency", columns: "key, body_digest, report_no, at" };
+
+pub(super) const ALL: [Summed; 11] = [
+    DERIVED,
+    HOTSPOT,
+    HOTSPOT_STATE,
+    HOTSPOT_MEMBER,
+    HOTSPOT_EVENT,
+    SURGE,
+    PHOTO,
+    IMPORT_SOURCE,
+    IMPORT_KEY,
+    IMPORT_KEY_NEW,
+    IDEMPOTENCY,
+];
 
 /// A table whose rows hold a sum.
 #[derive(Clone, Copy)]
@@ -66,6 +91,11 @@ impl Summed {
 /// Gives rows that have no sum the one of what they hold now: those of before sums, or from a database.
 pub(in crate::journal) fn fill(conn: &Connection) -> Result<(), JournalError> {
     for Summed { table, columns } in ALL {
+        // The migration that brought sums came before some of these.
+        let there = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?1";
+        if conn.query_row(there, [table], |row| row.get::<_, i64>(0))? == 0 {
+            continue;
+        }
         let sql = format!("UPDATE {table} SET sum = row_sum({columns}) WHERE sum IS NULL");
         conn.execute(&sql, [])?;
     }

@@ -11,7 +11,7 @@ use crate::journal::suite;
 use crate::journal::testing::{self, NOW, act, import_row, key, receipt, report, sensitive_report};
 use crate::model::{Action, AreaId, IncidentNo, Outcome, Receipt, ReportNo, Seq, Status};
 
-fn open(dir: &TempDir) -> SqliteJournal {
+pub(super) fn open(dir: &TempDir) -> SqliteJournal {
     SqliteJournal::open(dir.path(), testing::city(), FolderMode::Live).unwrap_or_else(|e| panic!("{e}"))
 }
 
@@ -22,16 +22,18 @@ fn refused(dir: &TempDir, city: Arc<City>, mode: FolderMode) -> String {
     }
 }
 
-fn raw(dir: &TempDir) -> Connection {
-    Connection::open(file_in(dir.path())).unwrap()
+pub(super) fn raw(dir: &TempDir) -> Connection {
+    let conn = Connection::open(file_in(dir.path())).unwrap();
+    sums::teach(&conn).unwrap();
+    conn
 }
 
-fn verified(dir: &TempDir) -> VerifyReport {
+pub(super) fn verified(dir: &TempDir) -> VerifyReport {
     verify(dir.path(), &mut |done, total| assert!(done <= total)).unwrap()
 }
 
 /// Nine entries of every kind, about three incidents.
-fn some_history(dir: &TempDir) {
+pub(super) fn some_history(dir: &TempDir) {
     let mut journal = open(dir);
     let first = vec![
         Command::Pack { key: "testville".to_owned(), hash: [1; 32] },
@@ -358,8 +360,12 @@ fn a_row_that_differs_from_its_entries_is_found() {
         ),
         ("UPDATE incident SET due_at = NULL WHERE no = 2", Some(3), "incident 2 says otherwise (due_at)"),
         ("DELETE FROM incident WHERE no = 2", Some(3), "incident 2 has no row"),
-        ("UPDATE import_key_new SET report_no = 77", None, "an import row leads to report 77"),
-        ("UPDATE idempotency SET report_no = 77", None, "an idempotency key leads to report 77"),
+        ("UPDATE import_key_new SET report_no = 77, sum = NULL", None, "an import row leads to report 77"),
+        (
+            "UPDATE idempotency SET report_no = 77, sum = NULL",
+            None,
+            "an idempotency key leads to report 77",
+        ),
         (
             "INSERT INTO derived (only_row, as_of_seq) VALUES (1, 500)",
             None,

@@ -71,7 +71,8 @@ use std::sync::{Arc, OnceLock};
 use crate::city::City;
 use crate::journal::Derived;
 use crate::model::{
-    AreaId, CategoryId, IncidentNo, LngLat, Projection, ReportNo, SenderId, Seq, Status, TimeMs,
+    AreaId, CategoryId, Channel, Disposition, IncidentNo, LngLat, Projection, ReportNo, SenderId, Seq,
+    Status, TimeMs,
 };
 use credibility::capped;
 use lane::{Lane, Regrouped};
@@ -97,6 +98,11 @@ pub struct HotspotReport {
     pub category: CategoryId,
     pub occurred_at: TimeMs,
     pub sender: SenderId,
+    pub channel: Channel,
+    /// Radius within which the reporter's device believed itself to be, in metres, where it said so.
+    pub accuracy_m: Option<u32>,
+    /// That came with it.
+    pub n_photos: u8,
     pub drill: bool,
     /// Raises no alarm.
     pub imported: bool,
@@ -121,10 +127,12 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// As those see it who see everything.
-    pub fn of(status: Status) -> Standing {
+    /// As those see it who see everything. A rejection speaks against senders where it was said to be a prank or a
+    /// ghost, or nobody said what it was: there was a time when nobody could.
+    pub fn of(status: Status, disposition: Option<Disposition>) -> Standing {
         let rejected = status == Status::Rejected;
-        Standing { counts: !rejected, rejected }
+        let held_against = matches!(disposition, None | Some(Disposition::Prank | Disposition::Ghost));
+        Standing { counts: !rejected, rejected: rejected && held_against }
     }
 }
 
@@ -286,7 +294,7 @@ impl HotspotEngine {
 
     /// Holds a rejected report against its sender, or does so no longer.
     fn reject(&mut self, report: &HotspotReport, rejected: bool) {
-        if !self.city.weighs_senders {
+        if self.city.credibility.is_none() {
             return;
         }
         let key = (report.drill, report.sender);

@@ -105,8 +105,7 @@ fn row(hotspot: &Hotspot, ended: Option<(Seq, TimeMs)>, projection: Projection, 
 fn members_update(id: HotspotId, change: &MemberChanges, projection: Projection) -> HotspotMembersUpdate {
     let row = |member: &HotspotMember| {
         let &HotspotMember { seq, report, received_at, core, doubts } = member;
-        let Doubts { repeats, rejections } = doubts;
-        HotspotMemberRow { seq, report, received_at, core, repeats, rejections }
+        HotspotMemberRow { seq, report, received_at, core, doubts: doubts.columns() }
     };
     let came = change.came.iter().map(row).collect();
     HotspotMembersUpdate {
@@ -211,8 +210,8 @@ pub(super) fn read(projection: Projection, derived: &Derived, city: &City) -> Re
 
 fn read_members(rows: &[HotspotMemberRow]) -> Members {
     let member = |row: &HotspotMemberRow| {
-        let &HotspotMemberRow { seq, report, received_at, core, repeats, rejections } = row;
-        HotspotMember { seq, report, received_at, core, doubts: Doubts { repeats, rejections } }
+        let &HotspotMemberRow { seq, report, received_at, core, doubts } = row;
+        HotspotMember { seq, report, received_at, core, doubts: Doubts::of_columns(doubts) }
     };
     rows.iter().map(member).collect()
 }

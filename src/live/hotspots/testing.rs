@@ -6,8 +6,8 @@ use std::sync::Arc;
 use proptest::test_runner::{Config, RngSeed};
 
 use super::dbscan::Point;
-use crate::city::{Areas, Category, City, Colour, HotspotParameters, Text, Zoom};
-use crate::model::{HOUR_MS, LngLat, great_circle_m};
+use crate::city::{Areas, Category, City, Colour, CredibilityRule, HotspotParameters, Text, Zoom};
+use crate::model::{Channel, HOUR_MS, LngLat, great_circle_m};
 
 /// The same cases in every run; a failure prints the smallest input that shows it.
 pub fn cases(cases: u32) -> Config {
@@ -63,9 +63,12 @@ pub fn city_with_areas(eps_m: f64, min_reports: f64, min_reporters: usize) -> Ar
     Arc::new(City { areas, land, ..without })
 }
 
-/// A pack that weighs reports by their senders.
+/// A pack that weighs reports: of social media a half, and who leaves no mark on the web is as one.
 pub fn weighing(city: Arc<City>) -> Arc<City> {
-    Arc::new(City { weighs_senders: true, ..Arc::into_inner(city).unwrap() })
+    let mut rule = CredibilityRule::default();
+    assert!(rule.set_weight(Channel::Social, 0.5));
+    rule.take_as_one(Channel::Web);
+    Arc::new(City { credibility: Some(rule), ..Arc::into_inner(city).unwrap() })
 }
 
 /// A pack without areas: categories `water` (window 1 h) and `garbage` (3 h), all (2 h).
@@ -80,6 +83,7 @@ pub fn city(eps_m: f64, min_reports: f64, min_reporters: usize) -> Arc<City> {
         colour: Colour { dark: "#000000".to_owned(), day: "#000000".to_owned() },
         agency: None,
         sensitive: false,
+        repair_photo: false,
         deadline_ms: None,
         deadlines: Default::default(),
         checklist: Vec::new(),
@@ -110,7 +114,7 @@ pub fn city(eps_m: f64, min_reports: f64, min_reporters: usize) -> Arc<City> {
         areas: Areas::default(),
         holidays: Vec::new(),
         calendar: crate::city::Calendar::plain(jiff::tz::TimeZone::fixed(jiff::tz::offset(9))),
-        weighs_senders: false,
+        credibility: None,
         land: crate::city::Land::new(h3o::Resolution::Nine),
         hash: [0; 32],
     })

@@ -100,6 +100,7 @@ impl Setup {
             nodes: self.nodes,
             ship: self.ship,
             accounts: None,
+            oidc: None,
             trusted_proxies: self.trusted_proxies,
         };
         let server =

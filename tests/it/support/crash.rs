@@ -12,12 +12,12 @@ use std::thread;
 use std::time::Duration;
 
 use pantau::city::City;
-use pantau::cli::Client;
 use pantau::cli::chance::Chance;
+use pantau::cli::{Client, HttpError};
 use pantau::clock::{Clock, SystemClock};
 use pantau::feed::wire::StatsBody;
 use pantau::feed::{features, hotspot_features};
-use pantau::journal::{FolderMode, Journal, SqliteJournal};
+use pantau::journal::{FolderMode, Journal, Reader, SqliteJournal, sweep_photos};
 use pantau::live::{CellRange, Filter, LiveMap, LiveWriter};
 use pantau::model::{Bbox, Command as Commit, Entry, Fact, IdKey, Projection, Seq, TimeMs};
 use serde_json::{Value, json};
@@ -78,6 +78,8 @@ pub struct Tally {
     pub lost: usize,
     /// There more than once.
     pub doubled: usize,
+    /// Acknowledged photos that were read back.
+    pub photos: usize,
     /// Whatever else did not hold, in words.
     pub faults: Vec<String>,
 }
@@ -98,11 +100,12 @@ impl Tally {
             full,
             lost,
             doubled,
+            photos,
             faults,
         } = self;
         format!(
             "rounds={rounds} cuts={cuts} torn={torn} failed_flushes={failed_flushes} full={full} acknowledged={acknowledged} \
-             retried={retried} lost={lost} doubled={doubled} faults={} seed={seed}",
+             retried={retried} photos={photos} lost={lost} doubled={doubled} faults={} seed={seed}",
             faults.len()
         )
     }
@@ -115,6 +118,8 @@ struct Promise {
     code: String,
     incident: String,
     verified: bool,
+    /// It came with a photo that was kept.
+    photo: bool,
 }
 
 /// Sent, perhaps stored, not answered.
@@ -122,6 +127,7 @@ struct Unanswered {
     mark: String,
     body: Value,
     keyed: bool,
+    photo: bool,
 }
 
 /// Runs all rounds; `tell` hears of each.
@@ -142,7 +148,9 @@ pub fn run(plan: &Plan, mut tell: impl FnMut(&str)) -> anyhow::Result<Tally> {
         let until = 1 + chance.below(REPORTS_MAX);
         let before = promises.len();
         let blow = tally.count(plan.disk, &mut chance);
-        let mut load = Load { plan, round, until, promises: &mut promises };
+        // The flush that fails is to be the log's.
+        let photos = blow != Blow::FailedFlush;
+        let mut load = Load { plan, round, until, photos, promises: &mut promises };
         let unanswered = match plan.disk {
             Disk::Real => load.until_struck(folder.path(), ServerProcess::kill)?,
             Disk::PowerCut => load.on_power_cut(folder.path(), mount.path(), blow)?,
@@ -240,6 +248,8 @@ struct Load<'a> {
     round: u32,
     /// The blow falls once so many were acknowledged.
     until: usize,
+    /// Some of the reports have one.
+    photos: bool,
     promises: &'a mut Vec<Promise>,
 }
 
@@ -287,7 +297,8 @@ impl Load<'_> {
                     let seed = self.plan.seed ^ u64::from(self.round) << 32 ^ (i as u64) << 16;
                     let acknowledged = &acknowledged;
                     let name = format!("{}-{i}", self.round);
-                    scope.spawn(move || post(&client?, &name, Chance::new(seed), acknowledged))
+                    let photos = self.photos;
+                    scope.spawn(move || post(&client?, &name, photos, Chance::new(seed), acknowledged))
                 })
                 .collect();
             while acknowledged.load(Ordering::Acquire) < self.until
@@ -319,7 +330,7 @@ pub fn lost_to_lies(plan: &Plan, lies: Lies) -> anyhow::Result<usize> {
     let (folder, mount) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let mut promises = Vec::new();
     let mut disk = PowerCut::mount(folder.path(), mount.path())?;
-    let mut load = Load { plan, round: 0, until: 20, promises: &mut promises };
+    let mut load = Load { plan, round: 0, until: 20, photos: false, promises: &mut promises };
     load.until_struck(mount.path(), |server| {
         disk.behave(|manners| manners.lies = lies);
         let client = server.client()?;
@@ -372,6 +383,7 @@ pub fn lost_without_flushes(plan: &Plan, synchronous: &str) -> anyhow::Result<us
 fn post(
     client: &Client,
     name: &str,
+    photos: bool,
     mut chance: Chance,
     acknowledged: &AtomicUsize,
 ) -> anyhow::Result<(Vec<Promise>, Unanswered)> {
@@ -386,10 +398,11 @@ fn post(
             "description": mark, "reporter": {"device": name},
         });
         let keyed = chance.happens(0.5);
-        let answer = client.post("/api/v1/reports", &body, keyed.then_some(&*mark));
-        let Ok(receipt) = answer else { return Ok((promises, Unanswered { mark, body, keyed })) };
+        let photo = photos && chance.happens(0.15);
+        let answer = send(client, &body, keyed.then_some(&*mark), photo);
+        let Ok(receipt) = answer else { return Ok((promises, Unanswered { mark, body, keyed, photo })) };
         acknowledged.fetch_add(1, Ordering::AcqRel);
-        let mut promise = promise(mark, &receipt)?;
+        let mut promise = promise(mark, &receipt, photo)?;
         if chance.happens(0.2) {
             let path = format!("/api/v1/incidents/{}/verify", promise.incident);
             promise.verified = client.post(&path, &json!({}), None).is_ok();
@@ -398,11 +411,33 @@ fn post(
     }
 }
 
-fn promise(mark: String, receipt: &Value) -> anyhow::Result<Promise> {
+/// Sends a report, with a photo where it has one.
+fn send(client: &Client, body: &Value, key: Option<&str>, photo: bool) -> Result<Value, HttpError> {
+    if !photo {
+        return client.post("/api/v1/reports", body, key);
+    }
+    let head = |name: &str| format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
+    let (report, photo) = (head("report") + &body.to_string(), head("photo"));
+    let form = [report.as_bytes(), b"\r\n", photo.as_bytes(), &jpeg(), b"\r\n--b--\r\n"].concat();
+    client.post_bytes("/api/v1/reports", "multipart/form-data; boundary=b", &form, key)
+}
+
+/// A small picture.
+fn jpeg() -> Vec<u8> {
+    let picture = image::RgbImage::from_fn(24, 16, |x, y| image::Rgb([x as u8 * 9, y as u8 * 9, 60]));
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let written = image::DynamicImage::ImageRgb8(picture).write_to(&mut bytes, image::ImageFormat::Jpeg);
+    written.expect("a buffer takes a picture");
+    bytes.into_inner()
+}
+
+fn promise(mark: String, receipt: &Value, photo: bool) -> anyhow::Result<Promise> {
     let text = |key: &str| receipt[key].as_str().map(str::to_owned);
     let whole = text("code").zip(text("incident"));
     let (code, incident) = whole.ok_or_else(|| anyhow::anyhow!("{receipt} is no receipt"))?;
-    Ok(Promise { mark, code, incident, verified: false })
+    // Of one that could not be kept the answer says so.
+    let photo = photo && receipt["warnings"].is_null();
+    Ok(Promise { mark, code, incident, verified: false, photo })
 }
 
 /// Starts the server again, sends again what was not answered, and checks everything.
@@ -424,14 +459,14 @@ fn come_back(
     }
     let server = ServerProcess::start(plan, folder)?;
     let client = server.client()?;
-    for Unanswered { mark, body, keyed } in unanswered {
+    for Unanswered { mark, body, keyed, photo } in unanswered {
         if keyed {
-            let receipt = client.post("/api/v1/reports", &body, Some(&mark))?;
-            let again = client.post("/api/v1/reports", &body, Some(&mark))?;
+            let receipt = send(&client, &body, Some(&mark), photo)?;
+            let again = send(&client, &body, Some(&mark), photo)?;
             if receipt != again {
                 tally.faults.push(format!("{mark} is answered {receipt} and then {again}"));
             }
-            promises.push(promise(mark, &receipt)?);
+            promises.push(promise(mark, &receipt, photo)?);
             tally.retried += 1;
         }
     }
@@ -500,6 +535,7 @@ fn check_folder(
         }
     }
     tally.doubled += reports.values().filter(|n| **n > 1).count();
+    check_photos(&*reader, &entries, promises, tally)?;
     tally.lost += promises.iter().filter(|p| mark_of.get(&p.code) != Some(&&*p.mark)).count();
 
     let replayed = |entries: &[Entry]| {
@@ -519,6 +555,51 @@ fn check_folder(
     let opened = pantau::engine::open(&*reader, journal.head(), city.clone(), ids.clone(), None)?;
     if let Some(difference) = difference(opened.map(), replayed(&entries).map()) {
         tally.faults.push(format!("opened and rebuilt differ: {difference}"));
+    }
+    Ok(())
+}
+
+/// Photos that entries name are there and whole, those that were acknowledged are named, and nothing else is left
+/// once it was swept.
+fn check_photos(
+    reader: &dyn Reader,
+    entries: &[Entry],
+    promises: &[Promise],
+    tally: &mut Tally,
+) -> anyhow::Result<()> {
+    let files = reader.photo_files()?;
+    let mut photos: HashMap<&str, usize> = HashMap::new();
+    let mut named = 0;
+    for entry in entries {
+        let Fact::Report(report) = &entry.fact else { continue };
+        let mark = report.private.description.as_deref().unwrap_or_default();
+        for photo in &report.private.photos {
+            for name in [photo.name, photo.thumb] {
+                named += 1;
+                match files.get(name) {
+                    Ok(Some(bytes)) if image::load_from_memory(&bytes).is_ok() => {}
+                    found => {
+                        let found = found.map(|bytes| bytes.map(|bytes| bytes.len()));
+                        tally.faults.push(format!("the photo {name} of {mark} is {found:?}"));
+                    }
+                }
+            }
+            *photos.entry(mark).or_default() += 1;
+        }
+    }
+    for promise in promises.iter().filter(|promise| promise.photo) {
+        match photos.get(&*promise.mark) {
+            Some(1) => tally.photos += 1,
+            found => {
+                tally.faults.push(format!("{} has {found:?} photos, where one was kept", promise.mark))
+            }
+        }
+    }
+    sweep_photos(reader)?;
+    let mut left = 0;
+    files.settled(&mut |_| left += 1)?;
+    if left != named {
+        tally.faults.push(format!("{left} files of photos, where entries name {named}"));
     }
     Ok(())
 }

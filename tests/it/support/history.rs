@@ -166,14 +166,14 @@ impl History {
                     category,
                     place: *place,
                     coarse_place: of_city.sensitive.then(|| place.coarsened(self.city.coarse_res)),
-                    accuracy_m: None,
+                    accuracy_m: (age_min % 3 == 1).then_some(900),
                     occurred_at: Some(self.now.plus_ms(-i64::from(*age_min) * MINUTE_MS)),
                     area: self.city.areas.locate(*place),
                     incident,
                     agency: of_city.agency,
                     due_after_ms: of_city.deadline_ms,
-                    sender: (*sender > 0).then(|| SenderId(u64::from(*sender) << 40)),
-                    channel: Channel::Web,
+                    sender: (*sender > 0).then(|| SenderId(u64::from(*sender) << 40 | 1 << 63)),
+                    channel: if age_min % 4 == 1 { Channel::Social } else { Channel::Web },
                     drill: *drill,
                     private: ReportPrivate {
                         description: text.then(|| "Banjir di depan Masjid".to_owned()),
@@ -202,7 +202,7 @@ impl History {
                 let reports = n.checked_sub(u32::from(*report)).filter(|no| *no > 0);
                 self.submit(Command::Erasure(Box::new(NewErasure {
                     reason: "test".to_owned(),
-                    kinds: Kinds { contact: true, text: *text, place: *place },
+                    kinds: Kinds { contact: true, text: *text, place: *place, photos: *text },
                     reports: reports.into_iter().map(ReportNo).collect(),
                     notes: Vec::new(),
                 })));

@@ -54,9 +54,13 @@ impl Process {
         self.child.as_mut().expect("a child of ours").wait().expect("a child of ours")
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().expect("a child of ours").id()
+    }
+
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
-        let id = self.child.as_ref().expect("a child of ours").id();
+        let id = self.id();
         let sent = Command::new("kill").args([format!("-{name}"), id.to_string()]).status();
         assert!(sent.is_ok_and(|status| status.success()), "{name} could not be sent");
     }

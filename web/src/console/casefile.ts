@@ -1,6 +1,7 @@
 /** One incident with all that is known of it: what was reported, what was done, what was joined into it. */
 import { getJson, postJson } from '../feed/http';
 import { decodeItem, list, localized, number, object, oneOf, STATUSES, string, time, type Incident, type Localized, type Status } from '../feed/protocol';
+import { decodePhotos, type AddedKind, type Photo } from '../photos/photo';
 import { leaving } from './leaving';
 import { DISPOSITIONS, type Action, type Disposition } from './transitions';
 
@@ -36,6 +37,8 @@ export interface Step {
   readonly check: { readonly key: string; readonly done: boolean } | null;
   /** Of a join or a split: whether it was this one that went, and its reports. */
   readonly join: { readonly gone: boolean; readonly reports: number } | null;
+  /** How many photos were added, and of what. */
+  readonly photos: { readonly kind: AddedKind; readonly n: number } | null;
   /** Taken while it was an incident of its own, by the bare id of one that is joined into this one. */
   readonly of: string | null;
 }
@@ -71,6 +74,9 @@ export interface CaseFile {
   readonly why: Localized | null;
   readonly confirmed: { readonly atMs: number; readonly by: string } | null;
   readonly disposition: Disposition | null;
+  readonly photos: readonly Photo[];
+  /** It is not resolved without a photo of the repair, and there is none yet. */
+  readonly repairPhoto: boolean;
 }
 
 /** An answer that takes longer is given up: the operator must know, and can send again. */
@@ -145,6 +151,8 @@ export function decodeCase(value: unknown): CaseFile {
     why: p.routing == null ? null : optionalWords(object(p.routing, 'routing').why),
     confirmed: confirmed === null ? null : { atMs: time(confirmed.at, 'confirmed.at'), by: text(confirmed.by) },
     disposition: dispositionOf(p.disposition),
+    photos: decodePhotos(p.photos),
+    repairPhoto: p.repair_photo === true,
   };
 }
 
@@ -186,8 +194,15 @@ function decodeStep(line: Json, incident: string): Step {
     suggested: typeof line.suggested === 'string' ? line.suggested : null,
     check: typeof line.step === 'string' ? { key: line.step, done: line.done !== false } : null,
     join: typeof line.absorbed === 'string' ? { gone: bare(line.absorbed) === incident, reports: number(line.reports ?? 0, 'reports') } : null,
+    photos: decodeAdded(line.photos),
     of: idOf(line.incident),
   };
+}
+
+function decodeAdded(value: unknown): Step['photos'] {
+  if (value == null) return null;
+  const o = object(value, 'photos');
+  return { kind: oneOf(['before', 'after'] as const, o.kind, 'photos.kind'), n: number(o.n, 'photos.n') };
 }
 
 function decodeJoined(value: unknown): Joined {

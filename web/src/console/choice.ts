@@ -61,7 +61,7 @@ export function writeChoice(query: URLSearchParams, choice: Choice, start = STAR
 
 /** For the list: the tab is a status or what is late; each has the order in which it is worked off. */
 export function toQuery(choice: Choice): Query {
-  const filter = { category: choice.categories.join(','), agency: choice.agencies.join(','), area: choice.areas.join(','), q: choice.q };
+  const filter = toPastQuery(choice);
   if (choice.q !== '' && choice.everywhere) return { ...filter, status: STATUSES.join(',') };
   switch (choice.tab) {
     case 'new':
@@ -73,6 +73,11 @@ export function toQuery(choice: Choice): Query {
     case 'open':
       return filter;
   }
+}
+
+/** Of what was known at a moment of the past, whatever the tab. */
+export function toPastQuery(choice: Choice): Query {
+  return { category: choice.categories.join(','), agency: choice.agencies.join(','), area: choice.areas.join(','), q: choice.q };
 }
 
 /** For map and counts: all that is open, so that one subscription counts every tab. */

@@ -45,6 +45,9 @@ const STEPS: Readonly<Record<string, Key>> = {
   confirm: 'console.step.confirm',
   pause: 'console.step.pause',
   resume: 'console.step.resume',
+  photo: 'console.step.photo',
+  release: 'console.step.release',
+  withdraw: 'console.step.withdraw',
 };
 
 /** One line of the history. `checks`: the checklist, for the names of its steps. */
@@ -62,6 +65,7 @@ export function stepName(one: Step | Said, city: City, words: Words, checks: rea
     const check = checks.find(({ key }) => key === one.check?.key);
     return words.t(one.check.done ? 'console.step.check' : 'console.step.uncheck', { step: check === undefined ? one.check.key : words.pick(check.name) });
   }
+  if (one.photos !== null) return words.t(`console.step.photos.${one.photos.kind}`, { n: one.photos.n });
   const said = words.t(one.public ? 'console.step.answer' : (STEPS[one.action] ?? 'console.step.other'), { agency: short(one.agency) });
   const more = [...(one.disposition === null ? [] : [words.t(`console.disposition.${one.disposition}`)]), ...(one.suggested === null ? [] : [words.t('console.step.suggested', { agency: short(one.suggested) })])];
   return more.length === 0 ? said : `${said} (${more.join(', ')})`;

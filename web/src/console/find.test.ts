@@ -1,6 +1,6 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import type { Area } from '../feed/city';
-import { clockSays, escalationSays } from './clock';
+import { clockSays, escalationSays } from '../ui/deadline';
 import { findingKey, meanings } from './find';
 import { makeWords } from '../i18n';
 import type { Clock } from '../feed/protocol';
@@ -9,7 +9,7 @@ import { opposite, versionFor } from './opposite';
 import { decodeCase } from './casefile';
 import { decodeContacts, dialled } from './contacts';
 import { readRecent, RECENT_MAX, withRecent, type Recent } from './recent';
-import { decodeSuggestions, openStays } from './suggestions.svelte';
+import { decodeSuggestions, openStays, Suggestions } from './suggestions.svelte';
 import { incident, offer } from './testing';
 import { foreseen } from './work.svelte';
 import { PLAIN_TABLE } from './transitions';
@@ -106,4 +106,23 @@ it('contacts are read as the reporters left them, and dialled without what stand
   expect(read).toEqual([{ code: 'TTE-7K3M-9QXAC', name: 'Ani', phone: '+62 812-3456 (7)', email: null }, { code: 'TTE-0000-00000', name: null, phone: null, email: 'a@b.id' }]);
   expect(dialled(read[0]?.phone ?? '')).toBe('+6281234567');
   expect(() => decodeContacts({})).toThrow();
+});
+
+it('what is joined, or is being joined, is suggested no more', async () => {
+  const suggestion = (id: string): unknown => ({
+    incident: { type: 'Feature', id: `i:${id}`, geometry: { type: 'Point', coordinates: [127, 1] }, properties: { kind: 'incident', category: 'water', status: 'new', opened_at: '2026-11-24T05:00:00Z' } },
+    distance_m: 12, minutes_apart: 3, likeness: 0.5, score: 0.7, why: { id: 'dekat', en: 'near' },
+  });
+  vi.stubGlobal('fetch', async () => Response.json({ suggestions: ['8', '9'].map(suggestion) }));
+  const suggestions = new Suggestions();
+  const ids = (): readonly string[] | undefined => suggestions.found?.map(({ incident: { id } }) => id);
+  suggestions.look(incident('i:7'), true);
+  await suggestions.ask();
+  expect(ids()).toEqual(['i:8', 'i:9']);
+  suggestions.look(incident('i:7'), true, ['8']);
+  expect(ids()).toEqual(['i:9']);
+  // An answer that was on its way does not bring it back.
+  await suggestions.ask();
+  expect(ids()).toEqual(['i:9']);
+  vi.unstubAllGlobals();
 });

@@ -97,3 +97,12 @@ it('a clock is paused only where one runs, and a join is split only where there 
   const gone = file({ merged_into: '8' });
   expect(all.buttons(incident('a'), gone)).toEqual([]);
 });
+
+it('a photo may be added to what is theirs, or to all', () => {
+  const mine = incident('i:1', { agency: 'dlh' });
+  const other = incident('i:2', { agency: 'dishub' });
+  const agency = offer({ may: { photo: 'own' }, agency: 'dlh' });
+  expect([mine, other].map((one) => agency.allows('photo', one))).toEqual([true, false]);
+  expect(offer({ may: { photo: 'all' } }).allows('photo', other)).toBe(true);
+  expect(offer({ may: {} }).allows('photo', mine)).toBe(false);
+});

@@ -28,6 +28,11 @@ export class Offer {
     return this.worker.may[permission] !== undefined;
   }
 
+  /** What is no action of the table, such as adding a photo. */
+  allows(permission: string, incident: Incident): boolean {
+    return this.owns(permission, incident);
+  }
+
   /** `file` is all that is known of the incident; without it, what the queue knows must do. */
   verdict(action: Action, incident: Incident, file: CaseFile | null): Verdict {
     if (!this.owns(permissionOf(action), incident) || (file !== null && file.mergedInto !== null)) return 'no';

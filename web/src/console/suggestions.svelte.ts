@@ -45,10 +45,14 @@ export class Suggestions {
   files = $state.raw<ReadonlyMap<string, CaseFile>>(new Map());
 
   private about: string | null = null;
+  /** Joined by now, or about to be. */
+  private gone: ReadonlySet<string> = new Set();
   private timer: ReturnType<typeof setTimeout> | null = null;
 
-  /** Another incident is open, or none. */
-  look(incident: Incident | null, allowed: boolean): void {
+  /** Another incident is open, or none. `gone`: the bare ids of what is joined with it, also while that is under way. */
+  look(incident: Incident | null, allowed: boolean, gone: readonly string[] = []): void {
+    this.gone = new Set(gone);
+    if (this.found?.some((one) => this.isGone(one)) === true) this.found = this.left(this.found);
     const id = incident !== null && allowed && isOpen(incident.status) ? incident.id : null;
     if (id === this.about) return;
     this.about = id;
@@ -66,12 +70,20 @@ export class Suggestions {
     if (this.timer !== null) clearTimeout(this.timer);
     try {
       const found = decodeSuggestions(await getJson(`/api/v1/incidents/${bare(id)}/suggestions`));
-      if (id === this.about) [this.found, this.failed] = [found, false];
+      if (id === this.about) [this.found, this.failed] = [this.left(found), false];
     } catch (error) {
       // A server without suggestions has none to make.
       const none = error instanceof ProblemError && error.problem.status === 404;
       if (id === this.about) [this.found, this.failed] = [none ? [] : this.found, !none];
     }
+  }
+
+  private left(found: readonly Suggestion[]): readonly Suggestion[] {
+    return found.filter((one) => !this.isGone(one));
+  }
+
+  private isGone({ incident }: Suggestion): boolean {
+    return this.gone.has(bare(incident.id));
   }
 
   /** Its reports, for whoever compares. */

@@ -2,7 +2,7 @@
 import { ProblemError } from '../feed/http';
 import type { Incident } from '../feed/protocol';
 import { Case, type Trouble } from './case.svelte';
-import { bare, getCase, sendAction, type CaseFile, type Sent } from './casefile';
+import { bare, getCase, isStep, sendAction, type CaseFile, type Sent } from './casefile';
 import { draft, keepDraft } from './drafts';
 import { heldBefore, isStored, keepHeld } from './held';
 import { leaving } from './leaving';
@@ -17,6 +17,8 @@ const RECHECK_MS = 10_000;
 /** A second press that was meant for the first question must not answer the second one. */
 const SURE_MS = 600;
 const LAST_BREATH_MS = 2_000;
+/** What adding a photo, or making it public, is called in the history. */
+const OWN_DOING: readonly string[] = ['photo', 'release', 'withdraw'];
 
 export class Work {
   open = $state.raw<Case | null>(null);
@@ -131,6 +133,16 @@ export class Work {
     if (open === null || !this.can(more.action)) return;
     this.release(open);
     this.after(open, () => this.dispatch(open, { ...plain(more.action), ...more }));
+  }
+
+  /** It was changed by whoever works here, but by no action: a photo was added, or made public. */
+  took(id: string, file: CaseFile): void {
+    const one = this.cases.get(id);
+    if (one === undefined) return;
+    one.take(file);
+    // Their own doing is no news to them, and makes nothing of theirs stale.
+    if (one.changes.every((step) => isStep(step) && OWN_DOING.includes(step.action))) one.see();
+    this.changed();
   }
 
   /** Puts the form away; what was typed stays and is there when it opens again. */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { getCase } from './casefile';
 import { offer, problem, Server } from './testing';
 import { Undo, UNDO_MS } from './undo.svelte';
 import { Work } from './work.svelte';
@@ -325,4 +326,25 @@ it('nothing is offered that whoever works here may not do', async () => {
   expect(work.open?.form).toBe('note');
   await waited();
   expect(server.sent).toEqual([]);
+});
+
+it('a photo of one’s own makes nothing stale; what somebody else did meanwhile stays news', async () => {
+  server.status = 'in_progress';
+  work.poke();
+  await settled();
+  work.begin('resolve');
+  work.type('pompa dipasang');
+  server.do('photo', {}, 'ani');
+  work.took(ID, await getCase(ID));
+  expect(work.open?.changes).toEqual([]);
+  work.submit();
+  await waited();
+  expect(server.sent).toEqual([{ action: 'resolve', body: { version: 2, note: 'pompa dipasang' } }]);
+  expect(work.open?.trouble).toBeNull();
+
+  work.begin('note');
+  server.do('assign', { agency: 'dlh' }, 'budi');
+  server.do('photo', {}, 'ani');
+  work.took(ID, await getCase(ID));
+  expect(work.open?.changes.length).toBe(2);
 });

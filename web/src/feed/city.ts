@@ -9,6 +9,8 @@ export interface Category {
   readonly icon: string;
   readonly colour: { readonly dark: string; readonly day: string };
   readonly agency: string | null;
+  /** Its exact places and photos are never the public's. */
+  readonly sensitive?: boolean;
 }
 
 export interface Agency {
@@ -103,6 +105,7 @@ function decodeCategory(value: unknown): Category {
     icon: string(o.icon ?? '', 'icon'),
     colour: { dark: string(colour.dark, 'colour.dark'), day: string(colour.day, 'colour.day') },
     agency: o.agency == null ? null : string(o.agency, 'agency'),
+    ...(o.sensitive === true && { sensitive: true }),
   };
 }
 

@@ -19,6 +19,9 @@ export interface View {
   readonly stats: Stats | null;
 }
 
+/** Nothing at all, of no time: what a map shows while it does not know. */
+export const NO_VIEW: View = { epoch: '', view: '', seq: 0, level: 0, items: new Map(), hotspots: new Map(), stats: null };
+
 export type Folded =
   | { readonly kind: 'applied'; readonly view: View }
   /** The delta starts above what is held: something is missing, subscribe again without resume. */

@@ -9,9 +9,15 @@ export class ProblemError extends Error {
 
 export type Query = Readonly<Record<string, string | number | undefined>>;
 
-export function address(path: string, query: Query = {}): string {
+/** `?projection=public` on a page lowers all that the page asks, as it does on any address; nothing raises it. */
+export function pageProjection(search: string = globalThis.location?.search ?? ''): 'public' | null {
+  return new URLSearchParams(search).get('projection') === 'public' ? 'public' : null;
+}
+
+export function address(path: string, query: Query = {}, lowered: 'public' | null = pageProjection()): string {
   const params = new URLSearchParams();
   for (const [key, value] of Object.entries(query)) if (value !== undefined && value !== '') params.set(key, String(value));
+  if (lowered !== null) params.set('projection', lowered);
   const text = params.toString();
   return text === '' ? path : `${path}?${text}`;
 }

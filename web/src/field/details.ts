@@ -1,6 +1,7 @@
 /** One incident in full, and what staff may do with it. */
 import { getJson, postJson } from '../feed/http';
 import { decodeItem, list, object, oneOf, STATUSES, time, type Incident, type Status } from '../feed/protocol';
+import { decodePhotos, type Photo } from '../photos/photo';
 
 /** One report of the incident, in the reporter's words. */
 export interface Said {
@@ -20,6 +21,9 @@ export interface Details {
   readonly incident: Incident;
   readonly said: readonly Said[];
   readonly steps: readonly Step[];
+  readonly photos: readonly Photo[];
+  /** It is not resolved without a photo of the repair, and there is none yet. */
+  readonly repairPhoto: boolean;
 }
 
 /** What a rejected incident was. */
@@ -61,13 +65,15 @@ function bare(id: string): string {
   return id.replace(/^i:/, '');
 }
 
-function decodeDetails(value: unknown): Details {
+export function decodeDetails(value: unknown): Details {
   const item = decodeItem(value);
   if (item.kind !== 'incident') throw new Error(`${item.id} is not an incident`);
   const p = object(object(value, 'incident').properties, 'properties');
   const log = list(p.log ?? [], 'log').map((line) => object(line, 'log line'));
   return {
     incident: item,
+    photos: decodePhotos(p.photos),
+    repairPhoto: p.repair_photo === true,
     said: log.flatMap((line) => {
       if (line.kind !== 'report' || typeof line.description !== 'string' || line.description === '') return [];
       return [{ atMs: time(line.at, 'at'), text: line.description }];

@@ -1,12 +1,16 @@
+import { clockEn } from './clock';
 import { consoleEn } from './console';
 import { papersEn } from './papers';
+import { photosEn } from './photos';
 import { replayEn } from './replay';
 import { tourEn } from './tour';
 import type { Key } from './id';
 
 export const en: Record<Key, string> = {
+  ...clockEn,
   ...consoleEn,
   ...papersEn,
+  ...photosEn,
   ...replayEn,
   ...tourEn,
   'status.new': 'Not verified',
@@ -207,6 +211,13 @@ export const en: Record<Key, string> = {
   'login.passkey.over': 'Time is over. Try again.',
   'login.passkey.name': 'Passkeys work only where the server is opened by its name, not by the digits of its address.',
   'login.passkey.refused': 'The device gave no passkey. Try again, or sign in with the password.',
+  'login.sso.go': 'Sign in with {name}',
+  'login.sso.away': 'The account provider cannot be reached. Sign in with an account of this center, or try again in a moment.',
+  'login.sso.refused': 'The account provider did not let you through. Try again, or sign in with an account of this center.',
+  'login.sso.over': 'It took too long, or that page was used already. Begin again with the button below.',
+  'login.sso.wrong': 'The answer of the account provider cannot be trusted, so you are not signed in. Try again; if it happens again, tell whoever looks after the server.',
+  'login.sso.role': 'You are known, but have no role in this center yet. Ask an admin for one.',
+  'login.sso.disabled': 'Your account at this center is disabled. Ask an admin.',
   'login.factor.set': 'Set up a second factor',
   'login.factor.is': 'Beside the password, a code of an authenticator on a telephone will be asked for. It needs no internet.',
   'login.factor.draw': 'Make a key',

@@ -1,12 +1,16 @@
+import { clockId } from './clock';
 import { consoleId } from './console';
 import { papersId } from './papers';
+import { photosId } from './photos';
 import { replayId } from './replay';
 import { tourId } from './tour';
 
 /** Indonesian, as officers speak it. The source of the dictionary: English must have the same keys. */
 export const id = {
+  ...clockId,
   ...consoleId,
   ...papersId,
+  ...photosId,
   ...replayId,
   ...tourId,
   'status.new': 'Belum diverifikasi',
@@ -207,6 +211,13 @@ export const id = {
   'login.passkey.over': 'Waktunya habis. Coba lagi.',
   'login.passkey.name': 'Kunci sandi hanya bisa dipakai kalau server dibuka dengan namanya, bukan dengan angka alamatnya.',
   'login.passkey.refused': 'Perangkat tidak memberi kunci sandi. Coba lagi, atau masuk dengan kata sandi.',
+  'login.sso.go': 'Masuk lewat {name}',
+  'login.sso.away': 'Penyedia akun sedang tidak dapat dihubungi. Masuk dengan akun pusat kendali, atau coba lagi sebentar lagi.',
+  'login.sso.refused': 'Penyedia akun tidak meneruskan Anda. Coba lagi, atau masuk dengan akun pusat kendali.',
+  'login.sso.over': 'Waktunya habis, atau halaman tadi sudah dipakai. Mulai lagi dari tombol di bawah.',
+  'login.sso.wrong': 'Jawaban penyedia akun tidak dapat dipercaya, jadi Anda belum masuk. Coba lagi; kalau terulang, beri tahu petugas server.',
+  'login.sso.role': 'Anda dikenal, tetapi belum diberi peran di pusat kendali ini. Mintalah kepada admin.',
+  'login.sso.disabled': 'Akun Anda di pusat kendali ini dinonaktifkan. Tanyakan kepada admin.',
   'login.factor.set': 'Pasang faktor kedua',
   'login.factor.is': 'Selain kata sandi, aplikasi autentikator di telepon akan diminta kodenya. Tidak perlu internet.',
   'login.factor.draw': 'Buat kunci',

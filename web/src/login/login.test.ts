@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { nextPage, takeSecret } from './secret';
+import { nextPage, takeSecret, takeSso } from './secret';
 import { decodeMay, worksQueue } from '../ui/may';
-import { decodeMe } from './session';
+import { decodeMe, ssoAddress } from './session';
 
 const at = (hash: string) => ({ hash, pathname: '/login', search: '?lang=en' });
 
@@ -30,13 +30,31 @@ it('no link leads from the sign-in page to another site', () => {
 
 it('whoever the server says one is, is read strictly', () => {
   const nobody = { signed_in: false, ended: true, can_sign_in: true, projection: 'public' };
-  expect(decodeMe(nobody)).toEqual({ signedIn: false, ended: true, canSignIn: true });
+  expect(decodeMe(nobody)).toEqual({ signedIn: false, ended: true, canSignIn: true, sso: null });
+  expect(decodeMe({ ...nobody, oidc: { name: 'akun Malut' } })).toMatchObject({ signedIn: false, sso: 'akun Malut' });
+  expect(() => decodeMe({ ...nobody, oidc: {} })).toThrow();
   const ani = {
     signed_in: true, ended: false, can_sign_in: true, name: 'ani', full_name: 'Ani', role: 'operator', via: 'session',
     agency: null, areas: [], may: {}, projection: 'staff', ends_at: '2026-11-24T05:05:32Z', second_factor: false,
   };
   expect(decodeMe(ani)).toMatchObject({ signedIn: true, name: 'ani', fullName: 'Ani', role: 'operator', isOwn: true });
+  // Whom a provider vouches for has no password to change.
+  expect(decodeMe({ ...ani, own_password: false })).toMatchObject({ isOwn: false });
   expect(() => decodeMe({ ...ani, role: 7 })).toThrow();
+});
+
+it('why a single sign-on came back is said once, and the wanted page is kept', () => {
+  const take = (search: string) => {
+    const shown: string[] = [];
+    const history = { replaceState: (_: unknown, __: string, url?: string | URL | null) => void shown.push(String(url)) };
+    return [takeSso(new URLSearchParams(search), { pathname: '/login' }, history), shown];
+  };
+  expect(take('sso=away')).toEqual(['away', ['/login']]);
+  expect(take('lang=en&sso=role')).toEqual(['role', ['/login?lang=en']]);
+  expect(take('sso=%3Cb%3E')).toEqual(['failed', ['/login']]);
+  expect(take('lang=en')).toEqual([null, []]);
+  expect(ssoAddress(null)).toBe('/api/v1/session/oidc');
+  expect(ssoAddress('/console?x=1')).toBe('/api/v1/session/oidc?next=%2Fconsole%3Fx%3D1');
 });
 
 it('the console is offered to whoever has work there, whatever their role is called', () => {

@@ -17,3 +17,16 @@ export function nextPage(query: URLSearchParams): string | null {
   const asked = query.get('next');
   return asked !== null && /^\/[a-z]*(\?[\w=&.%-]*)?$/i.test(asked) ? asked : null;
 }
+
+/** Why a single sign-on brought the browser back here; it is taken out of the address bar, so that it is said once. */
+export function takeSso(
+  query: URLSearchParams,
+  location: Pick<Location, 'pathname'>,
+  history: Pick<History, 'replaceState'>,
+): string | null {
+  const key = query.get('sso');
+  if (key === null) return null;
+  query.delete('sso');
+  history.replaceState(null, '', query.size === 0 ? location.pathname : `${location.pathname}?${query}`);
+  return /^[a-z]+$/.test(key) ? key : 'failed';
+}

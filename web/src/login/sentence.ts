@@ -22,6 +22,18 @@ export function sentence(words: Words, fault: SessionFault): string {
       return words.t('login.passkey.name');
     case 'passkey-refused':
       return words.t('login.passkey.refused');
+    case 'sso-away':
+      return words.t('login.sso.away');
+    case 'sso-refused':
+      return words.t('login.sso.refused');
+    case 'sso-over':
+      return words.t('login.sso.over');
+    case 'sso-wrong':
+      return words.t('login.sso.wrong');
+    case 'sso-role':
+      return words.t('login.sso.role');
+    case 'sso-disabled':
+      return words.t('login.sso.disabled');
     case 'name-taken':
       return words.t('login.name.taken');
     case 'needs-tls':

@@ -1,4 +1,5 @@
 /** Signing in and out as the server has it. Every answer is decoded where it arrives. */
+import { address } from '../feed/http';
 import { object, string } from '../feed/protocol';
 import { decodeMay, type May } from '../ui/may';
 
@@ -7,6 +8,8 @@ export interface Nobody {
   /** There was a session, and it has ended. */
   readonly ended: boolean;
   readonly canSignIn: boolean;
+  /** What people call the accounts of the single sign-on, where there is one. */
+  readonly sso: string | null;
 }
 
 export interface Somebody {
@@ -26,6 +29,10 @@ export interface Somebody {
 
 export type Me = Nobody | Somebody;
 
+/** Where the browser begins a single sign-on, to go on to a page of ours. */
+export const ssoAddress = (next: string | null): string =>
+  next === null ? '/api/v1/session/oidc' : `/api/v1/session/oidc?next=${encodeURIComponent(next)}`;
+
 /** What went wrong, by the name of the server's problem; `unreachable` where nothing came back. */
 export class SessionFault extends Error {
   constructor(
@@ -43,7 +50,10 @@ export const faultOf = (error: unknown): SessionFault => (error instanceof Sessi
 
 export function decodeMe(json: unknown): Me {
   const o = object(json, 'session');
-  if (o.signed_in !== true) return { signedIn: false, ended: o.ended === true, canSignIn: o.can_sign_in === true };
+  if (o.signed_in !== true) {
+    const sso = typeof o.oidc === 'object' && o.oidc !== null ? string(object(o.oidc, 'oidc').name, 'oidc.name') : null;
+    return { signedIn: false, ended: o.ended === true, canSignIn: o.can_sign_in === true, sso };
+  }
   const name = string(o.name, 'name');
   const via = string(o.via, 'via');
   return {
@@ -54,7 +64,8 @@ export function decodeMe(json: unknown): Me {
     may: decodeMay(o.may),
     agency: typeof o.agency === 'string' ? o.agency : null,
     via,
-    isOwn: via === 'session',
+    // Whom a provider vouches for has no password here.
+    isOwn: via === 'session' && o.own_password !== false,
     endsAtMs: typeof o.ends_at === 'string' ? Date.parse(o.ends_at) : null,
     secondFactor: o.second_factor === true,
   };
@@ -63,7 +74,8 @@ export function decodeMe(json: unknown): Me {
 export async function ask(method: string, path: string, body?: unknown): Promise<unknown> {
   let response: Response;
   try {
-    response = await fetch(`/api/v1/session${path}`, {
+    const own = `/api/v1/session${path}`;
+    response = await fetch(method === 'GET' ? address(own) : own, {
       method,
       headers: body === undefined ? {} : { 'content-type': 'application/json' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),

@@ -3,7 +3,8 @@
  * Sizes are CSS pixels; `ratio` is how many canvas pixels each has.
  */
 import type { Category } from '../feed/city';
-import type { Counts, HotspotState, Status } from '../feed/protocol';
+import type { ClockState, Counts, HotspotState, Status } from '../feed/protocol';
+import { DEADLINE_SIGNS, SIGN_BOX } from './deadline';
 import { iconPath, ICON_BOX } from './icons';
 import type { Palette } from './palette';
 
@@ -71,32 +72,44 @@ function statusRing(c: CanvasRenderingContext2D, x: number, y: number, r: number
   }
 }
 
-/** A clock in alarm's neighbour red at the upper right: overdue. */
-function overdueTick(c: CanvasRenderingContext2D, x: number, y: number, r: number, palette: Palette): void {
-  c.fillStyle = palette.overdue;
-  c.strokeStyle = palette.panel;
-  c.lineWidth = r * 0.34;
-  circle(c, x, y, r);
-  c.stroke();
-  c.fill();
-  c.strokeStyle = '#FFFFFF';
-  c.lineWidth = r * 0.3;
+/** At a desk: the side of each sign of a deadline. What is late is the largest. */
+const SIGN_PX: Readonly<Record<ClockState, number>> = { ok: 14, soon: 16, late: 16, paused: 14 };
+/** At a desk: what a mark leaves free round its disc, for the sign on its rim. */
+const SIGN_PAD_PX = 7;
+
+/** The sign of a deadline on the upper right of a mark's rim, with a seam that parts it from the ring. */
+function deadlineSign(c: CanvasRenderingContext2D, x: number, y: number, unit: number, state: ClockState, palette: Palette): void {
+  const { body, mark, solid } = DEADLINE_SIGNS[state];
+  const { fill, line, ink } = palette.deadline[state];
+  const side = SIGN_PX[state] * unit;
+  const outline = new Path2D(body);
+  c.save();
+  c.translate(x - side / 2, y - side / 2);
+  c.scale(side / SIGN_BOX, side / SIGN_BOX);
+  c.lineJoin = 'round';
   c.lineCap = 'round';
-  c.beginPath();
-  c.moveTo(x, y - r * 0.52);
-  c.lineTo(x, y);
-  c.lineTo(x + r * 0.42, y + r * 0.2);
-  c.stroke();
+  c.strokeStyle = palette.panel;
+  c.lineWidth = solid ? 4 : 4.6;
+  c.stroke(outline);
+  c.fillStyle = fill;
+  c.fill(outline);
+  c.strokeStyle = line;
+  c.lineWidth = solid ? 1 : 1.8;
+  c.stroke(outline);
+  c.strokeStyle = ink;
+  c.lineWidth = solid ? 2.1 : 1.8;
+  c.stroke(new Path2D(mark));
+  c.restore();
 }
 
 export function drawIncident(
-  look: { readonly icon: string; readonly colour: string; readonly status: Status; readonly overdue: boolean },
+  look: { readonly icon: string; readonly colour: string; readonly status: Status; readonly deadline: ClockState | null },
   r_px: number,
   ratio: number,
   palette: Palette,
 ): Mark {
   const unit = r_px / 15;
-  const pad = 3 * unit;
+  const pad = SIGN_PAD_PX * unit;
   const size = 2 * (r_px + pad);
   return sheet(size, size, ratio, (c) => {
     const centre = size / 2;
@@ -111,12 +124,12 @@ export function drawIncident(
     c.fill(new Path2D(iconPath(look.icon)));
     c.restore();
     statusRing(c, centre, centre, r_px - 1.7 * unit, unit, look.status, palette.status[look.status]);
-    if (look.overdue) overdueTick(c, centre + r_px * 0.72, centre - r_px * 0.72, 4.6 * unit, palette);
+    if (look.deadline !== null) deadlineSign(c, centre + r_px * 0.76, centre - r_px * 0.76, unit, look.deadline, palette);
   });
 }
 
 export function drawBubble(
-  look: { readonly label: string; readonly shares: Counts; readonly overdue: boolean },
+  look: { readonly label: string; readonly shares: Counts; readonly late: boolean },
   categories: readonly Category[],
   theme: 'dark' | 'day',
   r_px: number,
@@ -124,7 +137,7 @@ export function drawBubble(
   ratio: number,
   palette: Palette,
 ): Mark {
-  const pad = 3 * scale;
+  const pad = SIGN_PAD_PX * scale;
   const size = 2 * (r_px + pad);
   return sheet(size, size, ratio, (c) => {
     const centre = size / 2;
@@ -155,7 +168,7 @@ export function drawBubble(
     font_px *= Math.min(1, inner / c.measureText(look.label).width);
     c.font = `700 ${font_px}px ${FONT}`;
     c.fillText(look.label, centre, centre + font_px * 0.334);
-    if (look.overdue) overdueTick(c, centre + (r_px - ring / 2) * 0.72, centre - (r_px - ring / 2) * 0.72, 4.6 * scale, palette);
+    if (look.late) deadlineSign(c, centre + (r_px - ring / 2) * 0.74, centre - (r_px - ring / 2) * 0.74, scale, 'late', palette);
   });
 }
 

@@ -61,11 +61,11 @@ export interface Viewport {
   readonly zoom: number;
 }
 
-/** At a desk: what a plate leaves free round a bubble, and round the tick on its rim. */
-const PLATE_GAP_PX = 4;
+/** At a desk: what a plate leaves free round a bubble, and round the sign on its rim. */
+const PLATE_GAP_PX = 6;
 
-/** Between a bubble and the ring that marks it. */
-const SELECTED_GAP_PX = 5;
+/** Between a bubble and the ring that marks it: outside the sign on its rim. */
+const SELECTED_GAP_PX = 10;
 
 const NOTHING: ReadonlyMap<string, never> = new Map<string, never>();
 

@@ -3,6 +3,7 @@ import type { Map as GlMap } from 'maplibre-gl';
 import type { Category, City } from '../feed/city';
 import type { Words } from '../i18n';
 import type { Bubble } from './bubbles';
+import { deadlineOf } from './deadline';
 import { drawBeacon, drawBubble, drawIncident, drawPlate, trendOf, type Mark } from './draw';
 import { NUMBERED_MAX, shortName, type RankedHotspot } from './hotspots';
 import { drawGroundMark, GROUND_MARKS } from './ground';
@@ -34,7 +35,7 @@ export class MarkStore {
   }
 
   bubble(bubble: Bubble, theme: Theme, categories: readonly Category[]): string {
-    const { scale, ratio } = this.options;
+    const { city, scale, ratio } = this.options;
     const palette = PALETTES[theme];
     const incident = bubble.incident;
     if (incident !== null) {
@@ -43,18 +44,18 @@ export class MarkStore {
         icon: category?.icon ?? '',
         colour: category?.colour[theme] ?? palette.muted,
         status: incident.status,
-        overdue: incident.overdue,
+        deadline: deadlineOf(incident, city.projection),
       };
-      const id = `i|${theme}|${look.icon}|${look.colour}|${look.status}|${look.overdue}`;
+      const id = `i|${theme}|${look.icon}|${look.colour}|${look.status}|${look.deadline}`;
       return this.ensure(id, () => drawIncident(look, bubble.r_px, ratio, palette));
     }
     const label = bubble.count < 1000 ? String(bubble.count) : this.compact.format(bubble.count);
     const shares = Object.fromEntries(
       categories.map(({ key }) => [key, Math.ceil(((bubble.byCategory[key] ?? 0) / bubble.count) * SHARE_STEPS)]),
     );
-    const look = { label, shares, overdue: bubble.overdue > 0 };
+    const look = { label, shares, late: bubble.overdue > 0 && city.projection !== 'public' };
     const r_px = Math.round(bubble.r_px);
-    const id = `b|${theme}|${label}|${r_px}|${Object.values(shares).join('.')}|${look.overdue}`;
+    const id = `b|${theme}|${label}|${r_px}|${Object.values(shares).join('.')}|${look.late}`;
     return this.ensure(id, () => drawBubble(look, categories, theme, r_px, scale, ratio, palette));
   }
 

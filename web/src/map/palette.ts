@@ -1,7 +1,15 @@
 /** The colours of the map. The pages' own are in `style/tokens.css`; those that both need have the same values there. */
-import type { Status } from '../feed/protocol';
+import type { ClockState, Status } from '../feed/protocol';
 
 export type Theme = 'dark' | 'day';
+
+/** Of the sign of a deadline. */
+export interface SignColours {
+  readonly fill: string;
+  readonly line: string;
+  /** What stands in it. */
+  readonly ink: string;
+}
 
 export interface Palette {
   readonly sea: string;
@@ -25,7 +33,7 @@ export interface Palette {
   /** The ring of what is compared with the selected one. */
   readonly compare: string;
   readonly status: Readonly<Record<Status, string>>;
-  readonly overdue: string;
+  readonly deadline: Readonly<Record<ClockState, SignColours>>;
   /** Weak to strong. */
   readonly ramp: readonly [string, string, string, string];
   readonly onRamp: string;
@@ -57,7 +65,12 @@ export const PALETTES: Readonly<Record<Theme, Palette>> = {
     select: '#FFFFFF',
     compare: '#56B4E9',
     status: { new: '#FF6B5E', verified: '#FF6B5E', in_progress: '#FFD23F', resolved: '#3DD68C', rejected: '#7C90A1' },
-    overdue: '#FF4F4F',
+    deadline: {
+      ok: { fill: '#101A24', line: '#3DD68C', ink: '#3DD68C' },
+      soon: { fill: '#FFD23F', line: '#FFD23F', ink: '#12202B' },
+      late: { fill: '#FF4F4F', line: '#FF4F4F', ink: '#101A24' },
+      paused: { fill: '#101A24', line: '#9FB0BF', ink: '#9FB0BF' },
+    },
     ramp: ['#F1605D', '#FD9668', '#FECA8D', '#FCF0B4'],
     onRamp: '#14100C',
   },
@@ -82,7 +95,12 @@ export const PALETTES: Readonly<Record<Theme, Palette>> = {
     select: '#12202B',
     compare: '#1F6FA3',
     status: { new: '#C8281B', verified: '#C8281B', in_progress: '#8F6A00', resolved: '#0B7A45', rejected: '#6B7A86' },
-    overdue: '#C8141B',
+    deadline: {
+      ok: { fill: '#FFFFFF', line: '#0B7A45', ink: '#0B7A45' },
+      soon: { fill: '#FFC400', line: '#12202B', ink: '#12202B' },
+      late: { fill: '#C8141B', line: '#C8141B', ink: '#FFFFFF' },
+      paused: { fill: '#FFFFFF', line: '#44545F', ink: '#44545F' },
+    },
     ramp: ['#DE4968', '#B73779', '#8C2981', '#641A80'],
     onRamp: '#FFFFFF',
   },

@@ -1,6 +1,6 @@
 /** What the center knew at one moment, read whole from the server. */
 import type { View } from '../feed/fold';
-import { getIncidents, getJson } from '../feed/http';
+import { getIncidents, getJson, type Query } from '../feed/http';
 import { decodeHotspot, decodeItem, decodeStats, list, number, object, type Bbox } from '../feed/protocol';
 
 export interface Look {
@@ -8,13 +8,16 @@ export interface Look {
   readonly zoom: number;
 }
 
-/** Three answers about one moment; a seq may lie between them, but none of them knows of anything later. */
-export async function readMoment(atMs: number, look: Look): Promise<View> {
+/**
+ * Three answers about one moment; a seq may lie between them, but none of them knows of anything later. Of `filter`
+ * hotspots heed category and area alone.
+ */
+export async function readMoment(atMs: number, look: Look, filter: Query = {}): Promise<View> {
   const at = new Date(Math.floor(atMs)).toISOString();
   const [clusters, hotspots, stats] = await Promise.all([
-    getJson('/api/v1/clusters', { bbox: look.bbox.join(','), zoom: look.zoom, at }),
-    getJson('/api/v1/hotspots', { at }),
-    getJson('/api/v1/stats', { at }),
+    getJson('/api/v1/clusters', { ...filter, bbox: look.bbox.join(','), zoom: look.zoom, at }),
+    getJson('/api/v1/hotspots', { category: filter.category, area: filter.area, at }),
+    getJson('/api/v1/stats', { ...filter, at }),
   ]);
   return decodeMoment(clusters, hotspots, stats);
 }
@@ -38,11 +41,11 @@ const PAGES_MAX = 5;
 const EVERY_STATUS = 'new,verified,in_progress,resolved,rejected';
 
 /** When incidents were opened within a span, as known now; of very many, the newest. */
-export async function readOpened(fromMs: number, toMs: number): Promise<readonly number[]> {
+export async function readOpened(fromMs: number, toMs: number, filter: Query = {}): Promise<readonly number[]> {
   const opened: number[] = [];
   let cursor: string | undefined;
   for (let n = 0; n < PAGES_MAX; n++) {
-    const page = await getIncidents({ since: new Date(fromMs).toISOString(), until: new Date(toMs).toISOString(), status: EVERY_STATUS, include: 'archive', limit: 1000, cursor });
+    const page = await getIncidents({ ...filter, since: new Date(fromMs).toISOString(), until: new Date(toMs).toISOString(), status: EVERY_STATUS, include: 'archive', limit: 1000, cursor });
     opened.push(...page.incidents.map(({ openedAtMs }) => openedAtMs));
     if (page.next === null) break;
     cursor = page.next;

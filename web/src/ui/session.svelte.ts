@@ -1,6 +1,7 @@
 /** The live connection as components see it: phase, view, the server's time. */
 import { serverNow, type ServerClock } from '../feed/clock';
 import type { View } from '../feed/fold';
+import { pageProjection } from '../feed/http';
 import { LiveFeed, liveUrl, type Phase, type Subscription } from '../feed/live';
 import type { Whereabouts } from '../feed/presence';
 import type { Alarm, Hello, Person, Problem } from '../feed/protocol';
@@ -37,7 +38,7 @@ export class Session {
   }
 
   start(wanted: Subscription): void {
-    this.feed = new LiveFeed(liveUrl(this.projection), {
+    this.feed = new LiveFeed(liveUrl(this.projection ?? pageProjection()), {
       view: (view, cause) => {
         this.view = view;
         this.problem = null;

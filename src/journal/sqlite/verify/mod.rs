@@ -7,8 +7,10 @@
 mod erasures;
 mod incidents;
 mod merges;
+mod photos;
 mod seals;
 
+use std::collections::HashMap;
 use std::iter::Peekable;
 use std::path::Path;
 
@@ -19,8 +21,9 @@ use super::read::{self, report_columns, text};
 use super::{file_in, open};
 use crate::journal::codec::{Body, CHAIN_START, Hash, chain, hex};
 use crate::journal::keys::Interner;
+use crate::journal::photo_folder::PhotoFolder;
 use crate::journal::{JournalError, ReportRow, fold, records};
-use crate::model::{Fact, IncidentNo, Seq, TimeMs};
+use crate::model::{Fact, IncidentNo, PhotoNo, Seq, TimeMs};
 
 /// Faults that are named; more are counted.
 const FAULTS_NAMED_MAX: usize = 100;
@@ -39,6 +42,8 @@ pub struct VerifyReport {
     /// Of these, those of which something is gone that no entry speaks of: erased by hand.
     pub erased_by_hand: u64,
     pub head: Seq,
+    /// Photos whose files were read.
+    pub photos: u64,
     /// Hash of the newest entry, in hex. It stands for all of history: keep it elsewhere, and a
     /// journal that was rewritten as a whole, or cut at its end, can be told from this one.
     pub head_hash: String,
@@ -80,6 +85,24 @@ pub fn verify_against(
     noted: Option<Noted>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<VerifyReport, JournalError> {
+    verify_folder(dir, noted, Some(&PhotoFolder::of(dir)), progress)
+}
+
+/// As [`verify_against`], of a folder whose photos' files lie elsewhere.
+pub(in crate::journal) fn verify_rows_against(
+    dir: &Path,
+    noted: Option<Noted>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<VerifyReport, JournalError> {
+    verify_folder(dir, noted, None, progress)
+}
+
+fn verify_folder(
+    dir: &Path,
+    noted: Option<Noted>,
+    files: Option<&PhotoFolder>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<VerifyReport, JournalError> {
     let file = file_in(dir);
     if !file.is_file() {
         return Err(JournalError::Folder(format!(
@@ -89,7 +112,7 @@ pub fn verify_against(
     }
     // Before the snapshot is taken: beside a running server the mark moves on.
     let beside = seals::Beside::read(dir)?;
-    verify_beside(&file, beside, noted, progress)
+    verify_beside(&file, beside, noted, files, progress)
 }
 
 /// As [`verify`], of a database file that nothing lies beside.
@@ -97,19 +120,20 @@ pub(in crate::journal::sqlite) fn verify_file(
     file: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<VerifyReport, JournalError> {
-    verify_beside(file, seals::Beside::default(), None, progress)
+    verify_beside(file, seals::Beside::default(), None, None, progress)
 }
 
 fn verify_beside(
     file: &Path,
     beside: seals::Beside,
     noted: Option<Noted>,
+    files: Option<&PhotoFolder>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<VerifyReport, JournalError> {
     let conn = open::connect_read_only(file, CACHE_KIB)?;
     std::thread::scope(|scope| {
         let pages = scope.spawn(|| seals::faults_of_pages(file));
-        let mut found = verify_rows(&conn, &beside, noted, progress)?;
+        let mut found = verify_rows(&conn, &beside, noted, files, progress)?;
         let pages = pages.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         found.loss = beside.loss;
         for message in pages? {
@@ -123,11 +147,13 @@ fn verify_rows(
     conn: &Connection,
     beside: &seals::Beside,
     noted: Option<Noted>,
+    files: Option<&PhotoFolder>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<VerifyReport, JournalError> {
     let snapshot = conn.unchecked_transaction()?;
     let total = snapshot.query_row(
-        "SELECT (SELECT count(*) FROM entry) + (SELECT count(*) FROM report) + (SELECT count(*) FROM action)",
+        "SELECT (SELECT count(*) FROM entry) + (SELECT count(*) FROM report) + (SELECT count(*) FROM action) \
+         + (SELECT count(*) FROM photo)",
         [],
         |row| row.get::<_, i64>(0),
     )?;
@@ -136,6 +162,8 @@ fn verify_rows(
         found: VerifyReport::default(),
         erased_rows: 0,
         merges: 0,
+        photo_rows: 0,
+        released: HashMap::new(),
         done: 0,
         total: total.unsigned_abs(),
         progress,
@@ -143,6 +171,7 @@ fn verify_rows(
     verifier.entries(&mut seals::Seals::read(&snapshot, beside, noted)?)?;
     verifier.meta()?;
     verifier.sums()?;
+    verifier.photos(files)?;
     verifier.incidents()?;
     verifier.pointers()?;
     (verifier.progress)(verifier.total, verifier.total);
@@ -155,6 +184,10 @@ struct Verifier<'v> {
     /// Rows that erasures of the log vouch for.
     erased_rows: u64,
     merges: u64,
+    /// Rows that entries of the log vouch for.
+    photo_rows: u64,
+    /// What was released or withdrawn last.
+    released: HashMap<PhotoNo, bool>,
     done: u64,
     total: u64,
     progress: &'v mut dyn FnMut(u64, u64),
@@ -206,7 +239,7 @@ impl Verifier<'_> {
                     }
                     match body.kind() {
                         "report" => self.report(seq, at, body, &keys, &mut reports)?,
-                        "action" | "record" => self.action(seq, body, &keys, &mut actions)?,
+                        "action" | "record" => self.action(seq, at, body, &keys, &mut actions)?,
                         "merge" | "split" => self.merge(seq, body, &keys, &mut actions)?,
                         "erasure" => self.erasure(seq, &body)?,
                         _ => {}
@@ -274,6 +307,9 @@ impl Verifier<'_> {
                 return Ok(());
             }
         };
+        let fact = Fact::Report(fact);
+        self.photos_of(seq, at, &fact)?;
+        let Fact::Report(fact) = fact else { return Ok(()) };
         match stored.row {
             Ok(row) => {
                 let differing = report_differences(&fold::report_row(seq, at, &fact), &row);
@@ -290,6 +326,7 @@ impl Verifier<'_> {
     fn action(
         &mut self,
         seq: Seq,
+        at: TimeMs,
         body: Body,
         keys: &Interner,
         rows: &mut Peekable<impl Iterator<Item = Result<StoredAction, JournalError>>>,
@@ -307,6 +344,7 @@ impl Verifier<'_> {
                 if !same {
                     self.fault(seq, "the row of its action says otherwise");
                 }
+                self.photos_of(seq, at, &Fact::Action(fact))?;
             }
             Ok(Fact::Record(fact)) => {
                 let same = records::row_no(&fact) == stored.incident
@@ -407,7 +445,7 @@ fn stored_report(row: &Row, keys: &Interner) -> Result<StoredReport, JournalErro
     Ok(StoredReport {
         no: no.cast_unsigned(),
         row: read::report_row(row, keys),
-        private: (row.get(14)?, row.get(13)?),
+        private: (row.get(16)?, row.get(13)?),
     })
 }
 
@@ -457,6 +495,8 @@ fn report_differences(a: &ReportRow, b: &ReportRow) -> Vec<&'static str> {
         channel,
         drill,
         imported,
-        private
+        n_photos,
+        private,
+        accuracy_m
     )
 }

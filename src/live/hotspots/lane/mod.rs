@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use geo_types::MultiPolygon;
 
-use super::credibility::{Doubts, Senders};
+use super::credibility::{Doubts, Witnesses};
 use super::dbscan::Point;
 use super::density::{DensityGroups, GroupNo};
 use super::faded::FadedHotspots;
@@ -48,7 +48,7 @@ pub(super) struct Lane {
     departed: HashMap<Seq, HotspotReport>,
     by_time: BTreeSet<(TimeMs, Seq)>,
     /// `None` where all reports count alike.
-    senders: Option<Senders>,
+    witnesses: Option<Witnesses>,
     /// Where `reports` are.
     pub cells: CellCounts,
     /// Those that came since the newest tick: many at once take less time than one by one.
@@ -96,7 +96,7 @@ impl Lane {
             reports: HashMap::new(),
             departed: HashMap::new(),
             by_time: BTreeSet::new(),
-            senders: city.weighs_senders.then(|| Senders::new(parameters.eps_m)),
+            witnesses: city.credibility.map(|rule| Witnesses::new(rule, parameters.eps_m)),
             cells: CellCounts::new(land_res),
             sums: HashMap::new(),
             in_rows: HashSet::new(),
@@ -120,36 +120,38 @@ impl Lane {
     /// Lets a report count, unless it is too old at `now`.
     pub fn insert(&mut self, report: &HotspotReport, now: TimeMs) {
         if self.leaves_at(report.occurred_at) > now {
-            let &HotspotReport { seq, place, sender, .. } = report;
-            let mut report = *report;
-            if let Some(senders) = &mut self.senders {
-                senders.add(sender, seq, place);
-                report.doubts.repeats = senders.repeats(sender, seq, place);
+            if let Some(witnesses) = &mut self.witnesses {
+                witnesses.come(report);
             }
-            self.arrivals.insert(seq, point(&report));
-            self.reports.insert(seq, report);
-            self.by_time.insert((report.occurred_at, seq));
-            self.cells.add(place);
+            self.arrivals.insert(report.seq, point(report));
+            self.reports.insert(report.seq, *report);
+            self.by_time.insert((report.occurred_at, report.seq));
+            self.cells.add(report.place);
             self.dirty = true;
-            self.recount_after(&report);
         }
     }
 
     /// Says how many reports of a sender were rejected.
     pub fn set_rejections(&mut self, sender: SenderId, rejections: u8) {
-        for seq in self.senders.as_ref().map_or_else(Vec::new, |senders| senders.of(sender)) {
+        let Some(witnesses) = &mut self.witnesses else { return };
+        let seqs = witnesses.of(sender);
+        for seq in &seqs {
+            let report = self.reports[seq];
+            witnesses.go(&report);
+            witnesses.come(&HotspotReport { doubts: Doubts { rejections, ..report.doubts }, ..report });
+        }
+        for seq in seqs {
             self.weigh(seq, Doubts { rejections, ..self.reports[&seq].doubts });
         }
     }
 
-    /// Counts anew how often was said before what a sender said near a report and after it.
-    fn recount_after(&mut self, report: &HotspotReport) {
-        let Some(senders) = &self.senders else { return };
-        let later = senders.later(report.sender, report.seq, report.place);
-        let repeats = |seq: &Seq| senders.repeats(report.sender, *seq, self.reports[seq].place);
-        let repeats: Vec<(Seq, u8)> = later.iter().map(|seq| (*seq, repeats(seq))).collect();
-        for (seq, repeats) in repeats {
-            self.weigh(seq, Doubts { repeats, ..self.reports[&seq].doubts });
+    /// Finds anew what speaks against the reports of which that may have changed.
+    fn weigh_anew(&mut self) {
+        let Some(witnesses) = &mut self.witnesses else { return };
+        let stale = witnesses.take_stale();
+        let doubts = stale.into_iter().map(|seq| (seq, witnesses.doubts(&self.reports[&seq])));
+        for (seq, doubts) in doubts.collect::<Vec<_>>() {
+            self.weigh(seq, doubts);
         }
     }
 
@@ -174,10 +176,9 @@ impl Lane {
         if let Some(report) = self.reports.remove(&seq) {
             self.cells.remove(report.place);
             self.departed.entry(seq).or_insert(report);
-            if let Some(senders) = &mut self.senders {
-                senders.remove(report.sender, seq);
+            if let Some(witnesses) = &mut self.witnesses {
+                witnesses.go(&report);
             }
-            self.recount_after(&report);
         }
         if self.arrivals.remove(&seq).is_none() {
             self.density.remove(seq);
@@ -434,6 +435,7 @@ impl Lane {
     ) {
         self.in_rows = in_rows;
         self.expire(now);
+        self.weigh_anew();
         self.take_in_arrivals();
         let counts = |member: &HotspotMember| self.reports.contains_key(&member.seq);
         let lost_members = live.iter().any(|hotspot| !hotspot.members.iter().all(counts));

@@ -63,9 +63,11 @@ impl Lane {
     pub fn regroup(&mut self, seq: Seq, now: TimeMs) -> Option<Regrouped> {
         self.expire(now);
         self.faded.forget(seq, now);
-        if !std::mem::replace(&mut self.dirty, false) {
+        if !self.dirty {
             return None;
         }
+        self.weigh_anew();
+        self.dirty = false;
         self.take_in_arrivals();
         let moves = self.density.take_moves();
         let mut changes = self.follow(&moves);

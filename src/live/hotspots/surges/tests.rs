@@ -8,7 +8,7 @@ use super::*;
 use crate::journal::{Derived, DerivedUpdate};
 use crate::live::hotspots::testing::{cases, city_with_areas, place};
 use crate::live::hotspots::{Alarm, Doubts, HotspotEngine, OutlineStyle, Standing};
-use crate::model::{DAY_MS, HOUR_MS, LngLat, Projection, ReportNo, SenderId};
+use crate::model::{Channel, DAY_MS, HOUR_MS, LngLat, Projection, ReportNo, SenderId};
 
 /// One in each village, from west to east.
 const PLACES: [f64; 3] = [127.375, 127.385, 127.395];
@@ -91,6 +91,9 @@ impl Town {
             category: CategoryId(what.category),
             occurred_at: self.now.plus_ms(-age_ms),
             sender: SenderId(sender),
+            channel: Channel::Other,
+            accuracy_m: None,
+            n_photos: 0,
             drill: what.drill,
             imported: what.imported,
             doubts: Doubts::NONE,

@@ -1,6 +1,7 @@
 //! The engine against its laws: whole histories, compared with the naive oracle and with themselves.
 
 mod told;
+mod weights;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -27,10 +28,16 @@ enum Step {
         joins: bool,
         age_min: i64,
         drill: bool,
+        voice: Voice,
     },
+    /// It is rejected, and that speaks against its senders; or it counts.
     Counts {
         incident: u32,
         counts: bool,
+    },
+    /// It is rejected, and nobody is to blame.
+    Closed {
+        incident: u32,
     },
     /// Its reports count under another incident.
     Root {
@@ -43,17 +50,45 @@ enum Step {
     Tick,
 }
 
+/// How a report was made.
+#[derive(Debug, Clone, Copy)]
+struct Voice {
+    channel: Channel,
+    accuracy_m: Option<u32>,
+    n_photos: u8,
+}
+
+/// Nothing speaks against it.
+const PLAIN: Voice = Voice { channel: Channel::App, accuracy_m: None, n_photos: 0 };
+
+fn voice() -> impl Strategy<Value = Voice> {
+    let channels = vec![Channel::App, Channel::App, Channel::Web, Channel::Social];
+    let channel = proptest::sample::select(channels);
+    let accuracy_m = proptest::sample::select(vec![None, Some(200), Some(201)]);
+    (channel, accuracy_m, 0..5_u8).prop_map(|(channel, accuracy_m, n)| Voice {
+        channel,
+        accuracy_m,
+        n_photos: n.saturating_sub(2),
+    })
+}
+
+/// Sender 0 leaves no mark: each of its reports counts for itself.
+fn sender_of(sender: u64, no: ReportNo) -> SenderId {
+    if sender == 0 { SenderId::of_report(no) } else { SenderId(sender | 1 << 63) }
+}
+
 fn step() -> impl Strategy<Value = Step> {
-    let report = (0..9, 0..4, any::<bool>(), 0..5_u64, any::<bool>(), 0..20_i64, 0..8).prop_map(
-        |(east, north, garbage, sender, joins, age, drill)| {
+    let report = (0..9, 0..4, any::<bool>(), 0..6_u64, any::<bool>(), 0..20_i64, 0..8, voice()).prop_map(
+        |(east, north, garbage, sender, joins, age, drill, voice)| {
             // Most just now, some long ago.
             let age_min = if age < 15 { age / 5 } else { (age - 14) * 40 };
-            Step::Report { east, north, garbage, sender, joins, age_min, drill: drill == 0 }
+            Step::Report { east, north, garbage, sender, joins, age_min, drill: drill == 0, voice }
         },
     );
     prop_oneof![
         10 => report,
         2 => (0..40_u32, any::<bool>()).prop_map(|(incident, counts)| Step::Counts { incident, counts }),
+        1 => (0..40_u32).prop_map(|incident| Step::Closed { incident }),
         1 => (1..40_u32, 1..40_u32).prop_map(|(incident, root)| Step::Root { incident, root }),
         3 => (1..50_i64).prop_map(|minutes| Step::Pass { minutes }),
         4 => Just(Step::Tick),
@@ -75,7 +110,8 @@ struct World {
     /// Time of the newest entry.
     head_at: TimeMs,
     reports: Vec<HotspotReport>,
-    rejected: BTreeSet<IncidentNo>,
+    /// With whether that speaks against its senders.
+    rejected: BTreeMap<IncidentNo, bool>,
     roots: BTreeMap<IncidentNo, IncidentNo>,
     derived: Derived,
     ticks: Vec<TickChanges>,
@@ -106,7 +142,7 @@ impl World {
             now: START,
             head_at: START,
             reports: Vec::new(),
-            rejected: BTreeSet::new(),
+            rejected: BTreeMap::new(),
             roots: BTreeMap::new(),
             derived: Derived::default(),
             ticks: Vec::new(),
@@ -122,7 +158,7 @@ impl World {
             self.head_at = self.now;
         }
         match step {
-            Step::Report { east, north, garbage, sender, joins, age_min, drill } => {
+            Step::Report { east, north, garbage, sender, joins, age_min, drill, voice } => {
                 self.seq = self.seq.next();
                 let no = self.reports.len() as u32 + 1;
                 let (east, north) = (f64::from(*east) * 0.001, f64::from(*north) * 0.001);
@@ -138,36 +174,49 @@ impl World {
                     area: self.city.areas.locate(place),
                     category: CategoryId(u8::from(*garbage)),
                     occurred_at: self.now.plus_ms(-age_min * MINUTE_MS),
-                    sender: SenderId(*sender),
+                    sender: sender_of(*sender, ReportNo(no)),
+                    channel: voice.channel,
+                    accuracy_m: voice.accuracy_m,
+                    n_photos: voice.n_photos,
                     drill: *drill,
                     imported: false,
                     doubts: Doubts::NONE,
                 };
                 self.reports.push(report);
-                self.engine.add_report(report, standing(!self.rejected.contains(&report.incident)));
+                self.engine.add_report(report, self.standing(report.incident));
             }
             Step::Counts { incident, counts } => {
-                self.seq = self.seq.next();
                 let incident = IncidentNo(*incident);
-                if *counts {
-                    self.rejected.remove(&incident)
-                } else {
-                    self.rejected.insert(incident)
-                };
-                self.engine.set_standing(incident, standing(*counts));
+                self.set_rejected(incident, (!counts).then_some(true));
             }
+            Step::Closed { incident } => self.set_rejected(IncidentNo(*incident), Some(false)),
             Step::Root { incident, root } => {
                 self.seq = self.seq.next();
                 let (incident, root) = (IncidentNo(*incident), IncidentNo(*root));
                 self.roots.insert(incident, root);
                 let mine = self.reports.iter_mut().filter(|report| report.incident == incident);
                 mine.for_each(|report| report.root = root);
-                self.engine.set_root(incident, root, standing(!self.rejected.contains(&incident)));
+                self.engine.set_root(incident, root, self.standing(incident));
             }
             Step::Pass { minutes } => self.now = self.now.plus_ms(minutes * MINUTE_MS),
             Step::Tick => self.tick()?,
         }
         Ok(())
+    }
+
+    /// Rejects an incident, speaking against its senders or not, or lets it count.
+    fn set_rejected(&mut self, incident: IncidentNo, rejected: Option<bool>) {
+        self.seq = self.seq.next();
+        match rejected {
+            Some(speaks) => self.rejected.insert(incident, speaks),
+            None => self.rejected.remove(&incident),
+        };
+        self.engine.set_standing(incident, self.standing(incident));
+    }
+
+    fn standing(&self, incident: IncidentNo) -> Standing {
+        let rejected = self.rejected.get(&incident);
+        Standing { counts: rejected.is_none(), rejected: rejected.copied().unwrap_or(false) }
     }
 
     fn tick(&mut self) -> Result<(), TestCaseError> {
@@ -181,6 +230,8 @@ impl World {
         prop_assert!(self.engine.due_at().is_none_or(|at| at > self.now), "what was due is still due");
         self.check_changes(&before, &changes)?;
         self.check_groups()?;
+        self.check_weights()?;
+        self.check_bound()?;
         self.check_identities(&before)?;
         self.check_portraits(&before, &changes)?;
         self.store(&changes);
@@ -235,29 +286,18 @@ impl World {
             .reports
             .iter()
             .filter(|r| layer == Layer::All || layer == Layer::Category(r.category))
-            .filter(|r| r.drill == drill && !self.rejected.contains(&r.incident))
+            .filter(|r| r.drill == drill && !self.rejected.contains_key(&r.incident))
             .filter(|r| self.now.since(r.occurred_at) < parameters.window_ms);
         let reports: Vec<HotspotReport> = reports.copied().collect();
-        let weighed =
-            |r: &HotspotReport| HotspotReport { doubts: self.doubts(r, &reports, &parameters), ..*r };
-        (reports.iter().map(weighed).collect(), parameters)
-    }
-
-    /// What speaks against a report of a lane, found among all reports.
-    fn doubts(&self, r: &HotspotReport, lane: &[HotspotReport], parameters: &HotspotParameters) -> Doubts {
-        if !self.city.weighs_senders {
-            return Doubts::NONE;
+        if self.city.credibility.is_none() {
+            return (reports, parameters);
         }
-        let is_his = |other: &&HotspotReport| (other.sender, other.drill) == (r.sender, r.drill);
-        let near = |other: &&HotspotReport| great_circle_m(other.place, r.place) <= 2.0 * parameters.eps_m;
-        let repeats = lane.iter().filter(is_his).filter(near).filter(|other| other.seq < r.seq).count();
-        let is_young = |other: &&HotspotReport| {
-            let windows = [self.city.category(other.category).hotspot, self.city.all_categories];
-            windows.iter().any(|of| self.now.since(other.occurred_at) < of.window_ms)
+        let record = self.record();
+        let weighed = |r: &HotspotReport| {
+            let doubts = self.doubts(r, &reports, &parameters, &record);
+            HotspotReport { doubts, ..*r }
         };
-        let rejected = self.reports.iter().filter(|other| self.rejected.contains(&other.incident));
-        let rejections = rejected.filter(is_his).filter(is_young).count();
-        Doubts { repeats: repeats.min(7) as u8, rejections: rejections.min(7) as u8 }
+        (reports.iter().map(weighed).collect(), parameters)
     }
 
     /// What is told of a hotspot whose members changed is what the whole list of its reports says.
@@ -370,15 +410,11 @@ impl World {
     fn reopened(&self) -> HotspotEngine {
         let mut engine = HotspotEngine::new(self.city.clone(), self.style);
         for report in &self.reports {
-            engine.add_report(*report, standing(!self.rejected.contains(&report.incident)));
+            engine.add_report(*report, self.standing(report.incident));
         }
         engine.load(Projection::Staff, &self.derived, self.seq, self.head_at).unwrap();
         engine
     }
-}
-
-fn standing(counts: bool) -> Standing {
-    Standing { counts, rejected: !counts }
 }
 
 fn seqs(hotspot: &Hotspot) -> Vec<Seq> {

@@ -5,21 +5,20 @@ use crate::model::HOUR_MS;
 
 /// A world that is told reports by hand.
 fn told(world: &mut World, count: u64, east: i32, imported: bool) {
-    for sender in 0..count {
-        let step =
-            Step::Report { east, north: 0, garbage: false, sender, joins: false, age_min: 0, drill: false };
-        world.step(&step).unwrap();
+    for sender in 1..=count {
+        says(world, sender, east, PLAIN);
         if imported {
             let report = world.reports.last_mut().unwrap();
-            world.engine.set_standing(report.incident, standing(false));
-            world.rejected.insert(report.incident);
+            let rejected = Standing { counts: false, rejected: true };
+            world.engine.set_standing(report.incident, rejected);
+            world.rejected.insert(report.incident, true);
             let again =
                 HotspotReport { imported, incident: IncidentNo(9_000 + report.incident.0), ..*report };
             let again = HotspotReport { root: again.incident, ..again };
             world.seq = world.seq.next();
             let again = HotspotReport { seq: world.seq, ..again };
             world.reports.push(again);
-            world.engine.add_report(again, standing(true));
+            world.engine.add_report(again, Standing { counts: true, rejected: false });
         }
     }
 }
@@ -127,6 +126,7 @@ fn a_report_too_old_for_every_window_is_neither_kept_nor_makes_work() {
         joins: false,
         age_min: 24 * 60,
         drill: false,
+        voice: PLAIN,
     };
     world.step(&old).unwrap();
     assert!(!world.engine.is_dirty());
@@ -136,9 +136,13 @@ fn a_report_too_old_for_every_window_is_neither_kept_nor_makes_work() {
 /// What one sender says from now on, in a world with areas, `times` times at one place.
 fn one_says(world: &mut World, sender: u64, east: i32, times: usize) {
     for _ in 0..times {
-        let (north, garbage, joins, age_min, drill) = (0, false, false, 0, false);
-        world.step(&Step::Report { east, north, garbage, sender, joins, age_min, drill }).unwrap();
+        says(world, sender, east, PLAIN);
     }
+}
+
+fn says(world: &mut World, sender: u64, east: i32, voice: Voice) {
+    let (north, garbage, joins, age_min, drill) = (0, false, false, 0, false);
+    world.step(&Step::Report { east, north, garbage, sender, joins, age_min, drill, voice }).unwrap();
 }
 
 fn water(world: &World) -> Vec<(u32, f64)> {
@@ -178,7 +182,8 @@ fn a_rejected_report_lowers_the_weight_of_its_senders_others_until_it_is_old() {
     one_says(&mut world, 1, 8, 1);
     world.now = world.now.plus_ms(90 * MINUTE_MS);
     one_says(&mut world, 1, 0, 1);
-    (2..=4).for_each(|sender| one_says(&mut world, sender, 0, 1));
+    // Nobody who could take that back.
+    one_says(&mut world, 0, 0, 3);
     tick(&mut world);
     assert_eq!(water(&world), [(4, 4.0)]);
     world.step(&Step::Counts { incident: 1, counts: false }).unwrap();
@@ -194,6 +199,112 @@ fn a_rejected_report_lowers_the_weight_of_its_senders_others_until_it_is_old() {
     assert_eq!(world.engine.due_at(), Some(world.now), "the rejected one is two hours old");
     tick(&mut world);
     assert_eq!(water(&world), [(4, 4.0)]);
+}
+
+const SOCIAL: Voice = Voice { channel: Channel::Social, ..PLAIN };
+
+/// `(weight, keys)` of each member of the hotspot of water, by seq.
+fn weighed(world: &World) -> Vec<(f64, Vec<&'static str>)> {
+    let live = world.engine.board().live().filter(|h| h.layer == Layer::Category(CategoryId(0)));
+    let members = live.flat_map(|hotspot| hotspot.members.iter());
+    members.map(|member| (member.doubts.weight(), member.doubts.keys().collect())).collect()
+}
+
+#[test]
+fn who_clears_his_traces_on_the_web_is_still_one() {
+    let mut world = World::weighing();
+    for _ in 0..20 {
+        says(&mut world, 0, 0, Voice { channel: Channel::Web, ..PLAIN });
+    }
+    assert_eq!(tick(&mut world), [], "twenty senders, and less than two reports");
+    one_says(&mut world, 1, 0, 1);
+    one_says(&mut world, 2, 0, 1);
+    assert_eq!(tick(&mut world), [(EventKind::Born, true)]);
+    assert_eq!(water(&world), [(22, 3.97)], "beside two others it counts as one more who repeats himself");
+}
+
+#[test]
+fn a_crowd_counts_in_full_whatever_speaks_against_each() {
+    let mut world = World::weighing();
+    says(&mut world, 1, 0, SOCIAL);
+    says(&mut world, 2, 0, SOCIAL);
+    says(&mut world, 3, 0, Voice { accuracy_m: Some(900), ..SOCIAL });
+    assert_eq!(tick(&mut world), [(EventKind::Born, true)]);
+    let agreed = |more: &'static [&str]| (1.0, [&["channel"], more, &["agreement"]].concat());
+    assert_eq!(weighed(&world), [agreed(&[]), agreed(&[]), agreed(&["vague"])]);
+}
+
+#[test]
+fn two_pranksters_do_not_vouch_for_each_other() {
+    let mut world = World::weighing();
+    for sender in [1, 2] {
+        one_says(&mut world, sender, 8, 1);
+        let incident = world.reports.len() as u32;
+        world.step(&Step::Counts { incident, counts: false }).unwrap();
+        one_says(&mut world, sender, 0, 1);
+    }
+    tick(&mut world);
+    assert_eq!(water(&world), [], "a half and a half");
+    (3..=4).for_each(|sender| one_says(&mut world, sender, 0, 1));
+    tick(&mut world);
+    let agreed = || (1.0, vec!["rejected_before", "agreement"]);
+    assert_eq!(weighed(&world), [agreed(), agreed(), (1.0, vec![]), (1.0, vec![])]);
+}
+
+#[test]
+fn only_what_was_said_to_be_a_prank_or_a_ghost_speaks_against_its_sender() {
+    let rejected = |disposition| Standing::of(Status::Rejected, disposition);
+    for disposition in Disposition::ALL {
+        let speaks = matches!(disposition, Disposition::Prank | Disposition::Ghost);
+        assert_eq!(
+            rejected(Some(disposition)),
+            Standing { counts: false, rejected: speaks },
+            "{disposition:?}"
+        );
+    }
+    assert!(rejected(None).rejected, "of before anybody could say what it was");
+    assert_eq!(Standing::of(Status::Resolved, None), Standing { counts: true, rejected: false });
+}
+
+#[test]
+fn each_part_of_a_weight_is_told_in_both_languages() {
+    let doubts = Doubts { repeats: 1, rejections: 7, channel: 1, vague: 1, photo: 1, agreeing: 2 };
+    assert_eq!(doubts.weight(), 0.0, "1 + 7 + 1 + 1 - 1 - 2 halvings");
+    let reason = doubts.reason().unwrap();
+    assert_eq!(
+        reason.en,
+        "1 earlier report of the same sender nearby; 7 or more reports of the sender were rejected as pranks or as \
+         nothing there; its channel counts less; its place is known less well than the hotspot's radius; its photo \
+         speaks for it; 2 other senders nearby agree"
+    );
+    assert_eq!(reason.id.split("; ").count(), reason.en.split("; ").count());
+    assert!(
+        reason
+            .id
+            .starts_with("1 laporan lebih dulu dari pengirim yang sama di dekatnya; 7 atau lebih laporan")
+    );
+    assert_eq!(Doubts::NONE.reason(), None);
+    assert_eq!(Doubts::of_columns(doubts.columns()), doubts);
+}
+
+#[test]
+fn a_photo_takes_one_halving_back_but_never_one_of_a_repetition() {
+    let mut world = World::weighing();
+    let with_photo = |voice| Voice { n_photos: 2, ..voice };
+    says(&mut world, 1, 0, with_photo(SOCIAL));
+    says(&mut world, 1, 0, with_photo(SOCIAL));
+    says(&mut world, 0, 0, with_photo(PLAIN));
+    says(&mut world, 0, 0, Voice { accuracy_m: Some(201), ..SOCIAL });
+    tick(&mut world);
+    assert_eq!(
+        weighed(&world),
+        [
+            (1.0, vec!["channel", "photo"]),
+            (0.5, vec!["repeated", "channel", "photo"]),
+            (1.0, vec![]),
+            (0.5, vec!["channel", "vague", "agreement"]),
+        ]
+    );
 }
 
 /// The rows as they once were: each with the list of its members in its body.

@@ -1,0 +1,162 @@
+//! A tour through the table of transitions, and all else that people at the console do, on two incidents of one's own.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use pantau::city::City;
+use serde_json::{Value, json};
+
+use crate::center::Desk;
+use crate::data::Sample;
+use crate::load::body_of;
+use crate::tally::Took;
+
+/// Somebody at work, and the supervisor who confirms what they resolved.
+pub struct Worker<'w> {
+    pub operator: &'w Desk,
+    pub supervisor: &'w Desk,
+    pub city: &'w City,
+    /// A pause before each act, as a person needs one.
+    pub think: Duration,
+    pub took: Vec<Took>,
+    /// How many entries of the audit each must have in the end.
+    pub acts: u64,
+    pub confirmed: u64,
+    next: Instant,
+}
+
+/// An incident as somebody last saw it.
+struct Seen {
+    id: String,
+    version: u64,
+}
+
+impl<'w> Worker<'w> {
+    pub fn new(operator: &'w Desk, supervisor: &'w Desk, city: &'w City, think: Duration) -> Worker<'w> {
+        let next = Instant::now();
+        Worker { operator, supervisor, city, think, took: Vec::new(), acts: 0, confirmed: 0, next }
+    }
+
+    /// Stories on `samples`, two neighbours for each, until it is enough.
+    pub fn work(&mut self, samples: &[Sample], stop: &AtomicBool) -> anyhow::Result<()> {
+        for (n, sample) in samples.iter().enumerate() {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            self.story(sample, n)?;
+        }
+        Ok(())
+    }
+
+    fn story(&mut self, sample: &Sample, n: usize) -> anyhow::Result<()> {
+        let (mut a, mut b) = (self.report(sample, n)?, self.report(sample, n)?);
+        self.ask("GET the queue", "/api/v1/incidents?status=new&limit=50")?;
+        self.ask("GET an incident", &format!("/api/v1/incidents/{}", a.id))?;
+        self.ask("GET suggestions", &format!("/api/v1/incidents/{}/suggestions", a.id))?;
+        self.act("merge", &mut b, "merge", json!({"incident": a.id}))?;
+        // The answer is about the one that stays.
+        a.version = b.version;
+        self.act("split", &mut a, "split", json!({"incident": b.id}))?;
+        (a.version, b.version) = (self.version(&a)?, self.version(&b)?);
+        self.act("verify", &mut a, "verify", json!({}))?;
+        self.act("note", &mut a, "note", json!({"note": "pelapor ditelepon"}))?;
+        self.act("answer", &mut a, "note", json!({"note": "Petugas menuju lokasi.", "public": true}))?;
+        if let Some(step) = self.city.category(sample.category).checklist.first() {
+            self.act("check", &mut a, "check", json!({"step": step.key, "done": true}))?;
+        }
+        self.act("pause", &mut a, "pause", json!({"note": "menunggu alat berat"}))?;
+        self.act("resume", &mut a, "resume", json!({}))?;
+        self.act("assign", &mut a, "assign", json!({"agency": "dlh"}))?;
+        self.act("return", &mut a, "return", json!({"note": "bukan wewenang kami", "agency": "pupr"}))?;
+        self.act("assign", &mut a, "assign", json!({"agency": "pupr"}))?;
+        self.act("start", &mut a, "start", json!({}))?;
+        self.contacts(&a)?;
+        self.act("resolve", &mut a, "resolve", json!({"note": "selesai"}))?;
+        self.confirm(&mut a)?;
+        self.act("reopen", &mut a, "reopen", json!({"note": "kambuh"}))?;
+        let reason = json!({"reason": "tidak ada di lokasi", "disposition": "ghost"});
+        self.act("reject", &mut a, "reject", reason.clone())?;
+        self.act("reject", &mut b, "reject", reason)?;
+        self.log()
+    }
+
+    /// One's own hand is as quick as one's thought, whatever the server took before.
+    fn pause(&mut self) {
+        std::thread::sleep(self.next.saturating_duration_since(Instant::now()));
+        self.next = Instant::now() + self.think;
+    }
+
+    fn report(&mut self, sample: &Sample, n: usize) -> anyhow::Result<Seen> {
+        self.pause();
+        let (receipt, _) = self.operator.timed("/api/v1/reports", Some(&body_of(sample, self.city, n)))?;
+        let id = receipt["incident"].as_str().context("a receipt names its incident")?.to_owned();
+        Ok(Seen { id, version: 1 })
+    }
+
+    fn ask(&mut self, name: &'static str, path: &str) -> anyhow::Result<()> {
+        self.pause();
+        let (_, took) = self.operator.timed(path, None)?;
+        self.took.push((name, took));
+        Ok(())
+    }
+
+    fn version(&self, seen: &Seen) -> anyhow::Result<u64> {
+        let (incident, _) = self.operator.timed(&format!("/api/v1/incidents/{}", seen.id), None)?;
+        version_of(&incident)
+    }
+
+    /// With the version that was seen, as the console sends it.
+    fn act(
+        &mut self,
+        name: &'static str,
+        seen: &mut Seen,
+        verb: &str,
+        mut body: Value,
+    ) -> anyhow::Result<()> {
+        self.pause();
+        body["version"] = seen.version.into();
+        let path = format!("/api/v1/incidents/{}/{verb}", seen.id);
+        let (incident, took) = self.operator.timed(&path, Some(&body))?;
+        seen.version = version_of(&incident)?;
+        self.took.push((name, took));
+        self.acts += 1;
+        Ok(())
+    }
+
+    fn confirm(&mut self, seen: &mut Seen) -> anyhow::Result<()> {
+        self.pause();
+        let path = format!("/api/v1/incidents/{}/confirm", seen.id);
+        let body = json!({"version": seen.version});
+        let (incident, took) = self.supervisor.timed(&path, Some(&body))?;
+        seen.version = version_of(&incident)?;
+        self.took.push(("confirm", took));
+        self.confirmed += 1;
+        Ok(())
+    }
+
+    fn contacts(&mut self, seen: &Seen) -> anyhow::Result<()> {
+        self.pause();
+        let path = format!("/api/v1/incidents/{}/contacts", seen.id);
+        let (answer, took) = self.operator.timed(&path, Some(&json!({"reason": "memberi kabar"})))?;
+        anyhow::ensure!(answer["contacts"][0]["phone"].is_string(), "no phone: {answer}");
+        self.took.push(("contacts", took));
+        self.acts += 1;
+        Ok(())
+    }
+
+    fn log(&mut self) -> anyhow::Result<()> {
+        self.pause();
+        let body = json!({"kind": "note", "text": "malam tenang"});
+        let (_, took) = self.operator.timed("/api/v1/shift-log", Some(&body))?;
+        self.took.push(("shift log", took));
+        self.acts += 1;
+        Ok(())
+    }
+}
+
+fn version_of(incident: &Value) -> anyhow::Result<u64> {
+    incident["properties"]["version"]
+        .as_u64()
+        .with_context(|| format!("an incident has a version: {incident}"))
+}

@@ -1,0 +1,332 @@
+//! Photos of incidents: added by staff, released to the public and withdrawn, listed, served.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{FromRequest, Multipart, Path, Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::access::{Caller, media_type};
+use super::app::{App, AppState};
+use super::incident_answer::answer;
+use super::incidents::{Named, find, no_such_incident};
+use super::merging::refused;
+use super::params::Params;
+use super::photo_desk::{KeptPhotos, SentPhoto};
+use super::problem::Problem;
+use super::reports::{body_problem, form_part, multipart_problem};
+use crate::access::Permission;
+use crate::engine::EngineError;
+use crate::feed::wire::time;
+use crate::intake::{FieldFault, PhotoForm, parse_photo_form};
+use crate::journal::{IncidentRow, JournalError, Reader};
+use crate::live::Incident;
+use crate::model::{
+    Action, ActionMore, AddedPhotos, Command, IncidentNo, NewAction, Outcome, PHOTOS_MAX, PhotoRow,
+    Projection,
+};
+
+/// A form with photos may be this large: four of them, and some words.
+pub const FORM_BYTES_MAX: usize = PHOTOS_MAX * crate::photos::FILE_BYTES_MAX + (1 << 20);
+/// How long a browser may show a photo without asking again: one that was withdrawn is gone by then.
+const CACHE_S: u32 = 60;
+
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/photos", tag = "center",
+    description = "Adds photos of before or after the work: a form with parts `photo` (1 to 4; JPEG, PNG or WebP of at most 12 MiB), \
+        `kind` (before or after), and where wanted `note`, `version` and `public` (\"true\": released at once, which needs the \
+        permission `answer` too). Answers the incident. Staff.",
+    params(("id" = String, Path, description = "UUID, with or without `i:`")),
+    request_body(content = Object, content_type = "multipart/form-data", description = "photo, kind, note?, public?, version?"),
+    responses((status = 200), (status = 401), (status = 404), (status = 409), (status = 413), (status = 422)))]
+pub async fn add(
+    State(app): State<AppState>,
+    caller: Caller,
+    params: Params,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    params.finish()?;
+    let incident = find(&app, &id)?;
+    caller.may(Permission::Photo, incident.object())?;
+    let (form, sent) = receive(&app, request).await?;
+    if form.public {
+        caller.may(Permission::Answer, incident.object())?;
+    }
+    let kept = KeptPhotos::keep(&app, sent).await;
+    if !kept.warnings.is_empty() {
+        kept.drop_files(&kept.photos).await;
+        let fault = |warning: &super::photo_desk::PhotoWarning| FieldFault {
+            pointer: format!("/photo/{}", warning.photo),
+            detail: warning.en.clone(),
+        };
+        return Err(body_problem(kept.warnings.iter().map(fault).collect()));
+    }
+    if kept.is_away {
+        return Err(EngineError::Away.into());
+    }
+    let photos = kept.photos.clone();
+    let n = photos.len() as u8;
+    let added = AddedPhotos { kind: form.kind, public: form.public, n, photos };
+    let more = ActionMore { photos: Some(Box::new(added)), ..ActionMore::default() };
+    let asked = Asked { action: Action::Photo, note: form.note, version: form.version, more };
+    let done = submit(&app, &caller, &incident, asked).await;
+    match &done {
+        Ok(()) => kept.named(&kept.photos),
+        // A server that fails may have made the entry durable.
+        Err(problem) if problem.status.is_client_error() => kept.drop_files(&kept.photos).await,
+        Err(_) => {}
+    }
+    done?;
+    answer(&app, &caller, &incident).await
+}
+
+/// Words and photos of a form.
+async fn receive(app: &App, request: Request) -> Result<(PhotoForm, Vec<SentPhoto>), Problem> {
+    let unreadable = |detail: String| Problem::bad_request("unreadable-body", detail);
+    if media_type(request.headers()) != "multipart/form-data" {
+        return Err(unreadable("photos come as multipart/form-data, in parts \"photo\"".to_owned()));
+    }
+    let mut form = Multipart::from_request(request, &()).await.map_err(|e| unreadable(e.body_text()))?;
+    let (mut fields, mut sent) = (BTreeMap::new(), Vec::new());
+    while let Some(mut field) = form.next_field().await.map_err(|e| multipart_problem(&e))? {
+        let name = field.name().unwrap_or_default().to_owned();
+        if name == "photo" {
+            sent.push(app.photos.take(&mut field, sent.len() + 1).await?);
+        } else {
+            let text = form_part(&mut field).await?;
+            let text = String::from_utf8(text)
+                .map_err(|_| unreadable(format!("the part {name:?} is no text in UTF-8")))?;
+            if fields.insert(name.clone(), text).is_some() {
+                return Err(unreadable(format!("the part {name:?} is given twice")));
+            }
+        }
+    }
+    let form = parse_photo_form(&fields, sent.len()).map_err(body_problem)?;
+    Ok((form, sent))
+}
+
+/// What is done to an incident with its photos.
+struct Asked {
+    action: Action,
+    note: Option<String>,
+    version: Option<u32>,
+    more: ActionMore,
+}
+
+async fn submit(app: &App, caller: &Caller, incident: &Named, asked: Asked) -> Result<(), Problem> {
+    let no = incident.no;
+    let command = NewAction {
+        incident: no,
+        action: asked.action,
+        agency: None,
+        note: asked.note,
+        version: asked.version,
+        due_after_ms: None,
+        actor: caller.actor(),
+        more: asked.more,
+    };
+    let outcomes = app.engine.submit(vec![Command::Action(Box::new(command))]).await?;
+    match outcomes.into_iter().next() {
+        Some(Outcome::Accepted { .. } | Outcome::Repeat { .. }) => Ok(()),
+        Some(Outcome::Refused(refusal)) => Err(refused(app, no, refusal).await),
+        None => Err(Problem::internal()),
+    }
+}
+
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/photos/{photo}/release", tag = "center",
+    description = "The public may see the photo, where it may see the incident and that is not sensitive. Answers the incident. Staff.",
+    params(("id" = String, Path), ("photo" = String, Path, description = "its id")),
+    responses((status = 200), (status = 401), (status = 404), (status = 409)))]
+pub async fn release(
+    state: State<AppState>,
+    caller: Caller,
+    params: Params,
+    path: Path<(String, String)>,
+) -> Result<Response, Problem> {
+    set_public(state, caller, params, path, Action::Release).await
+}
+
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/photos/{photo}/withdraw", tag = "center",
+    description = "The public may not see the photo any more. Answers the incident. Staff.",
+    params(("id" = String, Path), ("photo" = String, Path, description = "its id")),
+    responses((status = 200), (status = 401), (status = 404), (status = 409)))]
+pub async fn withdraw(
+    state: State<AppState>,
+    caller: Caller,
+    params: Params,
+    path: Path<(String, String)>,
+) -> Result<Response, Problem> {
+    set_public(state, caller, params, path, Action::Withdraw).await
+}
+
+async fn set_public(
+    State(app): State<AppState>,
+    caller: Caller,
+    params: Params,
+    Path((id, photo)): Path<(String, String)>,
+    action: Action,
+) -> Result<Response, Problem> {
+    params.finish()?;
+    let incident = find(&app, &id)?;
+    caller.may(Permission::Answer, incident.object())?;
+    let found = read(&app, &photo).await?;
+    let row =
+        found.filter(|found| found.tree.iter().any(|row| row.no == incident.no)).map(|found| found.row);
+    let row = row.ok_or_else(no_such_photo)?;
+    // Asking twice is no second entry.
+    if row.public != (action == Action::Release) {
+        let more = ActionMore { photo: Some(row.no), ..ActionMore::default() };
+        submit(&app, &caller, &incident, Asked { action, note: None, version: None, more }).await?;
+    }
+    answer(&app, &caller, &incident).await
+}
+
+#[utoipa::path(get, path = "/api/v1/incidents/{id}/photos", tag = "map",
+    description = "The photos of an incident that the asker may see: staff all of theirs, the public those that were released, of \
+        incidents that it may see and that are not sensitive.",
+    params(("id" = String, Path, description = "UUID, with or without `i:`")),
+    responses((status = 200), (status = 404)))]
+pub async fn list(
+    State(app): State<AppState>,
+    caller: Caller,
+    params: Params,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    params.finish()?;
+    let incident = find(&app, &id)?;
+    let is_staff = caller.may(Permission::SeeIncident, incident.object()).is_ok();
+    let no = incident.no;
+    let reader = app.engine.reader().clone();
+    let (tree, photos) =
+        super::blocking(move || Ok((standing(&*reader, no)?, photos_of_all(&*reader, no)?))).await?;
+    if !is_staff && !is_visible(&app, &tree) {
+        return Err(no_such_incident());
+    }
+    let shown = photos.iter().filter(|row| is_staff || row.public && shows_photos(&app, &tree));
+    let photos: Vec<Value> = shown.map(|row| photo_json(&app, row, is_staff)).collect();
+    Ok(Json(json!({"seq": app.live().seq().0, "photos": photos})).into_response())
+}
+
+#[utoipa::path(get, path = "/api/v1/photos/{photo}", tag = "map",
+    description = "A photo as JPEG, for whoever may see it; to all others it is not there.",
+    params(("photo" = String, Path), ("size" = Option<String>, Query, description = "thumb: the small one")),
+    responses((status = 200, content_type = "image/jpeg"), (status = 404)))]
+pub async fn photo(
+    State(app): State<AppState>,
+    caller: Caller,
+    mut params: Params,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let thumb = params.read("size", |text| match text {
+        "thumb" => Ok(()),
+        other => Err(format!("{other:?} is no size; known is thumb")),
+    });
+    params.finish()?;
+    let found = read(&app, &id).await?.ok_or_else(no_such_photo)?;
+    if !found.may_be_seen(&app, &caller) {
+        return Err(no_such_photo());
+    }
+    let name = if thumb.is_some() { found.row.photo.thumb } else { found.row.photo.name };
+    let reader = app.engine.reader().clone();
+    let bytes = super::blocking(move || reader.photo_files()?.get(name)).await?;
+    let bytes = bytes.ok_or_else(|| {
+        tracing::error!(entry = %found.row.no.seq, "the file of a photo is not there; run pantau verify");
+        no_such_photo()
+    })?;
+    let headers =
+        [(CONTENT_TYPE, "image/jpeg".to_owned()), (CACHE_CONTROL, format!("private, max-age={CACHE_S}"))];
+    Ok((headers, bytes).into_response())
+}
+
+fn no_such_photo() -> Problem {
+    Problem::not_found("there is no such photo")
+}
+
+/// A photo, and the incident that it came to with all that absorbed it, the standing one last.
+struct Found {
+    row: PhotoRow,
+    tree: Vec<IncidentRow>,
+}
+
+impl Found {
+    fn may_be_seen(&self, app: &App, caller: &Caller) -> bool {
+        let is_staff = self.tree.iter().any(|row| {
+            let incident = Named::of(&Incident::from_row(row, &app.city));
+            caller.may(Permission::SeeIncident, incident.object()).is_ok()
+        });
+        is_staff || self.row.public && shows_photos(app, &self.tree)
+    }
+}
+
+/// Whether the public may know of an incident: what another absorbed is public with that one, the last.
+fn is_visible(app: &App, tree: &[IncidentRow]) -> bool {
+    let standing = tree.last().map(|row| Incident::from_row(row, &app.city));
+    standing.is_some_and(|incident| incident.is_visible(Projection::Public))
+}
+
+/// Whether it may see the released photos of one.
+fn shows_photos(app: &App, tree: &[IncidentRow]) -> bool {
+    is_visible(app, tree) && !tree.iter().any(|row| app.city.category(row.category).sensitive)
+}
+
+/// The photo of an id, if all of the id is right.
+async fn read(app: &Arc<App>, id: &str) -> Result<Option<Found>, Problem> {
+    let Some(uuid) = id.parse::<uuid::Uuid>().ok() else { return Ok(None) };
+    let Some(no) = app.ids.photo_of_uuid(uuid) else { return Ok(None) };
+    let reader = app.engine.reader().clone();
+    let found = super::blocking(move || {
+        let Some(row) = reader.photo(no)? else { return Ok(None) };
+        let tree = standing(&*reader, row.incident)?;
+        Ok(Some(Found { row, tree }))
+    });
+    let found = found.await?;
+    Ok(found.filter(|found| app.ids.photo_uuid(found.row.no, found.row.at) == uuid))
+}
+
+/// An incident, and those that absorbed it, up to the one that stands.
+fn standing(reader: &dyn Reader, no: IncidentNo) -> Result<Vec<IncidentRow>, JournalError> {
+    let mut tree = Vec::new();
+    let mut next = Some(no);
+    while let Some(no) = next {
+        let Some(row) = reader.incident(no)? else { break };
+        next = row.merged_into;
+        tree.push(row);
+    }
+    Ok(tree)
+}
+
+/// The photos of an incident and of all that counts under it, in the order in which they came.
+pub(super) fn photos_of_all(reader: &dyn Reader, no: IncidentNo) -> Result<Vec<PhotoRow>, JournalError> {
+    let (mut photos, mut todo) = (Vec::new(), vec![no]);
+    while let Some(no) = todo.pop() {
+        photos.extend(reader.photos_of(no)?);
+        todo.extend(reader.absorbed_by(no)?.into_iter().map(|row| row.no));
+    }
+    photos.sort_unstable_by_key(|row| row.no);
+    Ok(photos)
+}
+
+/// The photos of an incident that the public may see.
+pub(super) fn public_photos(app: &App, row: &IncidentRow, photos: &[PhotoRow]) -> Vec<Value> {
+    let tree = std::slice::from_ref(row);
+    let shown = photos.iter().filter(|photo| photo.public && shows_photos(app, tree));
+    shown.map(|photo| photo_json(app, photo, false)).collect()
+}
+
+/// A photo in an answer. The public learns neither whose nor by whom it is.
+pub(super) fn photo_json(app: &App, row: &PhotoRow, is_staff: bool) -> Value {
+    let report = row.report.filter(|_| is_staff);
+    json!({
+        "id": app.ids.photo_uuid(row.no, row.at).to_string(),
+        "kind": row.kind.key(),
+        "report": report.map(|no| app.ids.report_uuid(no, row.at).to_string()),
+        "at": time(row.at),
+        "by": row.actor.as_ref().filter(|_| is_staff),
+        "width": row.photo.width,
+        "height": row.photo.height,
+        "public": row.public,
+    })
+}

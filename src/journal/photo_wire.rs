@@ -1,0 +1,163 @@
+//! Photos as entries hold them: what is added or released in the body, which files in the private part.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::codec::{hex, unhex};
+use crate::model::{AddedPhotos, Photo, PhotoKind, PhotoName, PhotoNo, Seq};
+
+/// A photo in a private part.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PhotoWire<'a> {
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    #[serde(borrow)]
+    pub thumb: Cow<'a, str>,
+    pub width: u16,
+    pub height: u16,
+}
+
+/// What an action that adds photos says of them in its body.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AddedWire<'a> {
+    #[serde(borrow)]
+    pub kind: Cow<'a, str>,
+    pub n: u8,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub public: bool,
+}
+
+/// The photo that a release or a withdrawal is about.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PhotoNoWire {
+    /// Of the entry that brought it.
+    pub seq: u64,
+    pub n: u8,
+}
+
+pub(super) fn photo_wires(photos: &[Photo]) -> Vec<PhotoWire<'static>> {
+    let wire = |photo: &Photo| PhotoWire {
+        name: Cow::Owned(hex(&photo.name.0)),
+        thumb: Cow::Owned(hex(&photo.thumb.0)),
+        width: photo.width,
+        height: photo.height,
+    };
+    photos.iter().map(wire).collect()
+}
+
+pub(super) fn read_photos(wires: &[PhotoWire]) -> Result<Vec<Photo>, String> {
+    let name =
+        |hex: &str| unhex(hex).map(PhotoName).ok_or_else(|| format!("{hex:?} is no name of a photo"));
+    let read = |wire: &PhotoWire| {
+        let (width, height) = (wire.width, wire.height);
+        Ok(Photo { name: name(&wire.name)?, thumb: name(&wire.thumb)?, width, height })
+    };
+    wires.iter().map(read).collect()
+}
+
+impl<'a> AddedWire<'a> {
+    pub fn of(added: &'a AddedPhotos) -> AddedWire<'a> {
+        AddedWire { kind: Cow::Borrowed(added.kind.key()), n: added.n, public: added.public }
+    }
+
+    pub fn read(&self, photos: Vec<Photo>) -> Result<AddedPhotos, String> {
+        let kind = PhotoKind::from_key(&self.kind);
+        let kind = kind.ok_or_else(|| format!("there is no kind of photo {:?}", self.kind))?;
+        Ok(AddedPhotos { kind, public: self.public, n: self.n, photos })
+    }
+}
+
+impl PhotoNoWire {
+    pub fn of(no: &PhotoNo) -> PhotoNoWire {
+        PhotoNoWire { seq: no.seq.0, n: no.n }
+    }
+
+    pub fn no(&self) -> PhotoNo {
+        PhotoNo { seq: Seq(self.seq), n: self.n }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::codec::{Body, Encoder};
+    use crate::journal::testing::{city, photo};
+    use crate::model::{
+        Action, ActionFact, ActionMore, Entry, Fact, IncidentNo, ReportFact, Status, TimeMs,
+    };
+
+    fn action(action: Action, more: ActionMore) -> ActionFact {
+        ActionFact {
+            incident: IncidentNo(4),
+            action,
+            from: Status::New,
+            to: Status::New,
+            agency: None,
+            due_at: None,
+            clock: None,
+            actor: "ani".to_owned(),
+            note: None,
+            more,
+        }
+    }
+
+    #[test]
+    fn photos_of_staff_are_stored_like_this_for_good_their_names_outside_the_chain() {
+        let added = AddedPhotos { kind: PhotoKind::After, public: true, n: 1, photos: vec![photo(7)] };
+        let more = ActionMore { photos: Some(Box::new(added)), ..ActionMore::default() };
+        let fact = Fact::Action(Box::new(action(Action::Photo, more)));
+        let entry = Entry { seq: Seq(9), at: TimeMs(1), fact };
+        let mut encoder = Encoder::default();
+        let encoded = encoder.encode(&city(), &entry, None).unwrap();
+        let (_, private) = encoded.private.unwrap();
+        let seven = "07".repeat(32);
+        let eight = "08".repeat(32);
+        assert_eq!(
+            private,
+            format!(r#"{{"photos":[{{"name":"{seven}","thumb":"{eight}","width":640,"height":480}}]}}"#)
+        );
+        assert!(!encoded.body.contains(&seven), "{}", encoded.body);
+        assert!(
+            encoded.body.contains(r#""photos":{"kind":"after","n":1,"public":true}"#),
+            "{}",
+            encoded.body
+        );
+        let body = Body::parse(Seq(9), encoded.body).unwrap();
+        assert_eq!(body.into_fact(&*city(), Some(private)).unwrap(), entry.fact);
+
+        let erased = Body::parse(Seq(9), encoded.body).unwrap().into_fact(&*city(), None).unwrap();
+        let Fact::Action(erased) = erased else { panic!("{erased:?}") };
+        assert!(!erased.has_private());
+        assert!(erased.repair_shown_after(false), "what was done stays known");
+    }
+
+    #[test]
+    fn a_release_names_the_photo_by_its_entry() {
+        let more = ActionMore { photo: Some(PhotoNo { seq: Seq(3), n: 2 }), ..ActionMore::default() };
+        let fact = Fact::Action(Box::new(action(Action::Release, more)));
+        let entry = Entry { seq: Seq(9), at: TimeMs(1), fact };
+        let mut encoder = Encoder::default();
+        let encoded = encoder.encode(&city(), &entry, None).unwrap();
+        assert!(encoded.body.contains(r#""photo":{"seq":3,"n":2}"#), "{}", encoded.body);
+        let body = Body::parse(Seq(9), encoded.body).unwrap();
+        assert_eq!(body.into_fact(&*city(), None).unwrap(), entry.fact);
+    }
+
+    #[test]
+    fn a_report_of_before_has_none_and_is_written_as_ever() {
+        let old = r#"{"v":1,"report":{"no":1,"incident":1,"place":[127.38,0.79],"category":"garbage","occurred_at":5,"channel":"web"}}"#;
+        let fact = Body::parse(Seq(9), old).unwrap().into_fact(&*city(), None).unwrap();
+        let Fact::Report(report) = &fact else { panic!("{fact:?}") };
+        assert_eq!(report.n_photos, 0);
+        assert_eq!(crate::journal::codec::share_body(&city(), &fact), old);
+        let with = ReportFact { n_photos: 3, ..(**report).clone() };
+        let shared = crate::journal::codec::share_body(&city(), &Fact::Report(Box::new(with.clone())));
+        assert!(shared.contains(r#""n_photos":3"#), "{shared}");
+        let read = Body::parse(Seq(9), &shared).unwrap().into_fact(&*city(), None).unwrap();
+        assert_eq!(read, Fact::Report(Box::new(with)));
+    }
+}

@@ -1,0 +1,36 @@
+/** The words of one action on many incidents, in both languages. Part of the dictionary. */
+export const bulkId = {
+  'console.bulk.n': '{n} dipilih',
+  'console.bulk.do': 'Tombol V, T, dan X berlaku untuk semuanya',
+  'console.bulk.clear': 'Batal pilih',
+  'console.bulk.verify': 'Verifikasi {n} kejadian?',
+  'console.bulk.assign': 'Tugaskan {n} kejadian',
+  'console.bulk.reject': 'Tolak {n} kejadian',
+  'console.bulk.skip': '{n} di antaranya tidak bisa karena statusnya, dan dilewati.',
+  'console.bulk.send.verify': 'Verifikasi {n}',
+  'console.bulk.send.reject': 'Tolak {n}',
+  'console.bulk.running': '{n} dari {all} terkirim',
+  'console.bulk.done': '{n} tersimpan',
+  'console.bulk.refused': '{n} tidak tersimpan, dan tetap terpilih:',
+  'console.bulk.why.conflict': 'sudah diubah orang lain',
+  'console.bulk.why.network': 'server tidak menjawab',
+  'console.bulk.why.denied': 'Anda tidak berhak',
+} as const;
+
+export const bulkEn: Record<keyof typeof bulkId, string> = {
+  'console.bulk.n': '{n} selected',
+  'console.bulk.do': 'The keys V, A and X act on all of them',
+  'console.bulk.clear': 'Deselect',
+  'console.bulk.verify': 'Verify {n} {n|incident|incidents}?',
+  'console.bulk.assign': 'Assign {n} {n|incident|incidents}',
+  'console.bulk.reject': 'Reject {n} {n|incident|incidents}',
+  'console.bulk.skip': '{n} of them cannot, because of their status, and are passed over.',
+  'console.bulk.send.verify': 'Verify {n}',
+  'console.bulk.send.reject': 'Reject {n}',
+  'console.bulk.running': '{n} of {all} sent',
+  'console.bulk.done': '{n} saved',
+  'console.bulk.refused': '{n} not saved, and still selected:',
+  'console.bulk.why.conflict': 'somebody else changed it',
+  'console.bulk.why.network': 'the server does not answer',
+  'console.bulk.why.denied': 'you are not allowed to',
+};

@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest';
+import { ProblemError } from '../feed/http';
+import type { Kept, Store } from './kept';
+import { beside, decodePhotos, faultOfFile, inOrder, PHOTO_BYTES_MAX, photoAddress } from './photo';
+import type { SendPhoto } from './send';
+import { Uploads } from './uploads.svelte';
+
+const AT = '2026-11-24T05:00:00Z';
+const JPEG = new Blob([new Uint8Array([0xff, 0xd8, 0xff, 0xe0, 1, 2, 3])]);
+const told = (id: string, kind: string, at = AT): unknown => ({ id, kind, report: null, at, by: kind === 'report' ? null : 'ani', width: 640, height: 480, public: false });
+
+class Memory implements Store {
+  readonly kept = new Map<string, Kept>();
+  all = async (): Promise<readonly Kept[]> => [...this.kept.values()];
+  put = async (one: Kept): Promise<void> => void this.kept.set(one.id, one);
+  drop = async (id: string): Promise<void> => void this.kept.delete(id);
+}
+
+let next = 0;
+const newId = (): string => `u${++next}`;
+const problem = (status: number, detail: string): ProblemError => new ProblemError({ type: 'about:blank', title: '', detail, status });
+
+describe('photos of an incident', () => {
+  it('stand as they are looked at: of the report, before, after, each by time', () => {
+    const photos = decodePhotos([told('c', 'after'), told('b', 'before'), told('a2', 'report', '2026-11-24T05:01:00Z'), told('a1', 'report')]);
+    expect(inOrder(photos).map(({ id }) => id)).toEqual(['a1', 'a2', 'b', 'c']);
+    expect(beside(inOrder(photos), 'c', 1)?.id).toBe('a1');
+    expect(beside(inOrder(photos), 'a1', -1)?.id).toBe('c');
+    expect(photos[2]?.by).toBeNull();
+    expect(decodePhotos(undefined)).toEqual([]);
+    expect(photoAddress('x/y', 'thumb')).toBe('/api/v1/photos/x%2Fy?size=thumb');
+  });
+
+  it('a file is judged by its first bytes and its size, whatever it is called', async () => {
+    const file = (...bytes: number[]): Blob => new Blob([new Uint8Array(bytes)]);
+    expect(await faultOfFile(JPEG)).toBeNull();
+    expect(await faultOfFile(file(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a))).toBeNull();
+    expect(await faultOfFile(new Blob(['RIFF', file(1, 0, 0, 0), 'WEBPVP8 ']))).toBeNull();
+    expect(await faultOfFile(new Blob(['RIFF', file(1, 0, 0, 0), 'WAVEfmt ']))).toBe('kind');
+    expect(await faultOfFile(new Blob(['<svg xmlns="x"/>'], { type: 'image/jpeg' }))).toBe('kind');
+    expect(await faultOfFile(new Blob([]))).toBe('empty');
+    expect(await faultOfFile(new Blob([JPEG, new Uint8Array(PHOTO_BYTES_MAX)]))).toBe('large');
+  });
+});
+
+describe('a photo on its way', () => {
+  it('goes out one after the other, says how far it is, and is forgotten once the server has it', async () => {
+    const store = new Memory();
+    const seen: [string, number][] = [];
+    const arrived: unknown[] = [];
+    let busy = 0;
+    const send: SendPhoto = async (incident, _, kind, progress) => {
+      expect(++busy).toBe(1);
+      progress(0.5);
+      seen.push([kind, uploads.of(incident).find(({ state }) => state === 'sending')?.progress ?? -1]);
+      await Promise.resolve();
+      busy -= 1;
+      return { answered: kind };
+    };
+    const uploads = new Uploads(send, store, (incident, answer) => arrived.push([incident, answer]), newId);
+    await Promise.all([uploads.add('i:1', 'before', [JPEG]), uploads.add('i:1', 'after', [JPEG, JPEG])]);
+    expect(seen.map(([, progress]) => progress)).toEqual([0.5, 0.5, 0.5]);
+    expect(arrived).toHaveLength(3);
+    expect(uploads.all).toEqual([]);
+    expect(store.kept.size).toBe(0);
+  });
+
+  it('without a network it is kept, the page after finds it, and it goes out once when the line is back', async () => {
+    const store = new Memory();
+    let sent = 0;
+    const down = new Uploads(() => Promise.reject(new TypeError('no network')), store, () => undefined, newId);
+    await down.add('i:1', 'after', [JPEG, JPEG]);
+    expect(down.all.map(({ state }) => state)).toEqual(['lost', 'lost']);
+    expect(store.kept.size).toBe(2);
+    const after = new Uploads(async () => ++sent, store, () => undefined, newId);
+    await after.recover();
+    await after.recover();
+    expect(sent).toBe(2);
+    expect(store.kept.size).toBe(0);
+    // On the page that is still open it waits for the line, too.
+    await down.again();
+    expect(down.all.map(({ state }) => state)).toEqual(['lost', 'lost']);
+  });
+
+  it('that the server will not have is not sent again, and says why; one that it cannot take now is', async () => {
+    const store = new Memory();
+    let answer = problem(413, 'the photo is larger than 12 MiB');
+    const uploads = new Uploads(() => Promise.reject(answer), store, () => undefined, newId);
+    await uploads.add('i:1', 'after', [JPEG]);
+    expect(uploads.all[0]).toMatchObject({ state: 'refused', fault: 'server', detail: 'the photo is larger than 12 MiB' });
+    expect(store.kept.size).toBe(0);
+    answer = problem(401, 'sign in');
+    await uploads.add('i:3', 'after', [JPEG]);
+    expect(uploads.of('i:3')[0]).toMatchObject({ state: 'lost', fault: 'signin' });
+    uploads.drop(uploads.of('i:3')[0]?.id ?? '');
+    answer = problem(503, 'busy');
+    await uploads.add('i:2', 'after', [JPEG]);
+    expect(uploads.of('i:2')[0]).toMatchObject({ state: 'lost', fault: null });
+    expect(uploads.lost).toBe(1);
+    const [first, second] = uploads.all;
+    uploads.drop(first?.id ?? '');
+    uploads.drop(second?.id ?? '');
+    expect(uploads.all).toEqual([]);
+    await Promise.resolve();
+    expect(store.kept.size).toBe(0);
+  });
+
+  it('that is no picture is never sent', async () => {
+    const uploads = new Uploads(() => Promise.reject(new Error('asked')), new Memory(), () => undefined, newId);
+    await uploads.add('i:1', 'before', [new Blob(['teks biasa saja'])]);
+    expect(uploads.all).toMatchObject([{ state: 'refused', fault: 'kind' }]);
+  });
+});

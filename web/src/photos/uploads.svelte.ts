@@ -1,0 +1,126 @@
+/** Photos on their way: one after the other, kept until the server has them, tried again when the line is back. */
+import { ProblemError } from '../feed/http';
+import type { Kept, Store } from './kept';
+import { faultOfFile, type AddedKind, type FileFault } from './photo';
+import type { SendPhoto } from './send';
+
+/**
+ * `waiting`: it goes out next. `lost`: there was no answer; it is kept and tried again. `refused`: the server, or a
+ * look at the file, will not have it.
+ */
+export type UploadState = 'waiting' | 'sending' | 'lost' | 'refused';
+
+export interface Upload {
+  readonly id: string;
+  readonly incident: string;
+  readonly kind: AddedKind;
+  readonly file: Blob;
+  readonly atMs: number;
+  readonly state: UploadState;
+  /** From 0 to 1. */
+  readonly progress: number;
+  /** `signin`: whoever works here is not signed in any more; it is kept. */
+  readonly fault: FileFault | 'server' | 'signin' | null;
+  /** In the server's words. */
+  readonly detail: string;
+}
+
+/** The line is tried again this often while something waits for it. */
+export const RETRY_MS = 15_000;
+
+export class Uploads {
+  all = $state.raw<readonly Upload[]>([]);
+  private running = false;
+
+  constructor(
+    private readonly send: SendPhoto,
+    private readonly store: Store,
+    /** The server has it: the incident as it answered. */
+    private readonly arrived: (incident: string, answer: unknown) => void,
+    private readonly newId: () => string = () => crypto.randomUUID(),
+    private readonly now: () => number = () => Date.now(),
+  ) {}
+
+  /** Kept, and not sent: those of incidents that are not looked at, too. */
+  get lost(): number {
+    return this.all.filter(({ state }) => state === 'lost').length;
+  }
+
+  of(incident: string): readonly Upload[] {
+    return this.all.filter((one) => one.incident === incident);
+  }
+
+  /** What the page before could not send. */
+  async recover(): Promise<void> {
+    const kept = await this.store.all().catch(() => []);
+    const held = new Set(this.all.map(({ id }) => id));
+    this.all = [...this.all, ...kept.filter(({ id }) => !held.has(id)).map((one) => this.fresh(one))];
+    await this.run();
+  }
+
+  async add(incident: string, kind: AddedKind, files: readonly Blob[]): Promise<void> {
+    for (const file of files) {
+      const one = this.fresh({ id: this.newId(), incident, kind, file, atMs: this.now() });
+      const fault = await faultOfFile(file).catch((): FileFault => 'empty');
+      this.all = [...this.all, fault === null ? one : { ...one, state: 'refused', fault }];
+      if (fault === null) await this.store.put({ id: one.id, incident, kind, file, atMs: one.atMs }).catch(() => undefined);
+    }
+    await this.run();
+  }
+
+  /** The line is back, or somebody asks for it. */
+  async again(): Promise<void> {
+    this.all = this.all.map((one) => (one.state === 'lost' ? { ...one, state: 'waiting', fault: null } : one));
+    await this.run();
+  }
+
+  drop(id: string): void {
+    this.all = this.all.filter((one) => one.id !== id || one.state === 'sending');
+    if (!this.all.some((one) => one.id === id)) void this.store.drop(id).catch(() => undefined);
+  }
+
+  private fresh(kept: Kept): Upload {
+    return { ...kept, state: 'waiting', progress: 0, fault: null, detail: '' };
+  }
+
+  private set(id: string, more: Partial<Upload>): void {
+    this.all = this.all.map((one) => (one.id === id ? { ...one, ...more } : one));
+  }
+
+  private async run(): Promise<void> {
+    if (this.running) return;
+    this.running = true;
+    try {
+      for (let next = this.next(); next !== undefined; next = this.next()) await this.sendOne(next);
+    } finally {
+      this.running = false;
+    }
+  }
+
+  private next(): Upload | undefined {
+    return this.all.find(({ state }) => state === 'waiting');
+  }
+
+  private async sendOne({ id, incident, file, kind }: Upload): Promise<void> {
+    this.set(id, { state: 'sending', progress: 0 });
+    try {
+      const answer = await this.send(incident, file, kind, (progress) => this.set(id, { progress }));
+      this.all = this.all.filter((one) => one.id !== id);
+      await this.store.drop(id).catch(() => undefined);
+      this.arrived(incident, answer);
+    } catch (error) {
+      const status = error instanceof ProblemError ? error.problem.status : 0;
+      // Too many at once, or a server in trouble: it stays, as where there was no answer.
+      if (status === 0 || status === 401 || status === 429 || status >= 500) this.loseAll(id, status === 401 ? 'signin' : null);
+      else {
+        this.set(id, { state: 'refused', fault: 'server', detail: error instanceof ProblemError ? error.message : '' });
+        await this.store.drop(id).catch(() => undefined);
+      }
+    }
+  }
+
+  /** What failed for want of a line would fail for each of them. */
+  private loseAll(id: string, fault: 'signin' | null): void {
+    this.all = this.all.map((one) => (one.id === id || one.state === 'waiting' ? { ...one, state: 'lost', progress: 0, fault } : one));
+  }
+}
