@@ -57,16 +57,6 @@ impl CellRange {
         columns * (u64::from(self.rows.1 - self.rows.0) + 1)
     }
 
-    /// Without the `n` outermost cells on each side; `None` where nothing is left.
-    pub(super) fn shrunk(self, n: u32) -> Option<CellRange> {
-        let shrink = |(from, to): (u32, u32)| {
-            let (from, to) = (from + n, to.checked_sub(n)?);
-            (from <= to).then_some((from, to))
-        };
-        let columns = self.columns.map(|run| run.and_then(shrink));
-        Some(CellRange { columns, rows: shrink(self.rows)?, ..self })
-    }
-
     /// Whether the range has every cell of its level in `cell`, which is not deeper.
     pub(super) fn covers(&self, cell: Cell) -> bool {
         let all = CellRange::below(cell, self.level);

@@ -3,8 +3,6 @@
 use std::cmp::Reverse;
 use std::ops::Bound;
 
-use smallvec::SmallVec;
-
 use super::cell_range::CellRange;
 use super::day::KeyCounts;
 use super::filter::Filter;
@@ -96,23 +94,17 @@ impl Where {
     fn prepared(&self) -> PreparedWhere<'_> {
         let boxes = [self.bbox, self.circle.map(|circle| circle.bounds())];
         let ranges = boxes.iter().flatten().map(|bbox| CellRange::of(bbox, LEVEL_MAX));
-        // Part by part, so that no gap between two is taken for a part of one.
-        let parts = self.bbox.iter().flat_map(Bbox::parts).map(|part| CellRange::of(&part, LEVEL_MAX));
-        let inside = parts.filter_map(|part| part.shrunk(EDGE_CELLS)).collect();
-        PreparedWhere { place: self, boxes: ranges.collect(), inside }
+        PreparedWhere { place: self, boxes: ranges.collect() }
     }
 }
 
-/// So many of the deepest cells within the edge of a box, rounding cannot put a place outside of it.
-const EDGE_CELLS: u32 = 2;
+/// What floating point may lose at the edge of a cell, in degrees: a tenth of a metre.
+const EDGE_DEG: f64 = 1e-6;
 
 struct PreparedWhere<'a> {
     place: &'a Where,
     /// Boxes that must all meet a cell, as the deepest cells they touch.
     boxes: Vec<CellRange>,
-    /// Deepest cells that lie in the box as a whole, of each of its parts. Whole numbers: asked of every
-    /// cell that is met.
-    inside: SmallVec<[CellRange; 2]>,
 }
 
 impl Region for PreparedWhere<'_> {
@@ -131,9 +123,10 @@ impl Region for PreparedWhere<'_> {
         if cell.y == 0 || cell.y + 1 == rows {
             return *self.place == Where::default();
         }
+        let of_cell = cell.bbox();
         let w = self.place;
-        (w.bbox.is_none() || self.inside.iter().any(|part| part.covers(cell)))
-            && w.circle.is_none_or(|circle| circle.holds(&cell.bbox()))
+        w.bbox.is_none_or(|bbox| bbox.parts().any(|part| holds(&part, &of_cell)))
+            && w.circle.is_none_or(|circle| circle.holds(&of_cell))
             && w.cell
                 .is_none_or(|wanted| cell.level >= wanted.level && cell.ancestor(wanted.level) == wanted)
     }
@@ -144,6 +137,14 @@ impl Region for PreparedWhere<'_> {
             && w.circle.is_none_or(|c| great_circle_m(c.centre, place) <= c.radius_m)
             && w.cell.is_none_or(|cell| Cell::at(place, cell.level) == cell)
     }
+}
+
+/// Whether one box holds another with its edges. Neither crosses the antimeridian.
+fn holds(outer: &Bbox, inner: &Bbox) -> bool {
+    inner.west() - EDGE_DEG >= outer.west()
+        && inner.east() + EDGE_DEG <= outer.east()
+        && inner.south() - EDGE_DEG >= outer.south()
+        && inner.north() + EDGE_DEG <= outer.north()
 }
 
 /// The order of a list. Equal values stand by number, newest first.

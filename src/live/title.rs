@@ -16,18 +16,10 @@ pub struct Title<'a> {
 
 impl<'a> Title<'a> {
     pub fn id(self) -> impl fmt::Display + 'a {
-        self.in_indonesian()
-    }
-
-    pub fn en(self) -> impl fmt::Display + 'a {
-        self.in_english()
-    }
-
-    fn in_indonesian(self) -> InOneLanguage<'a> {
         InOneLanguage { category: &self.category.id, within: " di ", area: self.area }
     }
 
-    fn in_english(self) -> InOneLanguage<'a> {
+    pub fn en(self) -> impl fmt::Display + 'a {
         InOneLanguage { category: &self.category.en, within: " in ", area: self.area }
     }
 }
@@ -35,8 +27,8 @@ impl<'a> Title<'a> {
 impl Serialize for Title<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut text = serializer.serialize_struct("Text", 2)?;
-        text.serialize_field("id", &self.in_indonesian())?;
-        text.serialize_field("en", &self.in_english())?;
+        text.serialize_field("id", &format_args!("{}", self.id()))?;
+        text.serialize_field("en", &format_args!("{}", self.en()))?;
         text.end()
     }
 }
@@ -45,16 +37,6 @@ struct InOneLanguage<'a> {
     category: &'a str,
     within: &'static str,
     area: Option<&'a str>,
-}
-
-/// In one piece: piece by piece takes a serializer several times as long.
-impl Serialize for InOneLanguage<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.area {
-            Some(area) => serializer.serialize_str(&[self.category, self.within, area].concat()),
-            None => serializer.serialize_str(self.category),
-        }
-    }
 }
 
 impl fmt::Display for InOneLanguage<'_> {
