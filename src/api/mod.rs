@@ -51,6 +51,7 @@ mod tls;
 mod track;
 mod transitions;
 mod visit;
+mod visitor;
 
 pub use app::{App, AppState, Edge, Mode, Role};
 pub use entrance::Entrance;

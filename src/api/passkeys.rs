@@ -1,21 +1,17 @@
 //! Passkeys: signing in with one, and looking after one's own.
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::access::Caller;
 use super::app::AppState;
-use super::cookies;
-use super::params::Params;
 use super::problem::Problem;
-use super::session::{
-    asked, hashing, missing, network, own_account, private_accounts, read, tell_own, welcome,
-};
-use crate::accounts::{AccountEvent, Asked, SignInFault, Site};
+use super::session::{asked, hashing, missing, tell_own, welcome};
+use super::visitor::{Owner, Visitor};
+use crate::accounts::{AccountEvent, Asked, SignInFault};
 use crate::feed::wire::time;
 use crate::model::TimeMs;
 
@@ -31,22 +27,13 @@ struct SignInBody {
         its id, good once for five minutes; with that id and the credential in its JSON form it answers as POST /api/v1/session does.",
     request_body(content = Object, description = "{} or {id, credential}"),
     responses((status = 200), (status = 401), (status = 403), (status = 409), (status = 410)))]
-pub async fn sign_in(
-    State(app): State<AppState>,
-    caller: Caller,
-    params: Params,
-    request: Request,
-) -> Result<Response, Problem> {
-    params.finish()?;
-    let accounts = private_accounts(&app, &caller)?;
-    let site = site(request.headers())?;
-    let device = cookies::device(request.headers()).map(str::to_owned);
-    let SignInBody { id, credential } = read(request).await?;
-    let network = network(&caller);
+pub async fn sign_in(State(app): State<AppState>, mut visitor: Visitor) -> Result<Response, Problem> {
+    let site = visitor.site()?;
+    let SignInBody { id, credential } = visitor.read().await?;
+    let Visitor { caller, accounts, device, client, network, .. } = visitor;
     let (Some(id), Some(credential)) = (id, credential) else {
         return Ok(question(accounts.ask_for_passkey(&site, network)?));
     };
-    let client = caller.visit.client;
     let signed_in = asked(move || {
         let signed_in = accounts.sign_in_with_passkey(&site, &id, credential, device.as_deref());
         match &signed_in {
@@ -81,19 +68,12 @@ struct AddBody {
     request_body(content = Object, description = "{password} or {id, credential, label}"),
     responses((status = 200), (status = 204), (status = 401), (status = 403), (status = 409), (status = 410), (status = 422),
         (status = 429)))]
-pub async fn add(
-    State(app): State<AppState>,
-    caller: Caller,
-    params: Params,
-    request: Request,
-) -> Result<Response, Problem> {
-    params.finish()?;
-    let (accounts, pass) = own_account(&app, &caller)?;
-    let site = site(request.headers())?;
-    let device = cookies::device(request.headers()).map(str::to_owned);
-    match read(request).await? {
+pub async fn add(mut owner: Owner) -> Result<Response, Problem> {
+    let site = owner.visitor.site()?;
+    let body: AddBody = owner.visitor.read().await?;
+    let Owner { pass, visitor: Visitor { accounts, device, client, network, .. } } = owner;
+    match body {
         AddBody { id: Some(id), credential: Some(credential), label: Some(label), password: None } => {
-            let client = caller.visit.client;
             asked(move || {
                 accounts.add_passkey(&pass, &site, (&id, credential), &label)?;
                 tell_own(&accounts, &pass, "passkey-added", client);
@@ -103,7 +83,6 @@ pub async fn add(
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         AddBody { password: Some(password), id: None, credential: None, label: None } => {
-            let network = network(&caller);
             let asked = hashing(move || {
                 accounts.draw_passkey(&pass, &password, &site, (network, device.as_deref()))
             });
@@ -117,14 +96,8 @@ pub async fn add(
 #[utoipa::path(get, path = "/api/v1/session/passkeys", tag = "session",
     description = "The passkeys of the own account.",
     responses((status = 200), (status = 401), (status = 403)))]
-pub async fn list(
-    State(app): State<AppState>,
-    caller: Caller,
-    params: Params,
-) -> Result<Response, Problem> {
-    params.finish()?;
-    let (accounts, pass) = own_account(&app, &caller)?;
-    let rows = accounts.passkeys(&pass.who.name);
+pub async fn list(Owner { pass, visitor }: Owner) -> Result<Response, Problem> {
+    let rows = visitor.accounts.passkeys(&pass.who.name);
     let rows: Vec<Value> = rows
         .into_iter()
         .map(|row| {
@@ -139,15 +112,8 @@ pub async fn list(
     description = "Takes a passkey off the own account.",
     params(("id" = String, Path)),
     responses((status = 204), (status = 401), (status = 403), (status = 404)))]
-pub async fn remove(
-    State(app): State<AppState>,
-    caller: Caller,
-    Path(id): Path<String>,
-    params: Params,
-) -> Result<Response, Problem> {
-    params.finish()?;
-    let (accounts, pass) = own_account(&app, &caller)?;
-    let client = caller.visit.client;
+pub async fn remove(Path(id): Path<String>, owner: Owner) -> Result<Response, Problem> {
+    let Owner { pass, visitor: Visitor { accounts, client, .. } } = owner;
     let dropped = asked(move || {
         let dropped = accounts.drop_passkey(&pass, &id)?;
         if dropped {
@@ -160,12 +126,6 @@ pub async fn remove(
     } else {
         Err(Problem::not_found("the account has no such passkey"))
     }
-}
-
-/// Where the page is; that it is ours was seen before.
-fn site(headers: &HeaderMap) -> Result<Site, Problem> {
-    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
-    Ok(Site::of(origin.unwrap_or_default())?)
 }
 
 fn question(asked: Asked) -> Response {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
@@ -16,10 +16,11 @@ use uuid::Uuid;
 use super::access::Caller;
 use super::app::AppState;
 use super::contacts::write_looks;
-use super::incidents::{Named, body_of};
+use super::incidents::Named;
 use super::params::Params;
 use super::problem::Problem;
 use super::reports::body_problem;
+use super::visitor::WholeBody;
 use crate::access::{Object, Permission};
 use crate::city::{AreaLevel, Areas, City, Text};
 use crate::feed::parse_words;
@@ -120,12 +121,10 @@ pub async fn search(
 pub async fn by_phone(
     State(app): State<AppState>,
     caller: Caller,
-    params: Params,
-    request: Request,
+    WholeBody(body): WholeBody,
 ) -> Result<Response, Problem> {
-    params.finish()?;
     caller.may(Permission::SeeContacts, Object::Center)?;
-    let PhoneLook { phone, reason } = parse_phone_look(&body_of(request).await?).map_err(body_problem)?;
+    let PhoneLook { phone, reason } = parse_phone_look(&body).map_err(body_problem)?;
     let _turn = turn().await?;
     let seeker = Seeker {
         app: app.clone(),

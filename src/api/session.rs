@@ -4,11 +4,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 
@@ -17,6 +16,7 @@ use super::app::{App, AppState};
 use super::cookies;
 use super::params::Params;
 use super::problem::Problem;
+use super::visitor::{Owner, Visitor};
 use crate::access::{Permission, Reach, Via};
 use crate::accounts::{
     AccountEvent, Accounts, Network, Pass, SignIn, SignInFault, SignedIn, Totp, totp_address,
@@ -25,7 +25,6 @@ use crate::feed::wire::time;
 use crate::intake::FieldFault;
 use crate::model::SECOND_MS;
 
-const BODY_BYTES_MAX: usize = 8 * 1024;
 /// Passwords that are checked at once: each takes a core and 19 MiB for a while.
 static HASHING: Semaphore = Semaphore::const_new(2);
 /// Whoever waits longer for a turn is told to come back.
@@ -110,23 +109,15 @@ struct SignInBody {
         Answers as GET does, with the cookie of the session.",
     request_body(content = Object, description = "{name, password, code?} or {token}"),
     responses((status = 200), (status = 401), (status = 403), (status = 422), (status = 429)))]
-pub async fn sign_in(
-    State(app): State<AppState>,
-    caller: Caller,
-    params: Params,
-    request: Request,
-) -> Result<Response, Problem> {
-    params.finish()?;
-    let accounts = private_accounts(&app, &caller)?;
-    let device = cookies::device(request.headers()).map(str::to_owned);
-    let body: SignInBody = read(request).await?;
+pub async fn sign_in(State(app): State<AppState>, mut visitor: Visitor) -> Result<Response, Problem> {
+    let body: SignInBody = visitor.read().await?;
+    let Visitor { caller, accounts, device, client, network, .. } = visitor;
     if let Some(token) = body.token {
         return wall(&app, &accounts, caller, &token);
     }
     let (Some(name), Some(password)) = (body.name, body.password) else {
         return Err(missing(&["/name", "/password"]));
     };
-    let (network, client) = (network(&caller), caller.visit.client);
     let signed_in = hashing(move || {
         let (code, device) = (body.code.as_deref(), device.as_deref());
         let name = name.trim().to_lowercase();
@@ -225,21 +216,14 @@ struct LinkBody {
         Without a password it says what the link is for.",
     request_body(content = Object, description = "{link, name?, password?}"),
     responses((status = 200), (status = 403), (status = 410), (status = 422)))]
-pub async fn use_link(
-    State(app): State<AppState>,
-    caller: Caller,
-    params: Params,
-    request: Request,
-) -> Result<Response, Problem> {
-    params.finish()?;
-    let accounts = private_accounts(&app, &caller)?;
-    let LinkBody { link, name, password } = read(request).await?;
+pub async fn use_link(State(app): State<AppState>, mut visitor: Visitor) -> Result<Response, Problem> {
+    let LinkBody { link, name, password } = visitor.read().await?;
+    let Visitor { caller, accounts, client, .. } = visitor;
     let Some(password) = password else {
         let account = asked(move || accounts.link(&link)).await?;
         return Ok(Json(json!({"account": account, "first": account.is_none()})).into_response());
     };
     let name = name.map(|name| name.trim().to_lowercase());
-    let client = caller.visit.client;
     let signed_in = hashing(move || {
         let signed_in = accounts.redeem(&link, name.as_deref(), &password)?;
         tell_own(&accounts, &signed_in.pass, "sign-in-by-link", client);
@@ -261,17 +245,9 @@ struct PasswordBody {
     description = "Changes the own password; every other session of the account ends.",
     request_body(content = Object, description = "{old, new}"),
     responses((status = 204), (status = 401), (status = 403), (status = 422), (status = 429)))]
-pub async fn change_password(
-    State(app): State<AppState>,
-    caller: Caller,
-    params: Params,
-    request: Request,
-) -> Result<Response, Problem> {
-    params.finish()?;
-    let (accounts, pass) = own_account(&app, &caller)?;
-    let device = cookies::device(request.headers()).map(str::to_owned);
-    let PasswordBody { old, new } = read(request).await?;
-    let (network, client) = (network(&caller), caller.visit.client);
+pub async fn change_password(mut owner: Owner) -> Result<Response, Problem> {
+    let PasswordBody { old, new } = owner.visitor.read().await?;
+    let Owner { pass, visitor: Visitor { accounts, device, client, network, .. } } = owner;
     hashing(move || {
         accounts.change_password(&pass, &old, &new, (network, device.as_deref()))?;
         tell_own(&accounts, &pass, "password-changed", client);
@@ -294,16 +270,9 @@ struct TotpBody {
         secret and a code of it the factor is asked for from then on.",
     request_body(content = Object, description = "{password, secret?, code?}"),
     responses((status = 200), (status = 204), (status = 401), (status = 403), (status = 422), (status = 429)))]
-pub async fn set_totp(
-    State(app): State<AppState>,
-    caller: Caller,
-    params: Params,
-    request: Request,
-) -> Result<Response, Problem> {
-    params.finish()?;
-    let (accounts, pass) = own_account(&app, &caller)?;
-    let device = cookies::device(request.headers()).map(str::to_owned);
-    let TotpBody { password, secret, code } = read(request).await?;
+pub async fn set_totp(State(app): State<AppState>, mut owner: Owner) -> Result<Response, Problem> {
+    let TotpBody { password, secret, code } = owner.visitor.read().await?;
+    let Owner { pass, visitor: Visitor { accounts, device, client, network, .. } } = owner;
     let (Some(secret), Some(code)) = (secret, code) else {
         let totp = Totp::draw()?;
         let address = totp_address(&totp, &pass.who.name, &app.city.name.id);
@@ -311,7 +280,6 @@ pub async fn set_totp(
     };
     let totp =
         Totp::of_base32(&secret).ok_or_else(|| unfit("/secret", "is not the secret that was given"))?;
-    let (network, client) = (network(&caller), caller.visit.client);
     hashing(move || {
         accounts.set_totp(&pass, &password, (&totp, &code), (network, device.as_deref()))?;
         tell_own(&accounts, &pass, "second-factor-on", client);
@@ -325,17 +293,9 @@ pub async fn set_totp(
     description = "Takes the second factor off the own account.",
     request_body(content = Object, description = "{password}"),
     responses((status = 204), (status = 401), (status = 403), (status = 429)))]
-pub async fn drop_totp(
-    State(app): State<AppState>,
-    caller: Caller,
-    params: Params,
-    request: Request,
-) -> Result<Response, Problem> {
-    params.finish()?;
-    let (accounts, pass) = own_account(&app, &caller)?;
-    let device = cookies::device(request.headers()).map(str::to_owned);
-    let TotpBody { password, .. } = read(request).await?;
-    let (network, client) = (network(&caller), caller.visit.client);
+pub async fn drop_totp(mut owner: Owner) -> Result<Response, Problem> {
+    let TotpBody { password, .. } = owner.visitor.read().await?;
+    let Owner { pass, visitor: Visitor { accounts, device, client, network, .. } } = owner;
     hashing(move || {
         accounts.drop_totp(&pass, &password, (network, device.as_deref()))?;
         tell_own(&accounts, &pass, "second-factor-off", client);
@@ -353,32 +313,8 @@ pub(super) fn private_accounts(app: &App, caller: &Caller) -> Result<std::sync::
     if caller.visit.is_private() { Ok(accounts) } else { Err(Problem::needs_tls()) }
 }
 
-/// The account of somebody who signed in with a password: tokens have none.
-pub(super) fn own_account(app: &App, caller: &Caller) -> Result<(std::sync::Arc<Accounts>, Pass), Problem> {
-    let accounts = private_accounts(app, caller)?;
-    let pass = caller.pass.clone().filter(|pass| pass.who.via == Via::Session);
-    let pass =
-        pass.ok_or_else(|| Problem::forbidden("a token has no password; sign in with an account"))?;
-    Ok((accounts, pass))
-}
-
 pub(super) fn network(caller: &Caller) -> Network {
     Network::of(caller.visit.client.unwrap_or([0; 4].into()))
-}
-
-pub(super) async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
-    let body = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await;
-    let body = body.map_err(|_| Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE))?;
-    serde_json::from_slice(&body).map_err(|e| {
-        // The library's words may repeat what was sent: a password, perhaps.
-        let detail = if e.is_data() {
-            "has a field that is missing, unknown or of another type"
-        } else {
-            "is not JSON"
-        };
-        let faults = vec![FieldFault { pointer: String::new(), detail: format!("the body {detail}") }];
-        if e.is_data() { Problem::invalid_body(faults) } else { Problem::unreadable_body(faults) }
-    })
 }
 
 pub(super) fn missing(pointers: &[&str]) -> Problem {

@@ -1,7 +1,7 @@
 //! The shift log: what the next shift must know, entry by entry.
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use super::access::Caller;
 use super::acts::{first_from, shift_entry, shift_kinds};
 use super::app::AppState;
-use super::incidents::body_of;
 use super::params::Params;
 use super::problem::Problem;
 use super::reports::body_problem;
+use super::visitor::WholeBody;
 use crate::feed::parse_time;
 use crate::intake::parse_shift_entry;
 use crate::journal::ActsQuestion;
@@ -62,11 +62,9 @@ pub async fn shift_log(State(app): State<AppState>, mut params: Params) -> Resul
 pub async fn write_shift_log(
     State(app): State<AppState>,
     caller: Caller,
-    params: Params,
-    request: Request,
+    WholeBody(body): WholeBody,
 ) -> Result<Response, Problem> {
-    params.finish()?;
-    let (kind, text) = parse_shift_entry(&body_of(request).await?).map_err(body_problem)?;
+    let (kind, text) = parse_shift_entry(&body).map_err(body_problem)?;
     let record = NewRecord { kind, incident: None, actor: caller.actor(), text };
     let outcomes = app.engine.submit(vec![Command::Record(Box::new(record))]).await?;
     match outcomes.into_iter().next() {
