@@ -57,7 +57,8 @@ async fn the_api_answers_what_was_hot_then() {
     let ask =
         async |query: &str| app.get(&format!("/api/v1/hotspots?category=water{query}")).send().await.json();
     for n in 0..6 {
-        let place = json!({"lng": LNG + f64::from(n) * 0.0002, "lat": LAT});
+        let sender = json!({"device": format!("device {n}")});
+        let place = json!({"lng": LNG + f64::from(n) * 0.0002, "lat": LAT, "reporter": sender});
         app.report(&with(report("water"), place)).await;
     }
     let born = wait_for("a hotspot", async || {
@@ -73,7 +74,8 @@ async fn the_api_answers_what_was_hot_then() {
 
     // It grows; then is still as it was.
     for n in 0..6 {
-        let place = json!({"lng": LNG + f64::from(n) * 0.0002, "lat": LAT + 0.0003});
+        let sender = json!({"device": format!("device {}", n + 6)});
+        let place = json!({"lng": LNG + f64::from(n) * 0.0002, "lat": LAT + 0.0003, "reporter": sender});
         app.report(&with(report("water"), place)).await;
     }
     wait_for("a larger hotspot", async || {

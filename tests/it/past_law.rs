@@ -262,7 +262,7 @@ proptest! {
             part.iter().for_each(|event: &Event| history.step(event));
             let (told, map) = (told(&history), history.map());
             // Half of them were read before anybody asked.
-            while events.len() % 2 == 0 && statistics.read_ahead(map.seq()).unwrap() {}
+            while events.len().is_multiple_of(2) && statistics.read_ahead(map.seq()).unwrap() {}
             for question in questions(history.now, &city) {
                 let (seq, figures) = statistics.answer(&question, map.seq(), map.now()).unwrap();
                 prop_assert_eq!(seq, map.seq());

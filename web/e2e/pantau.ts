@@ -97,9 +97,10 @@ export class Pantau {
     return json;
   }
 
-  /** A real report (not a drill); returns the incident's id. */
+  /** A real report (not a drill), each by somebody else; returns the incident's id. */
   async report(category: string, lng: number, lat: number): Promise<string> {
-    const { incident } = await this.post('/api/v1/reports', { category, lng, lat, description: 'saluran tersumbat di depan rumah Pak Ahmad' });
+    const reporter = { device: `perangkat ${++this.reporters}` };
+    const { incident } = await this.post('/api/v1/reports', { category, lng, lat, description: 'saluran tersumbat di depan rumah Pak Ahmad', reporter });
     return incident;
   }
 
@@ -116,6 +117,8 @@ export class Pantau {
   }
 
   private accounts = 0;
+
+  private reporters = 0;
 
   async act(incident: string, action: string, body: unknown = {}): Promise<void> {
     await this.post(`/api/v1/incidents/${incident}/${action}`, body);

@@ -277,7 +277,7 @@ fn base64(bytes: impl AsRef<[u8]>) -> String {
 
 fn base64_padded(bytes: impl AsRef<[u8]>) -> String {
     let mut text = encoded(bytes.as_ref(), ['+', '/']);
-    while text.len() % 4 != 0 {
+    while !text.len().is_multiple_of(4) {
         text.push('=');
     }
     text
