@@ -80,10 +80,10 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the pages over a running 
     await server.down();
     await wall.page.waitForSelector('[data-phase="reconnecting"], [data-phase="stale"]');
     expect(await wall.page.textContent('[data-phase]')).toMatch(/MENYAMBUNG KEMBALI|TERTUNDA sejak/);
-    expect(await wall.page.locator('.late').count()).toBe(1);
+    expect(await wall.page.locator('.wall.late').count()).toBe(1);
     await server.up();
     await wall.page.waitForSelector(LIVE, { timeout: 40_000 });
-    expect(await wall.page.locator('.late').count()).toBe(0);
+    expect(await wall.page.locator('.wall.late').count()).toBe(0);
     expect(await wall.page.evaluate(() => (window as unknown as { same?: boolean }).same)).toBe(true);
     // And what happens from now on arrives.
     const before = await server.get('/api/v1/stats');
