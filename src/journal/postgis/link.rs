@@ -95,7 +95,10 @@ impl Link {
             }
         };
         let link = Link { client, driver: driver.clone(), notices };
-        link.run("SET search_path = pantau, public; SET datestyle = ISO; SET lock_timeout = '20s'")?;
+        // Questions here are short and asked often: compiling them takes longer than answering.
+        link.run(
+            "SET search_path = pantau, public; SET datestyle = ISO; SET lock_timeout = '20s'; SET jit = off",
+        )?;
         Ok(link)
     }
 
