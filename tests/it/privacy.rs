@@ -334,16 +334,30 @@ async fn a_crash_between_the_commit_and_the_wiping_is_made_good_at_the_next_star
     assert_eq!(crashed.verified().erased, 1);
 }
 
+/// Copies a folder as it stands: anew where something in it, such as a file of SQLite's own, changed meanwhile.
 fn copy(from: &Path, to: &Path) {
-    fs::create_dir(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        // SQLite may take a file of its own away meanwhile.
-        if entry.file_type().is_ok_and(|kind| kind.is_file())
-            && let Err(e) = fs::copy(entry.path(), to.join(entry.file_name()))
-        {
-            assert_eq!(e.kind(), ErrorKind::NotFound, "{entry:?}");
+    let stand = || {
+        let files = fs::read_dir(from).unwrap().filter_map(|entry| {
+            let entry = entry.unwrap();
+            let about = entry.metadata().ok().filter(|about| about.is_file())?;
+            Some((entry.file_name(), about.len(), about.modified().unwrap()))
+        });
+        let mut files: Vec<_> = files.collect();
+        files.sort();
+        files
+    };
+    loop {
+        let before = stand();
+        fs::create_dir(to).unwrap();
+        for (name, ..) in &before {
+            if let Err(e) = fs::copy(from.join(name), to.join(name)) {
+                assert_eq!(e.kind(), ErrorKind::NotFound, "{name:?}");
+            }
         }
+        if stand() == before {
+            return;
+        }
+        fs::remove_dir_all(to).unwrap();
     }
 }
 
