@@ -237,6 +237,12 @@ impl KeptPhotos {
         }
     }
 
+    /// Whether one is missing for no fault of its own.
+    pub fn may_be_kept_later(&self) -> bool {
+        let passing = [Why::Busy.reason(), Why::Store.reason()];
+        self.warnings.iter().any(|warning| passing.contains(&warning.reason))
+    }
+
     fn names(photos: &[Photo]) -> Vec<PhotoName> {
         photos.iter().flat_map(|photo| [photo.name, photo.thumb]).collect()
     }

@@ -40,7 +40,7 @@ const CACHE_S: u32 = 60;
         permission `answer` too). Answers the incident. Staff.",
     params(("id" = String, Path, description = "UUID, with or without `i:`")),
     request_body(content = Object, content_type = "multipart/form-data", description = "photo, kind, note?, public?, version?"),
-    responses((status = 200), (status = 401), (status = 404), (status = 409), (status = 413), (status = 422)))]
+    responses((status = 200), (status = 401), (status = 404), (status = 409), (status = 413), (status = 422), (status = 503)))]
 pub async fn add(
     State(app): State<AppState>,
     caller: Caller,
@@ -58,6 +58,12 @@ pub async fn add(
     let kept = KeptPhotos::keep(&app, sent).await;
     if !kept.warnings.is_empty() {
         kept.drop_files(&kept.photos).await;
+        // Nothing is wrong with the photos, so nobody must give them up.
+        if kept.may_be_kept_later() {
+            return Err(Problem::busy(
+                "photos cannot be taken at this moment; send it again, nothing was stored",
+            ));
+        }
         let fault = |warning: &super::photo_desk::PhotoWarning| FieldFault {
             pointer: format!("/photo/{}", warning.photo),
             detail: warning.en.clone(),

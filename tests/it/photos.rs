@@ -291,6 +291,24 @@ async fn what_is_wrong_with_a_form_of_photos_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_photos_cannot_be_kept_for_now_staff_are_asked_to_send_them_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = Setup::in_folder(folder.path()).start().await;
+    let receipt = app.report(&report("garbage")).await;
+    let picture = jpeg(20, 20, MARKER);
+    let send = async || add(&app, &receipt["incident"], &[("photo", &picture), ("kind", b"after")]).await;
+    // A file stands where their folder is to be: as good as a disk that is full.
+    let place = folder.path().join("photos");
+    std::fs::write(&place, "").unwrap();
+    let answer = send().await;
+    assert_eq!(answer.problem(503)["type"], "/problems/busy");
+    assert_eq!(photos(&detail(&app, &receipt["incident"]).await), [] as [Value; 0]);
+    std::fs::remove_file(&place).unwrap();
+    assert_eq!(photos(&send().await.ok()).len(), 1);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn photos_go_with_incidents_that_are_joined_and_come_back() {
     let app = TestApp::start().await;
     let one = report_with(&app, &report("garbage"), &[&jpeg(21, 20, MARKER)]).await;
