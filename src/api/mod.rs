@@ -13,6 +13,7 @@ mod contacts;
 mod cookies;
 mod detail;
 mod entrance;
+mod form;
 mod forward;
 mod guard;
 mod health;

@@ -4,20 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{FromRequest, Multipart, Path, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::access::{Caller, media_type};
 use super::app::{App, AppState};
+use super::form::{self, unreadable};
 use super::incident_answer::answer;
 use super::incidents::{Named, find, no_such_incident};
 use super::merging::refused;
 use super::params::Params;
 use super::photo_desk::{KeptPhotos, SentPhoto};
 use super::problem::Problem;
-use super::reports::{body_problem, form_part, multipart_problem};
+use super::reports::body_problem;
 use crate::access::Permission;
 use crate::engine::EngineError;
 use crate::feed::wire::time;
@@ -31,6 +32,8 @@ use crate::model::{
 
 /// A form with photos may be this large: four of them, and some words.
 pub const FORM_BYTES_MAX: usize = PHOTOS_MAX * crate::photos::FILE_BYTES_MAX + (1 << 20);
+/// Parts of such a form that are words: more than there are names for, so that a wrong one is named.
+const WORDS_MAX: usize = 16;
 /// How long a browser may show a photo without asking again: one that was withdrawn is gone by then.
 const CACHE_S: u32 = 60;
 
@@ -91,26 +94,27 @@ pub async fn add(
 
 /// Words and photos of a form.
 async fn receive(app: &App, request: Request) -> Result<(PhotoForm, Vec<SentPhoto>), Problem> {
-    let unreadable = |detail: String| Problem::bad_request("unreadable-body", detail);
     if media_type(request.headers()) != "multipart/form-data" {
-        return Err(unreadable("photos come as multipart/form-data, in parts \"photo\"".to_owned()));
+        return Err(unreadable("photos come as multipart/form-data, in parts \"photo\""));
     }
-    let mut form = Multipart::from_request(request, &()).await.map_err(|e| unreadable(e.body_text()))?;
-    let (mut fields, mut sent) = (BTreeMap::new(), Vec::new());
-    while let Some(mut field) = form.next_field().await.map_err(|e| multipart_problem(&e))? {
-        let name = field.name().unwrap_or_default().to_owned();
+    let mut form = form::open(request).await?;
+    let (mut words, mut sent) = (BTreeMap::new(), Vec::new());
+    while let Some(mut part) = form::next_part(&mut form).await? {
+        let name = part.name().unwrap_or_default().to_owned();
         if name == "photo" {
-            sent.push(app.photos.take(&mut field, sent.len() + 1).await?);
-        } else {
-            let text = form_part(&mut field).await?;
-            let text = String::from_utf8(text)
-                .map_err(|_| unreadable(format!("the part {name:?} is no text in UTF-8")))?;
-            if fields.insert(name.clone(), text).is_some() {
-                return Err(unreadable(format!("the part {name:?} is given twice")));
-            }
+            sent.push(app.photos.take(&mut part, sent.len() + 1).await?);
+            continue;
+        }
+        let text = String::from_utf8(form::words(&mut part).await?)
+            .map_err(|_| unreadable(format!("the part {name:?} is no text in UTF-8")))?;
+        if words.len() >= WORDS_MAX {
+            return Err(unreadable(format!("a form takes at most {WORDS_MAX} parts beside the photos")));
+        }
+        if words.insert(name.clone(), text).is_some() {
+            return Err(unreadable(format!("the part {name:?} is given twice")));
         }
     }
-    let form = parse_photo_form(&fields, sent.len()).map_err(body_problem)?;
+    let form = parse_photo_form(&words, sent.len()).map_err(body_problem)?;
     Ok((form, sent))
 }
 

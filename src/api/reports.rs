@@ -1,8 +1,7 @@
 //! Reports in, and what became of them.
 
 use axum::Json;
-use axum::extract::multipart::Field;
-use axum::extract::{FromRequest, FromRequestParts, Multipart, Path, Request, State};
+use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -11,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::access::{Caller, media_type};
 use super::app::{App, AppState, Mode};
+use super::form::{self, unreadable};
 use super::params::Params;
 use super::photo_desk::{KeptPhotos, PhotoWarning, SentPhoto};
 use super::photos;
@@ -183,17 +183,15 @@ async fn receive(app: &App, request: Request) -> Result<Received, Problem> {
         let json = body.map_err(|_| Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE))?.to_vec();
         return Ok(Received { json, sent: Vec::new() });
     }
-    let unreadable = |detail: String| Problem::bad_request("unreadable-body", detail);
-    let mut multipart =
-        Multipart::from_request(request, &()).await.map_err(|e| unreadable(e.body_text()))?;
+    let mut form = form::open(request).await?;
     let mut json = None;
     let mut sent = Vec::new();
-    while let Some(mut field) = multipart.next_field().await.map_err(|e| multipart_problem(&e))? {
-        match field.name() {
-            Some("report") if json.is_none() => json = Some(form_part(&mut field).await?),
+    while let Some(mut part) = form::next_part(&mut form).await? {
+        match part.name() {
+            Some("report") if json.is_none() => json = Some(form::words(&mut part).await?),
             Some("photo") => {
                 let number = sent.len() + 1;
-                sent.push(app.photos.take(&mut field, number).await?);
+                sent.push(app.photos.take(&mut part, number).await?);
             }
             other => {
                 let name = other.unwrap_or_default();
@@ -203,28 +201,8 @@ async fn receive(app: &App, request: Request) -> Result<Received, Problem> {
             }
         }
     }
-    let missing =
-        || unreadable("the part \"report\" is missing; it holds the JSON of the report".to_owned());
+    let missing = || unreadable("the part \"report\" is missing; it holds the JSON of the report");
     Ok(Received { json: json.ok_or_else(missing)?, sent })
-}
-
-/// A part of a form that is words.
-pub(super) async fn form_part(field: &mut Field<'_>) -> Result<Vec<u8>, Problem> {
-    let mut json = Vec::new();
-    while let Some(chunk) = field.chunk().await.map_err(|e| multipart_problem(&e))? {
-        if json.len() + chunk.len() > REPORT_BODY_BYTES_MAX {
-            return Err(Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE));
-        }
-        json.extend_from_slice(&chunk);
-    }
-    Ok(json)
-}
-
-pub(super) fn multipart_problem(error: &axum::extract::multipart::MultipartError) -> Problem {
-    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return Problem::of_status(error.status());
-    }
-    Problem::bad_request("unreadable-body", error.body_text())
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {

@@ -282,6 +282,14 @@ async fn what_is_wrong_with_a_form_of_photos_is_said() {
     );
     let bad = add(&app, incident, &[("photo", &picture), ("photo", b"GIF89a"), ("kind", b"after")]).await;
     assert_eq!(bad.pointers(422), ["/photo/2"]);
+    // However many parts there are, an answer names a handful.
+    let many = vec![("photo", &b""[..]); 100];
+    let refused = add(&app, incident, &many).await.problem(400);
+    assert_eq!(refused["detail"], "a form takes at most 16 parts \"photo\"");
+    app.post("/api/v1/reports", form(&many)).as_form().send().await.problem(400);
+    let names: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+    let many: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b""[..])).collect();
+    add(&app, incident, &many).await.problem(400);
     let path = format!("/api/v1/incidents/{}/photos", id(incident));
     app.post(&path, "{}").send().await.problem(400);
     let generic = format!("/api/v1/incidents/{}/photo", id(incident));
