@@ -1,10 +1,11 @@
-//! Forms (multipart/form-data): their parts, each within what it may take.
+//! Forms (multipart/form-data): their parts, each within what it may take of memory and of time.
 
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::StatusCode;
 use bytes::Bytes;
 
+use super::patience;
 use super::problem::Problem;
 use crate::intake::REPORT_BODY_BYTES_MAX;
 
@@ -22,9 +23,9 @@ pub async fn open(request: Request) -> Result<Multipart, Problem> {
 /// The next part; `None` after the last.
 ///
 /// # Errors
-/// Where the form is cut, broken or too large.
+/// Where the form is cut, broken or too large, or does not come.
 pub async fn next_part(form: &mut Multipart) -> Result<Option<Field<'_>>, Problem> {
-    form.next_field().await.map_err(|e| problem(&e))
+    patience::piece(form.next_field()).await?.map_err(|e| problem(&e))
 }
 
 /// The next bytes of a part; `None` at its end.
@@ -32,7 +33,7 @@ pub async fn next_part(form: &mut Multipart) -> Result<Option<Field<'_>>, Proble
 /// # Errors
 /// As [`next_part`].
 pub async fn next_bytes(part: &mut Field<'_>) -> Result<Option<Bytes>, Problem> {
-    part.chunk().await.map_err(|e| problem(&e))
+    patience::piece(part.chunk()).await?.map_err(|e| problem(&e))
 }
 
 /// All of a part that is words.

@@ -33,6 +33,7 @@ mod pages;
 mod params;
 mod parcel;
 mod passkeys;
+mod patience;
 mod photo_desk;
 mod photos;
 mod problem;

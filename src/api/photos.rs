@@ -16,6 +16,7 @@ use super::incident_answer::answer;
 use super::incidents::{Named, find, no_such_incident};
 use super::merging::refused;
 use super::params::Params;
+use super::patience;
 use super::photo_desk::{KeptPhotos, SentPhoto};
 use super::problem::Problem;
 use super::reports::body_problem;
@@ -54,7 +55,7 @@ pub async fn add(
     params.finish()?;
     let incident = find(&app, &id)?;
     caller.may(Permission::Photo, incident.object())?;
-    let (form, sent) = receive(&app, request).await?;
+    let (form, sent) = patience::whole(receive(&app, request)).await?;
     if form.public {
         caller.may(Permission::Answer, incident.object())?;
     }

@@ -123,6 +123,15 @@ impl Problem {
         Problem { retry_after_s: Some(10), ..Problem::new(status, "busy", "Busy", detail) }
     }
 
+    /// A body stopped on its way. Not 408, as nothing is wrong with what was sent: whoever keeps it sends it again.
+    pub fn too_slow() -> Problem {
+        let detail = "the body came too slowly, and nothing was stored; send it again over a better line, or less at once";
+        Problem {
+            retry_after_s: Some(5),
+            ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too-slow", "Too slow", detail)
+        }
+    }
+
     /// More than this server computes.
     pub fn too_much(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too-much", "Too much", detail)

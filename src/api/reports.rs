@@ -12,6 +12,7 @@ use super::access::{Caller, media_type};
 use super::app::{App, AppState, Mode};
 use super::form::{self, unreadable};
 use super::params::Params;
+use super::patience;
 use super::photo_desk::{KeptPhotos, PhotoWarning, SentPhoto};
 use super::photos;
 use super::problem::Problem;
@@ -88,7 +89,8 @@ pub async fn post_report(State(app): State<AppState>, request: Request) -> Resul
     let caller = Caller::from_request_parts(&mut parts, &app).await?;
     Params::from_request_parts(&mut parts, &app).await?.finish()?;
     let key = idempotency_key(&parts.headers)?;
-    let Received { json: body, sent } = receive(&app, Request::from_parts(parts, body)).await?;
+    let Received { json: body, sent } =
+        patience::whole(receive(&app, Request::from_parts(parts, body))).await?;
 
     let now = app.now();
     // Only staff may move a replay's clock, by a report as by setting it.
