@@ -83,8 +83,9 @@ impl Accounts {
         if let Some(secret) = &account.row.totp {
             match ask.code {
                 Some(code) => self.check_code(ask.name, secret, code, account.row.totp_step)?,
+                // The password alone proves nothing yet: it must not make wrong codes forgotten.
                 None => {
-                    self.was_right(turn);
+                    self.guesses.lock().unwrap_or_else(PoisonError::into_inner).give_back(turn);
                     return Err(SignInFault::CodeNeeded);
                 }
             }
