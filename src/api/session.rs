@@ -134,14 +134,18 @@ pub async fn sign_in(State(app): State<AppState>, mut visitor: Visitor) -> Resul
 /// A name that nobody has is not written down: people type passwords there.
 fn tell_sign_in(accounts: &Accounts, name: &str, network: Option<IpAddr>, fault: Option<&SignInFault>) {
     let actor = Some(name).filter(|name| accounts.full_name(name).is_some());
-    let (action, detail) = match fault {
-        None => ("sign-in", None),
-        Some(SignInFault::Wrong) => ("sign-in-refused", Some("password")),
-        Some(SignInFault::WrongCode) => ("sign-in-refused", Some("code")),
-        Some(SignInFault::Wait(_)) => ("sign-in-refused", Some("too many tries")),
+    let detail = match fault {
+        None => None,
+        Some(SignInFault::Wrong) => Some("password"),
+        Some(SignInFault::WrongCode) => Some("code"),
+        Some(SignInFault::Wait(_)) => Some("too many tries"),
         Some(_) => return,
     };
-    accounts.tell(&AccountEvent { actor, action, network, detail, ..AccountEvent::default() });
+    let event = AccountEvent { actor, network, detail, ..AccountEvent::default() };
+    match fault {
+        None => accounts.tell(&AccountEvent { action: "sign-in", ..event }),
+        Some(_) => accounts.tell_refused(&AccountEvent { action: "sign-in-refused", ..event }),
+    }
 }
 
 /// Says what somebody did to their own account.

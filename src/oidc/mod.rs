@@ -27,6 +27,9 @@ use crate::journal::JournalError;
 /// People find their telephone for the second factor.
 pub const PATIENCE: Duration = Duration::from_secs(600);
 
+/// The key of [`OidcFault::Over`].
+pub const OVER: &str = "over";
+
 /// Why somebody is not signed in. The words are for the log; pages say it by [`OidcFault::key`].
 #[derive(Debug, thiserror::Error)]
 pub enum OidcFault {
@@ -52,7 +55,7 @@ impl OidcFault {
         match self {
             OidcFault::Away(_) => "away",
             OidcFault::Refused(_) => "refused",
-            OidcFault::Over => "over",
+            OidcFault::Over => OVER,
             OidcFault::Wrong(_) => "wrong",
             OidcFault::Role => "role",
             OidcFault::Store(_) => "failed",

@@ -226,7 +226,7 @@ async fn whom_the_province_knows_signs_in_and_is_what_the_table_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_not_right_in_everything_signs_nobody_in() {
     let center = Center::start().await;
-    for wrong in [
+    let all_wrong = [
         Wrong::Nonce,
         Wrong::NoNonce,
         Wrong::Audience,
@@ -239,7 +239,10 @@ async fn a_token_that_is_not_right_in_everything_signs_nobody_in() {
         Wrong::Shared,
         Wrong::Changed,
         Wrong::NoToken,
-    ] {
+    ];
+    for (n, wrong) in all_wrong.into_iter().enumerate() {
+        // The same refusal is told of once a minute.
+        center.clock.advance_ms(MINUTE_MS);
         center.set(wrong);
         let mut browser = Browser::default();
         let answer = browser.sign_in(&center).await;
@@ -250,6 +253,7 @@ async fn a_token_that_is_not_right_in_everything_signs_nobody_in() {
         );
         assert!(!answer.has_session() && browser.cookies.is_empty(), "{wrong:?}");
         let events = center.events();
+        assert_eq!(events.len(), n + 1, "{wrong:?}");
         let (action, _, detail) = events.last().unwrap();
         assert_eq!((&**action, &**detail), ("sign-in-refused", "single sign-on: wrong"), "{wrong:?}");
     }
@@ -307,6 +311,14 @@ async fn what_came_before_or_from_another_browser_is_no_answer() {
     let mut browser = Browser::default();
     let back = browser.go_out(&center).await;
     refused(&mut browser, &format!("{back}&iss=https%3A%2F%2Fevil.example"), "wrong").await;
+    // Anybody may come back from nowhere: that fills no audit.
+    let told: Vec<String> = center.events().into_iter().map(|(_, _, detail)| detail).collect();
+    assert!(!told.iter().any(|detail| detail.ends_with("over")), "{told:?}");
+    assert_eq!(
+        told.iter().filter(|detail| detail.ends_with("wrong")).count(),
+        2,
+        "once a minute: {told:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

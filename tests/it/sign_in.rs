@@ -298,12 +298,13 @@ async fn an_own_password_and_a_second_factor_are_changed_by_whoever_knows_the_pa
     assert_eq!(sign_in(Some(&code)).await.problem(401)["type"], "/problems/wrong-code");
     let next = totp.code_at(now(&app).plus_ms(30_000));
     assert_eq!(sign_in(Some(&next)).await.status, 200);
+    let kept = app.accounts().store().load().unwrap().accounts.remove(0).totp;
     assert_eq!(ask("DELETE", path, json!({"password": new})).await.status, 204);
     assert_eq!(sign_in(None).await.status, 200);
 
     // Whoever has the password, and guesses the code, is slowed down however often they begin anew.
     add(&app, "budi", Role::Operator);
-    app.accounts().store().set_totp("budi", Some(&totp.to_hex()), 0).unwrap();
+    app.accounts().store().set_totp("budi", kept.as_deref(), 0).unwrap();
     let mut answers = Vec::new();
     for code in [None, Some("000000")].into_iter().cycle().take(16) {
         let body = json!({"name": "budi", "password": PASSWORD, "code": code});
