@@ -30,7 +30,7 @@ pub async fn contacts(
     request: Request,
 ) -> Result<Response, Problem> {
     params.finish()?;
-    let incident = find(&app, &id)?;
+    let incident = find(&app, &id).await?;
     caller.may(Permission::SeeContacts, incident.object())?;
     let text = parse_reason(&body_of(request).await?).map_err(body_problem)?;
     let no = incident.no;

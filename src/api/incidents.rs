@@ -174,7 +174,7 @@ pub async fn incident(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     params.finish()?;
-    let incident = find(&app, &id)?;
+    let incident = find(&app, &id).await?;
     caller.may(Permission::SeeIncident, incident.object())?;
     answer(&app, &caller, &incident).await
 }
@@ -198,7 +198,7 @@ pub async fn act(
         let known: Vec<&str> = Action::ALL.iter().map(|a| a.key()).collect();
         Problem::not_found(format!("there is no action {action:?}; known are {}", known.join(", ")))
     })?;
-    let incident = find(&app, &id)?;
+    let incident = find(&app, &id).await?;
     caller.may(Permission::of_action(action), incident.object())?;
     let body = body_of(request).await?;
     let ask = parse_action(action, &body, &app.city).map_err(body_problem)?;
@@ -231,7 +231,6 @@ pub(super) fn no_such_incident() -> Problem {
 /// An incident that an address names.
 pub(super) struct Named {
     pub no: IncidentNo,
-    opened_at: TimeMs,
     category: CategoryId,
     agency: Option<AgencyId>,
     area: Option<AreaId>,
@@ -240,8 +239,8 @@ pub(super) struct Named {
 impl Named {
     pub fn of(incident: &Incident) -> Named {
         let area = incident.area(Projection::Staff);
-        let &Incident { no, opened_at, category, agency, .. } = incident;
-        Named { no, opened_at, category, agency, area }
+        let &Incident { no, category, agency, .. } = incident;
+        Named { no, category, agency, area }
     }
 
     pub fn object(&self) -> Object {
@@ -250,16 +249,20 @@ impl Named {
 }
 
 /// The incident that a UUID names, if all of the UUID is right.
-pub(super) fn find(app: &App, id: &str) -> Result<Named, Problem> {
+pub(super) async fn find(app: &App, id: &str) -> Result<Named, Problem> {
     let uuid: Uuid = id.strip_prefix("i:").unwrap_or(id).parse().map_err(|_| no_such_incident())?;
     let no = app.ids.incident_of_uuid(uuid).ok_or_else(no_such_incident)?;
-    let named = match app.live().any_incident(no) {
-        Some(incident) => Named::of(incident),
-        None => {
-            let row = app.engine.reader().incident(no)?.ok_or_else(no_such_incident)?;
-            Named::of(&Incident::from_row(&row, &app.city))
-        }
-    };
-    let is_right = app.ids.incident_uuid(no, named.opened_at) == uuid;
-    if is_right { Ok(named) } else { Err(no_such_incident()) }
+    let incident = any_incident(app, no).await?.ok_or_else(no_such_incident)?;
+    let is_right = app.ids.incident_uuid(no, incident.opened_at) == uuid;
+    if is_right { Ok(Named::of(&incident)) } else { Err(no_such_incident()) }
+}
+
+/// An incident, also where it left memory. The journal is read where that holds up nobody.
+pub(super) async fn any_incident(app: &App, no: IncidentNo) -> Result<Option<Incident>, Problem> {
+    if let Some(incident) = app.live().any_incident(no) {
+        return Ok(Some(*incident));
+    }
+    let reader = app.engine.reader().clone();
+    let row = super::blocking(move || reader.incident(no)).await?;
+    Ok(row.map(|row| Incident::from_row(&row, &app.city)))
 }

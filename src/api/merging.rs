@@ -3,13 +3,12 @@
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::response::Response;
-use uuid::Uuid;
 
 use super::access::Caller;
 use super::app::{App, AppState};
 use super::detail;
 use super::incident_answer::answer;
-use super::incidents::{Named, find, no_such_incident};
+use super::incidents::{Named, any_incident, find, no_such_incident};
 use super::params::Params;
 use super::problem::Problem;
 use super::reports::body_problem;
@@ -30,7 +29,7 @@ pub async fn merge(
     request: Request,
 ) -> Result<Response, Problem> {
     params.finish()?;
-    let absorbed = find(&app, &id)?;
+    let absorbed = find(&app, &id).await?;
     caller.may(Permission::Merge, absorbed.object())?;
     let (ask, into) = read(&app, request, "the UUID of the incident that stays").await?;
     caller.may(Permission::Merge, into.object())?;
@@ -52,7 +51,7 @@ pub async fn split(
     request: Request,
 ) -> Result<Response, Problem> {
     params.finish()?;
-    let into = find(&app, &id)?;
+    let into = find(&app, &id).await?;
     caller.may(Permission::Split, into.object())?;
     let (ask, absorbed) = read(&app, request, "the UUID of an incident that this one absorbed").await?;
     caller.may(Permission::Split, absorbed.object())?;
@@ -66,7 +65,7 @@ async fn read(app: &App, request: Request, other: &str) -> Result<(MergeRequest,
     let body = <Bytes as FromRequest<()>>::from_request(request, &()).await;
     let body = body.map_err(|e| Problem::of_status(e.status()))?;
     let ask = parse_merge(&body, other).map_err(body_problem)?;
-    let named = find(app, &ask.incident.to_string()).map_err(|problem| match problem.kind {
+    let named = find(app, &ask.incident.to_string()).await.map_err(|problem| match problem.kind {
         "not-found" => {
             let detail = "there is no such incident".to_owned();
             Problem::invalid_body(vec![FieldFault { pointer: "/incident".to_owned(), detail }])
@@ -99,22 +98,16 @@ async fn submit(app: &App, named: IncidentNo, command: Command) -> Result<(), Pr
 pub(super) async fn refused(app: &App, named: IncidentNo, refusal: Refusal) -> Problem {
     match refusal {
         Refusal::UnknownIncident => no_such_incident(),
-        Refusal::Merged { into } => match uuid_of(app, into) {
-            Some(uuid) => Problem::conflict(
-                "merged",
-                format!(
+        Refusal::Merged { into } => match any_incident(app, into).await {
+            Ok(Some(into)) => {
+                let uuid = app.ids.incident_uuid(into.no, into.opened_at);
+                let detail = format!(
                     "the incident was joined with {uuid}; act on that one, or split this one off it first"
-                ),
-            ),
-            None => refusal.into(),
+                );
+                Problem::conflict("merged", detail)
+            }
+            _ => refusal.into(),
         },
         refusal => detail::refused(app, named, refusal).await,
     }
-}
-
-/// The UUID of an incident in memory or not.
-fn uuid_of(app: &App, no: IncidentNo) -> Option<Uuid> {
-    let in_memory = app.live().any_incident(no).map(|incident| incident.opened_at);
-    let opened_at = in_memory.or_else(|| Some(app.engine.reader().incident(no).ok()??.opened_at))?;
-    Some(app.ids.incident_uuid(no, opened_at))
 }

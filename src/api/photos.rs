@@ -53,7 +53,7 @@ pub async fn add(
     request: Request,
 ) -> Result<Response, Problem> {
     params.finish()?;
-    let incident = find(&app, &id)?;
+    let incident = find(&app, &id).await?;
     caller.may(Permission::Photo, incident.object())?;
     let (form, sent) = patience::whole(receive(&app, request)).await?;
     if form.public {
@@ -181,7 +181,7 @@ async fn set_public(
     action: Action,
 ) -> Result<Response, Problem> {
     params.finish()?;
-    let incident = find(&app, &id)?;
+    let incident = find(&app, &id).await?;
     caller.may(Permission::Answer, incident.object())?;
     let found = read(&app, &photo).await?;
     let row =
@@ -207,7 +207,7 @@ pub async fn list(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     params.finish()?;
-    let incident = find(&app, &id)?;
+    let incident = find(&app, &id).await?;
     let is_staff = caller.may(Permission::SeeIncident, incident.object()).is_ok();
     let no = incident.no;
     let reader = app.engine.reader().clone();

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::access::{Caller, media_type};
 use super::app::{App, AppState, Mode};
 use super::form::{self, unreadable};
+use super::incidents::any_incident;
 use super::params::Params;
 use super::patience;
 use super::photo_desk::{KeptPhotos, PhotoWarning, SentPhoto};
@@ -226,17 +227,11 @@ pub fn body_problem(faults: Vec<FieldFault>) -> Problem {
 /// Whether the incident that a UUID names is sensitive, or the one that absorbed it: only if all of the UUID is
 /// right, the time too.
 async fn named_incident(app: &App, report: &NewReport, uuid: uuid::Uuid) -> Result<bool, Problem> {
-    let live = app.live();
     let no = report.incident.ok_or(Refusal::UnknownIncident)?;
-    let known = match live.any_incident(no) {
-        Some(incident) => Some((incident.opened_at, incident.category)),
-        None => {
-            let reader = app.engine.reader().clone();
-            super::blocking(move || reader.incident(no)).await?.map(|row| (row.opened_at, row.category))
-        }
-    };
-    let named = known.filter(|(opened_at, _)| app.ids.incident_uuid(no, *opened_at) == uuid);
-    let (_, category) = named.ok_or(Refusal::UnknownIncident)?;
+    let incident = any_incident(app, no).await?;
+    let named = incident.filter(|incident| app.ids.incident_uuid(no, incident.opened_at) == uuid);
+    let category = named.ok_or(Refusal::UnknownIncident)?.category;
+    let live = app.live();
     let standing = live.incident(live.standing_no(no)).map(|incident| incident.category);
     Ok(standing.into_iter().chain([category]).any(|category| app.city.category(category).sensitive))
 }

@@ -47,7 +47,7 @@ pub async fn suggested(
     Path(id): Path<String>,
 ) -> Result<axum::response::Response, Problem> {
     params.finish()?;
-    let asked = find(&app, &id)?;
+    let asked = find(&app, &id).await?;
     caller.may(Permission::Merge, asked.object())?;
     let (live, reader, sight, no) = (app.live(), app.engine.reader().clone(), caller.sight(), asked.no);
     let map = live.clone();
