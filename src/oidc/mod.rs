@@ -187,9 +187,10 @@ impl Oidc {
     pub fn finish(&self, back: &Back) -> Result<Arrived, OidcFault> {
         let cookie = back.cookie.ok_or(OidcFault::Over)?;
         let now = self.clock.monotonic();
-        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-        let started = started.take(cookie, back.host, now).ok_or(OidcFault::Over)?;
-        let Started { proof, redirect, next } = started;
+        // Let go of again in the same line: whoever begins must not wait until the provider answers.
+        let started =
+            self.started.lock().unwrap_or_else(PoisonError::into_inner).take(cookie, back.host, now);
+        let Started { proof, redirect, next } = started.ok_or(OidcFault::Over)?;
         if back.state != Some(&proof.state) {
             return Err(OidcFault::Over);
         }
