@@ -26,7 +26,7 @@ const LIMIT_MAX: u32 = 1_000;
 /// A table for a spreadsheet has more at once.
 const ROWS_MAX: u32 = 10_000;
 /// Where the next page of a table begins.
-const NEXT: HeaderName = HeaderName::from_static("pantau-next");
+pub(super) const NEXT: HeaderName = HeaderName::from_static("pantau-next");
 /// In the order of an answer's members.
 const COLUMNS: [&str; 11] =
     ["seq", "at", "actor", "action", "incident", "from", "to", "agency", "subject", "network", "note"];

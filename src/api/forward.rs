@@ -14,6 +14,7 @@ use futures_util::StreamExt;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::app::{App, AppState, Edge};
+use super::audit;
 use super::origin::check_origin;
 use super::patience;
 use super::problem::Problem;
@@ -40,14 +41,16 @@ static ASKED: [HeaderName; 5] = [
     header::USER_AGENT,
 ];
 /// Of an answer, these.
-static ANSWERED: [HeaderName; 7] = [
+static ANSWERED: [HeaderName; 9] = [
     header::CONTENT_TYPE,
+    header::CONTENT_DISPOSITION,
     header::LOCATION,
     header::RETRY_AFTER,
     header::ALLOW,
     header::CACHE_CONTROL,
     header::WWW_AUTHENTICATE,
     HeaderName::from_static("x-request-id"),
+    audit::NEXT,
 ];
 
 /// Marks an answer of the origin: its problems are its own.
@@ -100,7 +103,12 @@ fn is_local(method: &Method, path: &str, query: Option<&str>) -> bool {
 async fn forward(app: &App, edge: &Edge, request: Request) -> Result<Answer, Problem> {
     let (parts, body) = request.into_parts();
     // The origin does not know this node's pages; so it is checked here, and not passed on.
-    check_origin(&parts, &Visit::of(&parts, &app.trusted_proxies), false)?;
+    let visit = Visit::of(&parts, &app.trusted_proxies);
+    check_origin(&parts, &visit, false)?;
+    // The origin sees this node's line, not the one that the token came over.
+    if parts.headers.contains_key(header::AUTHORIZATION) && !visit.is_private() {
+        return Err(Problem::needs_tls());
+    }
     let path = parts.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
     let (body, room) = patience::whole(read(&edge.forwarding.bodies, body)).await?;
     let (headers, key) = headers(&parts)?;
