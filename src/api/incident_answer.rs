@@ -23,7 +23,8 @@ pub(super) async fn answer(app: &App, caller: &Caller, named: &Named) -> Result<
     let no = named.no;
     let live = app.live();
     let reader = app.engine.reader().clone();
-    let read = move || Ok((History::read(&*reader, no)?, photos_of_all(&*reader, no)?));
+    let city = app.city.clone();
+    let read = move || Ok((History::read(&*reader, no)?, photos_of_all(&*reader, &city, no)?));
     let (history, photos) = super::blocking(read).await?;
     let incident = match live.any_incident(no) {
         Some(incident) => *incident,
@@ -47,7 +48,7 @@ pub(super) async fn answer(app: &App, caller: &Caller, named: &Named) -> Result<
         let shown = history.row.as_ref().is_some_and(|row| row.standing.repair_shown);
         let wanted = app.city.category(incident.category).repair_photo && incident.status.is_open();
         properties["repair_photo"] = (wanted && !shown).into();
-        properties["photos"] = photos.iter().map(|row| photo_json(app, row, true)).collect();
+        properties["photos"] = photos.iter().map(|photo| photo_json(app, &photo.row, true)).collect();
         say_who_paused(properties, &own);
         properties["log"] = history.log.iter().filter_map(|entry| history.line(app, no, entry)).collect();
     }

@@ -20,6 +20,7 @@ mod health;
 mod import;
 mod incident_answer;
 mod incidents;
+mod joined;
 mod live;
 mod map;
 mod merging;

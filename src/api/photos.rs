@@ -1,6 +1,6 @@
 //! Photos of incidents: added by staff, released to the public and withdrawn, listed, served.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -14,6 +14,7 @@ use super::app::{App, AppState};
 use super::form::{self, unreadable};
 use super::incident_answer::answer;
 use super::incidents::{Named, find, no_such_incident};
+use super::joined::{below, standing};
 use super::merging::refused;
 use super::params::Params;
 use super::patience;
@@ -21,6 +22,7 @@ use super::photo_desk::{KeptPhotos, SentPhoto};
 use super::problem::Problem;
 use super::reports::body_problem;
 use crate::access::Permission;
+use crate::city::City;
 use crate::engine::EngineError;
 use crate::feed::wire::time;
 use crate::intake::{FieldFault, PhotoForm, parse_photo_form};
@@ -211,13 +213,16 @@ pub async fn list(
     let is_staff = caller.may(Permission::SeeIncident, incident.object()).is_ok();
     let no = incident.no;
     let reader = app.engine.reader().clone();
-    let (tree, photos) =
-        super::blocking(move || Ok((standing(&*reader, no)?, photos_of_all(&*reader, no)?))).await?;
+    let city = app.city.clone();
+    let read = move || Ok((standing(&*reader, no)?, photos_of_all(&*reader, &city, no)?));
+    let (tree, photos) = super::blocking(read).await?;
     if !is_staff && !is_visible(&app, &tree) {
         return Err(no_such_incident());
     }
-    let shown = photos.iter().filter(|row| is_staff || row.public && shows_photos(&app, &tree));
-    let photos: Vec<Value> = shown.map(|row| photo_json(&app, row, is_staff)).collect();
+    let photos: Vec<Value> = match is_staff {
+        true => photos.iter().map(|photo| photo_json(&app, &photo.row, true)).collect(),
+        false => public_photos(&app, &tree, &photos),
+    };
     Ok(Json(json!({"seq": app.live().seq().0, "photos": photos})).into_response())
 }
 
@@ -297,34 +302,41 @@ async fn read(app: &Arc<App>, id: &str) -> Result<Option<Found>, Problem> {
     Ok(found.filter(|found| app.ids.photo_uuid(found.row.no, found.row.at) == uuid))
 }
 
-/// An incident, and those that absorbed it, up to the one that stands.
-fn standing(reader: &dyn Reader, no: IncidentNo) -> Result<Vec<IncidentRow>, JournalError> {
-    let mut tree = Vec::new();
-    let mut next = Some(no);
-    while let Some(no) = next {
-        let Some(row) = reader.incident(no)? else { break };
-        next = row.merged_into;
-        tree.push(row);
-    }
-    Ok(tree)
+/// A photo of an incident, or of one that counts under it.
+pub(super) struct Counted {
+    pub row: PhotoRow,
+    /// It came with something sensitive that the incident absorbed: the public never sees it.
+    is_sensitive: bool,
 }
 
 /// The photos of an incident and of all that counts under it, in the order in which they came.
-pub(super) fn photos_of_all(reader: &dyn Reader, no: IncidentNo) -> Result<Vec<PhotoRow>, JournalError> {
-    let (mut photos, mut todo) = (Vec::new(), vec![no]);
-    while let Some(no) = todo.pop() {
-        photos.extend(reader.photos_of(no)?);
-        todo.extend(reader.absorbed_by(no)?.into_iter().map(|row| row.no));
+pub(super) fn photos_of_all(
+    reader: &dyn Reader,
+    city: &City,
+    no: IncidentNo,
+) -> Result<Vec<Counted>, JournalError> {
+    let mut sensitive = HashSet::new();
+    let counted = |is_sensitive: bool| move |row: PhotoRow| Counted { row, is_sensitive };
+    let mut photos: Vec<Counted> = reader.photos_of(no)?.into_iter().map(counted(false)).collect();
+    for row in below(reader, no)? {
+        let is_sensitive = city.category(row.category).sensitive
+            || row.merged_into.is_some_and(|into| sensitive.contains(&into));
+        if is_sensitive {
+            sensitive.insert(row.no);
+        }
+        photos.extend(reader.photos_of(row.no)?.into_iter().map(counted(is_sensitive)));
     }
-    photos.sort_unstable_by_key(|row| row.no);
+    photos.sort_unstable_by_key(|photo| photo.row.no);
     Ok(photos)
 }
 
-/// The photos of an incident that the public may see.
-pub(super) fn public_photos(app: &App, row: &IncidentRow, photos: &[PhotoRow]) -> Vec<Value> {
-    let tree = std::slice::from_ref(row);
-    let shown = photos.iter().filter(|photo| photo.public && shows_photos(app, tree));
-    shown.map(|photo| photo_json(app, photo, false)).collect()
+/// The photos of an incident that the public may see; `tree`: with what it counts under.
+pub(super) fn public_photos(app: &App, tree: &[IncidentRow], photos: &[Counted]) -> Vec<Value> {
+    if !shows_photos(app, tree) {
+        return Vec::new();
+    }
+    let shown = photos.iter().filter(|photo| photo.row.public && !photo.is_sensitive);
+    shown.map(|photo| photo_json(app, &photo.row, false)).collect()
 }
 
 /// A photo in an answer. The public learns neither whose nor by whom it is.

@@ -275,10 +275,10 @@ pub async fn report(
             Found::Answer(answer) => return Ok(answer),
         },
     };
-    let reader = app.engine.reader().clone();
+    let (reader, city) = (app.engine.reader().clone(), app.city.clone());
     let found = super::blocking(move || {
         let Some(told_of) = ToldOf::read(&*reader, no)? else { return Ok(None) };
-        let photos = photos::photos_of_all(&*reader, told_of.incident.no)?;
+        let photos = photos::photos_of_all(&*reader, &city, told_of.incident.no)?;
         Ok(Some((told_of, photos)))
     });
     let (told_of, photos) = found.await?.ok_or_else(unknown)?;
@@ -293,7 +293,7 @@ pub async fn report(
         agency: incident.agency.map(|agency| app.city.agency(agency).key.clone()),
         steps: track::steps(&app.city, &told_of),
         answers: track::answers(&app.city, turns),
-        photos: photos::public_photos(&app, incident, &photos),
+        photos: photos::public_photos(&app, std::slice::from_ref(incident), &photos),
         joined: *joined,
         joined_words: joined.then(|| Text { id: JOINED_ID.to_owned(), en: JOINED_EN.to_owned() }),
     };

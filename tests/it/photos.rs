@@ -265,6 +265,30 @@ async fn released_photos_of_what_is_sensitive_stay_inside() {
     assert_eq!(list.ok()["photos"], json!([]));
     let told = app.get(&format!("/api/v1/reports/{}", id(&receipt["code"]))).by_the_public().send().await;
     assert_eq!(told.ok()["photos"], json!([]));
+
+    // Also where it is joined with what is not: of both the public sees the photos of that alone.
+    let plain = report_with(&app, &report("garbage"), &[&jpeg(40, 20, MARKER)]).await;
+    let stays = format!("/api/v1/incidents/{}", id(&plain["incident"]));
+    let act = async |path: String, body: Value| {
+        app.post(&path, body.to_string()).bearing(&operator).send().await.ok()
+    };
+    let own = photos(&act(format!("{stays}/verify"), json!({})).await)[0].clone();
+    act(format!("{stays}/photos/{}/release", id(&own["id"])), json!({})).await;
+    act(format!("/api/v1/incidents/{incident}/merge"), json!({"incident": plain["incident"]})).await;
+    for (path, bearer) in [
+        (format!("{stays}/photos"), None),
+        (format!("/api/v1/reports/{}", id(&plain["code"])), None),
+        (format!("{stays}/photos"), Some(&operator)),
+    ] {
+        let ask = app.get(&path);
+        let ask = if let Some(token) = bearer { ask.bearing(token) } else { ask.by_the_public() };
+        let seen = ask.send().await.ok()["photos"].clone();
+        let ids: Vec<&str> = seen.as_array().unwrap().iter().map(|photo| id(&photo["id"])).collect();
+        match bearer {
+            None => assert_eq!(ids, [id(&own["id"])], "{path}"),
+            Some(_) => assert_eq!(ids, [id(&photo["id"]), id(&own["id"])], "staff see all"),
+        }
+    }
     app.stop().await;
 }
 
