@@ -38,7 +38,8 @@ pub(super) async fn answer(app: &App, caller: &Caller, named: &Named) -> Result<
         properties["merged_into"] = history.uuid(app, standing).into();
     }
     properties["merged"] = history.absorbed(no).map(|merged| history.merged(app, merged)).collect();
-    if caller.may(Permission::SeeIncident, Named::of(&incident).object()).is_ok() {
+    let object = Named::of(&incident).object();
+    if caller.may(Permission::SeeIncident, object).is_ok() {
         let own = history
             .log
             .iter()
@@ -50,7 +51,10 @@ pub(super) async fn answer(app: &App, caller: &Caller, named: &Named) -> Result<
         properties["repair_photo"] = (wanted && !shown).into();
         properties["photos"] = photos.iter().map(|photo| photo_json(app, &photo.row, true)).collect();
         say_who_paused(properties, &own);
-        properties["log"] = history.log.iter().filter_map(|entry| history.line(app, no, entry)).collect();
+        // Who looked at contact data, and why, is for those who may look.
+        let sees_looks = caller.may(Permission::SeeContacts, object).is_ok();
+        let log = history.log.iter().filter(|entry| sees_looks || !matches!(entry.fact, Fact::Record(_)));
+        properties["log"] = log.filter_map(|entry| history.line(app, no, entry)).collect();
     }
     Ok(Json(feature).into_response())
 }
