@@ -123,7 +123,7 @@ pub async fn post_report(State(app): State<AppState>, request: Request) -> Resul
         (Err(EngineError::Away), Some(spool), Some(sent)) => {
             return spool::keep(&app, spool.clone(), sent, (body, kept), now).await;
         }
-        (submitted, ..) => submitted?,
+        (submitted, ..) => submitted.map_err(|error| Problem::of_report(&error))?,
     };
     let outcome = outcomes.into_iter().next().ok_or_else(Problem::internal)?;
     match outcome {
