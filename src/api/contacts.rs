@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::access::Caller;
 use super::app::{App, AppState};
-use super::incidents::{body_of, find};
+use super::incidents::{body_of, named};
 use super::params::Params;
 use super::problem::Problem;
 use super::reports::body_problem;
@@ -29,9 +29,7 @@ pub async fn contacts(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    params.finish()?;
-    let incident = find(&app, &id).await?;
-    caller.may(Permission::SeeContacts, incident.object())?;
+    let incident = named(&app, &caller, params, &id, Permission::SeeContacts).await?;
     let text = parse_reason(&body_of(request).await?).map_err(body_problem)?;
     let no = incident.no;
     let seq = write_looks(&app, &caller, &[Some(no)], &text).await?;

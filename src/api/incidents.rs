@@ -173,9 +173,7 @@ pub async fn incident(
     params: Params,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    params.finish()?;
-    let incident = find(&app, &id).await?;
-    caller.may(Permission::SeeIncident, incident.object())?;
+    let incident = named(&app, &caller, params, &id, Permission::SeeIncident).await?;
     answer(&app, &caller, &incident).await
 }
 
@@ -193,13 +191,11 @@ pub async fn act(
     Path((id, action)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
-    params.finish()?;
     let action = Action::from_key(&action).ok_or_else(|| {
         let known: Vec<&str> = Action::ALL.iter().map(|a| a.key()).collect();
         Problem::not_found(format!("there is no action {action:?}; known are {}", known.join(", ")))
     })?;
-    let incident = find(&app, &id).await?;
-    caller.may(Permission::of_action(action), incident.object())?;
+    let incident = named(&app, &caller, params, &id, Permission::of_action(action)).await?;
     let body = body_of(request).await?;
     let ask = parse_action(action, &body, &app.city).map_err(body_problem)?;
     if ask.action != action {
@@ -246,6 +242,23 @@ impl Named {
     pub fn object(&self) -> Object {
         Object::Incident { agency: self.agency, area: self.area }
     }
+}
+
+/// How every address about one incident begins: no parameters are left, the incident is there, the caller may.
+///
+/// # Errors
+/// The first of these that does not hold.
+pub(super) async fn named(
+    app: &App,
+    caller: &Caller,
+    params: Params,
+    id: &str,
+    permission: Permission,
+) -> Result<Named, Problem> {
+    params.finish()?;
+    let incident = find(app, id).await?;
+    caller.may(permission, incident.object())?;
+    Ok(incident)
 }
 
 /// The incident that a UUID names, if all of the UUID is right.

@@ -13,7 +13,7 @@ use super::access::{Caller, media_type};
 use super::app::{App, AppState};
 use super::form::{self, unreadable};
 use super::incident_answer::answer;
-use super::incidents::{Named, find, no_such_incident};
+use super::incidents::{Named, find, named, no_such_incident};
 use super::joined::{below, standing};
 use super::merging::refused;
 use super::params::Params;
@@ -54,9 +54,7 @@ pub async fn add(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    params.finish()?;
-    let incident = find(&app, &id).await?;
-    caller.may(Permission::Photo, incident.object())?;
+    let incident = named(&app, &caller, params, &id, Permission::Photo).await?;
     let (form, sent) = patience::whole(receive(&app, request)).await?;
     if form.public {
         caller.may(Permission::Answer, incident.object())?;
@@ -182,9 +180,7 @@ async fn set_public(
     Path((id, photo)): Path<(String, String)>,
     action: Action,
 ) -> Result<Response, Problem> {
-    params.finish()?;
-    let incident = find(&app, &id).await?;
-    caller.may(Permission::Answer, incident.object())?;
+    let incident = named(&app, &caller, params, &id, Permission::Answer).await?;
     let found = read(&app, &photo).await?;
     let row =
         found.filter(|found| found.tree.iter().any(|row| row.no == incident.no)).map(|found| found.row);
