@@ -13,19 +13,17 @@ use super::access::{Access, Caller};
 use super::app::{App, AppState};
 use super::detail;
 use super::incident_answer::answer;
-use super::merging::refused;
 use super::moment::{Moment, read_at};
 use super::params::Params;
 use super::problem::Problem;
 use super::reports::body_problem;
+use super::submit::submit;
 use crate::access::{Object, Permission};
 use crate::feed::parse_bbox;
 use crate::feed::wire::{self, Feature};
 use crate::intake::parse_action;
 use crate::live::{ArchivePage, ArchiveQuestion, Circle, Cursor, Incident, LiveMap, Sort, Where};
-use crate::model::{
-    Action, AgencyId, AreaId, CategoryId, Command, IncidentNo, LngLat, Outcome, Projection, TimeMs,
-};
+use crate::model::{Action, AgencyId, AreaId, CategoryId, Command, IncidentNo, LngLat, Projection, TimeMs};
 
 const LIMIT_DEFAULT: u32 = 100;
 const LIMIT_MAX: u32 = 1_000;
@@ -202,16 +200,11 @@ pub async fn act(
         caller.may(Permission::of_action(ask.action), incident.object())?;
     }
     detail::check_step(&app.city, incident.category, &ask)?;
-    let no = incident.no;
     let due_after_ms = app.city.category(incident.category).deadline_ms;
-    let mut command = ask.for_incident(no, caller.actor(), due_after_ms);
+    let mut command = ask.for_incident(incident.no, caller.actor(), due_after_ms);
     command.more.speaker = caller.speaks_for().filter(|_| command.action == Action::Answer);
-    let outcomes = app.engine.submit(vec![Command::Action(Box::new(command))]).await?;
-    match outcomes.into_iter().next() {
-        Some(Outcome::Accepted { .. } | Outcome::Repeat { .. }) => answer(&app, &caller, &incident).await,
-        Some(Outcome::Refused(refusal)) => Err(refused(&app, no, refusal).await),
-        None => Err(Problem::internal()),
-    }
+    submit(&app, incident.no, Command::Action(Box::new(command))).await?;
+    answer(&app, &caller, &incident).await
 }
 
 /// The whole body of a request.

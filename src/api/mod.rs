@@ -49,6 +49,7 @@ mod sitrep;
 mod spool;
 mod sse;
 mod statistics;
+mod submit;
 mod suggestions;
 mod tls;
 mod track;

@@ -15,22 +15,21 @@ use super::form::{self, unreadable};
 use super::incident_answer::answer;
 use super::incidents::{Named, find, named, no_such_incident};
 use super::joined::{below, standing};
-use super::merging::refused;
 use super::params::Params;
 use super::patience;
 use super::photo_desk::{KeptPhotos, SentPhoto};
 use super::problem::Problem;
 use super::reports::body_problem;
+use super::submit::submit;
 use crate::access::Permission;
 use crate::city::City;
 use crate::engine::EngineError;
 use crate::feed::wire::time;
-use crate::intake::{FieldFault, PhotoForm, parse_photo_form};
+use crate::intake::{ActionRequest, FieldFault, PhotoForm, parse_photo_form};
 use crate::journal::{IncidentRow, JournalError, Reader};
 use crate::live::Incident;
 use crate::model::{
-    Action, ActionMore, AddedPhotos, Command, IncidentNo, NewAction, Outcome, PHOTOS_MAX, PhotoRow,
-    Projection,
+    Action, ActionMore, AddedPhotos, Command, IncidentNo, PHOTOS_MAX, PhotoRow, Projection,
 };
 
 /// A form with photos may be this large: four of them, and some words.
@@ -81,8 +80,9 @@ pub async fn add(
     let n = photos.len() as u8;
     let added = AddedPhotos { kind: form.kind, public: form.public, n, photos };
     let more = ActionMore { photos: Some(Box::new(added)), ..ActionMore::default() };
-    let asked = Asked { action: Action::Photo, note: form.note, version: form.version, more };
-    let done = submit(&app, &caller, &incident, asked).await;
+    let ask = ActionRequest { note: form.note, version: form.version, ..of_photos(Action::Photo, more) };
+    let command = ask.for_incident(incident.no, caller.actor(), None);
+    let done = submit(&app, incident.no, Command::Action(Box::new(command))).await;
     match &done {
         Ok(()) => kept.named(&kept.photos),
         // A server that fails may have made the entry durable.
@@ -120,31 +120,8 @@ async fn receive(app: &App, request: Request) -> Result<(PhotoForm, Vec<SentPhot
 }
 
 /// What is done to an incident with its photos.
-struct Asked {
-    action: Action,
-    note: Option<String>,
-    version: Option<u32>,
-    more: ActionMore,
-}
-
-async fn submit(app: &App, caller: &Caller, incident: &Named, asked: Asked) -> Result<(), Problem> {
-    let no = incident.no;
-    let command = NewAction {
-        incident: no,
-        action: asked.action,
-        agency: None,
-        note: asked.note,
-        version: asked.version,
-        due_after_ms: None,
-        actor: caller.actor(),
-        more: asked.more,
-    };
-    let outcomes = app.engine.submit(vec![Command::Action(Box::new(command))]).await?;
-    match outcomes.into_iter().next() {
-        Some(Outcome::Accepted { .. } | Outcome::Repeat { .. }) => Ok(()),
-        Some(Outcome::Refused(refusal)) => Err(refused(app, no, refusal).await),
-        None => Err(Problem::internal()),
-    }
+fn of_photos(action: Action, more: ActionMore) -> ActionRequest {
+    ActionRequest { action, more, agency: None, note: None, version: None }
 }
 
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/photos/{photo}/release", tag = "center",
@@ -188,7 +165,8 @@ async fn set_public(
     // Asking twice is no second entry.
     if row.public != (action == Action::Release) {
         let more = ActionMore { photo: Some(row.no), ..ActionMore::default() };
-        submit(&app, &caller, &incident, Asked { action, note: None, version: None, more }).await?;
+        let command = of_photos(action, more).for_incident(incident.no, caller.actor(), None);
+        submit(&app, incident.no, Command::Action(Box::new(command))).await?;
     }
     answer(&app, &caller, &incident).await
 }
