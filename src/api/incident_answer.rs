@@ -10,6 +10,7 @@ use super::access::Caller;
 use super::app::App;
 use super::detail;
 use super::incidents::{Named, no_such_incident};
+use super::joined::{below, standing};
 use super::photos::{photo_json, photos_of_all};
 use super::problem::Problem;
 use crate::access::Permission;
@@ -86,30 +87,22 @@ struct History {
 
 impl History {
     fn read(reader: &dyn Reader, no: IncidentNo) -> Result<History, JournalError> {
-        let row = reader.incident(no)?;
+        let above = standing(reader, no)?;
         let mut history = History {
+            row: above.first().cloned(),
             log: Vec::new(),
             opened_at: BTreeMap::new(),
             tree: BTreeMap::new(),
-            standing: None,
-            row: row.clone(),
+            standing: above.last().map(|row| row.no).filter(|standing| *standing != no),
         };
-        let Some(row) = row else { return Ok(history) };
-        let mut above = row.merged_into;
-        while let Some(into) = above {
-            history.standing = Some(into);
-            above = reader.incident(into)?.and_then(|incident| incident.merged_into);
-        }
-        let mut todo = vec![row];
-        while let Some(row) = todo.pop() {
+        for row in history.row.clone().into_iter().chain(below(reader, no)?) {
             let log = reader.incident_log(row.no)?;
             check_incident(&row, &log)?;
             history.log.extend(log);
-            for absorbed in reader.absorbed_by(row.no)? {
-                history.tree.insert(absorbed.no, row.no);
-                todo.push(absorbed);
-            }
             history.opened_at.insert(row.no, row.opened_at);
+            if let Some(into) = row.merged_into.filter(|_| row.no != no) {
+                history.tree.insert(row.no, into);
+            }
         }
         history.log.sort_unstable_by_key(|entry| entry.seq);
         history.log.dedup_by_key(|entry| entry.seq);
