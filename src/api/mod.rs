@@ -169,10 +169,13 @@ pub fn build_router(app: AppState) -> Router {
 async fn blocking<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, crate::journal::JournalError> + Send + 'static,
 ) -> Result<T, Problem> {
-    match tokio::task::spawn_blocking(read).await {
-        Ok(read) => Ok(read?),
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
+    Ok(aside(read).await?)
+}
+
+/// Runs what waits, or takes long, where it holds up no other request. A panic there is one here.
+async fn aside<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
+    let done = tokio::task::spawn_blocking(run).await;
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
 /// What one feature takes in JSON, about.

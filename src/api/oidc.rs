@@ -176,8 +176,7 @@ async fn asking<T: Send + 'static, E: From<OidcFault> + Send + 'static>(
     let Ok(Ok(_turn)) = turn else {
         return Err(OidcFault::Away("many wait for the provider already".to_owned()).into());
     };
-    let answer = tokio::task::spawn_blocking(ask).await;
-    answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    super::aside(ask).await
 }
 
 fn to_login(key: &str) -> Response {

@@ -1,7 +1,9 @@
-//! How long a body may be on its way: who sends slowly holds room that others need.
+//! How long is waited: for a body on its way, as who sends slowly holds room that others need, and for a turn at what
+//! only a few may do at once.
 
 use std::time::Duration;
 
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::problem::Problem;
@@ -25,6 +27,19 @@ pub async fn piece<T>(next: impl Future<Output = T>) -> Result<T, Problem> {
 /// Where it takes too long; what is wrong with it.
 pub async fn whole<T>(body: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
     in_time(BODY_TIMEOUT, body).await?
+}
+
+/// One of a few turns, to be held until what it is for is done.
+///
+/// # Errors
+/// 503 with `busy` where none is free in time.
+pub async fn turn<'t>(
+    turns: &'t Semaphore,
+    patience: Duration,
+    busy: &str,
+) -> Result<SemaphorePermit<'t>, Problem> {
+    let turn = timeout(patience, turns.acquire()).await;
+    turn.ok().and_then(Result::ok).ok_or_else(|| Problem::busy(busy))
 }
 
 async fn in_time<T>(patience: Duration, coming: impl Future<Output = T>) -> Result<T, Problem> {

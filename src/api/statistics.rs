@@ -92,12 +92,9 @@ async fn answer(app: &AppState, access: &Access, mut params: Params) -> Result<A
     let _turn = turn(app).await?;
     let (past, live) = (app.past.clone(), app.live());
     let asked = question.clone();
-    let computed =
-        tokio::task::spawn_blocking(move || past.statistics.answer(&asked, live.seq(), live.now()));
-    match computed.await {
-        Ok(answer) => answer.map(|(seq, figures)| Answer { question, figures, seq }).map_err(Problem::from),
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
+    let computed = super::aside(move || past.statistics.answer(&asked, live.seq(), live.now()));
+    let (seq, figures) = computed.await?;
+    Ok(Answer { question, figures, seq })
 }
 
 fn read_by(text: &str) -> Result<By, String> {
