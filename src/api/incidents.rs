@@ -9,7 +9,7 @@ use axum::response::Response;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::access::{Access, Caller};
+use super::access::Caller;
 use super::app::{App, AppState};
 use super::detail;
 use super::incident_answer::answer;
@@ -64,11 +64,11 @@ struct IncidentList<'a> {
     responses((status = 200), (status = 400)))]
 pub async fn list(
     State(app): State<AppState>,
-    access: Access,
+    caller: Caller,
     mut params: Params,
 ) -> Result<Response, Problem> {
-    let projection = access.sight.projection();
-    let filter = params.filter(&app.city, &access.sight);
+    let projection = caller.sight().projection();
+    let filter = params.filter(&app.city, &caller.sight());
     let place = place(&mut params);
     let archive = params.read("include", |text| match text {
         "archive" => Ok(()),

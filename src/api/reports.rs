@@ -100,7 +100,7 @@ pub async fn post_report(State(app): State<AppState>, request: Request) -> Resul
         Mode::Replay(_) | Mode::Live => None,
     };
     let ahead = if moves_clock.is_some() { Ahead::Take } else { Ahead::Refuse };
-    let Prepared { mut report } = prepare(&app, &body, now, ahead).await?;
+    let mut report = prepare(&app, &body, now, ahead).await?;
     if let (Some(clock), Some(occurred_at)) = (moves_clock, report.occurred_at) {
         clock.advance_to(occurred_at);
     }
@@ -143,18 +143,13 @@ pub async fn post_report(State(app): State<AppState>, request: Request) -> Resul
     }
 }
 
-/// A report that passed intake's checks.
-pub(super) struct Prepared {
-    pub report: Box<NewReport>,
-}
-
 /// Checks the body of a report sent at `now`.
 pub(super) async fn prepare(
     app: &AppState,
     body: &[u8],
     now: TimeMs,
     ahead: Ahead,
-) -> Result<Prepared, Problem> {
+) -> Result<Box<NewReport>, Problem> {
     let ctx = Context { city: &app.city, ids: &app.ids, now, ahead };
     let Submission { mut report, incident } = parse_report(body, &ctx).map_err(body_problem)?;
     if let Some(uuid) = incident {
@@ -163,7 +158,7 @@ pub(super) async fn prepare(
             report.coarse_place = Some(report.place.coarsened(app.city.coarse_res));
         }
     }
-    Ok(Prepared { report: Box::new(report) })
+    Ok(Box::new(report))
 }
 
 /// The digest of what was sent: of the JSON alone where nothing is beside it.

@@ -13,7 +13,7 @@ use super::app::{App, AppState};
 use super::parcel::{unwrap, wrap};
 use super::photo_desk::{KeptPhotos, put};
 use super::problem::Problem;
-use super::reports::{Prepared, prepare};
+use super::reports::prepare;
 use crate::feed::wire::time;
 use crate::health::Condition;
 use crate::intake::Ahead;
@@ -200,7 +200,7 @@ fn report_no(receipt: Receipt) -> Result<Result<ReportNo, String>, Problem> {
 async fn command(app: &AppState, waiting: &Waiting) -> Result<Box<NewReport>, Problem> {
     let cut = || Problem::bad_request("unreadable-body", "what waited here is cut");
     let (json, photos) = unwrap(&waiting.body).ok_or_else(cut)?;
-    let Prepared { mut report } = prepare(app, json, waiting.received_at, Ahead::Refuse).await?;
+    let mut report = prepare(app, json, waiting.received_at, Ahead::Refuse).await?;
     if !photos.is_empty() {
         let reader = app.engine.reader().clone();
         let put_all = move || {
