@@ -173,7 +173,7 @@ async fn hand_on_batch(app: &AppState, spool: &Arc<dyn WaitingRoom>) -> Result<u
             Err(problem) => return Err(problem),
         }
     }
-    let outcomes = app.engine.submit(commands).await?;
+    let outcomes = app.engine.submit(commands).await.map_err(|error| Problem::of_report(&error))?;
     for (report, outcome) in sent.into_iter().zip(outcomes) {
         let answer = match outcome {
             Outcome::Accepted { receipt, .. } | Outcome::Repeat { receipt } => report_no(receipt)?,
@@ -222,7 +222,8 @@ async fn alone(
 ) -> Result<Result<ReportNo, String>, Problem> {
     let mut report = command(app, waiting).await?;
     report.incident = None;
-    let outcomes = app.engine.submit(vec![Command::Report(report)]).await?;
+    let submitted = app.engine.submit(vec![Command::Report(report)]).await;
+    let outcomes = submitted.map_err(|error| Problem::of_report(&error))?;
     match outcomes.into_iter().next().ok_or_else(Problem::internal)? {
         Outcome::Accepted { receipt, .. } | Outcome::Repeat { receipt } => report_no(receipt),
         Outcome::Refused(_) => Ok(Err(refusal.to_string())),
