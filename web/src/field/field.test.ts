@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { makeWords } from '../i18n';
 import { readChoice, toFeedFilter, toQuery, writeChoice } from './choice';
 import { direction, distance_m, sayWay } from './distance';
+import { actionsFor } from './details';
 import { Entrances } from './entrances';
 
 it('the address keeps the choice, and everything else that stands in it', () => {
@@ -45,4 +46,12 @@ it('what enters is new for a while; what was there at first is not', () => {
   expect(entrances.see(['a', 'b'], 3_000)).toEqual(['b']);
   entrances.reset();
   expect(entrances.see(['z'], 4_000)).toEqual([]);
+});
+
+it('offers only the steps that whoever looks may take', () => {
+  const operator = { verify: 'all', reject: 'all', start: 'all', resolve: 'all' } as const;
+  const agency = { start: 'own', resolve: 'own', photo: 'own' } as const;
+  expect(actionsFor('new', operator)).toEqual(['verify', 'reject']);
+  expect([actionsFor('new', agency), actionsFor('verified', agency), actionsFor('in_progress', agency)]).toEqual([[], ['start', 'resolve'], ['resolve']]);
+  expect(actionsFor('verified', {})).toEqual([]);
 });
