@@ -1,9 +1,10 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { makeWords } from '../i18n';
 import { readChoice, toFeedFilter, toQuery, writeChoice } from './choice';
 import { direction, distance_m, sayWay } from './distance';
 import { actionsFor } from './details';
 import { Entrances } from './entrances';
+import { watchPlace } from './position';
 
 it('the address keeps the choice, and everything else that stands in it', () => {
   const address = 'lang=en&area=82.71.02,82.71.03.1001&category=water&status=new,verified&contrast=1&incident=i:7';
@@ -54,4 +55,24 @@ it('offers only the steps that whoever looks may take', () => {
   expect(actionsFor('new', operator)).toEqual(['verify', 'reject']);
   expect([actionsFor('new', agency), actionsFor('verified', agency), actionsFor('in_progress', agency)]).toEqual([[], ['start', 'resolve'], ['resolve']]);
   expect(actionsFor('verified', {})).toEqual([]);
+});
+
+it('distances end when they are put away, and a place that is not known just now is not a forbidden one', async () => {
+  let told: { found: PositionCallback; failed: PositionErrorCallback } | null = null;
+  const source = {
+    watchPosition: (found: PositionCallback, failed: PositionErrorCallback) => ((told = { found, failed }), 7),
+    clearWatch: vi.fn(() => (told = null)),
+  } as unknown as Geolocation;
+  const [found, failed] = [vi.fn(), vi.fn()];
+  const stop = watchPlace(source, found, failed);
+  const at = { coords: { longitude: 127.38, latitude: 0.79 } } as GeolocationPosition;
+  (told as unknown as { found: PositionCallback }).found(at);
+  expect(found).toHaveBeenCalledWith([127.38, 0.79]);
+  for (const code of [1, 2, 3]) (told as unknown as { failed: PositionErrorCallback }).failed({ code } as GeolocationPositionError);
+  expect(failed.mock.calls).toEqual([['denied'], ['lost'], ['lost']]);
+  stop();
+  expect(source.clearWatch).toHaveBeenCalledWith(7);
+  watchPlace(undefined, found, failed);
+  await Promise.resolve();
+  expect(failed.mock.calls.slice(3)).toEqual([['denied']]);
 });

@@ -104,6 +104,7 @@ export const en: Record<Key, string> = {
   'field.contrast': 'High contrast',
   'field.locate': 'Distance from me',
   'field.locate.denied': 'Location is not allowed. Distances are not shown.',
+  'field.locate.lost': 'Your place was not found yet. Step into the open; the page goes on looking.',
   'field.new': 'Just in',
   'field.new.n': '{n} new',
   'field.list': 'List',

@@ -104,6 +104,7 @@ export const id = {
   'field.contrast': 'Kontras tinggi',
   'field.locate': 'Jarak dari saya',
   'field.locate.denied': 'Lokasi tidak diizinkan. Jarak tidak ditampilkan.',
+  'field.locate.lost': 'Lokasi Anda belum ditemukan. Pindah ke tempat terbuka; halaman terus mencari.',
   'field.new': 'Baru masuk',
   'field.new.n': '{n} baru',
   'field.list': 'Daftar',
