@@ -18,6 +18,9 @@ export interface Choice {
   readonly incident: string | null;
 }
 
+/** As features are named; anything else is no incident's address. */
+const ID = /^i:[0-9a-f-]+$/;
+
 export function readChoice(query: URLSearchParams): Choice {
   const list = (key: string): string[] => (query.get(key) ?? '').split(',').filter((part) => part !== '');
   const box = parseBbox(query.get('box'));
@@ -27,7 +30,7 @@ export function readChoice(query: URLSearchParams): Choice {
     categories: list('category'),
     statuses: list('status').filter((status): status is Status => STATUSES.some((one) => one === status)),
     contrast: query.get('contrast') === '1',
-    incident: query.get('incident'),
+    incident: ID.test(query.get('incident') ?? '') ? query.get('incident') : null,
   };
 }
 

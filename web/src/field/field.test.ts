@@ -1,5 +1,7 @@
 import { expect, it, vi } from 'vitest';
+import type { City } from '../feed/city';
 import { makeWords } from '../i18n';
+import { knownTo } from '../ui/known';
 import { readChoice, toFeedFilter, toQuery, writeChoice } from './choice';
 import { direction, distance_m, sayWay } from './distance';
 import { actionsFor } from './details';
@@ -24,6 +26,12 @@ it('a box stands instead of areas, in both forms that the server takes', () => {
 it('what is no status and no box is passed over', () => {
   const choice = readChoice(new URLSearchParams('status=lost&box=1,2,3'));
   expect(toFeedFilter(choice)).toEqual({});
+});
+
+it('an address that is older than the city pack, or names no incident, is no dead end', () => {
+  const city = { categories: [{ key: 'water' }], agencies: [] } as unknown as City;
+  const choice = readChoice(new URLSearchParams('area=82.71.02,99.99&category=water,fire&incident=../accounts'));
+  expect(knownTo(city, [{ code: '82.71.02' }], choice)).toEqual({ areas: ['82.71.02'], box: null, categories: ['water'], statuses: [], contrast: false, incident: null });
 });
 
 it('says how far and which way', () => {

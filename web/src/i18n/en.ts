@@ -113,6 +113,8 @@ export const en: Record<Key, string> = {
   'field.shown': 'Showing the newest {n}',
   'field.empty': 'No incidents here',
   'field.empty.do': 'Choose another area or clear the filters. New incidents appear by themselves.',
+  'field.unread': 'The list cannot be read yet',
+  'field.unread.do': 'The server does not answer. The page tries again by itself.',
   'field.offline': 'No network. What you see is the data of {time}.',
   'field.late': 'The server does not answer yet. What you see is the data of {time}.',
   'field.open': 'Open in the phone’s map',

@@ -113,6 +113,8 @@ export const id = {
   'field.shown': 'Menampilkan {n} terbaru',
   'field.empty': 'Tidak ada kejadian di sini',
   'field.empty.do': 'Pilih wilayah lain atau hapus saringan. Kejadian baru muncul sendiri.',
+  'field.unread': 'Daftar belum dapat dibaca',
+  'field.unread.do': 'Server tidak menjawab. Halaman mencoba lagi sendiri.',
   'field.offline': 'Tidak ada jaringan. Yang tampil adalah data {time}.',
   'field.late': 'Server belum menjawab. Yang tampil adalah data {time}.',
   'field.open': 'Buka di peta ponsel',
