@@ -45,6 +45,7 @@ export class QueueList {
     this.fresh = new Set();
     this.rows = [];
     this.loaded = false;
+    this.settleFault();
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = null;
     this.poke();
@@ -81,22 +82,26 @@ export class QueueList {
     });
   }
 
+  private settleFault(): void {
+    this.failed = false;
+    this.denied = false;
+    this.refused = null;
+  }
+
   private async run(query: { limit: number; cursor?: string }, take: (page: IncidentPage) => void): Promise<void> {
     const round = this.round;
     this.running = true;
     try {
       const page = await getIncidents({ ...toQuery(this.choice), ...query });
-      if (round === this.round) {
-        take(page);
-        this.next = page.next;
-        this.more = page.next !== null && this.rows.length < ROWS_MAX;
-        this.matched = page.matched;
-        this.loaded = true;
-      }
-      this.failed = false;
-      this.denied = false;
-      this.refused = null;
+      if (round !== this.round) return;
+      take(page);
+      this.next = page.next;
+      this.more = page.next !== null && this.rows.length < ROWS_MAX;
+      this.matched = page.matched;
+      this.loaded = true;
+      this.settleFault();
     } catch (error) {
+      if (round !== this.round) return;
       // Tried again with the next change, by the clock, or when the connection is back.
       this.failed = true;
       const status = error instanceof ProblemError ? error.problem.status : 0;
