@@ -154,7 +154,7 @@ export class Work {
     open.form = null;
     open.trouble = null;
     if (open.sending === null) open.see();
-    this.sort();
+    this.keep();
   }
 
   /** After a trouble: sends it again, in a conflict against the state that is shown now. */
@@ -184,21 +184,23 @@ export class Work {
     open.trouble = null;
     open.see();
     this.type(text);
+    this.keep();
   }
 
-  /** What waited when the page before went away without a word. */
+  /** What waited, or was under way, when the page before went away without a word. */
   async recover(): Promise<void> {
-    for (const kept of heldBefore()) {
-      const one = this.caseOf(kept.id);
-      await this.read(one);
-      // The browser may have sent it with its last breath: it has a moment to arrive.
-      if (!isStored(one, kept)) {
-        await new Promise((resolve) => setTimeout(resolve, LAST_BREATH_MS));
-        await this.read(one);
-      }
-      if (!isStored(one, kept)) one.trouble = { kind: 'network', sent: kept.sent, detail: '', at_ms: performance.now() };
-      this.tidy(one);
-    }
+    const before = heldBefore();
+    if (before.length === 0) return;
+    keepHeld('before', before);
+    const all = before.map((kept) => ({ kept, one: this.caseOf(kept.id) }));
+    const missing = (): typeof all => all.filter(({ kept, one }) => !isStored(one, kept));
+    for (const { one } of all) await this.read(one);
+    // The browser may have sent it with its last breath: it has a moment to arrive.
+    if (missing().length > 0) await new Promise((resolve) => setTimeout(resolve, LAST_BREATH_MS));
+    for (const { one } of missing()) await this.read(one);
+    for (const { kept, one } of missing()) one.trouble = { kind: 'network', sent: kept.sent, detail: '', at_ms: performance.now() };
+    for (const { one } of all) this.tidy(one);
+    keepHeld('before', []);
     this.keep();
   }
 
@@ -213,6 +215,7 @@ export class Work {
     if (one.sending === null) one.see();
     one.form = form;
     one.text = draft(one.id, form);
+    this.keep();
   }
 
   /** Now, or once the answer to the one before is here; what meets trouble first is not followed by another. */
@@ -369,7 +372,7 @@ export class Work {
     this.sort();
     // Whether what goes out with the page arrives, only the next page can find out.
     if (leaving()) return;
-    keepHeld('work', all.flatMap((one) => (one.held === null ? [] : [{ id: one.id, sent: one.held.sent, seq: one.seen?.seq ?? 0 }])));
+    keepHeld('work', all.flatMap((one) => (one.unsent === null ? [] : [{ id: one.id, sent: one.unsent, seq: one.seen?.seq ?? 0 }])));
   }
 
   private sort(): void {

@@ -157,6 +157,30 @@ it('what waited in a browser that died is there again as not sent, unless it was
   expect(other.waiting).toEqual([]);
 });
 
+it('what was under way, or got no answer, is there again too, until somebody lets it go', async () => {
+  server.agency = 'dlh';
+  server.version = 2;
+  work.poke();
+  await settled();
+  let go = (): void => undefined;
+  vi.stubGlobal('fetch', (url: string, init?: RequestInit) => (init?.method === 'POST' ? new Promise<Response>((_, fail) => (go = () => fail(new TypeError('no network')))) : server.fetch(url, init)));
+  // Its opposite takes it back, so it goes out at once.
+  work.begin('assign');
+  work.submit('bpbd');
+  const found = async (): Promise<readonly (string | undefined)[]> => {
+    const next = new Work(() => undefined, offer(), new Undo());
+    void next.recover();
+    await vi.advanceTimersByTimeAsync(3_000);
+    return next.waiting.map(({ trouble }) => trouble?.sent.action);
+  };
+  expect(await found()).toEqual(['assign']);
+  go();
+  await settled();
+  expect([work.open?.trouble?.kind, await found()]).toEqual(['network', ['assign']]);
+  work.cancel();
+  expect(await found()).toEqual([]);
+});
+
 it('what others do while one writes is shown, the text stays, and the answer is against what was seen', async () => {
   work.begin('reject');
   work.type('tidak ada');
