@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { nextPage, takeSecret, takeSso } from './secret';
+import { nextPage, signInFrom, takeSecret, takeSso } from './secret';
 import { decodeMay, worksQueue } from '../ui/may';
 import { decodeMe, ssoAddress } from './session';
 
@@ -17,6 +17,17 @@ it('a secret is read once and leaves the address bar', () => {
     expect(takeSecret(at(hash), history), hash).toEqual(secret);
     expect(shown, hash).toEqual(['/login?lang=en']);
   }
+});
+
+it('whoever signs in comes back to what they saw', () => {
+  for (const search of ['', '?lang=en', '?incident=i:019abcde-0000-7000-8000-0123456789ab&category=water,garbage', '?q=air+mati%20di%20Kalumata%21&at=2026-11-24T02:00:00Z', "?q=jalan~(rusak)*'"]) {
+    const login = new URL(signInFrom({ pathname: '/console', search }), 'http://localhost');
+    const back = nextPage(login.searchParams);
+    expect(back, search).not.toBeNull();
+    expect([...new URL(back ?? '', login).searchParams], search).toEqual([...new URLSearchParams(search)]);
+  }
+  expect(signInFrom({ pathname: '/sitrep', search: '?lang=en' })).toBe('/login?next=%2Fsitrep%3Flang%3Den&lang=en');
+  expect(signInFrom({ pathname: '/handover', search: '' })).toBe('/login?next=%2Fhandover');
 });
 
 it('no link leads from the sign-in page to another site', () => {
