@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { keepFor } from './owner';
 import { nextPage, signInFrom, takeSecret, takeSso } from './secret';
 import { decodeMay, worksQueue } from '../ui/may';
 import { decodeMe, ssoAddress } from './session';
@@ -78,4 +79,14 @@ it('the console is offered to whoever has work there, whatever their role is cal
   // A token for less, that may not see what it would act on.
   expect(may({ verify: 'all' })).toBe(false);
   expect(worksQueue(decodeMay(null))).toBe(false);
+});
+
+it('the next shift in the same tab finds nothing of the one before, and whoever comes back finds it all', () => {
+  const kept = new Map([['pantau.console.draft.i:7.note', 'pelapor: 0812 3456 789'], ['pantau.console.recent', '[]'], ['other', 'x']]);
+  const tab = { get length() { return kept.size; }, key: (n: number) => [...kept.keys()][n] ?? null, getItem: (key: string) => kept.get(key) ?? null, setItem: (key: string, text: string) => void kept.set(key, text), removeItem: (key: string) => void kept.delete(key) };
+  keepFor('ani', tab);
+  keepFor('ani', tab);
+  expect(kept.get('pantau.console.draft.i:7.note')).toBe('pelapor: 0812 3456 789');
+  keepFor('budi', tab);
+  expect([...kept]).toEqual([['other', 'x'], ['pantau.owner', 'budi']]);
 });
