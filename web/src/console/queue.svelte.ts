@@ -18,6 +18,8 @@ export class QueueList {
   matched = $state(0);
   loaded = $state(false);
   failed = $state(false);
+  /** What is shown was not read anew for a while. */
+  stale = $state(false);
   denied = $state(false);
   /** The server's sentence about a choice that it does not take. */
   refused = $state<string | null>(null);
@@ -84,6 +86,7 @@ export class QueueList {
 
   private settleFault(): void {
     this.failed = false;
+    this.stale = false;
     this.denied = false;
     this.refused = null;
   }
@@ -103,6 +106,8 @@ export class QueueList {
     } catch (error) {
       if (round !== this.round) return;
       // Tried again with the next change, by the clock, or when the connection is back.
+      // Once may be a hiccup.
+      this.stale = this.loaded && this.failed;
       this.failed = true;
       const status = error instanceof ProblemError ? error.problem.status : 0;
       this.denied = status === 401 || status === 403;

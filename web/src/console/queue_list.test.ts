@@ -43,3 +43,20 @@ it('a choice that is refused says so until another is made', async () => {
   list.choose(START);
   expect([list.failed, list.refused]).toEqual([false, null]);
 });
+
+it('a list that is read anew twice in vain says that it is not up to date, until it is', async () => {
+  const list = new QueueList(START, () => null);
+  list.poke();
+  await moment();
+  asked[0]?.answer(Response.json({ features: [], numberMatched: 0 }));
+  await moment();
+  const told: boolean[] = [];
+  for (const answer of [problem(503, 'away', ''), problem(503, 'away', ''), Response.json({ features: [], numberMatched: 0 })]) {
+    list.poke();
+    await vi.advanceTimersByTimeAsync(1_100);
+    asked.at(-1)?.answer(answer);
+    await moment();
+    told.push(list.stale);
+  }
+  expect(told).toEqual([false, true, false]);
+});
