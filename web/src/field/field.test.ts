@@ -2,7 +2,7 @@ import { expect, it, vi } from 'vitest';
 import type { City } from '../feed/city';
 import { makeWords } from '../i18n';
 import { knownTo } from '../ui/known';
-import { readChoice, toFeedFilter, toQuery, writeChoice } from './choice';
+import { readChoice, toFeedFilter, toggledArea, toQuery, writeChoice } from './choice';
 import { direction, distance_m, sayWay } from './distance';
 import { actionsFor } from './details';
 import { Entrances } from './entrances';
@@ -32,6 +32,17 @@ it('an address that is older than the city pack, or names no incident, is no dea
   const city = { categories: [{ key: 'water' }], agencies: [] } as unknown as City;
   const choice = readChoice(new URLSearchParams('area=82.71.02,99.99&category=water,fire&incident=../accounts'));
   expect(knownTo(city, [{ code: '82.71.02' }], choice)).toEqual({ areas: ['82.71.02'], box: null, categories: ['water'], statuses: [], contrast: false, incident: null });
+});
+
+it('a district stands for its villages, however the codes of a city are made', () => {
+  const [north, inside, other] = [{ code: 'utara', parent: null }, { code: 'K1', parent: 'utara' }, { code: 'K2', parent: 'selatan' }];
+  const areas = [north, inside, other];
+  let codes = toggledArea(toggledArea(new Set(), inside, areas), other, areas);
+  codes = toggledArea(codes, north, areas);
+  expect([...codes].sort()).toEqual(['K2', 'utara']);
+  codes = toggledArea(codes, inside, areas);
+  expect([...codes].sort()).toEqual(['K1', 'K2']);
+  expect([...toggledArea(codes, inside, areas)]).toEqual(['K2']);
 });
 
 it('says how far and which way', () => {
