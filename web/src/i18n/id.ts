@@ -187,7 +187,7 @@ export const id = {
   'login.unreachable': 'Server tidak menjawab',
   'login.unreachable.is': 'Belum ada yang terkirim. Periksa sambungan, lalu coba lagi.',
   'login.busy': 'Banyak yang masuk pada saat ini. Coba lagi beberapa detik lagi.',
-  'login.failed': 'Server membuat kesalahan. Belum ada yang berubah; coba lagi sebentar lagi.',
+  'login.failed': 'Terjadi kesalahan di server. Belum ada yang berubah; coba lagi sebentar lagi.',
   'login.token.wrong': 'Token layar ini tidak berlaku atau sudah dicabut. Minta yang baru kepada admin.',
   'login.link.over': 'Tautan ini sudah dipakai atau sudah lewat waktunya. Minta yang baru kepada admin.',
   'login.first': 'Admin pertama',
