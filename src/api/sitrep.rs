@@ -1,6 +1,8 @@
 //! The situation report: all that a page of it needs, in one answer. The fields follow EDXL-SitRep 1.0 (who prepared
 //! it, for which period, situation, significant events), without its XML.
 
+mod open;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -20,13 +22,12 @@ use crate::city::{City, Text};
 use crate::feed::parse_time;
 use crate::feed::wire::{Feature, StatsBody, time};
 use crate::journal::{ActsQuestion, JournalError, MERGE, SPLIT};
-use crate::live::{Filter, Incident, LiveMap, Sort, Stats, StatusSet, Where};
+use crate::live::{Filter, Found, Incident, LiveMap, Sort, Stats, StatusSet, Where};
 use crate::model::{Action, Entry, Fact, HOUR_MS, IncidentNo, Projection, RecordKind, Seq, Status, TimeMs};
+use open::{LIST_MAX, Open, Ranked};
 
 /// Where nobody handed over yet, a report begins so long ago.
 const PERIOD_MS: i64 = 12 * HOUR_MS;
-/// Incidents in each list; how many there are stands beside it.
-const LIST_MAX: usize = 100;
 /// Acts that are looked through for what changed; more are counted no more, and the answer says so.
 const ACTS_MAX: usize = 20_000;
 /// Acts are read in steps of so many.
@@ -147,9 +148,9 @@ impl Report<'_> {
     fn json(&self, by: &str) -> Value {
         let Period { begin, end } = self.period;
         let city = self.then.city();
-        let open = self.filter();
-        let overdue = Filter { overdue: Some(true), ..self.filter() };
-        let figures = Figures::of(self, &open);
+        let opened = self.opened();
+        let figures = Figures::of(self, opened.matched);
+        let open = Open::of(self.then, &self.filter(), &self.period);
         json!({
             "message_id": format!("{}:{}:{}", self.then.epoch(), self.then.seq(), begin.0),
             "seq": self.then.seq().0,
@@ -158,13 +159,13 @@ impl Report<'_> {
             "prepared_at": time(self.app.now()),
             "prepared_by": self.person(by),
             "center": {"key": city.key, "name": city.name},
-            "bbox": self.bbox(),
+            "bbox": open.bbox.or_else(|| city.bounds.map(|b| [b.west(), b.south(), b.east(), b.north()])),
             "summary": figures.sentence(self, city),
             "now": stats(&figures.now, city),
             "before": stats(&figures.before, city),
-            "changes": self.changes(&figures),
-            "open": self.list(&open, Sort::DueFirst),
-            "overdue": self.list(&overdue, Sort::DueFirst),
+            "changes": self.changes(&figures, &opened, open.newly_overdue),
+            "open": open.all.json(self.then),
+            "overdue": open.overdue.json(self.then),
             "hotspots": self.hotspots,
             "log": self.acts.log,
             "people": self.people(),
@@ -174,15 +175,6 @@ impl Report<'_> {
     /// The open ones of the kind that is reported.
     fn filter(&self) -> Filter {
         Filter { drill: Some(self.drill), ..Filter::default() }
-    }
-
-    fn list(&self, filter: &Filter, sort: Sort) -> Value {
-        let found = self.then.incidents(Projection::Staff, filter, &Where::default(), sort, None, LIST_MAX);
-        json!({"total": found.matched, "incidents": self.features(found.incidents.iter())})
-    }
-
-    fn features<'i>(&self, incidents: impl Iterator<Item = &'i Incident>) -> Vec<Value> {
-        incidents.map(|incident| json!(Feature::incident(self.then, incident, Projection::Staff))).collect()
     }
 
     /// Those that an action of the period led to a status, and that stand there still.
@@ -205,58 +197,26 @@ impl Report<'_> {
         let incidents: Vec<&Incident> = numbers.iter().filter_map(stands).collect();
         json!({
             "total": incidents.len(),
-            "incidents": self.features(incidents.into_iter().take(LIST_MAX)),
+            "incidents": features(self.then, incidents.into_iter().take(LIST_MAX)),
         })
     }
 
-    fn changes(&self, figures: &Figures) -> Value {
-        let opened = Filter { statuses: StatusSet::ALL, since: Some(self.period.begin), ..self.filter() };
-        let overdue = Filter { overdue: Some(true), ..self.filter() };
-        let place = Where::default();
-        let late =
-            self.then.incidents(Projection::Staff, &overdue, &place, Sort::DueFirst, None, usize::MAX - 1);
-        let newly: Vec<&Incident> = late
-            .incidents
-            .iter()
-            .filter(|incident| incident.due_at().is_some_and(|due_at| due_at >= self.period.begin))
-            .collect();
+    fn changes(&self, figures: &Figures, opened: &Found, newly_overdue: Ranked) -> Value {
         json!({
             "actions": figures.actions,
             "is_cut": self.acts.is_cut,
-            "opened": self.list(&opened, Sort::NewestFirst),
+            "opened": {"total": opened.matched, "incidents": features(self.then, opened.incidents.iter())},
             "resolved": self.led_to(Status::Resolved),
             "rejected": self.led_to(Status::Rejected),
-            "newly_overdue": {
-                "total": newly.len(),
-                "incidents": self.features(newly.into_iter().take(LIST_MAX)),
-            },
+            "newly_overdue": newly_overdue.json(self.then),
         })
     }
 
-    /// A box that holds all open incidents; the city's where there are none.
-    fn bbox(&self) -> Value {
-        let found = self.then.incidents(
-            Projection::Staff,
-            &self.filter(),
-            &Where::default(),
-            Sort::NewestFirst,
-            None,
-            usize::MAX - 1,
-        );
-        let city = self.then.city();
-        let places = found.incidents.iter().map(|i| i.spot(Projection::Staff, city).place);
-        let grown = places.fold(None, |bbox: Option<[f64; 4]>, place| {
-            let [west, south, east, north] =
-                bbox.unwrap_or([place.lng(), place.lat(), place.lng(), place.lat()]);
-            Some([
-                west.min(place.lng()),
-                south.min(place.lat()),
-                east.max(place.lng()),
-                north.max(place.lat()),
-            ])
-        });
-        let of_city = || city.bounds.map(|b| [b.west(), b.south(), b.east(), b.north()]);
-        json!(grown.or_else(of_city))
+    /// Those that came in the period, the newest first.
+    fn opened(&self) -> Found {
+        let opened = Filter { statuses: StatusSet::ALL, since: Some(self.period.begin), ..self.filter() };
+        let (place, sort) = (Where::default(), Sort::NewestFirst);
+        self.then.incidents(Projection::Staff, &opened, &place, sort, None, LIST_MAX)
     }
 
     fn person(&self, name: &str) -> Value {
@@ -295,6 +255,10 @@ impl Report<'_> {
     }
 }
 
+fn features<'i>(map: &LiveMap, incidents: impl Iterator<Item = &'i Incident>) -> Vec<Value> {
+    incidents.map(|incident| json!(Feature::incident(map, incident, Projection::Staff))).collect()
+}
+
 /// The figures of both ends, and how often each action was taken between them.
 struct Figures {
     now: Stats,
@@ -305,11 +269,8 @@ struct Figures {
 }
 
 impl Figures {
-    fn of(report: &Report, open: &Filter) -> Figures {
-        let (then, place) = (report.then, Where::default());
-        let opened =
-            Filter { statuses: StatusSet::ALL, since: Some(report.period.begin), ..report.filter() };
-        let opened = then.incidents(Projection::Staff, &opened, &place, Sort::NewestFirst, None, 1).matched;
+    fn of(report: &Report, opened: u64) -> Figures {
+        let (then, open) = (report.then, report.filter());
         let mut actions: Map<String, Value> = Action::ALL
             .map(Action::key)
             .into_iter()
@@ -336,8 +297,8 @@ impl Figures {
             resolved += u64::from(fact.to == Status::Resolved && fact.from != Status::Resolved);
         }
         Figures {
-            now: then.stats(Projection::Staff, open),
-            before: report.before.stats(Projection::Staff, open),
+            now: then.stats(Projection::Staff, &open),
+            before: report.before.stats(Projection::Staff, &open),
             actions,
             opened,
             resolved,

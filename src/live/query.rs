@@ -396,6 +396,18 @@ impl LiveMap {
         Found { matched, incidents: page, next }
     }
 
+    /// Calls `each` for every incident that matches, in no order that means anything.
+    pub fn each_incident<'a>(
+        &'a self,
+        projection: Projection,
+        filter: &Filter,
+        mut each: impl FnMut(&'a Incident),
+    ) {
+        self.pyramid.members(&Where::default().prepared(), &self.matcher(filter, projection), |member| {
+            self.incident(member.no).into_iter().for_each(&mut each);
+        });
+    }
+
     /// The newest that match, searched for in the pyramid: best where few of all match.
     fn newest(
         &self,

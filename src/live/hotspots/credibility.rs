@@ -167,7 +167,7 @@ impl Witnesses {
     /// A report counts from here on; `rejections` of its doubts are known.
     pub fn come(&mut self, report: &HotspotReport) {
         self.repeats.add(self.voice(report), report.seq, report.place);
-        self.agreement.add(report, self.own(report).open() > 0);
+        self.agreement.add(report);
         self.stale.insert(report.seq);
     }
 
@@ -192,7 +192,7 @@ impl Witnesses {
     }
 
     /// What speaks against a report that counts, given what its own doubts say of its sender's record.
-    pub fn doubts(&self, report: &HotspotReport) -> Doubts {
+    pub fn doubts(&mut self, report: &HotspotReport) -> Doubts {
         let own = self.own(report);
         let repeats = self.repeats.count(self.voice(report), report.seq, report.place);
         let agreeing = self.agreement.count(report, own.open());
