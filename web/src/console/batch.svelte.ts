@@ -1,6 +1,6 @@
 /** Actions on many incidents at once: what waits, what is on its way, and what was refused. */
 import type { Incident } from '../feed/protocol';
-import { runBulk, type BulkResult } from './bulk';
+import { runBulk, type BulkResult, type OwnStep } from './bulk';
 import type { Sent } from './casefile';
 import { keepDraft } from './drafts';
 import { keepHeld } from './held';
@@ -25,7 +25,13 @@ interface Batch {
   readonly typed: string;
   /** By which it can be taken back while it waits. */
   no?: number;
+  /** What was done to some of them one by one, and goes out first. */
+  behind?: Promise<void>;
+  /** Told, once it is answered, which of them are stored. */
+  readonly told: ((stored: readonly string[]) => void)[];
 }
+
+const holds = ({ incidents }: Batch, id: string): boolean => incidents.some((incident) => incident.id === id);
 
 export class Batches {
   /** As the operator sees those whose action waits or is under way, by id. */
@@ -39,7 +45,7 @@ export class Batches {
   private sending: Batch | null = null;
   private readonly line: Batch[] = [];
   /** What the own last step made of an incident: the next step goes with that version, whatever the queue has read meanwhile. */
-  private readonly steps = new Map<string, { readonly from: number | null; readonly to: number | null }>();
+  private readonly steps = new Map<string, OwnStep>();
 
   constructor(
     private readonly table: Table,
@@ -47,19 +53,30 @@ export class Batches {
     /** Ids that are done with. */
     private readonly stored: (ids: readonly string[]) => void,
     private readonly run = runBulk,
+    /** Sends what waits for these one by one; null: nothing does. */
+    private readonly single: (ids: readonly string[]) => Promise<readonly OwnStep[]> | null = () => null,
   ) {}
 
   /** At once where each of them can be taken back exactly; else all of it waits. `typed`: the words as they were written. */
   begin(incidents: readonly Incident[], wish: Wish, typed = ''): void {
     this.outcome = null;
     const undoable = incidents.every((incident) => opposite({ ...wish, version: null }, incident) !== null);
-    const one: Batch = { wish, incidents, undoable, typed };
+    const one: Batch = { wish, incidents, undoable, typed, told: [] };
     // The next step is the word that the one before stands.
-    for (const before of this.waiting) if (before.incidents.some(({ id }) => incidents.some((incident) => incident.id === id))) this.release(before);
+    for (const before of this.waiting) if (incidents.some(({ id }) => holds(before, id))) this.release(before);
+    const single = this.single(incidents.map(({ id }) => id));
+    if (single !== null) one.behind = single.then((steps) => this.learn(steps));
     if (undoable) return this.start(one);
     this.waiting.add(one);
     this.keep();
     one.no = this.undo.add({ action: wish.action, incidents, agency: wish.agency, send: () => this.release(one), takeBack: () => this.takeBack(one) });
+  }
+
+  /** What is to be done to it with others goes out now; null: nothing is. Resolves to whether it was stored. */
+  letGo(id: string): Promise<boolean> | null {
+    for (const one of this.waiting) if (holds(one, id)) this.release(one);
+    const last = [...(this.sending === null ? [] : [this.sending]), ...this.line].findLast((one) => holds(one, id));
+    return last === undefined ? null : new Promise((resolve) => last.told.push((stored) => resolve(stored.includes(id))));
   }
 
   forget(): void {
@@ -89,22 +106,28 @@ export class Batches {
 
   private async send(one: Batch): Promise<void> {
     const { wish, undoable } = one;
-    const incidents = one.incidents.map((incident) => this.afterOwnStep(incident));
-    const all = incidents.length;
+    const all = one.incidents.length;
     this.sending = one;
     this.running = { wish, done: 0, all };
     this.keep();
+    if (one.behind !== undefined && !leaving()) await one.behind;
+    const incidents = one.incidents.map((incident) => this.afterOwnStep(incident));
     const result = await this.run(incidents, wish, (done) => (this.running = { wish, done, all }));
     this.running = null;
     this.sending = null;
-    for (const { id, version } of incidents) if (result.versions.has(id)) this.steps.set(id, { from: version, to: result.versions.get(id) ?? null });
+    this.learn(incidents.filter(({ id }) => result.versions.has(id)).map(({ id, version }) => ({ id, from: version, to: result.versions.get(id) ?? null })));
     this.keep();
     if (result.refused.length > 0) this.outcome = { wish, ...result };
     this.stored(result.stored);
+    for (const tell of one.told) tell(result.stored);
     const stored = incidents.filter(({ id }) => result.stored.includes(id));
     if (undoable && stored.length > 0) this.undo.add({ action: wish.action, incidents: stored, agency: wish.agency, takeBack: () => void this.sendBack(wish, stored, result) });
     const next = this.line.shift();
     if (next !== undefined) void this.send(next);
+  }
+
+  private learn(steps: readonly OwnStep[]): void {
+    for (const step of steps) this.steps.set(step.id, step);
   }
 
   private afterOwnStep(incident: Incident): Incident {
