@@ -51,7 +51,7 @@ export const en: Record<Key, string> = {
   'age.min': '{n} min ago',
   'age.hour': '{n} h ago',
   'age.day': '{n} d ago',
-  'span.now': '< 1 min',
+  'span.now': '<\u00a01\u00a0min',
   'span.min': '{n} min',
   'span.hour': '{n} h',
   'span.day': '{n} d',

@@ -19,7 +19,7 @@ it('writes ages and numbers', () => {
   expect(indonesian.age(AT_MS - 5_000, AT_MS)).toBe('baru saja');
   expect(english.span(5 * 3_600_000)).toBe('5 h');
   // What is late by seconds is not “new”.
-  expect(indonesian.t('incident.late', { age: indonesian.span(20_000) })).toBe('Terlambat < 1 mnt');
+  expect(indonesian.t('incident.late', { age: indonesian.span(20_000) })).toBe('Terlambat <\u00a01\u00a0mnt');
   expect(indonesian.number(12_345)).toBe('12.345');
   expect(indonesian.t('incident.reports', { n: 1_200 })).toBe('1.200 laporan');
 });

@@ -51,7 +51,7 @@ export const id = {
   'age.min': '{n} mnt lalu',
   'age.hour': '{n} jam lalu',
   'age.day': '{n} hari lalu',
-  'span.now': '< 1 mnt',
+  'span.now': '<\u00a01\u00a0mnt',
   'span.min': '{n} mnt',
   'span.hour': '{n} jam',
   'span.day': '{n} hari',
