@@ -242,6 +242,20 @@ fn after_a_lost_session_the_journal_comes_back_and_counts_on() {
 }
 
 #[test]
+fn a_table_that_somebody_rebuilds_is_a_database_that_is_away_and_will_be_back() {
+    let Some(db) = Db::new() else { return };
+    drop(db.open());
+    let driver = Driver::start().unwrap();
+    let [rebuilds, waits] = [0, 1].map(|_| Link::connect(&driver, &db.url()).unwrap());
+    rebuilds.run("BEGIN; LOCK TABLE meta IN ACCESS EXCLUSIVE MODE").unwrap();
+    waits.run("SET lock_timeout = '10ms'").unwrap();
+    let refused = waits.run("SELECT count(*) FROM meta").unwrap_err();
+    assert!(matches!(&refused, JournalError::Away(what) if what.contains("lock")), "{refused}");
+    rebuilds.run("COMMIT").unwrap();
+    waits.run("SELECT count(*) FROM meta").unwrap();
+}
+
+#[test]
 fn a_value_that_the_database_refuses_leaves_nothing_and_counting_goes_on() {
     let Some(db) = Db::new() else { return };
     let mut journal = db.open();
