@@ -215,10 +215,10 @@ impl Server {
         let standby = PostgisStandby::open(url, city.clone(), FolderMode::Live)?;
         std::fs::create_dir_all(&settings.data)
             .with_context(|| format!("the data folder {} cannot be made", settings.data.display()))?;
-        let spool = Arc::new(Spool::open(&settings.data)?);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let spool = Arc::new(Spool::open(&settings.data, clock.clone())?);
         let standby = standby.keeping_in(&settings.data);
         let (secret, hand_in) = (standby.secret(), standby.hand_in());
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let (engine, thread) = Engine::stand_by(Box::new(standby), city.clone(), clock.clone())?;
         let pseudonyms = Pseudonyms::in_folder(&settings.data)?;
         let (spool, hand_in, mode) = (Some(spool), Some(hand_in), Mode::Live);
