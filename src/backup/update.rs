@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::events::{self, EVENTS_MAX};
-use super::manifest::{self, AccountsRef, EventsRef, FileRef, Manifest, PieceRef, hex};
+use super::manifest::{self, AccountsRef, EventsRef, FileRef, Manifest, PieceRef};
 use super::target::{LockedTarget, Target};
 use super::{BackupError, Sealer, accounts, piece};
 use crate::journal::{AccountStore, ChainHead, EventRow, Identity, LogReader};
-use crate::model::Seq;
+use crate::model::{Seq, hex};
 
 /// A piece holds at most this many entries: they are in memory while it is written, some tens of MB.
 const ENTRIES_MAX: u64 = 50_000;

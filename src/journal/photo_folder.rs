@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::JournalError;
-use super::codec::{hex, unhex};
 use super::photos::{PhotoFiles, proven};
-use crate::model::PhotoName;
+use crate::model::{PhotoName, hex, unhex};
 
 /// In the data folder.
 pub(super) const FOLDER: &str = "photos";
