@@ -29,6 +29,7 @@ pub mod api;
 pub mod cli;
 pub mod config;
 pub mod edge_node;
+mod recorder;
 pub mod server;
 pub mod service;
 

@@ -25,6 +25,10 @@ use pantau::server::{self, Server};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
+/// A report is read by one thread, kept by another and told by a third: what they allocate wanders.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// What is logged where `PANTAU_LOG` does not say.
 const LOG_DEFAULT: &str = "pantau=info,warn";
 

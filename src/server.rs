@@ -35,6 +35,7 @@ use crate::oidc::{Oidc, OidcSettings};
 use crate::past::Past;
 use crate::privacy::control::Control;
 use crate::privacy::retention;
+use crate::recorder;
 use crate::service::Service;
 
 /// How the feed beats.
@@ -130,6 +131,15 @@ fn in_touch(role: &Role) -> Box<dyn Fn() -> bool + Send> {
     }
 }
 
+/// What is done with each heartbeat.
+fn upkeep(role: &Role) -> Box<dyn Fn() + Send> {
+    let desk = if let Role::Origin(desk) = role { desk.clone() } else { None };
+    Box::new(move || {
+        recorder::handle().run_upkeep();
+        desk.iter().for_each(|desk| desk.let_go());
+    })
+}
+
 /// An engine that runs, and what goes with its history.
 struct Running {
     engine: Engine,
@@ -215,10 +225,10 @@ impl Server {
         let standby = PostgisStandby::open(url, city.clone(), FolderMode::Live)?;
         std::fs::create_dir_all(&settings.data)
             .with_context(|| format!("the data folder {} cannot be made", settings.data.display()))?;
-        let spool = Arc::new(Spool::open(&settings.data)?);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let spool = Arc::new(Spool::open(&settings.data, clock.clone())?);
         let standby = standby.keeping_in(&settings.data);
         let (secret, hand_in) = (standby.secret(), standby.hand_in());
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let (engine, thread) = Engine::stand_by(Box::new(standby), city.clone(), clock.clone())?;
         let pseudonyms = Pseudonyms::in_folder(&settings.data)?;
         let (spool, hand_in, mode) = (Some(spool), Some(hand_in), Mode::Live);
@@ -353,7 +363,7 @@ impl Server {
             frame: pulse.frame,
             heartbeat: pulse.heartbeat,
             stopping: stopping.clone(),
-            upkeep: Box::new(|| metrics_handle().run_upkeep()),
+            upkeep: upkeep(&role),
             in_touch: in_touch(&role),
         };
         let beats = rounds.start().context("the feed's thread could not start")?;
@@ -380,7 +390,7 @@ impl Server {
             nudge,
             frame_ms: pulse.frame.as_millis() as u64,
             heartbeat_s: pulse.heartbeat.as_secs(),
-            metrics: metrics_handle(),
+            metrics: recorder::handle(),
             stopping,
         });
         Ok(Server {
@@ -573,19 +583,4 @@ fn try_listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
-}
-
-/// One recorder a process: tests start many servers in one.
-fn metrics_handle() -> metrics_exporter_prometheus::PrometheusHandle {
-    static HANDLE: std::sync::OnceLock<metrics_exporter_prometheus::PrometheusHandle> =
-        std::sync::OnceLock::new();
-    HANDLE
-        .get_or_init(|| {
-            let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
-            let handle = recorder.handle();
-            // Where another recorder is set already, ours stays empty and harms nobody.
-            let _ = metrics::set_global_recorder(recorder);
-            handle
-        })
-        .clone()
 }

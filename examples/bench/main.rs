@@ -28,6 +28,10 @@ mod walls;
 use fixture::Bench;
 use table::{Row, Table};
 
+/// As in the server.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// What makes a row, or the rows that share their preparation.
 type Measure = fn(&Bench) -> anyhow::Result<Vec<Row>>;
 

@@ -123,6 +123,11 @@ pub async fn post_report(State(app): State<AppState>, request: Request) -> Resul
         (Err(EngineError::Away), Some(spool), Some(sent)) => {
             return spool::keep(&app, spool.clone(), sent, (body, kept), now).await;
         }
+        // Of other failures nobody knows what became durable.
+        (Err(error @ (EngineError::Full | EngineError::StandsBy)), ..) => {
+            kept.drop_files(&kept.photos).await;
+            return Err(Problem::of_report(&error));
+        }
         (submitted, ..) => submitted.map_err(|error| Problem::of_report(&error))?,
     };
     let outcome = outcomes.into_iter().next().ok_or_else(Problem::internal)?;

@@ -321,11 +321,12 @@ impl Figures {
                 self.resolved,
             ),
             en: format!(
-                "Between {} and {}: {} opened, {} resolved; {total} open, {overdue} overdue; {hotspots} hotspots.",
+                "Between {} and {}: {} opened, {} resolved; {total} open, {overdue} overdue; {hotspots} {}.",
                 clock(begin, "%d %b %H:%M"),
                 clock(end, "%d %b %H:%M"),
                 self.opened,
                 self.resolved,
+                if hotspots == 1 { "hotspot" } else { "hotspots" },
             ),
         }
     }

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::manifest::{FileRef, hex};
+use super::manifest::FileRef;
 use super::target::Target;
 use super::{BackupError, Opener};
 use crate::journal::{AccountStore, LastingRows};
+use crate::model::hex;
 
 /// Ten thousand accounts take some four.
 const BYTES_MAX: u64 = 64 << 20;
@@ -24,7 +25,7 @@ pub(super) fn read(data: &Path) -> Result<Option<String>, BackupError> {
 
 /// Equal where the accounts are.
 pub(super) fn digest(json: &str, center: &str) -> String {
-    hex(&Sha256::new().chain_update(center).chain_update([0]).chain_update(json).finalize().into())
+    hex(&Sha256::new().chain_update(center).chain_update([0]).chain_update(json).finalize())
 }
 
 /// Puts them into the data folder, which has none.

@@ -15,11 +15,11 @@ use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::manifest::{EventsRef, FileRef, hex};
+use super::manifest::{EventsRef, FileRef};
 use super::target::Target;
 use super::{BackupError, Opener};
 use crate::journal::{AccountStore, EVENT_DAYS, EventRow};
-use crate::model::{DAY_MS, TimeMs};
+use crate::model::{DAY_MS, TimeMs, hex};
 
 /// A file holds at most this many; some 400 KB.
 pub(super) const EVENTS_MAX: usize = 20_000;
@@ -99,7 +99,7 @@ pub(super) fn reference(events: &[EventRow], center: &str, file: FileRef) -> Opt
 /// Equal where the events are, salted as the digest of the accounts is.
 fn digest(event: &EventRow, center: &str) -> String {
     let json = serde_json::to_string(&EventLine::of(event)).expect("plain structs become JSON");
-    hex(&Sha256::new().chain_update(center).chain_update([0]).chain_update(json).finalize().into())
+    hex(&Sha256::new().chain_update(center).chain_update([0]).chain_update(json).finalize())
 }
 
 /// Whether the store goes on from the events of the target: it has the last of them, or has forgotten them all.

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::BackupError;
 use crate::journal::{ChainHead, Identity};
-use crate::model::{Secret, Seq};
+use crate::model::{Secret, Seq, hex};
 
 /// The manifest's name in the target.
 pub(super) const FILE: &str = "manifest.json";
@@ -151,7 +151,7 @@ impl Manifest {
 
     pub fn encode(&self) -> Vec<u8> {
         let json = serde_json::to_string(self).expect("plain structs become JSON");
-        let sha256 = hex(&Sha256::digest(&json).into());
+        let sha256 = hex(&Sha256::digest(&json));
         let manifest = RawValue::from_string(json).expect("it was JSON a line ago");
         let envelope = Envelope { sha256, manifest: &manifest };
         serde_json::to_vec(&envelope).expect("plain structs become JSON")
@@ -163,7 +163,7 @@ impl Manifest {
         let damaged = |what: String| BackupError::Damaged { file: FILE.to_owned(), what };
         let envelope: Envelope = serde_json::from_slice(bytes).map_err(|e| damaged(e.to_string()))?;
         let json = envelope.manifest.get();
-        if hex(&Sha256::digest(json).into()) != envelope.sha256 {
+        if hex(&Sha256::digest(json)) != envelope.sha256 {
             return Err(damaged("its checksum is not that of its contents".to_owned()));
         }
         #[derive(Deserialize)]
@@ -222,29 +222,5 @@ fn is_zero(n: &u64) -> bool {
 /// A name for the center that follows from its secret and does not give it away.
 pub(super) fn center(secret: &Secret) -> String {
     let digest = Sha256::new().chain_update("pantau backup of center ").chain_update(secret.0).finalize();
-    hex(&digest.into())[..16].to_owned()
-}
-
-pub(super) fn hex(bytes: &[u8; 32]) -> String {
-    hex_of(bytes)
-}
-
-pub(super) fn hex_of(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
-
-pub(super) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    if text.len() != 2 * N || !text.is_ascii() {
-        return None;
-    }
-    for (i, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).ok()?;
-    }
-    Some(bytes)
+    hex(&digest)[..16].to_owned()
 }

@@ -8,12 +8,11 @@ use std::fs::{DirBuilder, File};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::manifest::{hex, unhex};
 use super::target::{Target, shred};
 use super::update::Run;
 use super::{BackupError, Opener};
 use crate::journal::{JournalError, Restoring, photo_name};
-use crate::model::{PhotoName, Seq};
+use crate::model::{PhotoName, Seq, hex, unhex};
 
 pub(super) const FOLDER: &str = "photos";
 /// Names that are looked at together.

@@ -12,12 +12,11 @@ use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::manifest::{hex_of, unhex};
 use crate::journal::{
     DerivedUpdate, HotspotEventRow, HotspotMemberRow, HotspotMembersUpdate, HotspotRow, HotspotStateRow,
     StoredEntry, StoredPrivate, SurgeRow,
 };
-use crate::model::{Projection, ReportNo, Seq, TimeMs};
+use crate::model::{Projection, ReportNo, Seq, TimeMs, hex, unhex};
 
 /// Entries are handed on this many at a time.
 const ENTRIES_AT_ONCE: usize = 5_000;
@@ -213,13 +212,13 @@ pub(super) fn write(
 
 fn write_entry(out: &mut impl Write, entry: &StoredEntry) -> std::io::Result<()> {
     let private = entry.private.as_ref();
-    let pair = |(name, digest): (&String, &[u8])| (Cow::Owned(name.clone()), Cow::Owned(hex_of(digest)));
+    let pair = |(name, digest): (&String, &[u8])| (Cow::Owned(name.clone()), Cow::Owned(hex(digest)));
     let line = Line::Entry(EntryLine {
         seq: entry.seq.0,
         at: entry.at.0,
-        hash: hex_of(&entry.hash).into(),
+        hash: hex(&entry.hash).into(),
         body: raw(&entry.body)?,
-        salt: private.map(|private| hex_of(&private.salt).into()),
+        salt: private.map(|private| hex(&private.salt).into()),
         private: private.map(|private| raw(&private.json)).transpose()?,
         import: entry.import.as_ref().map(|(source, digest)| pair((source, digest))),
         key: entry.idempotency.as_ref().map(|(key, digest)| pair((key, digest))),

@@ -6,13 +6,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::manifest::{Manifest, center, hex_of, unhex};
+use super::manifest::{Manifest, center};
 use super::photos;
 use super::piece::{self, Sink};
 use super::target::Target;
 use super::{BackupError, Opener, accounts, events};
 use crate::journal::{DerivedUpdate, FolderMode, Identity, Restoring, StoredEntry, VerifyReport};
-use crate::model::{Epoch, Secret};
+use crate::model::{Epoch, Secret, hex, unhex};
 
 /// The identity file is a few hundred bytes.
 const IDENTITY_BYTES_MAX: u64 = 64 << 10;
@@ -47,7 +47,7 @@ pub(super) fn identity_json(identity: &Identity) -> String {
         city: identity.city.clone(),
         mode: identity.mode.key().to_owned(),
         epoch: identity.epoch.to_string(),
-        secret: hex_of(&identity.secret.0),
+        secret: hex(&identity.secret.0),
     };
     serde_json::to_string(&wire).expect("plain structs become JSON")
 }

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::manifest::{self, FileRef, Manifest};
 use super::{BackupError, Sealer, photos};
 use crate::journal::HeldLock;
+use crate::model::hex;
 
 /// A file that is being written ends so until it is whole.
 const UNFINISHED: &str = ".part";
@@ -166,7 +167,7 @@ impl LockedTarget {
             let out = sealer.seal(out, write)?.into_inner().map_err(|e| e.into_error())?;
             out.out.sync_all()?;
             std::fs::rename(&part, &path)?;
-            let sha256 = manifest::hex(&out.digest.finalize().into());
+            let sha256 = hex(&out.digest.finalize());
             Ok(FileRef { file: name.to_owned(), bytes: out.bytes, sha256 })
         };
         written().map_err(|source| {
@@ -250,7 +251,7 @@ impl Checked<'_> {
             let (there, due) = (self.bytes, self.file.bytes);
             return Err(damaged(self.file, &format!("it has {there} bytes, where {due} are due")));
         }
-        if manifest::hex(&self.digest.clone().finalize().into()) != self.file.sha256 {
+        if hex(&self.digest.clone().finalize()) != self.file.sha256 {
             return Err(damaged(self.file, &"its checksum is not that of its contents"));
         }
         Ok(())

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::events::{self, EVENTS_MAX};
-use super::manifest::{self, AccountsRef, EventsRef, FileRef, Manifest, PieceRef, hex};
+use super::manifest::{self, AccountsRef, EventsRef, FileRef, Manifest, PieceRef};
 use super::target::{LockedTarget, Target};
 use super::{BackupError, Sealer, accounts, piece};
 use crate::journal::{AccountStore, ChainHead, EventRow, Identity, LogReader};
-use crate::model::Seq;
+use crate::model::{Seq, hex};
 
 /// A piece holds at most this many entries: they are in memory while it is written, some tens of MB.
 const ENTRIES_MAX: u64 = 50_000;
@@ -173,7 +173,7 @@ impl<'r> Run<'r> {
         if self.committed != before {
             self.target.clean(&self.manifest)?;
         }
-        if before.is_none_or(|before| before.erased_to != self.manifest.erased_to) {
+        if before.is_none() {
             self.clean_photos()?;
         }
         self.done.pieces = self.manifest.pieces.len() as u64;
@@ -353,8 +353,9 @@ impl<'r> Run<'r> {
         Ok(())
     }
 
-    /// Writes anew what holds something that was erased since it was written. The erasures themselves get
-    /// into the target with it: what is left answers to the digests that they hold.
+    /// Writes anew what holds something that was erased since it was written, and takes what held it away. The
+    /// erasures themselves get into the target with it: what is left answers to the digests that they hold. Only
+    /// then the manifest says so: a run that is cut before it is made good by the next.
     fn forget_erased(&mut self) -> Result<(), BackupError> {
         loop {
             let parts = self.log.moment()?.erased(Seq(self.manifest.erased_to))?;
@@ -372,6 +373,9 @@ impl<'r> Run<'r> {
             while self.manifest.seq < newest.0 {
                 self.append(self.manifest.seq + 1)?;
             }
+            self.commit()?;
+            self.target.clean(&self.manifest)?;
+            self.clean_photos()?;
             self.manifest.erased_to = newest.0;
             self.commit()?;
         }

@@ -102,6 +102,14 @@ impl Desk {
         Ok(serde_json::to_vec(&lineage.news(head, shared)).expect("plain structs become JSON"))
     }
 
+    /// Lets a snapshot go that is too old to be handed out again: it is as large as the live map. Does not wait.
+    pub fn let_go(&self) {
+        let now = self.clock.monotonic();
+        if let Ok(mut newest) = self.newest.try_lock() {
+            newest.take_if(|(made, _)| now.saturating_sub(*made) >= SNAPSHOT_AGE);
+        }
+    }
+
     /// A snapshot of the newest moment, or of one some seconds old. Blocks; who asks meanwhile waits for the
     /// same.
     ///
@@ -121,5 +129,36 @@ impl Desk {
         *newest = Some((now, bytes.clone()));
         metrics::counter!("pantau_node_snapshots_total").increment(1);
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::engine::{Core, StateMarks};
+    use crate::journal::MemoryJournal;
+    use crate::model::TimeMs;
+
+    #[test]
+    fn a_snapshot_is_handed_out_again_for_a_while_and_then_held_no_longer() {
+        let blank = Path::new(env!("CARGO_MANIFEST_DIR")).join("geodata/blank");
+        let (city, secret) = (Arc::new(City::load(&blank).unwrap()), Secret([7; 32]));
+        let clock = Arc::new(ManualClock::at(TimeMs(1_764_000_000_000)));
+        let journal = Box::new(MemoryJournal::new(city.clone(), secret));
+        let core = Core::start(journal, city.clone(), clock.clone(), StateMarks::default()).unwrap();
+        let node = (core.moments(), core.reader(), core.health().clone());
+        let shared = (secret, Pseudonyms::random().unwrap());
+        let desk = Desk::over(node, (city, clock.clone()), shared, None);
+        let first = desk.snapshot().unwrap();
+        clock.advance_ms(9_000);
+        desk.let_go();
+        assert_eq!(desk.snapshot().unwrap().as_ptr(), first.as_ptr());
+        clock.advance_ms(1_000);
+        desk.let_go();
+        assert!(desk.newest.lock().unwrap().is_none());
+        assert_ne!(desk.snapshot().unwrap().as_ptr(), first.as_ptr());
     }
 }

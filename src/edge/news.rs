@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::SharedEntry;
 use crate::live::LiveMap;
-use crate::model::{Entry, Seq};
+use crate::model::{Entry, Seq, hex};
 
 /// An answer of the origin, or a message of the stream (with one entry, or none: a sign of life).
 #[derive(Debug, Serialize, Deserialize)]
@@ -93,20 +93,4 @@ impl News<'_> {
         };
         Ok(Told { lineage, head: Seq(news.head), entries })
     }
-}
-
-/// 64 hex digits.
-pub(super) fn hex(bytes: &[u8; 32]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-pub(super) fn unhex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (i, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).ok()?;
-    }
-    Some(bytes)
 }

@@ -11,7 +11,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
-use super::news::{Lineage, hex, unhex};
+use super::news::Lineage;
 use crate::city::City;
 use crate::engine::Foundation;
 use crate::journal::{
@@ -21,7 +21,7 @@ use crate::journal::{
 use crate::live::{LiveWriter, ReportStanding};
 use crate::model::{
     AgencyId, AreaId, CategoryId, Channel, Disposition, Epoch, IdKey, IncidentNo, LngLat, Projection,
-    ReportNo, ReportPrivate, Secret, SenderId, Seq, Status, TimeMs,
+    ReportNo, ReportPrivate, Secret, SenderId, Seq, Status, TimeMs, hex, unhex,
 };
 
 /// The last digit is the version of the format.

@@ -37,7 +37,7 @@ pub enum Turn {
 pub struct Core {
     pub(super) journal: Box<dyn Journal>,
     pub(super) writer: LiveWriter,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) publisher: Publisher,
     /// Monotonic time of the last tick.
     ticked: Option<Duration>,
@@ -52,6 +52,8 @@ pub struct Core {
     pub(super) fenced: bool,
     /// What this erasure took is still on the disk.
     pub(super) wipe_due: Option<Seq>,
+    /// Monotonic time at which that was tried last.
+    pub(super) wipe_tried: Option<Duration>,
     /// Up to which erasure it is gone.
     pub(super) wiped: watch::Sender<Seq>,
 }
@@ -99,7 +101,7 @@ impl Core {
     ) -> Core {
         let (health, failed) = (journal.health(), Arc::default());
         let vigil = Vigil::new(&*clock);
-        let (ticked, away, fenced, wipe_due) = (None, false, false, None);
+        let (ticked, away, fenced, wipe_due, wipe_tried) = (None, false, false, None, None);
         let (wiped, _) = watch::channel(Seq(0));
         Core {
             journal,
@@ -114,6 +116,7 @@ impl Core {
             away,
             fenced,
             wipe_due,
+            wipe_tried,
             wiped,
         }
     }
@@ -170,7 +173,8 @@ impl Core {
     pub fn pass_time(&mut self) {
         self.tick_if_due();
         self.wipe_if_due();
-        if let Some(saving) = &mut self.saving {
+        // Wiping begins a new one by itself, and has to wait for one that is being written.
+        if let Some(saving) = self.saving.as_mut().filter(|_| self.wipe_due.is_none()) {
             saving.save_if_due(self.writer.map());
         }
     }
@@ -178,9 +182,10 @@ impl Core {
     /// A clean stop.
     pub fn finish(mut self) {
         self.flush();
-        self.wipe_if_due();
+        self.wipe_at_end();
         if let Some(saving) = self.saving.take() {
-            saving.finish(self.writer.map());
+            // By the age of the one that is there the next start knows what is still to be wiped.
+            saving.finish(self.wipe_due.is_none().then(|| self.writer.map()));
         }
         self.seal();
     }

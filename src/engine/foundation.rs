@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::start::{archived_standing, before_tail, entry_time};
+use super::start::{archived_standing, before_tail, entry_time, recent_from};
 use crate::city::City;
 use crate::journal::{Derived, Head, IncidentRow, JournalError, Reader, ReportPlace, ReportRow};
 use crate::live::hotspots::HISTORY_MS;
@@ -126,10 +126,9 @@ fn recent_reports(
     head: Head,
     city: &City,
 ) -> Result<Vec<ReportRow>, JournalError> {
-    let ticked_at = entry_time(reader, derived.as_of_seq)?.unwrap_or(head.at);
-    let window_from = ticked_at.plus_ms(-city.window_ms_max()).min(city.day_start(head.at));
     let mut reports = Vec::new();
-    reader.recent_reports(window_from, &mut |row| {
+    let from = recent_from(reader, derived, head, city)?;
+    reader.recent_reports(from, &mut |row| {
         if row.seq <= head.seq {
             reports.push(ReportRow { private: ReportPrivate::default(), ..row });
         }

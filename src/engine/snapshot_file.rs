@@ -102,11 +102,23 @@ impl Saving {
     /// Begins to write one on a thread of its own, unless one is being written or the last is new enough.
     pub fn save_if_due(&mut self, map: &LiveMap) {
         let due_after = SAVE_EVERY_ENTRIES.max(map.incident_count() as u64 / SAVE_EVERY_SHARE);
-        let busy = self.running.as_ref().is_some_and(|thread| !thread.is_finished());
-        if busy || map.seq().0 < self.saved.0 + due_after {
+        if self.is_busy() || map.seq().0 < self.saved.0 + due_after {
             return;
         }
         self.begin(map);
+    }
+
+    /// Whether one is being written now.
+    pub fn is_busy(&self) -> bool {
+        self.running.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
+    /// Waits until none is being written.
+    pub fn wait(&mut self) {
+        if let Some(thread) = self.running.take() {
+            // One that failed has said so.
+            let _ = thread.join();
+        }
     }
 
     fn begin(&mut self, map: &LiveMap) {
@@ -115,27 +127,22 @@ impl Saving {
         self.running = Some(std::thread::spawn(move || save_or_say(&file, &map, &*reader)));
     }
 
-    /// Deletes the one that is there, which must be seen no more, and begins to write another.
+    /// Deletes the one that is there, which must be seen no more, and begins to write another. Waits for one that
+    /// is being written: who must not asks [`Saving::is_busy`] first.
     ///
     /// # Errors
     /// It is still there.
     pub fn save_anew(&mut self, map: &LiveMap) -> std::io::Result<()> {
-        if let Some(thread) = self.running.take() {
-            // One that failed has said so.
-            let _ = thread.join();
-        }
+        self.wait();
         self.file.remove()?;
         self.begin(map);
         Ok(())
     }
 
-    /// Writes the last one.
-    pub fn finish(self, map: &LiveMap) {
-        if let Some(thread) = self.running {
-            // One that failed has said so.
-            let _ = thread.join();
-        }
-        if map.seq() > self.saved {
+    /// Writes the last one, of this map if of any.
+    pub fn finish(mut self, map: Option<&LiveMap>) {
+        self.wait();
+        if let Some(map) = map.filter(|map| map.seq() > self.saved) {
             save_or_say(&self.file, map, &*self.reader);
         }
     }

@@ -100,13 +100,23 @@ struct Recent {
 impl Recent {
     fn read(reader: &dyn Reader, head: Head, city: &City) -> Result<Recent, JournalError> {
         let derived = reader.derived()?;
-        let ticked_at = entry_time(reader, derived.as_of_seq)?.unwrap_or(head.at);
-        // The day's reports may make a surge, however short the windows are.
-        let window_from = ticked_at.plus_ms(-city.window_ms_max()).min(city.day_start(head.at));
         let mut reports = Vec::new();
-        reader.recent_reports(window_from, &mut |row| reports.push(row))?;
+        let from = recent_from(reader, &derived, head, city)?;
+        reader.recent_reports(from, &mut |row| reports.push(row))?;
         Ok(Recent { derived, reports })
     }
+}
+
+/// From when on a report may still be in a window at the newest tick of `derived` or after it, or make a surge.
+pub(super) fn recent_from(
+    reader: &dyn Reader,
+    derived: &Derived,
+    head: Head,
+    city: &City,
+) -> Result<TimeMs, JournalError> {
+    let ticked_at = entry_time(reader, derived.as_of_seq)?.unwrap_or(head.at);
+    // The day's reports may make a surge, however short the windows are.
+    Ok(ticked_at.plus_ms(-city.window_ms_max()).min(city.day_start(head.at)))
 }
 
 /// A snapshot of this folder that the journal does not lead to was taken of entries that are gone.

@@ -28,14 +28,13 @@ use super::wire::{
 use crate::city::City;
 use crate::model::{
     Channel, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, IncidentNo, Kinds, LngLat, Opening, Photo,
-    ReportFact, ReportNo, ReportPrivate, SenderId, Seq, Status, TimeMs,
+    ReportFact, ReportNo, ReportPrivate, SenderId, Seq, Status, TimeMs, hex, unhex,
 };
 
 /// What [`Wire::v`] says today.
 const VERSION: u8 = 1;
 
 pub(super) type Hash = [u8; 32];
-pub(super) use super::hex::{hex, unhex};
 pub(super) use super::salts::Salt;
 
 /// The hash that stands before the first entry's.

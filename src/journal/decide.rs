@@ -12,12 +12,15 @@ use crate::city::City;
 use crate::model::transitions::transition;
 use crate::model::{
     Action, ActionFact, Command, Entry, Fact, HOUR_MS, Idempotency, ImportRow, IncidentNo, LngLat,
-    NewAction, NewReport, Opening, Outcome, Receipt, Refusal, ReportFact, ReportNo, Requirement, SenderId,
-    Seq, Status, TimeMs, Transition,
+    MINUTE_MS, NewAction, NewReport, Opening, Outcome, Receipt, Refusal, ReportFact, ReportNo, Requirement,
+    SenderId, Seq, Status, TimeMs, Transition,
 };
 
 /// How long after its entry an idempotency key counts, by the time of entries.
 pub(super) const IDEMPOTENCY_MS: i64 = 72 * HOUR_MS;
+/// How often keys that count no more are deleted, and how many at most at once.
+pub(super) const PRUNE_EVERY_MS: i64 = 10 * MINUTE_MS;
+pub(super) const PRUNED_KEYS_MAX: u32 = 10_000;
 
 /// What deciding needs to know, and where it puts what was accepted.
 pub(super) trait Store {

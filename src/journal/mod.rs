@@ -23,7 +23,6 @@ mod erase;
 #[path = "erase/suite.rs"]
 mod erase_suite;
 mod fold;
-mod hex;
 mod identity;
 mod keys;
 mod lock;

@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::JournalError;
-use super::codec::{hex, unhex};
 use super::photos::{PhotoFiles, proven};
-use crate::model::PhotoName;
+use crate::model::{PhotoName, hex, unhex};
 
 /// In the data folder.
 pub(super) const FOLDER: &str = "photos";
@@ -71,8 +70,16 @@ impl PhotoFolder {
 
 impl PhotoFiles for PhotoFolder {
     fn put(&self, files: &[(PhotoName, &[u8])]) -> Result<(), JournalError> {
-        self.waiting().extend(files.iter().map(|(name, _)| *name));
-        files.iter().try_for_each(|(name, bytes)| self.write(*name, bytes)).map_err(failure)
+        let names: Vec<PhotoName> = files.iter().map(|(name, _)| *name).collect();
+        self.waiting().extend(&names);
+        let written = files.iter().try_for_each(|(name, bytes)| self.write(*name, bytes));
+        written.map_err(failure).inspect_err(|_| {
+            // No entry will name any of them. What cannot be taken away now is swept at the next start.
+            for name in &names {
+                let _ = self.remove(&[*name]);
+            }
+            self.settle(&names);
+        })
     }
 
     fn get(&self, name: PhotoName) -> Result<Option<Vec<u8>>, JournalError> {
@@ -199,6 +206,19 @@ mod tests {
         folder.put(&[(name, b"a photo")]).unwrap();
         std::fs::write(folder.path(name), b"b photo").unwrap();
         assert!(matches!(folder.get(name), Err(JournalError::Corrupt(_))));
+    }
+
+    #[test]
+    fn of_files_that_are_put_together_none_is_left_where_one_cannot_be_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = PhotoFolder::of(dir.path());
+        let (one, two) = (b"one photo".as_slice(), b"another".as_slice());
+        let (a, b) = (photo_name(one), photo_name(two));
+        let in_the_way = folder.path(b).parent().unwrap().to_owned();
+        std::fs::create_dir_all(in_the_way.parent().unwrap()).unwrap();
+        std::fs::write(in_the_way, "a file where a folder belongs").unwrap();
+        folder.put(&[(a, one), (b, two)]).unwrap_err();
+        assert!(!folder.path(a).exists() && folder.waiting().is_empty());
     }
 
     #[test]

@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::codec::{hex, unhex};
-use crate::model::{AddedPhotos, Photo, PhotoKind, PhotoName, PhotoNo, Seq};
+use crate::model::{AddedPhotos, Photo, PhotoKind, PhotoName, PhotoNo, Seq, hex, unhex};
 
 /// A photo in a private part.
 #[derive(Serialize, Deserialize)]

@@ -11,9 +11,8 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::codec::hex;
 use super::{JournalError, Reader};
-use crate::model::PhotoName;
+use crate::model::{PhotoName, hex};
 
 /// Names that are looked up together.
 const NAMES: usize = 500;

@@ -14,9 +14,9 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::JournalError;
-use super::codec::{Body, hex, share_body};
+use super::codec::{Body, share_body};
 use crate::city::City;
-use crate::model::{ActionMore, CategoryId, Entry, Fact, ReportPrivate, SenderId, Seq, TimeMs};
+use crate::model::{ActionMore, CategoryId, Entry, Fact, ReportPrivate, SenderId, Seq, TimeMs, hex};
 
 /// Where the key of the pseudonyms is kept beside a journal.
 const KEY_FILE: &str = "nodes.key";
@@ -109,7 +109,7 @@ impl Pseudonyms {
         let mut hash = Sha256::new();
         hash.update(b"pantau generation");
         hash.update(self.0);
-        hex(&hash.finalize().into())[..16].to_owned()
+        hex(&hash.finalize())[..16].to_owned()
     }
 
     pub fn sender(&self, sender: SenderId) -> SenderId {

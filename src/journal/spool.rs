@@ -4,15 +4,18 @@
 //!
 //! A report is kept as it was sent, under its Idempotency-Key; every one has a key here. The journal
 //! stores that key in the commit of the report, so a report that is handed on twice is stored once. What
-//! was handed on is erased from here but for its code and number.
+//! was handed on is erased from here but for its code and number; its key's digest when the key counts no more.
 
 use std::fs::OpenOptions;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::decide::IDEMPOTENCY_MS;
 use super::{HeldLock, JournalError};
+use crate::clock::Clock;
 use crate::model::{ReportNo, TimeMs};
 
 const TABLES: &str = "
@@ -32,8 +35,14 @@ const TABLES: &str = "
 /// Of what waits so much is held in memory at a time, and one report more: some come with photos.
 pub(super) const WAITING_BYTES_MAX: usize = 32 << 20;
 
+/// How often digests are looked for that are to be forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(24 * 3_600);
+
 pub struct Spool {
     conn: Mutex<Connection>,
+    clock: Arc<dyn Clock>,
+    /// Monotonic time at which digests were forgotten last.
+    forgot: Mutex<Duration>,
     /// Held until the spool is dropped.
     _lock: HeldLock,
 }
@@ -111,7 +120,7 @@ impl Spool {
     ///
     /// # Errors
     /// [`JournalError::Folder`] where another process has it, or it cannot be made.
-    pub fn open(dir: &Path) -> Result<Spool, JournalError> {
+    pub fn open(dir: &Path, clock: Arc<dyn Clock>) -> Result<Spool, JournalError> {
         let folder = |what: std::io::Error| {
             JournalError::Folder(format!("the data folder {} cannot be used: {what}", dir.display()))
         };
@@ -130,7 +139,25 @@ impl Spool {
         // What was handed on is overwritten, not only unlinked.
         conn.pragma_update(None, "secure_delete", "ON")?;
         conn.execute_batch(TABLES)?;
-        Ok(Spool { conn: Mutex::new(conn), _lock: HeldLock::of(lock) })
+        forget_digests(&conn, clock.now())?;
+        let forgot = Mutex::new(clock.monotonic());
+        Ok(Spool { conn: Mutex::new(conn), clock, forgot, _lock: HeldLock::of(lock) })
+    }
+
+    /// Once a day: what was handed on long ago is known by its key alone.
+    fn forget_digests_if_due(&self, conn: &Connection) {
+        let mut forgot = self.forgot.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.monotonic();
+        if now.saturating_sub(*forgot) < FORGET_EVERY {
+            return;
+        }
+        match forget_digests(conn, self.clock.now()) {
+            Ok(()) => *forgot = now,
+            Err(e) => {
+                let error = &e as &dyn std::error::Error;
+                tracing::warn!(error, "digests of what waited here could not be forgotten; trying again");
+            }
+        }
     }
 
     fn conn(&self) -> MutexGuard<'_, Connection> {
@@ -197,9 +224,23 @@ impl Spool {
     }
 }
 
+/// By the digest of all that was sent somebody could try what has gone since. The keys stay, so that who sends again
+/// is refused, as in the journal after an erasure.
+fn forget_digests(conn: &Connection, now: TimeMs) -> Result<(), JournalError> {
+    let sql = "UPDATE spooled SET body_digest = zeroblob(32) \
+               WHERE body IS NULL AND received_at < ?1 AND body_digest <> zeroblob(32)";
+    if conn.execute(sql, [now.0 - IDEMPOTENCY_MS])? > 0 {
+        // Out of the write-ahead log too.
+        conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    }
+    Ok(())
+}
+
 impl WaitingRoom for Spool {
+    /// Asked again and again; forgets now and then what nobody needs.
     fn waiting(&self, limit: usize) -> Result<Vec<Waiting>, JournalError> {
         let conn = self.conn();
+        self.forget_digests_if_due(&conn);
         let sql = "SELECT place, waiting_no, key, body_digest, received_at, body FROM spooled \
                    WHERE body IS NOT NULL ORDER BY place LIMIT ?1";
         let mut statement = conn.prepare_cached(sql)?;
@@ -258,13 +299,19 @@ impl WaitingRoom for Spool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::ManualClock;
+    use crate::model::HOUR_MS;
     use std::cell::Cell;
+
+    fn open(dir: &Path, at: TimeMs) -> Result<Spool, JournalError> {
+        Spool::open(dir, Arc::new(ManualClock::at(at)))
+    }
 
     #[test]
     fn what_is_kept_waits_in_order_also_after_a_restart_and_is_erased_once_it_was_handed_on() {
         let dir = tempfile::tempdir().unwrap();
-        let spool = Spool::open(dir.path()).unwrap();
-        assert!(Spool::open(dir.path()).err().unwrap().to_string().contains("in use"));
+        let spool = open(dir.path(), TimeMs(5)).unwrap();
+        assert!(open(dir.path(), TimeMs(5)).err().unwrap().to_string().contains("in use"));
         let next = Cell::new(7);
         let draw = || Ok(next.replace(next.get() + 1));
         let keep = |spool: &Spool, key: &str, body: &str| {
@@ -275,7 +322,7 @@ mod tests {
         assert_eq!(keep(&spool, "a", "first"), Kept::Under(7), "the same again");
         assert_eq!(keep(&spool, "a", "other body"), Kept::OtherBody);
         drop(spool);
-        let spool = Spool::open(dir.path()).unwrap();
+        let spool = open(dir.path(), TimeMs(5)).unwrap();
         let waiting = spool.waiting(10).unwrap();
         assert_eq!(waiting.iter().map(|w| w.key.as_str()).collect::<Vec<_>>(), ["a", "b"]);
         let answers = [(waiting[0].place, Err("no".to_owned())), (waiting[1].place, Ok(ReportNo(3)))];
@@ -289,5 +336,43 @@ mod tests {
         conn.pragma_update(None, "wal_checkpoint", "TRUNCATE").unwrap();
         let bytes = std::fs::read(dir.path().join("spool.db")).unwrap();
         assert!(!bytes.windows(12).any(|window| window == b"secret words"), "erased to the byte");
+    }
+
+    #[test]
+    fn the_digest_of_what_was_handed_on_is_forgotten_after_three_days_and_the_key_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(TimeMs(0)));
+        let spool = Spool::open(dir.path(), clock.clone()).unwrap();
+        let next = Cell::new(7);
+        let keep = |spool: &Spool, key: &str, n: u8| {
+            let draw = || Ok(next.replace(next.get() + 1));
+            spool.keep(key, [n; 32], b"body", TimeMs(0), draw).unwrap()
+        };
+        keep(&spool, "gone on", 171);
+        keep(&spool, "waits", 172);
+        let place = spool.waiting(10).unwrap()[0].place;
+        spool.handed_on(&[(place, Ok(ReportNo(3)))]).unwrap();
+        let stands_there = |n: u8| {
+            let files = std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path());
+            files
+                .map(|file| std::fs::read(file).unwrap())
+                .any(|bytes| bytes.windows(32).any(|w| w == [n; 32]))
+        };
+        clock.advance_ms(72 * HOUR_MS);
+        spool.waiting(10).unwrap();
+        assert_eq!(keep(&spool, "gone on", 171), Kept::Under(7), "a phone may send it again until then");
+        assert!(stands_there(171));
+        clock.advance_ms(24 * HOUR_MS);
+        assert_eq!(spool.waiting(10).unwrap().len(), 1);
+        assert!(!stands_there(171) && stands_there(172));
+        assert_eq!(keep(&spool, "gone on", 171), Kept::OtherBody, "it is never stored twice");
+        assert_eq!(keep(&spool, "waits", 172), Kept::Under(8));
+        drop(spool);
+        let spool = open(dir.path(), TimeMs(0)).unwrap();
+        let place = spool.waiting(10).unwrap()[0].place;
+        spool.handed_on(&[(place, Ok(ReportNo(4)))]).unwrap();
+        drop(spool);
+        drop(open(dir.path(), TimeMs(73 * HOUR_MS)).unwrap());
+        assert!(!stands_there(172), "also when it is opened");
     }
 }

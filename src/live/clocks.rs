@@ -134,6 +134,15 @@ impl Clocks {
         self.alarms.back().map_or(Seq(0), |alarm| alarm.seq)
     }
 
+    /// Changes an incident in the alarms that it raised.
+    pub fn amend_alarms(&mut self, no: IncidentNo, amended: impl Fn(&Incident) -> Incident) {
+        let is_of = |alarm: &LateAlarm| alarm.incident.no == no;
+        if self.alarms.iter().any(is_of) {
+            let of_it = self.alarms.iter_mut().filter(|alarm| is_of(alarm));
+            of_it.for_each(|alarm| alarm.incident = amended(&alarm.incident));
+        }
+    }
+
     pub fn raise(&mut self, alarm: LateAlarm) {
         self.alarms.push_back(alarm);
         while self.alarms.len() > ALARMS_MAX {

@@ -314,6 +314,10 @@ impl LiveWriter {
             let moved = absorbed.moved_to(place, &self.map.city);
             self.map.absorbed.insert(moved.no, moved);
         }
+        if erased.opens {
+            let city = self.map.city.clone();
+            self.map.clocks.amend_alarms(erased.incident, |incident| incident.moved_to(place, &city));
+        }
         let coarse = place.coarsened(self.map.city.coarse_res);
         self.staff_hotspots.move_report(erased.incident, erased.seq, place);
         self.public_hotspots.move_report(erased.incident, erased.seq, coarse);

@@ -8,6 +8,7 @@ mod coord;
 mod disposition;
 mod erasure;
 mod fact;
+mod hex;
 mod id;
 mod merging;
 mod photo;
@@ -24,6 +25,7 @@ pub use coord::{
 pub use disposition::{ActionMore, CheckedStep, Disposition};
 pub use erasure::{ERASED_MAX, ErasedNote, ErasedReport, ErasureFact, Kinds, NewErasure};
 pub use fact::{ActionFact, Entry, Fact, Opening, ReportFact, ReportPrivate};
+pub use hex::{hex, unhex};
 pub use id::{CodeStart, Epoch, IdKey, IncidentNo, ReportNo, Secret, SenderId, Seq};
 pub use merging::{MergeFact, NewMerge};
 pub use photo::{AddedPhotos, PHOTOS_MAX, Photo, PhotoKind, PhotoName, PhotoNo, PhotoRow};

@@ -203,6 +203,25 @@ fn a_center_that_was_off_tells_every_rung_that_was_reached_meanwhile() {
     assert_eq!(levels, [json!(0), json!(1), json!(2)]);
 }
 
+#[test]
+fn an_alarm_of_before_an_erasure_does_not_tell_the_place_that_went() {
+    let mut history = History::new(ternate());
+    history.step(&accident());
+    let staff = Reader::new(&history, &Sight::STAFF);
+    pass(&mut history, 5);
+    let told_place = |history: &History| {
+        let told = staff.comes_back(history);
+        assert_eq!(told.len(), 1, "{told:?}");
+        told[0]["feature"]["geometry"].clone()
+    };
+    let exact = told_place(&history);
+    history.step(&Step::Erase { report: 0, text: false, place: true });
+    let coarse = told_place(&history);
+    assert_ne!(coarse, exact);
+    history.restart();
+    assert_eq!(told_place(&history), coarse, "a node that was started since tells the same");
+}
+
 /// Who was told what, by walking the entries: at each of them every clock is looked at, before and after.
 fn alarms_of(entries: &[Entry]) -> Vec<(Seq, IncidentNo, u8)> {
     let mut clocks: BTreeMap<IncidentNo, Clock> = BTreeMap::new();

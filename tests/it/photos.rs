@@ -3,16 +3,20 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use pantau::access::Role;
 use pantau::backup::{Opener, Sealer, ShipSettings, backup, new_key, restore};
-use pantau::journal::{Journal, verify};
-use pantau::model::{Command, Kinds, NewErasure, Outcome, ReportNo, Seq};
+use pantau::journal::{
+    DerivedUpdate, FolderMode, Head, Journal, JournalError, Reader, SqliteJournal, verify,
+};
+use pantau::model::{Command, Kinds, NewErasure, Outcome, ReportNo, Secret, Seq, TimeMs};
 use serde_json::{Value, json};
 
 use crate::http::{report, with};
 use crate::policy::{OWN_AGENCY, OWN_AREA, spot};
-use crate::support::app::{Answer, Ask, Setup, TestApp};
+use crate::support::app::{Answer, Ask, Kept, Setup, TestApp};
+use crate::support::ternate;
 
 /// Stands in a file that is sent, and must never stand in one that is kept or served.
 pub const MARKER: &str = "KANARI-EXIF-GPS";
@@ -182,6 +186,49 @@ async fn a_report_that_is_sent_twice_has_its_photos_once() {
     assert_eq!(kept(folder.path()), files);
     let seen = photos(&detail(&app, &first.json()["incident"]).await);
     assert_eq!(seen.len(), 1);
+    app.stop().await;
+}
+
+/// A journal in a folder that has room for photos and none for reports.
+struct Full(SqliteJournal);
+
+impl Journal for Full {
+    fn head(&self) -> Head {
+        self.0.head()
+    }
+
+    fn secret(&self) -> Secret {
+        self.0.secret()
+    }
+
+    fn append(
+        &mut self,
+        commands: Vec<Command>,
+        now: TimeMs,
+        derived: Option<&DerivedUpdate>,
+    ) -> Result<Vec<Outcome>, JournalError> {
+        let has_reports = commands.iter().any(|command| matches!(command, Command::Report(_)));
+        if has_reports { Err(JournalError::Full) } else { self.0.append(commands, now, derived) }
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        self.0.folder()
+    }
+
+    fn reader(&self) -> Arc<dyn Reader> {
+        self.0.reader()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_that_finds_the_disk_full_leaves_no_photo_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = SqliteJournal::open(folder.path(), ternate(), FolderMode::Live).unwrap();
+    let app = Setup { journal: Kept::Given(Box::new(Full(journal))), ..Setup::default() }.start().await;
+    let (json, photo) = (report("water").to_string(), jpeg(30, 30, MARKER));
+    let body = form(&[("photo", &photo), ("report", json.as_bytes())]);
+    app.post("/api/v1/reports", body).as_form().send().await.problem(507);
+    assert_eq!(kept(folder.path()), BTreeSet::new());
     app.stop().await;
 }
 
@@ -360,6 +407,18 @@ fn holds(folder: &Path, bytes: &[u8]) -> bool {
     files(folder).iter().any(|file| memchr::memmem::find(&std::fs::read(file).unwrap(), bytes).is_some())
 }
 
+/// A run that comes as far as a photo and no farther, as one does whose stick is pulled: the photo is there again
+/// with the stick.
+fn cut_a_backup_at(photo: &[u8], folder: &Path, target: &Path) {
+    let file = files(target).into_iter().find(|file| std::fs::read(file).unwrap() == photo).unwrap();
+    let aside = target.join(".aside");
+    std::fs::rename(&file, &aside).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    backup(folder, target, &Sealer::default(), &mut |_, _| {}).unwrap_err();
+    std::fs::remove_dir(&file).unwrap();
+    std::fs::rename(&aside, &file).unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_erased_is_gone_from_folder_database_and_backup_and_the_rest_stays() {
     let (folder, target, again) =
@@ -397,6 +456,7 @@ async fn what_is_erased_is_gone_from_folder_database_and_backup_and_the_rest_sta
     for erased in [&bytes_gone[..200], &bytes_staffs[..200]] {
         assert!(!holds(folder.path(), erased));
     }
+    cut_a_backup_at(&bytes_gone, folder.path(), target.path());
     backup(folder.path(), target.path(), &Sealer::default(), &mut |_, _| {}).unwrap();
     for erased in [&bytes_gone[..200], &bytes_staffs[..200]] {
         assert!(!holds(target.path(), erased), "the target forgets too");

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Cell, Numbered, Sheet, Step};
 use crate::journal::JournalError;
-use crate::journal::codec::hex;
+use crate::model::hex;
 
 pub(super) const FILE: &str = "accounts.db";
 /// In order; never edited, only added to.
@@ -84,7 +84,7 @@ fn migrate(conn: &mut Connection) -> Result<(), JournalError> {
         )));
     }
     for (name, sql) in MIGRATIONS {
-        let digest = hex(&Sha256::digest(sql).into());
+        let digest = hex(&Sha256::digest(sql));
         match applied.iter().find(|(known, _)| known == name) {
             Some((_, applied)) if *applied == digest => {}
             Some(_) => {

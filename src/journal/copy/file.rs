@@ -96,9 +96,7 @@ impl Side for FileSide {
         };
         let value = match key {
             // Here the secret is bytes.
-            "secret" => {
-                Value::Blob(crate::journal::codec::unhex(value).map_or_else(Vec::new, |s| s.to_vec()))
-            }
+            "secret" => Value::Blob(crate::model::unhex::<32>(value).map_or_else(Vec::new, |s| s.to_vec())),
             _ => Value::Text(value.to_owned()),
         };
         let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)";

@@ -5,10 +5,9 @@ use tokio_postgres::types::Type;
 use super::server::ServerSide;
 use super::table::{Cell, PHOTO};
 use super::{ROWS, Side};
-use crate::journal::codec::hex;
 use crate::journal::postgis;
 use crate::journal::{JournalError, PhotoFiles, VerifyFault};
-use crate::model::{PhotoName, Seq};
+use crate::model::{PhotoName, Seq, hex};
 
 /// Files whose digests a database is asked for together: it reads them for that.
 const FILES: usize = 20;

@@ -165,10 +165,13 @@ fn a_migration_that_was_cut_goes_on_and_cannot_be_served_before() {
     migrated(&places.folder, &places.database);
     // As it stands where the process ended in the middle of the reports.
     places.query("INSERT INTO pantau.meta VALUES ('migrating', 'x'); DELETE FROM pantau.report WHERE no > 9; DELETE FROM pantau.entry WHERE seq > 20");
+    // And a disk that changed a photo meanwhile.
+    places.query("UPDATE pantau.photo_file SET bytes = 'x'");
     let refused = places.database.open(testing::city(), FolderMode::Live).err().unwrap().to_string();
     assert!(refused.contains("migration that was cut"), "{refused}");
     let copied = migrated(&places.folder, &places.database);
     assert_eq!(copied.were_there, 20, "the log goes on where it stopped; the rest is of another moment");
+    assert_eq!((copied.photos, &copied.photos_missing[..]), (2, &[][..]));
     let Place::Database(url) = &places.database else { unreachable!() };
     assert_eq!(verify_database(url, &mut |_, _| {}).unwrap().faults, []);
 }

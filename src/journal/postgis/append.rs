@@ -16,13 +16,10 @@ use super::link::Link;
 use super::session::{Session, Sql};
 use super::{PostgisJournal, area, derived};
 use crate::city::City;
-use crate::journal::decide::{IDEMPOTENCY_MS, decide_all};
+use crate::journal::decide::{IDEMPOTENCY_MS, PRUNE_EVERY_MS, PRUNED_KEYS_MAX, decide_all};
 use crate::journal::{DerivedUpdate, JournalError};
-use crate::model::{Command, MINUTE_MS, Outcome, TimeMs};
+use crate::model::{Command, Outcome, TimeMs};
 
-/// How often old idempotency keys are deleted, and how many at most at once.
-const PRUNE_EVERY_MS: i64 = 10 * MINUTE_MS;
-const PRUNED_KEYS_MAX: u32 = 10_000;
 /// A commit that takes longer has failed as far as its senders are concerned; and this much longer for
 /// each of its commands.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(2);

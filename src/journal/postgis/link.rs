@@ -199,8 +199,10 @@ impl From<tokio_postgres::Error> for JournalError {
             return JournalError::Full;
         }
         // Connections, shutting down, crashed, starting, too many of us, its disk fails (what became of the commit
-        // is read from the log once it is back), read-only after a switch-over.
-        let is_away = ["08", "57", "53", "58"].contains(&class) || code.code() == "25006";
+        // is read from the log once it is back), read-only after a switch-over, a table that somebody rebuilds.
+        let is_away = ["08", "57", "53", "58"].contains(&class)
+            || *code == SqlState::READ_ONLY_SQL_TRANSACTION
+            || *code == SqlState::LOCK_NOT_AVAILABLE;
         if is_away {
             return JournalError::Away(format!("cannot be used now: {}", db.message()));
         }

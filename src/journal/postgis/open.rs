@@ -12,12 +12,12 @@ use super::url::StoreUrl;
 use super::{Database, Promise};
 use crate::city::City;
 use crate::health::Health;
-use crate::journal::codec::{CHAIN_START, Hash, hex, unhex};
+use crate::journal::codec::{CHAIN_START, Hash};
 use crate::journal::copy::UNFINISHED;
 use crate::journal::decide::Counters;
 use crate::journal::identity::{Fresh, read_epoch};
 use crate::journal::{FolderMode, JournalError};
-use crate::model::{Secret, Seq, TimeMs};
+use crate::model::{Secret, Seq, TimeMs, hex, unhex};
 
 /// In order; never edited, only added to.
 const MIGRATIONS: [(&str, &str); 11] = [
@@ -122,7 +122,7 @@ fn migrate_locked(link: &Link, url: &StoreUrl) -> Result<(), JournalError> {
         )));
     }
     for (name, sql) in MIGRATIONS {
-        let digest = hex(&Sha256::digest(sql).into());
+        let digest = hex(&Sha256::digest(sql));
         match applied.iter().find(|(known, _)| known == name) {
             Some((_, applied)) if *applied == digest => continue,
             Some(_) => {

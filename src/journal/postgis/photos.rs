@@ -127,9 +127,12 @@ impl PhotoFiles for DatabasePhotos {
     fn put(&self, files: &[(PhotoName, &[u8])]) -> Result<(), JournalError> {
         let names: Vec<&[u8]> = files.iter().map(|(name, _)| &name.0[..]).collect();
         let bytes: Vec<&[u8]> = files.iter().map(|(_, bytes)| *bytes).collect();
-        // On its own, so that it is durable before the entry's commit begins.
-        let sql =
-            "INSERT INTO photo_file (name, bytes) SELECT * FROM unnest($1, $2) ON CONFLICT DO NOTHING";
+        // On its own, so that it is durable before the entry's commit begins. One that is there and was changed
+        // since is made good.
+        let sql = "INSERT INTO photo_file (name, bytes) \
+                   SELECT DISTINCT ON (name) name, bytes FROM unnest($1, $2) AS file (name, bytes) \
+                   ON CONFLICT (name) DO UPDATE SET bytes = excluded.bytes \
+                   WHERE photo_file.bytes <> excluded.bytes";
         self.with(|link| {
             link.run("SET synchronous_commit = on")?;
             link.execute(sql, &[(&names, Type::BYTEA_ARRAY), (&bytes, Type::BYTEA_ARRAY)]).map(drop)

@@ -242,6 +242,41 @@ fn after_a_lost_session_the_journal_comes_back_and_counts_on() {
 }
 
 #[test]
+fn a_table_that_somebody_rebuilds_is_a_database_that_is_away_and_will_be_back() {
+    let Some(db) = Db::new() else { return };
+    drop(db.open());
+    let driver = Driver::start().unwrap();
+    let [rebuilds, waits] = [0, 1].map(|_| Link::connect(&driver, &db.url()).unwrap());
+    rebuilds.run("BEGIN; LOCK TABLE meta IN ACCESS EXCLUSIVE MODE").unwrap();
+    waits.run("SET lock_timeout = '10ms'").unwrap();
+    let refused = waits.run("SELECT count(*) FROM meta").unwrap_err();
+    assert!(matches!(&refused, JournalError::Away(what) if what.contains("lock")), "{refused}");
+    rebuilds.run("COMMIT").unwrap();
+    waits.run("SELECT count(*) FROM meta").unwrap();
+}
+
+#[test]
+fn of_reports_that_wait_the_database_sends_no_more_than_may_be_held() {
+    let Some(db) = Db::new() else { return };
+    let hand_in = PostgisStandby::open(&db.url(), testing::city(), FolderMode::Live).unwrap().hand_in();
+    let places = || hand_in.waiting(10).unwrap().iter().map(|w| (w.no, w.body.len())).collect::<Vec<_>>();
+    assert_eq!(places(), []);
+    let of = |no: u64, mib: usize| {
+        db.query(&format!(
+            "INSERT INTO pantau.handed_in (waiting_no, key, body_digest, received_at, body) \
+             VALUES ({no}, '{no}', sha256(''), 0, convert_to(repeat('x', {mib} << 20), 'UTF8'))"
+        ));
+        (no, mib << 20)
+    };
+    let large = of(1, 33);
+    let small = [of(2, 1), of(3, 31), of(4, 1), of(5, 1)];
+    assert_eq!(places(), [large], "at least one, however large");
+    db.query("UPDATE pantau.handed_in SET body = NULL WHERE waiting_no = 1");
+    assert_eq!(places(), small[..3], "and one more than there is room for");
+    assert_eq!(hand_in.waiting(2).unwrap().len(), 2);
+}
+
+#[test]
 fn a_value_that_the_database_refuses_leaves_nothing_and_counting_goes_on() {
     let Some(db) = Db::new() else { return };
     let mut journal = db.open();

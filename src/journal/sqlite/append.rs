@@ -13,20 +13,22 @@ use super::import_keys::{ImportKeys, Staged};
 use super::merges;
 use super::open::WAL_PAGES;
 use super::photos;
+use super::put::{self, RowKeys};
 use super::read::{self, incident_columns};
 use super::sums;
 use crate::city::City;
 use crate::health::Condition;
-use crate::journal::clock_wire::write_clock;
 use crate::journal::codec::{Encoder, Hash, chain};
-use crate::journal::decide::{Accepted, IDEMPOTENCY_MS, Keyed, Store, decide_all};
+use crate::journal::decide::{
+    Accepted, IDEMPOTENCY_MS, Keyed, PRUNE_EVERY_MS, PRUNED_KEYS_MAX, Store, decide_all,
+};
 use crate::journal::erase::{Held, HeldNote};
 use crate::journal::{
     DerivedUpdate, HotspotMemberRow, HotspotMembersUpdate, IncidentRow, JournalError, SurgeRow,
 };
 use crate::model::{
-    ActionFact, Command, Entry, Fact, ImportRow, IncidentNo, MINUTE_MS, Outcome, PhotoName, Receipt,
-    ReportFact, ReportNo, SenderId, Seq, TimeMs,
+    Command, Entry, Fact, ImportRow, IncidentNo, Outcome, PhotoName, Receipt, ReportFact, ReportNo,
+    SenderId, Seq, TimeMs,
 };
 
 static KEYED: LazyLock<String> = LazyLock::new(|| {
@@ -34,10 +36,6 @@ static KEYED: LazyLock<String> = LazyLock::new(|| {
     format!("SELECT report_no, body_digest, at, {sound} FROM idempotency i WHERE key = ?1")
 });
 static PUT_KEYED: LazyLock<String> = LazyLock::new(|| sums::IDEMPOTENCY.put());
-
-/// How often old idempotency keys are deleted, and how many at most at once.
-const PRUNE_EVERY_MS: i64 = 10 * MINUTE_MS;
-const PRUNED_KEYS_MAX: u32 = 10_000;
 
 pub(super) fn append(
     journal: &mut SqliteJournal,
@@ -298,20 +296,9 @@ impl<'b> Batch<'b> {
                 incident_columns!(),
                 " FROM incident WHERE no = ?1"
             ))?,
-            insert_entry: conn.prepare_cached(
-                "INSERT INTO entry (seq, at, kind, body, hash) VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?,
-            insert_report: conn.prepare_cached(
-                "INSERT INTO report (no, seq, incident_no, received_at, occurred_at, category, lng_e7, \
-                 lat_e7, area, sender, channel, drill, imported, salt, private, n_photos, accuracy_m) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
-            )?,
-            put_incident: conn.prepare_cached(concat!(
-                "INSERT OR REPLACE INTO incident (",
-                incident_columns!(),
-                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
-                 ?19, ?20, ?21, ?22)"
-            ))?,
+            insert_entry: conn.prepare_cached(put::ENTRY)?,
+            insert_report: conn.prepare_cached(put::REPORT)?,
+            put_incident: conn.prepare_cached(put::INCIDENT)?,
         })
     }
 
@@ -321,31 +308,12 @@ impl<'b> Batch<'b> {
     }
 
     fn put_incident(&mut self, row: &IncidentRow) -> Result<(), JournalError> {
-        self.put_incident.execute(params![
-            row.no.0,
-            row.closed_at.map(|at| at.0),
-            row.opened_seq.0.cast_signed(),
-            row.changed_seq.0.cast_signed(),
-            self.city.category(row.category).key,
-            row.status.key(),
-            row.agency.map(|id| self.city.agency(id).key.as_str()),
-            row.area.map(|id| self.city.areas.get(id).code.as_str()),
-            row.place.lng_e7(),
-            row.place.lat_e7(),
-            row.opened_at.0,
-            row.updated_at.0,
-            row.due_at.map(|at| at.0),
-            row.closed_by_import,
-            row.reports,
-            row.version,
-            row.drill,
-            row.imported,
-            row.reporters,
-            row.merged_into.map(|no| no.0),
-            row.standing.to_json(),
-            row.clock.as_ref().map(write_clock),
-        ])?;
-        Ok(())
+        let keys = RowKeys {
+            category: &self.city.category(row.category).key,
+            agency: row.agency.map(|id| self.city.agency(id).key.as_str()),
+            area: row.area.map(|id| self.city.areas.get(id).code.as_str()),
+        };
+        put::incident(&mut self.put_incident, row, &keys)
     }
 }
 
@@ -425,10 +393,15 @@ impl Store for Batch<'_> {
         photos::apply(self.conn, at, seq, fact)?;
         match fact {
             Fact::Report(report) => {
-                insert_report(&mut self.insert_report, self.city, seq, at, report, encoded.private)?;
+                let keys = RowKeys {
+                    category: &self.city.category(report.category).key,
+                    agency: None,
+                    area: report.area.map(|id| self.city.areas.get(id).code.as_str()),
+                };
+                put::report(&mut self.insert_report, (seq, at), report, &keys, encoded.private)?;
                 self.insert_keys(accepted, report, at)?;
             }
-            Fact::Action(action) => insert_action(self.conn, seq, action, encoded.private)?,
+            Fact::Action(action) => put::action(self.conn, seq, action, encoded.private)?,
             Fact::Merge(merge) => merges::insert(self.conn, seq, encoded.kind, merge, encoded.private)?,
             Fact::Split(split) => merges::insert(self.conn, seq, encoded.kind, split, encoded.private)?,
             Fact::Record(record) => insert_record(self.conn, seq, record, encoded.private)?,
@@ -456,55 +429,4 @@ impl Batch<'_> {
         }
         Ok(())
     }
-}
-
-pub(super) type Private<'e> = Option<([u8; 16], &'e str)>;
-
-fn insert_report(
-    insert: &mut CachedStatement,
-    city: &City,
-    seq: Seq,
-    at: TimeMs,
-    report: &ReportFact,
-    private: Private,
-) -> Result<(), JournalError> {
-    insert.execute(params![
-        report.report.0,
-        seq.0.cast_signed(),
-        report.incident.0,
-        at.0,
-        report.occurred_at.0,
-        city.category(report.category).key,
-        report.place.lng_e7(),
-        report.place.lat_e7(),
-        report.area.map(|id| city.areas.get(id).code.as_str()),
-        report.sender.0.cast_signed(),
-        report.channel.key(),
-        report.drill,
-        report.imported,
-        private.map(|(salt, _)| salt),
-        private.map(|(_, json)| json),
-        report.n_photos,
-        report.accuracy_m,
-    ])?;
-    Ok(())
-}
-
-fn insert_action(
-    conn: &Connection,
-    seq: Seq,
-    action: &ActionFact,
-    private: Private,
-) -> Result<(), JournalError> {
-    let sql = "INSERT INTO action (seq, incident_no, action, actor, salt, private) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    conn.prepare_cached(sql)?.execute(params![
-        seq.0.cast_signed(),
-        action.incident.0,
-        action.action.key(),
-        action.actor,
-        private.map(|(salt, _)| salt),
-        private.map(|(_, json)| json),
-    ])?;
-    Ok(())
 }

@@ -12,8 +12,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use crate::journal::JournalError;
-use crate::journal::codec::{Hash, hex};
-use crate::model::{Seq, TimeMs};
+use crate::journal::codec::Hash;
+use crate::model::{Seq, TimeMs, hex, unhex};
 
 /// A checkpoint stands at least after every so many entries, at the end of their commit.
 pub(super) const CHECKPOINT_EVERY: u64 = 100;
@@ -61,7 +61,7 @@ impl Key {
     }
 
     fn parse(text: &str) -> Option<Key> {
-        parse_hex(text.trim()).map(Key::new)
+        unhex(text.trim()).map(Key::new)
     }
 
     fn make(dir: &Path) -> Result<Key, JournalError> {
@@ -95,17 +95,6 @@ fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(&new, path)
-}
-
-fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    if text.len() != 2 * N || !text.bytes().all(|sign| sign.is_ascii_hexdigit()) {
-        return None;
-    }
-    for (i, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).ok()?;
-    }
-    Some(bytes)
 }
 
 /// A row of the table.
@@ -210,7 +199,7 @@ impl std::str::FromStr for Noted {
 
     fn from_str(text: &str) -> Result<Noted, String> {
         let digits: String = text.chars().filter(|sign| !sign.is_whitespace() && *sign != '-').collect();
-        let bytes: [u8; 24] = parse_hex(&digits)
+        let bytes: [u8; 24] = unhex(&digits)
             .ok_or("write the 48 hex digits that `pantau verify` printed after \"checkpoint\"")?;
         let (seq, half) = bytes.split_at(8);
         Ok(Noted {

@@ -15,8 +15,8 @@ use crate::journal::codec::{Body, EncodedErasure, ErasedPart};
 use crate::journal::erase::{Held, HeldNote};
 use crate::model::{ErasureFact, IncidentNo, PhotoName, ReportNo, Seq};
 
-/// How long the log's end is waited for: the loop that asks has others to serve, and asks again.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// How long the log's end is waited for: the loop that asks has others to serve, and asks again a few times a second.
+const PATIENCE: Duration = Duration::from_millis(20);
 
 pub(super) fn held(conn: &Connection, no: ReportNo) -> Result<Option<Held>, JournalError> {
     let sql = "SELECT r.seq, e.body, r.private FROM report r JOIN entry e ON e.seq = r.seq WHERE r.no = ?1";

@@ -9,8 +9,8 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::journal::codec::{Hash, hex};
-use crate::model::Seq;
+use crate::journal::codec::Hash;
+use crate::model::{Seq, hex};
 
 const FILE: &str = "durable.mark";
 /// What was lost, a line each; whoever has read it moves it away.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, params};
 
-use super::append::Private;
+use super::put::Private;
 use super::read::{seq, text};
 use crate::journal::{JournalError, codec};
 use crate::model::{IncidentNo, MergeFact, SenderId, Seq};

@@ -24,6 +24,7 @@ mod merges;
 mod open;
 mod photos;
 mod proven;
+mod put;
 mod read;
 mod reserve;
 mod restore;

@@ -20,12 +20,12 @@ use super::reserve::Reserve;
 use super::{SqliteJournal, file_in, io_failure, sums};
 use crate::city::City;
 use crate::health::{Condition, Health};
-use crate::journal::codec::{CHAIN_START, Encoder, Hash, hex};
+use crate::journal::codec::{CHAIN_START, Encoder, Hash};
 use crate::journal::copy::UNFINISHED;
 use crate::journal::decide::Counters;
 use crate::journal::identity::{Fresh, read_epoch};
 use crate::journal::{HeldLock, JournalError};
-use crate::model::{Epoch, Secret, Seq, TimeMs};
+use crate::model::{Epoch, Secret, Seq, TimeMs, hex};
 
 /// What a data folder is for; marked when it is made, for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -331,7 +331,7 @@ pub(super) fn migrate(conn: &mut Connection) -> Result<(), JournalError> {
     }
     for (name, sql) in MIGRATIONS {
         let tx = conn.transaction()?;
-        let digest = hex(&Sha256::digest(sql).into());
+        let digest = hex(&Sha256::digest(sql));
         let applied: Option<String> = tx
             .query_row("SELECT sha256 FROM migration WHERE name = ?1", [name], |row| row.get(0))
             .optional()?;
@@ -416,7 +416,7 @@ pub(super) fn meta_sum(conn: &Connection) -> Result<String, JournalError> {
         digest.update([0]);
     }
     digest.update(meta::<[u8; 32]>(conn, "secret")?.ok_or_else(|| lacks("secret"))?);
-    Ok(hex(&digest.finalize().into()))
+    Ok(hex(&digest.finalize()))
 }
 
 pub(super) fn meta<T: FromSql>(conn: &Connection, key: &str) -> Result<Option<T>, JournalError> {

@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::append::update_derived;
+use super::put::{self, Private, RowKeys};
 use super::read::{self, incident_columns};
 use super::verify::{VerifyReport, verify_file};
 use super::{acts, erase, file_in, import_keys, merges, open, photos, sums};
-use crate::journal::clock_wire::write_clock;
 use crate::journal::codec::Body;
 use crate::journal::keys::Interner;
 use crate::journal::photo_folder::{FOLDER, PhotoFolder};
@@ -94,43 +94,27 @@ impl Restoring {
         let (seq, at) = (entry.seq, entry.at);
         let body = Body::parse(seq, &entry.body)?;
         let kind = body.kind();
-        let json = entry.private.as_ref().map(|private| private.json.as_str());
+        let private = private(entry);
         self.conn
-            .prepare_cached("INSERT INTO entry (seq, at, kind, body, hash) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .prepare_cached(put::ENTRY)?
             .execute(params![seq.0.cast_signed(), at.0, kind, entry.body, entry.hash])
             .map_err(|e| refused(seq, e))?;
         for part in body.erased_parts()? {
             erase::put(&self.conn, seq, &part)?;
         }
-        let fact = body.into_fact(&self.keys, json)?;
+        let fact = body.into_fact(&self.keys, private.map(|(_, json)| json))?;
         photos::apply(&self.conn, at, seq, &fact)?;
         match fact {
             Fact::Report(report) => self.report(entry, &report),
             Fact::Action(action) => {
-                let salt = entry.private.as_ref().map(|private| private.salt);
-                self.conn
-                    .prepare_cached(
-                        "INSERT INTO action (seq, incident_no, action, actor, salt, private) \
-                         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                    )?
-                    .execute(params![
-                        seq.0.cast_signed(),
-                        action.incident.0,
-                        action.action.key(),
-                        action.actor,
-                        salt,
-                        json
-                    ])?;
+                put::action(&self.conn, seq, &action, private)?;
                 let mut incident = self.incident(seq, action.incident)?;
                 fold::act(&mut incident, seq, at, &action);
                 self.put_incident(&incident)
             }
             Fact::Merge(merge) => self.merge(entry, kind, &merge, fold::merge),
             Fact::Split(split) => self.merge(entry, kind, &split, fold::split),
-            Fact::Record(record) => {
-                let private = entry.private.as_ref().map(|part| (part.salt, part.json.as_str()));
-                acts::insert_record(&self.conn, seq, &record, private)
-            }
+            Fact::Record(record) => acts::insert_record(&self.conn, seq, &record, private),
             Fact::Erasure(_) | Fact::Pack { .. } | Fact::Tick => Ok(()),
         }
     }
@@ -142,8 +126,7 @@ impl Restoring {
         fact: &MergeFact,
         fold: impl Fn(&mut IncidentRow, Seq, TimeMs, &MergeFact),
     ) -> Result<(), JournalError> {
-        let private = entry.private.as_ref().map(|private| (private.salt, private.json.as_str()));
-        merges::insert(&self.conn, entry.seq, kind, fact, private)?;
+        merges::insert(&self.conn, entry.seq, kind, fact, private(entry))?;
         for no in [fact.absorbed, fact.into] {
             let mut incident = self.incident(entry.seq, no)?;
             fold(&mut incident, entry.seq, entry.at, fact);
@@ -154,32 +137,10 @@ impl Restoring {
 
     fn report(&mut self, entry: &StoredEntry, report: &ReportFact) -> Result<(), JournalError> {
         let (seq, at) = (entry.seq, entry.at);
-        let private = entry.private.as_ref();
-        self.conn
-            .prepare_cached(
-                "INSERT INTO report (no, seq, incident_no, received_at, occurred_at, category, lng_e7, \
-                 lat_e7, area, sender, channel, drill, imported, salt, private, n_photos, accuracy_m) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
-            )?
-            .execute(params![
-                report.report.0,
-                seq.0.cast_signed(),
-                report.incident.0,
-                at.0,
-                report.occurred_at.0,
-                &*self.keys.category_key(report.category),
-                report.place.lng_e7(),
-                report.place.lat_e7(),
-                report.area.map(|id| self.keys.area_code(id)).as_deref(),
-                report.sender.0.cast_signed(),
-                report.channel.key(),
-                report.drill,
-                report.imported,
-                private.map(|private| private.salt),
-                private.map(|private| private.json.as_str()),
-                report.n_photos,
-                report.accuracy_m,
-            ])
+        let area = report.area.map(|id| self.keys.area_code(id));
+        let category = &self.keys.category_key(report.category);
+        let keys = RowKeys { category, agency: None, area: area.as_deref() };
+        put::report(&mut self.conn.prepare_cached(put::REPORT)?, (seq, at), report, &keys, private(entry))
             .map_err(|e| refused(seq, e))?;
         self.keys_of(entry, report.report, at)?;
         let incident = match &report.opens {
@@ -226,38 +187,11 @@ impl Restoring {
     }
 
     fn put_incident(&self, row: &IncidentRow) -> Result<(), JournalError> {
-        self.conn
-            .prepare_cached(concat!(
-                "INSERT OR REPLACE INTO incident (",
-                incident_columns!(),
-                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
-                 ?19, ?20, ?21, ?22)"
-            ))?
-            .execute(params![
-                row.no.0,
-                row.closed_at.map(|at| at.0),
-                row.opened_seq.0.cast_signed(),
-                row.changed_seq.0.cast_signed(),
-                &*self.keys.category_key(row.category),
-                row.status.key(),
-                row.agency.map(|id| self.keys.agency_key(id)).as_deref(),
-                row.area.map(|id| self.keys.area_code(id)).as_deref(),
-                row.place.lng_e7(),
-                row.place.lat_e7(),
-                row.opened_at.0,
-                row.updated_at.0,
-                row.due_at.map(|at| at.0),
-                row.closed_by_import,
-                row.reports,
-                row.version,
-                row.drill,
-                row.imported,
-                row.reporters,
-                row.merged_into.map(|no| no.0),
-                row.standing.to_json(),
-                row.clock.as_ref().map(write_clock),
-            ])?;
-        Ok(())
+        let agency = row.agency.map(|id| self.keys.agency_key(id));
+        let area = row.area.map(|id| self.keys.area_code(id));
+        let category = &self.keys.category_key(row.category);
+        let keys = RowKeys { category, agency: agency.as_deref(), area: area.as_deref() };
+        put::incident(&mut self.conn.prepare_cached(put::INCIDENT)?, row, &keys)
     }
 
     /// Takes in what the backup knows of hotspots, in the order in which it was written. Of a surge the
@@ -319,6 +253,10 @@ impl Restoring {
         File::open(&dir).and_then(|dir| dir.sync_all()).map_err(io)?;
         Ok(found)
     }
+}
+
+fn private(entry: &StoredEntry) -> Private<'_> {
+    entry.private.as_ref().map(|part| (part.salt, part.json.as_str()))
 }
 
 /// The file is nobody's until it is whole and on the disk: no log beside it, no waiting for the disk.

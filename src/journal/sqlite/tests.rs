@@ -525,7 +525,7 @@ fn rows_from_before_there_were_sums_get_theirs_when_the_folder_is_opened() {
     for (name, sql) in &super::open::MIGRATIONS[..5] {
         use sha2::{Digest, Sha256};
         conn.execute_batch(sql).unwrap();
-        let digest = crate::journal::codec::hex(&Sha256::digest(sql).into());
+        let digest = crate::model::hex(&Sha256::digest(sql));
         conn.execute("INSERT INTO migration VALUES (?1, ?2)", [*name, &digest]).unwrap();
     }
     let row = "INSERT INTO hotspot VALUES ('staff', '7-0', 'garbage', 1, NULL, '{}')";
@@ -553,7 +553,7 @@ fn a_migration_that_is_cut_at_any_statement_heals_at_the_next_open() {
             for (name, sql) in &super::open::MIGRATIONS[..at] {
                 use sha2::{Digest, Sha256};
                 conn.execute_batch(sql).unwrap();
-                let digest = crate::journal::codec::hex(&Sha256::digest(sql).into());
+                let digest = crate::model::hex(&Sha256::digest(sql));
                 conn.execute("INSERT INTO migration VALUES (?1, ?2)", [*name, &digest]).unwrap();
             }
             conn.execute_batch("BEGIN IMMEDIATE").unwrap();

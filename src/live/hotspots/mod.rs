@@ -299,6 +299,7 @@ impl HotspotEngine {
         }
         let key = (report.drill, report.sender);
         let n = self.rejections.entry(key).or_default();
+        let before = *n;
         *n = if rejected { *n + 1 } else { *n - 1 };
         let n = *n;
         if n == 0 {
@@ -310,8 +311,11 @@ impl HotspotEngine {
         } else {
             self.pardons.remove(&pardon)
         };
-        let lanes = self.lanes.iter_mut().filter(|lane| lane.drill == report.drill);
-        lanes.for_each(|lane| lane.set_rejections(report.sender, capped(n)));
+        // All reports of the sender are looked at: where one more changes nothing, none are.
+        if capped(before) != capped(n) {
+            let lanes = self.lanes.iter_mut().filter(|lane| lane.drill == report.drill);
+            lanes.for_each(|lane| lane.set_rejections(report.sender, capped(n)));
+        }
     }
 
     /// The lane of its category and the lane of all.

@@ -29,10 +29,10 @@ use super::tally::{Summary, Tally};
 use crate::model::{Cell, IncidentNo, LEVEL_MAX, LngLat, TimeMs};
 
 /// A leaf with more members becomes a branch.
-const LEAF_MAX: usize = 128;
+const LEAF_MAX: usize = 160;
 /// A branch with fewer members becomes a leaf; well below [`LEAF_MAX`], so that one incident that
 /// comes and goes does not split and join it each time.
-const BRANCH_MIN: u32 = 64;
+const BRANCH_MIN: u32 = 80;
 
 /// Where a node hangs: its cell, which stays the same below the deepest level.
 #[derive(Debug, Clone, Copy)]

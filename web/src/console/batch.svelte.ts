@@ -1,7 +1,8 @@
 /** Actions on many incidents at once: what waits, what is on its way, and what was refused. */
 import type { Incident } from '../feed/protocol';
-import { runBulk, type BulkResult } from './bulk';
+import { runBulk, type BulkResult, type OwnStep } from './bulk';
 import type { Sent } from './casefile';
+import { keepDraft } from './drafts';
 import { keepHeld } from './held';
 import { leaving } from './leaving';
 import { opposite } from './opposite';
@@ -16,6 +17,22 @@ export interface Outcome extends BulkResult {
   readonly wish: Wish;
 }
 
+interface Batch {
+  readonly wish: Wish;
+  readonly incidents: readonly Incident[];
+  /** Each of them can be taken back exactly, after it was sent. */
+  readonly undoable: boolean;
+  readonly typed: string;
+  /** By which it can be taken back while it waits. */
+  no?: number;
+  /** What was done to some of them one by one, and goes out first. */
+  behind?: Promise<void>;
+  /** Told, once it is answered, which of them are stored. */
+  readonly told: ((stored: readonly string[]) => void)[];
+}
+
+const holds = ({ incidents }: Batch, id: string): boolean => incidents.some((incident) => incident.id === id);
+
 export class Batches {
   /** As the operator sees those whose action waits or is under way, by id. */
   will = $state.raw<ReadonlyMap<string, Incident>>(new Map());
@@ -23,7 +40,12 @@ export class Batches {
   /** Of the last one that was not stored whole. */
   outcome = $state.raw<Outcome | null>(null);
 
-  private readonly waiting = new Set<{ readonly wish: Wish; readonly incidents: readonly Incident[] }>();
+  private readonly waiting = new Set<Batch>();
+  /** The one whose answers are awaited; those behind it go out in turn. */
+  private sending: Batch | null = null;
+  private readonly line: Batch[] = [];
+  /** What the own last step made of an incident: the next step goes with that version, whatever the queue has read meanwhile. */
+  private readonly steps = new Map<string, OwnStep>();
 
   constructor(
     private readonly table: Table,
@@ -31,46 +53,88 @@ export class Batches {
     /** Ids that are done with. */
     private readonly stored: (ids: readonly string[]) => void,
     private readonly run = runBulk,
+    /** Sends what waits for these one by one; null: nothing does. */
+    private readonly single: (ids: readonly string[]) => Promise<readonly OwnStep[]> | null = () => null,
   ) {}
 
-  /** At once where each of them can be taken back exactly; else all of it waits. */
-  begin(incidents: readonly Incident[], wish: Wish): void {
+  /** At once where each of them can be taken back exactly; else all of it waits. `typed`: the words as they were written. */
+  begin(incidents: readonly Incident[], wish: Wish, typed = ''): void {
     this.outcome = null;
-    const one = { wish, incidents };
-    if (incidents.every((incident) => opposite({ ...wish, version: null }, incident) !== null)) return void this.send(one, true);
+    const undoable = incidents.every((incident) => opposite({ ...wish, version: null }, incident) !== null);
+    const one: Batch = { wish, incidents, undoable, typed, told: [] };
+    // The next step is the word that the one before stands.
+    for (const before of this.waiting) if (incidents.some(({ id }) => holds(before, id))) this.release(before);
+    const single = this.single(incidents.map(({ id }) => id));
+    if (single !== null) one.behind = single.then((steps) => this.learn(steps));
+    if (undoable) return this.start(one);
     this.waiting.add(one);
     this.keep();
-    this.undo.add({
-      action: wish.action,
-      incidents,
-      agency: wish.agency,
-      send: () => {
-        this.waiting.delete(one);
-        void this.send(one, false);
-      },
-      takeBack: () => {
-        this.waiting.delete(one);
-        this.keep();
-      },
-    });
+    one.no = this.undo.add({ action: wish.action, incidents, agency: wish.agency, send: () => this.release(one), takeBack: () => this.takeBack(one) });
+  }
+
+  /** What is to be done to it with others goes out now; null: nothing is. Resolves to whether it was stored. */
+  letGo(id: string): Promise<boolean> | null {
+    for (const one of this.waiting) if (holds(one, id)) this.release(one);
+    const last = [...(this.sending === null ? [] : [this.sending]), ...this.line].findLast((one) => holds(one, id));
+    return last === undefined ? null : new Promise((resolve) => last.told.push((stored) => resolve(stored.includes(id))));
   }
 
   forget(): void {
     this.outcome = null;
   }
 
-  private async send(one: { readonly wish: Wish; readonly incidents: readonly Incident[] }, undoable: boolean): Promise<void> {
-    const { wish, incidents } = one;
-    const all = incidents.length;
+  private release(one: Batch): void {
+    if (!this.waiting.delete(one)) return;
+    if (one.no !== undefined) this.undo.drop(one.no);
+    this.start(one);
+  }
+
+  /** It was never sent; the words are there to be written anew. */
+  private takeBack(one: Batch): void {
+    this.waiting.delete(one);
+    if (one.wish.action === 'reject') keepDraft('bulk', 'reject', one.typed);
+    this.keep();
+  }
+
+  /** Behind the one before, whose answers tell the versions; when the page goes away there is no time for that. */
+  private start(one: Batch): void {
+    if (this.sending !== null && !leaving()) {
+      this.line.push(one);
+      this.keep();
+    } else void this.send(one);
+  }
+
+  private async send(one: Batch): Promise<void> {
+    const { wish, undoable } = one;
+    const all = one.incidents.length;
+    this.sending = one;
     this.running = { wish, done: 0, all };
     this.keep();
+    if (one.behind !== undefined && !leaving()) await one.behind;
+    const incidents = one.incidents.map((incident) => this.afterOwnStep(incident));
     const result = await this.run(incidents, wish, (done) => (this.running = { wish, done, all }));
     this.running = null;
+    this.sending = null;
+    this.learn(incidents.filter(({ id }) => result.versions.has(id)).map(({ id, version }) => ({ id, from: version, to: result.versions.get(id) ?? null })));
     this.keep();
     if (result.refused.length > 0) this.outcome = { wish, ...result };
     this.stored(result.stored);
+    for (const tell of one.told) tell(result.stored);
     const stored = incidents.filter(({ id }) => result.stored.includes(id));
     if (undoable && stored.length > 0) this.undo.add({ action: wish.action, incidents: stored, agency: wish.agency, takeBack: () => void this.sendBack(wish, stored, result) });
+    const next = this.line.shift();
+    if (next !== undefined) void this.send(next);
+  }
+
+  private learn(steps: readonly OwnStep[]): void {
+    for (const step of steps) this.steps.set(step.id, step);
+  }
+
+  private afterOwnStep(incident: Incident): Incident {
+    let version = incident.version;
+    const step = this.steps.get(incident.id);
+    if (step !== undefined && step.from === version) version = step.to;
+    return { ...incident, version };
   }
 
   /** The opposite of each, with the version that its answer had. */
@@ -89,12 +153,12 @@ export class Batches {
   }
 
   private keep(): void {
-    const waiting = [...this.waiting];
+    const open = [...(this.sending === null ? [] : [this.sending]), ...this.line, ...this.waiting];
     const shown = new Map<string, Incident>();
-    for (const { wish, incidents } of waiting) for (const incident of incidents) shown.set(incident.id, foreseen({ ...wish, version: null }, incident, this.table));
+    for (const { wish, incidents } of open) for (const incident of incidents) shown.set(incident.id, foreseen({ ...wish, version: null }, shown.get(incident.id) ?? incident, this.table));
     this.will = shown;
     if (leaving()) return;
     // By its version the next page finds out whether it was stored; the queue tells no number.
-    keepHeld('bulk', waiting.flatMap(({ wish, incidents }) => incidents.map(({ id, version }) => ({ id, sent: { ...wish, version }, seq: 0 }))));
+    keepHeld('bulk', open.flatMap(({ wish, incidents }) => incidents.map(({ id, version }) => ({ id, sent: { ...wish, version }, seq: 0 }))));
   }
 }

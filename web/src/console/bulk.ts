@@ -25,6 +25,13 @@ export interface BulkResult {
   readonly versions: ReadonlyMap<string, number | null>;
 }
 
+/** What one's own step made of an incident. */
+export interface OwnStep {
+  readonly id: string;
+  readonly from: number | null;
+  readonly to: number | null;
+}
+
 /** Those that the action is allowed on, by status and by right. */
 export function able(incidents: readonly Incident[], action: BulkAction, offer: Offer): readonly Incident[] {
   return incidents.filter((incident) => offer.can(action, incident));

@@ -55,6 +55,11 @@ export class Case {
     return this.trouble !== null || this.sending !== null || this.held !== null;
   }
 
+  /** What was done and is not known to be stored: a page that dies now must find it again. */
+  get unsent(): Sent | null {
+    return this.held?.sent ?? this.sending ?? (this.trouble?.kind === 'network' ? this.trouble.sent : null);
+  }
+
   /** Takes a newer reading; what the operator has seen stays while a question is open. */
   take(file: CaseFile): void {
     // A clock runs without a new version: of two readings of one version the later one counts.

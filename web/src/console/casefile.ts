@@ -70,8 +70,8 @@ export interface CaseFile {
   readonly mergedInto: string | null;
   readonly merged: readonly Joined[];
   readonly checklist: readonly Check[];
-  /** Why the agency has it. */
-  readonly why: Localized | null;
+  /** Whom the city pack gives it to, and why. */
+  readonly routing: { readonly agency: string | null; readonly why: Localized } | null;
   readonly confirmed: { readonly atMs: number; readonly by: string } | null;
   readonly disposition: Disposition | null;
   readonly photos: readonly Photo[];
@@ -148,7 +148,7 @@ export function decodeCase(value: unknown): CaseFile {
     mergedInto: p.merged_into == null ? null : bare(string(p.merged_into, 'merged_into')),
     merged: list(p.merged ?? [], 'merged').map(decodeJoined),
     checklist: list(p.checklist ?? [], 'checklist').map(decodeCheck),
-    why: p.routing == null ? null : optionalWords(object(p.routing, 'routing').why),
+    routing: decodeRouting(p.routing),
     confirmed: confirmed === null ? null : { atMs: time(confirmed.at, 'confirmed.at'), by: text(confirmed.by) },
     disposition: dispositionOf(p.disposition),
     photos: decodePhotos(p.photos),
@@ -160,7 +160,12 @@ type Json = Record<string, unknown>;
 
 const text = (one: unknown): string => (typeof one === 'string' ? one : '');
 const idOf = (one: unknown): string | null => (typeof one === 'string' ? bare(one) : null);
-const optionalWords = (one: unknown): Localized | null => (one == null ? null : localized(one, 'why'));
+
+function decodeRouting(value: unknown): CaseFile['routing'] {
+  if (value == null) return null;
+  const o = object(value, 'routing');
+  return o.why == null ? null : { agency: typeof o.agency === 'string' ? o.agency : null, why: localized(o.why, 'routing.why') };
+}
 
 /** One of a newer server is no fault: its words stand in the note. */
 function dispositionOf(value: unknown): Disposition | null {

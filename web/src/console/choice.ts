@@ -1,5 +1,4 @@
 /** What an operator chose to see, as the page's address keeps it, and the choices saved by name. Pure but for the store. */
-import type { City } from '../feed/city';
 import type { FeedFilter } from '../feed/live';
 import type { Query } from '../feed/http';
 import { STATUSES, type Stats } from '../feed/protocol';
@@ -38,12 +37,6 @@ export function readChoice(query: URLSearchParams, start = START): Choice {
     q,
     everywhere: q !== '' && query.get('everywhere') === '1',
   };
-}
-
-/** An address may be older than the city pack: what it does not know would be refused. */
-export function knownTo(city: City, areas: readonly { readonly code: string }[], choice: Choice): Choice {
-  const known = (all: readonly { readonly key: string }[], keys: readonly string[]): readonly string[] => keys.filter((key) => all.some((one) => one.key === key));
-  return { ...choice, categories: known(city.categories, choice.categories), agencies: known(city.agencies, choice.agencies), areas: choice.areas.filter((code) => areas.some((area) => area.code === code)) };
 }
 
 /** `query` with the choice in it; what the choice does not know, such as `lang`, stays. */

@@ -2,9 +2,11 @@ import { expect, it } from 'vitest';
 import type { City } from '../feed/city';
 import { STATUSES, type Incident } from '../feed/protocol';
 import { ProblemError } from '../feed/http';
+import { knownTo } from '../ui/known';
 import { able, runBulk } from './bulk';
 import { decodeCase, lastSeq, since } from './casefile';
-import { knownTo, readChoice, readSaved, START, startFor, tabCount, TABS, toFeedFilter, toQuery, withSaved, writeChoice, SAVED_MAX, type Saved } from './choice';
+import { moved, placeOf } from './chosen';
+import { readChoice, readSaved, START, startFor, tabCount, TABS, toFeedFilter, toQuery, withSaved, writeChoice, SAVED_MAX, type Saved } from './choice';
 import { asCode } from './code';
 import { commandOf, tabLetter, type Press } from './keys';
 import { append, entered, merge, range, step, type Row } from './queue';
@@ -192,4 +194,11 @@ it('many at once: each with the version that was seen, and a refusal stops no ne
   expect(result.versions).toEqual(new Map([['a', 4]]));
   expect(result.refused.map(({ incident: { id }, why }) => [id, why])).toEqual([['b', 'conflict'], ['d', 'network']]);
   expect(done).toEqual([1, 2, 3]);
+});
+
+it('what is chosen stays chosen when others come before it, and at an end it stays', () => {
+  const before = ['a', 'b', 'c'];
+  const chosen = moved(before, null, 1);
+  expect([chosen, placeOf(['x', 'a', 'b', 'c'], chosen), placeOf(['a', 'c'], chosen)]).toEqual(['b', 2, 0]);
+  expect([moved(before, 'c', 1), moved(before, 'a', -1), moved(before, null, 8), moved([], 'a', 1)]).toEqual(['c', 'a', 'c', null]);
 });

@@ -1,8 +1,8 @@
 /** The words by which an incident is named on the screen. */
 import type { Agency, Area, Category, City } from '../feed/city';
-import type { Incident } from '../feed/protocol';
+import type { Incident, Localized } from '../feed/protocol';
 import type { Key, Words } from '../i18n';
-import { isStep, type Check, type Said, type Step } from './casefile';
+import { isStep, type CaseFile, type Check, type Said, type Step } from './casefile';
 import type { Action } from './transitions';
 
 export function categoryOf(incident: Incident, city: City): Category | undefined {
@@ -24,6 +24,12 @@ export function placeOf(incident: Incident, areas: readonly Area[]): string {
   const village = areas.find(({ code }) => code === incident.area);
   const district = areas.find(({ code }) => code === village?.parent);
   return [village?.name, district?.level === 'district' ? district.name : undefined].filter((name) => name !== undefined).join(', ');
+}
+
+/** Why its agency has it: nothing where somebody gave it to another one than the city pack. */
+export function whyHas(incident: Incident, file: CaseFile | null): Localized | null {
+  const routing = file?.routing ?? null;
+  return routing !== null && routing.agency !== null && routing.agency === incident.agency ? routing.why : null;
 }
 
 /** "Tetap tolak", "Reject anyway". */

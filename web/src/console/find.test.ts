@@ -54,7 +54,7 @@ it('the clock speaks plainly, and the server’s state is not contradicted', () 
   expect(says({ state: 'late' }, 3_600_000 + 2 * 3_600_000)).toBe('terlambat 2 jam');
   expect(says({ state: 'paused' }, 0)).toBe('dijeda');
   // Its time is over, but no beat of the server has said so yet.
-  expect(says({ state: 'soon' }, 3_600_000 + 5_000)).toBe('segera, sisa < 1 mnt');
+  expect(says({ state: 'soon' }, 3_600_000 + 5_000)).toBe('segera, sisa <\u00a01\u00a0mnt');
   expect(clockSays(clock({}), en, 0)).toBe('60 min left'.replace('60 min', en.span(3_600_000)));
   expect([0, 1, 2].map((escalation) => escalationSays(clock({ escalation }), id))).toEqual([null, 'ke penyelia', 'ke pimpinan']);
 });

@@ -1,4 +1,4 @@
-/** What waits to be sent, kept in the tab's store, so that a browser that dies within these seconds loses nothing. */
+/** What waits to be sent, is under way or got no answer, kept in the tab's store, so that a browser that dies meanwhile loses nothing. */
 import type { Case } from './case.svelte';
 import type { Sent } from './casefile';
 import { ACTIONS } from './transitions';
@@ -12,10 +12,12 @@ export interface Kept {
   readonly seq: number;
 }
 
-/** By who keeps it: one incident's work, or one action on many. */
+/** By who keeps it: one incident's work, one action on many, or the page before until it is known what became of its own. */
+export type Keeper = 'work' | 'bulk' | 'before';
+
 const kept = new Map<string, readonly Kept[]>();
 
-export function keepHeld(who: 'work' | 'bulk', all: readonly Kept[]): void {
+export function keepHeld(who: Keeper, all: readonly Kept[]): void {
   kept.set(who, all);
   const every = [...kept.values()].flat();
   try {

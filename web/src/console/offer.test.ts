@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { STATUSES } from '../feed/protocol';
 import { decodeCase, type CaseFile } from './casefile';
+import { whyHas } from './describe';
 import { incident, offer } from './testing';
 import { ACTIONS, decodeTable, formOf, permissionOf, PLAIN_TABLE } from './transitions';
 
@@ -105,4 +106,12 @@ it('a photo may be added to what is theirs, or to all', () => {
   expect([mine, other].map((one) => agency.allows('photo', one))).toEqual([true, false]);
   expect(offer({ may: { photo: 'all' } }).allows('photo', other)).toBe(true);
   expect(offer({ may: {} }).allows('photo', mine)).toBe(false);
+});
+
+it('says why the agency has it, unless somebody gave it to another one', () => {
+  const why = { id: 'Air bersih di Kalumata ditangani Ake Gaale', en: 'Water in Kalumata goes to Ake Gaale' };
+  const routed = file({ routing: { agency: 'ake', why } });
+  expect(whyHas(incident('i:7', { agency: 'ake' }), routed)).toEqual(why);
+  expect([whyHas(incident('i:7', { agency: 'pupr' }), routed), whyHas(incident('i:7'), routed)]).toEqual([null, null]);
+  expect(whyHas(incident('i:7'), file({ routing: { agency: null, why } }))).toBeNull();
 });

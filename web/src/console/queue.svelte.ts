@@ -18,6 +18,8 @@ export class QueueList {
   matched = $state(0);
   loaded = $state(false);
   failed = $state(false);
+  /** What is shown was not read anew for a while. */
+  stale = $state(false);
   denied = $state(false);
   /** The server's sentence about a choice that it does not take. */
   refused = $state<string | null>(null);
@@ -45,6 +47,7 @@ export class QueueList {
     this.fresh = new Set();
     this.rows = [];
     this.loaded = false;
+    this.settleFault();
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = null;
     this.poke();
@@ -81,23 +84,30 @@ export class QueueList {
     });
   }
 
+  private settleFault(): void {
+    this.failed = false;
+    this.stale = false;
+    this.denied = false;
+    this.refused = null;
+  }
+
   private async run(query: { limit: number; cursor?: string }, take: (page: IncidentPage) => void): Promise<void> {
     const round = this.round;
     this.running = true;
     try {
       const page = await getIncidents({ ...toQuery(this.choice), ...query });
-      if (round === this.round) {
-        take(page);
-        this.next = page.next;
-        this.more = page.next !== null && this.rows.length < ROWS_MAX;
-        this.matched = page.matched;
-        this.loaded = true;
-      }
-      this.failed = false;
-      this.denied = false;
-      this.refused = null;
+      if (round !== this.round) return;
+      take(page);
+      this.next = page.next;
+      this.more = page.next !== null && this.rows.length < ROWS_MAX;
+      this.matched = page.matched;
+      this.loaded = true;
+      this.settleFault();
     } catch (error) {
+      if (round !== this.round) return;
       // Tried again with the next change, by the clock, or when the connection is back.
+      // Once may be a hiccup.
+      this.stale = this.loaded && this.failed;
       this.failed = true;
       const status = error instanceof ProblemError ? error.problem.status : 0;
       this.denied = status === 401 || status === 403;

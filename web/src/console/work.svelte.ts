@@ -1,6 +1,7 @@
 /** The incident that is open, and those with something unfinished: forms, what waits, answers that did not come, conflicts. */
 import { ProblemError } from '../feed/http';
 import type { Incident } from '../feed/protocol';
+import type { OwnStep } from './bulk';
 import { Case, type Trouble } from './case.svelte';
 import { bare, getCase, isStep, sendAction, type CaseFile, type Sent } from './casefile';
 import { draft, keepDraft } from './drafts';
@@ -39,6 +40,8 @@ export class Work {
     private readonly changed: () => void,
     offer: Offer,
     private readonly undo: Undo,
+    /** Sends what is to be done to it with others; null: nothing is. Resolves to whether it was stored. */
+    private readonly bulk: (id: string) => Promise<boolean> | null = () => null,
   ) {
     this.offer = offer;
     setInterval(() => document.hidden || this.poke(), RECHECK_MS);
@@ -92,7 +95,7 @@ export class Work {
       return;
     }
     // The next step is the word that the one before stands.
-    this.release(open);
+    void this.release(open);
     const form = formOf(action);
     if (form !== null) this.openForm(open, form);
     else this.after(open, () => this.can(action) && this.dispatch(open, plain(action)));
@@ -110,7 +113,7 @@ export class Work {
     const form = open?.form;
     if (open == null || form == null) return;
     if (open.trouble !== null) return this.again(agency);
-    this.release(open);
+    void this.release(open);
     this.after(open, () => {
       const sent = { ...plain(form), words: open.text, agency: agency ?? (form === 'return' ? open.better : null) };
       this.dispatch(open, form === 'reject' && open.disposition !== null ? { ...sent, disposition: open.disposition } : sent);
@@ -122,7 +125,7 @@ export class Work {
     const open = this.open;
     if (open === null) return;
     open.clearForm();
-    this.release(open);
+    void this.release(open);
     // The version is of the one that goes.
     this.after(open, () => this.dispatch(open, { ...plain('merge'), other: bare(other.id), absorbs, ...(absorbs && { version: other.version }) }));
   }
@@ -131,7 +134,7 @@ export class Work {
   doToOpen(more: Partial<Sent> & Pick<Sent, 'action'>): void {
     const open = this.open;
     if (open === null || !this.can(more.action)) return;
-    this.release(open);
+    void this.release(open);
     this.after(open, () => this.dispatch(open, { ...plain(more.action), ...more }));
   }
 
@@ -154,7 +157,7 @@ export class Work {
     open.form = null;
     open.trouble = null;
     if (open.sending === null) open.see();
-    this.sort();
+    this.keep();
   }
 
   /** After a trouble: sends it again, in a conflict against the state that is shown now. */
@@ -184,21 +187,23 @@ export class Work {
     open.trouble = null;
     open.see();
     this.type(text);
+    this.keep();
   }
 
-  /** What waited when the page before went away without a word. */
+  /** What waited, or was under way, when the page before went away without a word. */
   async recover(): Promise<void> {
-    for (const kept of heldBefore()) {
-      const one = this.caseOf(kept.id);
-      await this.read(one);
-      // The browser may have sent it with its last breath: it has a moment to arrive.
-      if (!isStored(one, kept)) {
-        await new Promise((resolve) => setTimeout(resolve, LAST_BREATH_MS));
-        await this.read(one);
-      }
-      if (!isStored(one, kept)) one.trouble = { kind: 'network', sent: kept.sent, detail: '', at_ms: performance.now() };
-      this.tidy(one);
-    }
+    const before = heldBefore();
+    if (before.length === 0) return;
+    keepHeld('before', before);
+    const all = before.map((kept) => ({ kept, one: this.caseOf(kept.id) }));
+    const missing = (): typeof all => all.filter(({ kept, one }) => !isStored(one, kept));
+    for (const { one } of all) await this.read(one);
+    // The browser may have sent it with its last breath: it has a moment to arrive.
+    if (missing().length > 0) await new Promise((resolve) => setTimeout(resolve, LAST_BREATH_MS));
+    for (const { one } of missing()) await this.read(one);
+    for (const { kept, one } of missing()) one.trouble = { kind: 'network', sent: kept.sent, detail: '', at_ms: performance.now() };
+    for (const { one } of all) this.tidy(one);
+    keepHeld('before', []);
     this.keep();
   }
 
@@ -213,12 +218,26 @@ export class Work {
     if (one.sending === null) one.see();
     one.form = form;
     one.text = draft(one.id, form);
+    this.keep();
   }
 
   /** Now, or once the answer to the one before is here; what meets trouble first is not followed by another. */
   private after(one: Case, run: () => void): void {
-    if (one.sending === null) run();
-    else this.queued = { one, run };
+    const bulk = one.sending === null ? this.bulk(one.id) : null;
+    if (one.sending === null && bulk === null) return run();
+    this.queued = { one, run };
+    if (bulk !== null) void bulk.then((stored) => this.follow(one, stored));
+  }
+
+  /** What was done to it with others is answered. */
+  private async follow(one: Case, stored: boolean): Promise<void> {
+    await this.read(one);
+    // One's own doing is no news; what stood against it is.
+    if (stored) one.see();
+    const next = this.queued;
+    if (next?.one !== one || one.sending !== null) return;
+    this.forget(one);
+    if (one === this.open) next.run();
   }
 
   /** At once where the opposite takes it back exactly; else it waits. */
@@ -237,18 +256,30 @@ export class Work {
     if (form !== null) keepDraft(one.id, form, '');
     if (one.form === form) one.clearForm();
     one.trouble = null;
-    const no = this.undo.add({ action: sent.action, incidents: [before], agency: sent.agency, send: () => this.release(one), takeBack: () => this.takeBack(one) });
+    const no = this.undo.add({ action: sent.action, incidents: [before], agency: sent.agency, send: () => void this.release(one), takeBack: () => this.takeBack(one) });
     one.held = { sent, no };
     this.keep();
   }
 
+  /** What waits for these is sent now, for whatever is done to them with others; null: nothing waits. */
+  letGo(ids: readonly string[]): Promise<readonly OwnStep[]> | null {
+    const waiting = [...this.cases.values()].filter((one) => one.held !== null && ids.includes(one.id));
+    if (waiting.length === 0) return null;
+    const send = async (one: Case): Promise<OwnStep> => {
+      const from = one.held?.sent.version ?? null;
+      await this.release(one);
+      return { id: one.id, from, to: one.trouble === null ? (one.incident?.version ?? null) : from };
+    };
+    return Promise.all(waiting.map(send));
+  }
+
   /** What waits is sent now. */
-  private release(one: Case): void {
+  private async release(one: Case): Promise<void> {
     if (one.held === null) return;
     const { sent, no } = one.held;
     one.held = null;
     this.undo.drop(no);
-    void this.send(one, sent);
+    await this.send(one, sent);
   }
 
   /** It was never sent; the words are there to be written anew. */
@@ -369,7 +400,7 @@ export class Work {
     this.sort();
     // Whether what goes out with the page arrives, only the next page can find out.
     if (leaving()) return;
-    keepHeld('work', all.flatMap((one) => (one.held === null ? [] : [{ id: one.id, sent: one.held.sent, seq: one.seen?.seq ?? 0 }])));
+    keepHeld('work', all.flatMap((one) => (one.unsent === null ? [] : [{ id: one.id, sent: one.unsent, seq: one.seen?.seq ?? 0 }])));
   }
 
   private sort(): void {

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { Batches } from './batch.svelte';
 import { getCase } from './casefile';
-import { offer, problem, Server } from './testing';
+import { incident, offer, problem, Server } from './testing';
+import { PLAIN_TABLE } from './transitions';
 import { Undo, UNDO_MS } from './undo.svelte';
 import { Work } from './work.svelte';
 
@@ -155,6 +157,30 @@ it('what waited in a browser that died is there again as not sent, unless it was
   void other.recover();
   await vi.advanceTimersByTimeAsync(3_000);
   expect(other.waiting).toEqual([]);
+});
+
+it('what was under way, or got no answer, is there again too, until somebody lets it go', async () => {
+  server.agency = 'dlh';
+  server.version = 2;
+  work.poke();
+  await settled();
+  let go = (): void => undefined;
+  vi.stubGlobal('fetch', (url: string, init?: RequestInit) => (init?.method === 'POST' ? new Promise<Response>((_, fail) => (go = () => fail(new TypeError('no network')))) : server.fetch(url, init)));
+  // Its opposite takes it back, so it goes out at once.
+  work.begin('assign');
+  work.submit('bpbd');
+  const found = async (): Promise<readonly (string | undefined)[]> => {
+    const next = new Work(() => undefined, offer(), new Undo());
+    void next.recover();
+    await vi.advanceTimersByTimeAsync(3_000);
+    return next.waiting.map(({ trouble }) => trouble?.sent.action);
+  };
+  expect(await found()).toEqual(['assign']);
+  go();
+  await settled();
+  expect([work.open?.trouble?.kind, await found()]).toEqual(['network', ['assign']]);
+  work.cancel();
+  expect(await found()).toEqual([]);
 });
 
 it('what others do while one writes is shown, the text stays, and the answer is against what was seen', async () => {
@@ -347,4 +373,46 @@ it('a photo of one’s own makes nothing stale; what somebody else did meanwhile
   server.do('photo', {}, 'ani');
   work.took(ID, await getCase(ID));
   expect(work.open?.changes.length).toBe(2);
+});
+
+it('what is done to one, and to it among many, goes out in order, each with the version of the one before', async () => {
+  const batches: Batches = new Batches(PLAIN_TABLE, undo, () => undefined, undefined, (ids) => work.letGo(ids));
+  work = new Work(() => undefined, offer(), undo, (id) => batches.letGo(id));
+  work.show(ID, null);
+  await settled();
+  work.begin('verify');
+  batches.begin([incident(ID)], { action: 'assign', words: '', agency: 'bpbd' });
+  await waited();
+  expect(server.sent).toEqual([
+    { action: 'verify', body: { version: 1 } },
+    { action: 'assign', body: { version: 2, agency: 'bpbd' } },
+  ]);
+
+  // What waits for many goes out before a step on the one of them that is open.
+  batches.begin([incident(ID, { status: 'verified', version: 3 })], { action: 'reject', words: 'iseng', agency: null });
+  work.begin('note');
+  work.type('pelapor sudah ditelepon');
+  expect(server.sent).toHaveLength(2);
+  work.submit();
+  await waited();
+  expect(server.sent.slice(2)).toEqual([
+    { action: 'reject', body: { version: 3, reason: 'iseng' } },
+    { action: 'note', body: { version: 4, note: 'pelapor sudah ditelepon' } },
+  ]);
+  expect([work.open?.trouble, work.open?.form, batches.outcome]).toEqual([null, null, null]);
+});
+
+it('what stood against the action on many stands against the next step too', async () => {
+  const batches: Batches = new Batches(PLAIN_TABLE, undo, () => undefined);
+  work = new Work(() => undefined, offer(), undo, (id) => batches.letGo(id));
+  work.show(ID, null);
+  await settled();
+  batches.begin([incident(ID)], { action: 'reject', words: 'iseng', agency: null });
+  work.begin('note');
+  work.type('pelapor sudah ditelepon');
+  server.do('verify', {}, 'budi');
+  work.submit();
+  await waited();
+  expect(batches.outcome?.refused.map(({ why }) => why)).toEqual(['conflict']);
+  expect([work.open?.trouble?.kind, work.open?.form, work.open?.text]).toEqual(['conflict', 'note', 'pelapor sudah ditelepon']);
 });

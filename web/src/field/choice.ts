@@ -1,4 +1,5 @@
 /** What a responder chose, as the page's address keeps it. Pure. */
+import type { Area } from '../feed/city';
 import type { FeedFilter } from '../feed/live';
 import type { Query } from '../feed/http';
 import { STATUSES, type Bbox, type Status } from '../feed/protocol';
@@ -18,6 +19,9 @@ export interface Choice {
   readonly incident: string | null;
 }
 
+/** As features are named; anything else is no incident's address. */
+const ID = /^i:[0-9a-f-]+$/;
+
 export function readChoice(query: URLSearchParams): Choice {
   const list = (key: string): string[] => (query.get(key) ?? '').split(',').filter((part) => part !== '');
   const box = parseBbox(query.get('box'));
@@ -27,7 +31,7 @@ export function readChoice(query: URLSearchParams): Choice {
     categories: list('category'),
     statuses: list('status').filter((status): status is Status => STATUSES.some((one) => one === status)),
     contrast: query.get('contrast') === '1',
-    incident: query.get('incident'),
+    incident: ID.test(query.get('incident') ?? '') ? query.get('incident') : null,
   };
 }
 
@@ -43,6 +47,15 @@ export function writeChoice(query: URLSearchParams, choice: Choice): string {
   set('incident', choice.incident ?? '');
   // Commas stay readable: a responder sends this address to a colleague.
   return next.toString().replaceAll('%2C', ',');
+}
+
+/** A district stands for its villages: choosing it lets go of them, and one of them of the district. */
+export function toggledArea(codes: ReadonlySet<string>, area: Pick<Area, 'code' | 'parent'>, areas: readonly Pick<Area, 'code' | 'parent'>[]): ReadonlySet<string> {
+  const next = new Set(codes);
+  if (next.delete(area.code)) return next;
+  for (const { code, parent } of areas) if (parent === area.code) next.delete(code);
+  if (area.parent !== null) next.delete(area.parent);
+  return next.add(area.code);
 }
 
 export function boxPolygon([west, south, east, north]: Bbox): GeoJSON.Polygon {

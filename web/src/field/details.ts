@@ -2,6 +2,7 @@
 import { getJson, postJson } from '../feed/http';
 import { decodeItem, list, object, oneOf, STATUSES, time, type Incident, type Status } from '../feed/protocol';
 import { decodePhotos, type Photo } from '../photos/photo';
+import type { May } from '../ui/may';
 
 /** One report of the incident, in the reporter's words. */
 export interface Said {
@@ -33,8 +34,12 @@ export type Disposition = (typeof DISPOSITIONS)[number];
 export const ACTIONS = ['verify', 'start', 'resolve', 'reject'] as const;
 export type Action = (typeof ACTIONS)[number];
 
-/** The next steps that the table of transitions allows. */
-export function actionsFor(status: Status): readonly Action[] {
+/** The next steps that the table of transitions allows, and that whoever looks may take. */
+export function actionsFor(status: Status, may: May): readonly Action[] {
+  return nextSteps(status).filter((action) => may[action] !== undefined);
+}
+
+function nextSteps(status: Status): readonly Action[] {
   switch (status) {
     case 'new':
       return ['verify', 'reject'];

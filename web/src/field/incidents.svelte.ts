@@ -34,6 +34,7 @@ export class IncidentList {
     this.entrances.reset();
     this.fresh = new Set();
     this.loaded = false;
+    this.failed = false;
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = null;
     this.poke();
@@ -51,11 +52,12 @@ export class IncidentList {
     this.again = false;
     try {
       const page = await getIncidents({ ...toQuery(this.choice), limit: LIST_LIMIT });
-      if (round === this.round) this.take(page.incidents, page.matched);
+      if (round !== this.round) return;
+      this.take(page.incidents, page.matched);
       this.failed = false;
     } catch {
       // Tried again with the next change or when the connection is back; the badge says that it is gone.
-      this.failed = true;
+      if (round === this.round) this.failed = true;
     } finally {
       this.running = false;
       if (this.again || round !== this.round) this.poke();

@@ -1,6 +1,7 @@
 /** The shift log: what one shift writes down for the next. Decoded where it arrives. */
 import { getJson, postJson } from '../feed/http';
 import { list, number, object, string, time } from '../feed/protocol';
+import { Drafts } from '../ui/drafts';
 
 export const KINDS = ['note', 'handover'] as const;
 export type Kind = (typeof KINDS)[number];
@@ -48,22 +49,12 @@ export function shiftSince(entries: readonly LogEntry[], nowMs: number): number 
   return began === null ? nowMs - 12 * 3_600_000 : began.atMs;
 }
 
-const DRAFT = 'pantau.handover';
+const drafts = new Drafts('pantau.handover');
 
-/** What was typed outlives a reload. */
 export function draft(kind: Kind): string {
-  try {
-    return sessionStorage.getItem(`${DRAFT}.${kind}`) ?? '';
-  } catch {
-    return '';
-  }
+  return drafts.read(kind);
 }
 
 export function keepDraft(kind: Kind, text: string): void {
-  try {
-    if (text === '') sessionStorage.removeItem(`${DRAFT}.${kind}`);
-    else sessionStorage.setItem(`${DRAFT}.${kind}`, text);
-  } catch {
-    // Without a memory it lives as long as the page.
-  }
+  drafts.keep(kind, text);
 }

@@ -18,8 +18,17 @@ it('writes ages and numbers', () => {
   expect(indonesian.age(AT_MS - 12 * 60_000, AT_MS)).toBe('12 mnt lalu');
   expect(indonesian.age(AT_MS - 5_000, AT_MS)).toBe('baru saja');
   expect(english.span(5 * 3_600_000)).toBe('5 h');
+  // What is late by seconds is not “new”.
+  expect(indonesian.t('incident.late', { age: indonesian.span(20_000) })).toBe('Terlambat <\u00a01\u00a0mnt');
   expect(indonesian.number(12_345)).toBe('12.345');
   expect(indonesian.t('incident.reports', { n: 1_200 })).toBe('1.200 laporan');
+});
+
+it('a time of another day says which, and of another year too', () => {
+  const day_ms = 24 * 3_600_000;
+  expect(indonesian.timeOrDay(AT_MS, AT_MS)).toBe('14.05');
+  expect(indonesian.timeOrDay(AT_MS - day_ms, AT_MS)).toBe('23 Nov 14.05');
+  expect(indonesian.timeOrDay(AT_MS - 365 * day_ms, AT_MS)).toBe('24 Nov 2025 14.05');
 });
 
 it('counts in words', () => {

@@ -34,7 +34,7 @@ export interface Words {
   span(ms: number): string;
   /** The hour of the day in the city, 0 to 23. */
   hour(ms: number): number;
-  /** `14.05`, or `24 Nov 14.05` when it is not today in the city. */
+  /** `14.05`, or `24 Nov 14.05` when it is not today in the city, with the year when it is another one. */
   timeOrDay(ms: number, nowMs: number): string;
 }
 
@@ -54,6 +54,7 @@ export function makeWords(lang: Lang, timeZone: string, zoneLabel: string): Word
   const day = new Intl.DateTimeFormat(locale, { timeZone, weekday: 'long', day: 'numeric', month: 'short' });
   const date = new Intl.DateTimeFormat(locale, { timeZone, day: 'numeric', month: 'short' });
   const fullDate = new Intl.DateTimeFormat(locale, { timeZone, day: 'numeric', month: 'short', year: 'numeric' });
+  const year = new Intl.DateTimeFormat('en-GB', { timeZone, year: 'numeric' });
   const hour = new Intl.DateTimeFormat('en-GB', { timeZone, hour: '2-digit', hourCycle: 'h23' });
 
   // `{n|report|reports}` is a word that follows a number, for the language that has two of it.
@@ -91,7 +92,9 @@ export function makeWords(lang: Lang, timeZone: string, zoneLabel: string): Word
     },
     span,
     hour: (ms) => Number(hour.format(ms)),
-    timeOrDay: (ms, nowMs) =>
-      date.format(ms) === date.format(nowMs) ? time.format(ms) : `${date.format(ms)} ${time.format(ms)}`,
+    timeOrDay: (ms, nowMs) => {
+      if (fullDate.format(ms) === fullDate.format(nowMs)) return time.format(ms);
+      return `${(year.format(ms) === year.format(nowMs) ? date : fullDate).format(ms)} ${time.format(ms)}`;
+    },
   };
 }

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { nextPage, takeSecret, takeSso } from './secret';
+import { keepFor } from './owner';
+import { nextPage, signInFrom, takeSecret, takeSso } from './secret';
 import { decodeMay, worksQueue } from '../ui/may';
 import { decodeMe, ssoAddress } from './session';
 
@@ -17,6 +18,17 @@ it('a secret is read once and leaves the address bar', () => {
     expect(takeSecret(at(hash), history), hash).toEqual(secret);
     expect(shown, hash).toEqual(['/login?lang=en']);
   }
+});
+
+it('whoever signs in comes back to what they saw', () => {
+  for (const search of ['', '?lang=en', '?incident=i:019abcde-0000-7000-8000-0123456789ab&category=water,garbage', '?q=air+mati%20di%20Kalumata%21&at=2026-11-24T02:00:00Z', "?q=jalan~(rusak)*'"]) {
+    const login = new URL(signInFrom({ pathname: '/console', search }), 'http://localhost');
+    const back = nextPage(login.searchParams);
+    expect(back, search).not.toBeNull();
+    expect([...new URL(back ?? '', login).searchParams], search).toEqual([...new URLSearchParams(search)]);
+  }
+  expect(signInFrom({ pathname: '/sitrep', search: '?lang=en' })).toBe('/login?next=%2Fsitrep%3Flang%3Den&lang=en');
+  expect(signInFrom({ pathname: '/handover', search: '' })).toBe('/login?next=%2Fhandover');
 });
 
 it('no link leads from the sign-in page to another site', () => {
@@ -67,4 +79,14 @@ it('the console is offered to whoever has work there, whatever their role is cal
   // A token for less, that may not see what it would act on.
   expect(may({ verify: 'all' })).toBe(false);
   expect(worksQueue(decodeMay(null))).toBe(false);
+});
+
+it('the next shift in the same tab finds nothing of the one before, and whoever comes back finds it all', () => {
+  const kept = new Map([['pantau.console.draft.i:7.note', 'pelapor: 0812 3456 789'], ['pantau.console.recent', '[]'], ['other', 'x']]);
+  const tab = { get length() { return kept.size; }, key: (n: number) => [...kept.keys()][n] ?? null, getItem: (key: string) => kept.get(key) ?? null, setItem: (key: string, text: string) => void kept.set(key, text), removeItem: (key: string) => void kept.delete(key) };
+  keepFor('ani', tab);
+  keepFor('ani', tab);
+  expect(kept.get('pantau.console.draft.i:7.note')).toBe('pelapor: 0812 3456 789');
+  keepFor('budi', tab);
+  expect([...kept]).toEqual([['other', 'x'], ['pantau.owner', 'budi']]);
 });

@@ -1,6 +1,6 @@
 /** Passkeys (WebAuthn): what the server asks goes to the device, and what that answers goes back. */
 import { object, string } from '../feed/protocol';
-import { ask, decodeMe, SessionFault, type Me } from './session';
+import { ask, meet, SessionFault, type Me } from './session';
 
 export interface OwnPasskey {
   readonly id: string;
@@ -64,7 +64,7 @@ export async function signInWithPasskey(): Promise<Me> {
       userHandle: response.userHandle === null ? null : text(response.userHandle),
     },
   };
-  return decodeMe(await ask('POST', '/passkey', { id, credential: answer }));
+  return meet(await ask('POST', '/passkey', { id, credential: answer }));
 }
 
 export async function addPasskey(password: string, label: string): Promise<void> {

@@ -18,6 +18,14 @@ export function nextPage(query: URLSearchParams): string | null {
   return asked !== null && /^\/[a-z]*(\?[\w=&.%-]*)?$/i.test(asked) ? asked : null;
 }
 
+/** Where to sign in and come back from to what is shown now, in the same language. */
+export function signInFrom({ pathname, search }: Pick<Location, 'pathname' | 'search'>): string {
+  // Only signs that `nextPage` takes: what else an address may hold is written by its number.
+  const plain = search.replaceAll('+', '%20').replace(/[^\w?=&.%-]/g, (sign) => `%${(sign.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(2, '0')}`);
+  const lang = new URLSearchParams(search).get('lang');
+  return `/login?next=${encodeURIComponent(pathname + plain)}${lang === 'id' || lang === 'en' ? `&lang=${lang}` : ''}`;
+}
+
 /** Why a single sign-on brought the browser back here; it is taken out of the address bar, so that it is said once. */
 export function takeSso(
   query: URLSearchParams,

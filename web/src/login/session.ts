@@ -2,6 +2,7 @@
 import { address } from '../feed/http';
 import { object, string } from '../feed/protocol';
 import { decodeMay, type May } from '../ui/may';
+import { keepFor } from './owner';
 
 export interface Nobody {
   readonly signedIn: false;
@@ -96,10 +97,17 @@ export async function ask(method: string, path: string, body?: unknown): Promise
   throw new SessionFault(kind, detail, Number(response.headers.get('retry-after') ?? 0), fields);
 }
 
-export const whoAmI = async (): Promise<Me> => decodeMe(await ask('GET', ''));
+/** Whoever is there from now on: the tab is theirs. */
+export function meet(json: unknown): Me {
+  const me = decodeMe(json);
+  if (me.signedIn) keepFor(me.name);
+  return me;
+}
+
+export const whoAmI = async (): Promise<Me> => meet(await ask('GET', ''));
 
 export const signIn = async (name: string, password: string, code: string): Promise<Me> =>
-  decodeMe(await ask('POST', '', code === '' ? { name, password } : { name, password, code }));
+  meet(await ask('POST', '', code === '' ? { name, password } : { name, password, code }));
 
 export const hangWall = async (token: string): Promise<Me> => decodeMe(await ask('POST', '', { token }));
 
@@ -112,7 +120,7 @@ export async function linkIsFor(link: string): Promise<string | null> {
 }
 
 export const useLink = async (link: string, name: string, password: string): Promise<Me> =>
-  decodeMe(await ask('POST', '/link', { link, name, password }));
+  meet(await ask('POST', '/link', { link, name, password }));
 
 export const changePassword = async (old: string, fresh: string): Promise<void> =>
   void (await ask('POST', '/password', { old, new: fresh }));

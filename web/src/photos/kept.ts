@@ -14,6 +14,7 @@ export interface Kept {
 
 export interface Store {
   all(): Promise<readonly Kept[]>;
+  has(id: string): Promise<boolean>;
   put(one: Kept): Promise<void>;
   drop(id: string): Promise<void>;
 }
@@ -27,6 +28,10 @@ export class BrowserStore implements Store {
   async all(): Promise<readonly Kept[]> {
     const found: unknown = await this.run('readonly', (table) => table.getAll());
     return Array.isArray(found) ? found.filter(isKept) : [];
+  }
+
+  async has(id: string): Promise<boolean> {
+    return (await this.run('readonly', (table) => table.count(id))) > 0;
   }
 
   async put(one: Kept): Promise<void> {
@@ -55,6 +60,17 @@ export class BrowserStore implements Store {
       request.addEventListener('error', () => reject(request.error ?? new Error('the database refused')));
     });
   }
+}
+
+/** A tab that the phone put to sleep with a photo on its way must not keep the others from sending it. */
+const ALONE_MS_MAX = 60_000;
+
+/** Runs `job` while no other tab of this browser runs one under the same name, and fails where that takes too long; without locks, at once. */
+export async function alone(name: string, job: () => Promise<void>): Promise<void> {
+  // A page that did not come by https has none.
+  const locks = (navigator as { readonly locks?: LockManager }).locks;
+  if (locks === undefined) return job();
+  await locks.request(`${DATABASE}.${name}`, { signal: AbortSignal.timeout(ALONE_MS_MAX) }, job);
 }
 
 /** One of an older page is no fault: it is passed over. */

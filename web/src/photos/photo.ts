@@ -19,9 +19,8 @@ export interface Photo {
   readonly public: boolean;
 }
 
-/** As the server bounds them. */
+/** As the server bounds it. */
 export const PHOTO_BYTES_MAX = 12 * 1024 * 1024;
-export const PHOTOS_MAX = 4;
 
 export function decodePhotos(value: unknown): readonly Photo[] {
   return list(value ?? [], 'photos').map((one) => {

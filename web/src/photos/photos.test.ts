@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ProblemError } from '../feed/http';
 import type { Kept, Store } from './kept';
 import { beside, decodePhotos, faultOfFile, inOrder, PHOTO_BYTES_MAX, photoAddress } from './photo';
@@ -12,6 +12,7 @@ const told = (id: string, kind: string, at = AT): unknown => ({ id, kind, report
 class Memory implements Store {
   readonly kept = new Map<string, Kept>();
   all = async (): Promise<readonly Kept[]> => [...this.kept.values()];
+  has = async (id: string): Promise<boolean> => this.kept.has(id);
   put = async (one: Kept): Promise<void> => void this.kept.set(one.id, one);
   drop = async (id: string): Promise<void> => void this.kept.delete(id);
 }
@@ -77,9 +78,9 @@ describe('a photo on its way', () => {
     await after.recover();
     expect(sent).toBe(2);
     expect(store.kept.size).toBe(0);
-    // On the page that is still open it waits for the line, too.
+    // The page that is still open finds that they have gone.
     await down.again();
-    expect(down.all.map(({ state }) => state)).toEqual(['lost', 'lost']);
+    expect(down.all).toEqual([]);
   });
 
   it('that the server will not have is not sent again, and says why; one that it cannot take now is', async () => {
@@ -103,6 +104,38 @@ describe('a photo on its way', () => {
     expect(uploads.all).toEqual([]);
     await Promise.resolve();
     expect(store.kept.size).toBe(0);
+  });
+
+  it('that two open tabs found goes out once', async () => {
+    const store = new Memory();
+    await store.put({ id: 'a', incident: 'i:1', kind: 'after', file: JPEG, atMs: 0 });
+    let line: Promise<void> = Promise.resolve();
+    const alone = (_: string, job: () => Promise<void>): Promise<void> => (line = line.then(job));
+    let sent = 0;
+    const tab = (): Uploads => new Uploads(async () => ++sent, store, () => undefined, newId, () => 0, alone);
+    const [first, second] = [tab(), tab()];
+    await Promise.all([first.recover(), second.recover()]);
+    expect([sent, first.all, second.all]).toEqual([1, [], []]);
+  });
+
+  it('that a browser could not keep is sent all the same', async () => {
+    const store = new Memory();
+    store.put = () => Promise.reject(new Error('no room'));
+    let sent = 0;
+    const uploads = new Uploads(async () => ++sent, store, () => undefined, newId);
+    await uploads.add('i:1', 'after', [JPEG]);
+    expect([sent, uploads.all]).toEqual([1, []]);
+  });
+
+  it('that arrived is not sent again, and takes no other one along, when its answer cannot be read', async () => {
+    const said = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    let sent = 0;
+    const uploads = new Uploads(async () => ++sent, new Memory(), () => {
+      throw new Error('not an incident');
+    }, newId);
+    await uploads.add('i:1', 'after', [JPEG, JPEG]);
+    expect([sent, uploads.all, said.mock.calls.length]).toEqual([2, [], 2]);
+    said.mockRestore();
   });
 
   it('that is no picture is never sent', async () => {

@@ -16,6 +16,8 @@ export interface Upload {
   readonly kind: AddedKind;
   readonly file: Blob;
   readonly atMs: number;
+  /** The browser keeps it until the server has it. */
+  readonly kept: boolean;
   readonly state: UploadState;
   /** From 0 to 1. */
   readonly progress: number;
@@ -39,6 +41,8 @@ export class Uploads {
     private readonly arrived: (incident: string, answer: unknown) => void,
     private readonly newId: () => string = () => crypto.randomUUID(),
     private readonly now: () => number = () => Date.now(),
+    /** Not while another tab sends the same one. */
+    private readonly alone: (id: string, job: () => Promise<void>) => Promise<void> = (_, job) => job(),
   ) {}
 
   /** Kept, and not sent: those of incidents that are not looked at, too. */
@@ -54,16 +58,17 @@ export class Uploads {
   async recover(): Promise<void> {
     const kept = await this.store.all().catch(() => []);
     const held = new Set(this.all.map(({ id }) => id));
-    this.all = [...this.all, ...kept.filter(({ id }) => !held.has(id)).map((one) => this.fresh(one))];
+    this.all = [...this.all, ...kept.filter(({ id }) => !held.has(id)).map((one) => this.fresh(one, true))];
     await this.run();
   }
 
   async add(incident: string, kind: AddedKind, files: readonly Blob[]): Promise<void> {
     for (const file of files) {
-      const one = this.fresh({ id: this.newId(), incident, kind, file, atMs: this.now() });
+      const one: Kept = { id: this.newId(), incident, kind, file, atMs: this.now() };
       const fault = await faultOfFile(file).catch((): FileFault => 'empty');
-      this.all = [...this.all, fault === null ? one : { ...one, state: 'refused', fault }];
-      if (fault === null) await this.store.put({ id: one.id, incident, kind, file, atMs: one.atMs }).catch(() => undefined);
+      const fresh = this.fresh(one, false);
+      this.all = [...this.all, fault === null ? fresh : { ...fresh, state: 'refused', fault }];
+      if (fault === null) await this.store.put(one).then(() => this.set(one.id, { kept: true }), () => undefined);
     }
     await this.run();
   }
@@ -79,8 +84,8 @@ export class Uploads {
     if (!this.all.some((one) => one.id === id)) void this.store.drop(id).catch(() => undefined);
   }
 
-  private fresh(kept: Kept): Upload {
-    return { ...kept, state: 'waiting', progress: 0, fault: null, detail: '' };
+  private fresh(one: Kept, kept: boolean): Upload {
+    return { ...one, kept, state: 'waiting', progress: 0, fault: null, detail: '' };
   }
 
   private set(id: string, more: Partial<Upload>): void {
@@ -101,13 +106,20 @@ export class Uploads {
     return this.all.find(({ state }) => state === 'waiting');
   }
 
-  private async sendOne({ id, incident, file, kind }: Upload): Promise<void> {
-    this.set(id, { state: 'sending', progress: 0 });
+  private async sendOne(one: Upload): Promise<void> {
+    this.set(one.id, { state: 'sending', progress: 0 });
+    const job = async (): Promise<void> => {
+      // Another tab of this browser found it, too, and was faster.
+      if (one.kept && !(await this.store.has(one.id).catch(() => true))) this.all = this.all.filter(({ id }) => id !== one.id);
+      else await this.transmit(one);
+    };
+    await this.alone(one.id, job).catch(() => this.set(one.id, { state: 'lost', progress: 0 }));
+  }
+
+  private async transmit({ id, incident, file, kind }: Upload): Promise<void> {
+    let answer: unknown;
     try {
-      const answer = await this.send(incident, file, kind, (progress) => this.set(id, { progress }));
-      this.all = this.all.filter((one) => one.id !== id);
-      await this.store.drop(id).catch(() => undefined);
-      this.arrived(incident, answer);
+      answer = await this.send(incident, file, kind, (progress) => this.set(id, { progress }));
     } catch (error) {
       const status = error instanceof ProblemError ? error.problem.status : 0;
       // Too many at once, or a server in trouble: it stays, as where there was no answer.
@@ -116,6 +128,15 @@ export class Uploads {
         this.set(id, { state: 'refused', fault: 'server', detail: error instanceof ProblemError ? error.message : '' });
         await this.store.drop(id).catch(() => undefined);
       }
+      return;
+    }
+    this.all = this.all.filter((one) => one.id !== id);
+    await this.store.drop(id).catch(() => undefined);
+    try {
+      this.arrived(incident, answer);
+    } catch (error) {
+      // The server has it; what it answered shows with the next reading.
+      console.error('pantau: unreadable answer to a photo', error);
     }
   }
 

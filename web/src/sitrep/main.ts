@@ -2,8 +2,9 @@ import { mount } from 'svelte';
 import '../style/fonts.css';
 import '../style/tokens.css';
 import '../paper/paper.css';
-import Sitrep from './Sitrep.svelte';
+import Paper from '../paper/Paper.svelte';
+import Screen from './Screen.svelte';
 
 const target = document.getElementById('app');
 if (target === null) throw new Error('the page has no #app');
-mount(Sitrep, { target });
+mount(Paper, { target, props: { title: 'sitrep.title', Screen } });

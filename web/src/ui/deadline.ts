@@ -2,8 +2,6 @@
 import type { Clock } from '../feed/protocol';
 import type { Key, Words } from '../i18n';
 
-const MINUTE_MS = 60_000;
-
 const STEPS: Readonly<Record<string, Key>> = {
   verify: 'clock.verify',
   assign: 'clock.assign',
@@ -24,7 +22,7 @@ export function clockSays(clock: Clock, words: Words, nowMs: number): string {
   // The state is the server's: between two of its beats the page does not call late what it does not.
   const key = clock.state === 'late' ? 'clock.late' : clock.state === 'soon' ? 'clock.soon' : 'clock.ok';
   const span_ms = Math.max(0, clock.state === 'late' ? -left_ms : left_ms);
-  return words.t(key, { span: span_ms < MINUTE_MS ? words.t('clock.minute') : words.span(span_ms) });
+  return words.t(key, { span: words.span(span_ms) });
 }
 
 /** Who was told that it is late; null: nobody but whoever looks at the queue. */

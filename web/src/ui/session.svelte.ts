@@ -28,7 +28,7 @@ export class Session {
 
   private clock: ServerClock | null = null;
   private feed: LiveFeed | null = null;
-  private readonly watchers: ((view: View, cause: 'snapshot' | 'delta') => void)[] = [];
+  private watchers: readonly ((view: View, cause: 'snapshot' | 'delta') => void)[] = [];
   private readonly alarmWatchers: ((alarm: Alarm) => void)[] = [];
 
   constructor(private readonly projection: 'public' | null) {
@@ -75,8 +75,12 @@ export class Session {
     this.feed?.present(at);
   }
 
-  onView(watch: (view: View, cause: 'snapshot' | 'delta') => void): void {
-    this.watchers.push(watch);
+  /** Returns how to stop it. */
+  onView(watch: (view: View, cause: 'snapshot' | 'delta') => void): () => void {
+    this.watchers = [...this.watchers, watch];
+    return () => {
+      this.watchers = this.watchers.filter((one) => one !== watch);
+    };
   }
 
   onAlarm(watch: (alarm: Alarm) => void): void {

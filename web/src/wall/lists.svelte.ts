@@ -28,6 +28,7 @@ export class Lists {
   private timer: number | null = null;
   private running = false;
   private again = false;
+  private failed = false;
   private readAt_ms = -Infinity;
 
   constructor(
@@ -38,7 +39,7 @@ export class Lists {
   /** Something changed, or may have. */
   poke(): void {
     if (this.running) this.again = true;
-    else this.timer ??= window.setTimeout(() => void this.refresh(), this.loaded ? REFRESH_MS : 0);
+    else this.timer ??= window.setTimeout(() => void this.refresh(), this.loaded || this.failed ? REFRESH_MS : 0);
   }
 
   private async refresh(): Promise<void> {
@@ -48,8 +49,10 @@ export class Lists {
     try {
       await Promise.all([this.readNewest(), this.readOverdue(), this.readDrill()]);
       this.loaded = true;
+      this.failed = false;
     } catch {
       // The badge of the connection says what is wrong; the lists keep what they have and try again.
+      this.failed = true;
       this.again = true;
     } finally {
       this.running = false;

@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Incident } from '../feed/protocol';
 import { learn, toHours } from './hours';
+import { Lists } from './lists.svelte';
 import { planRail, ROWS_MAX } from './rail';
 
 const NOW_MS = Date.parse('2026-11-24T05:05:32Z');
@@ -52,5 +53,37 @@ describe('the rail', () => {
 
   it('a full wall shows three hotspots, the first with its reason, three newest and one overdue', () => {
     expect(planRail(19.5, { hotspots: 5, newest: 9, overdue: 30 })).toEqual({ hotspots: 3, whys: 1, newest: 3, overdue: 1 });
+  });
+});
+
+describe('the lists', () => {
+  let fails = false;
+  const asked: URLSearchParams[] = [];
+
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    vi.stubGlobal('window', globalThis);
+    asked.length = 0;
+    vi.stubGlobal('fetch', async (url: string) => {
+      asked.push(new URLSearchParams(url.split('?')[1]));
+      return fails ? Response.json({}, { status: 503 }) : Response.json({ features: [], numberMatched: 0 });
+    });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+    vi.unstubAllGlobals();
+  });
+
+  it('ask a server that fails now and then, not at the speed of the network', async () => {
+    fails = true;
+    const lists = new Lists({}, () => NOW_MS);
+    lists.poke();
+    await vi.advanceTimersByTimeAsync(10_000);
+    const rounds = asked.filter((query) => query.get('overdue') === 'true').length;
+    expect(rounds).toBeGreaterThan(2);
+    expect(rounds).toBeLessThan(8);
+    fails = false;
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(lists.loaded).toBe(true);
   });
 });

@@ -19,11 +19,11 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::checkpoint::Noted;
 use super::read::{self, report_columns, text};
 use super::{file_in, open};
-use crate::journal::codec::{Body, CHAIN_START, Hash, chain, hex};
+use crate::journal::codec::{Body, CHAIN_START, Hash, chain};
 use crate::journal::keys::Interner;
 use crate::journal::photo_folder::PhotoFolder;
 use crate::journal::{JournalError, ReportRow, fold, records};
-use crate::model::{Fact, IncidentNo, PhotoNo, Seq, TimeMs};
+use crate::model::{Fact, IncidentNo, PhotoNo, Seq, TimeMs, hex};
 
 /// Faults that are named; more are counted.
 const FAULTS_NAMED_MAX: usize = 100;

@@ -2,11 +2,10 @@
 //! against their names.
 
 use super::Verifier;
-use crate::journal::codec::hex;
 use crate::journal::photo_folder::PhotoFolder;
 use crate::journal::sqlite::photos;
 use crate::journal::{JournalError, PhotoFiles, fold};
-use crate::model::{Fact, PhotoNo, PhotoRow, Seq, TimeMs};
+use crate::model::{Fact, PhotoNo, PhotoRow, Seq, TimeMs, hex};
 
 impl Verifier<'_> {
     /// The rows of what an entry brought; whether the public may see them is known at the end only.

@@ -211,6 +211,11 @@ impl Lane {
         }
     }
 
+    #[cfg(test)]
+    pub fn reports(&self) -> impl Iterator<Item = &HotspotReport> {
+        self.reports.values()
+    }
+
     pub fn place_of(&self, member: Seq) -> LngLat {
         self.reports[&member].place
     }

@@ -41,12 +41,16 @@ impl World {
         record
     }
 
-    /// Whatever changed, each member of each hotspot has the doubts that a recount gives it, and their weights are the
-    /// hotspot's.
+    /// Whatever changed, each report of a lane has the doubts that a recount gives it, whether it is in a hotspot or
+    /// not; each member of a hotspot the same, and their weights are the hotspot's.
     pub(super) fn check_weights(&self) -> Result<(), TestCaseError> {
         for lane in self.lanes() {
             let (reports, _) = self.counting(lane);
             let doubts: HashMap<Seq, Doubts> = reports.iter().map(|r| (r.seq, r.doubts)).collect();
+            let mine = self.engine.lanes.iter().filter(|of| (of.layer, of.drill) == lane);
+            let kept: HashMap<Seq, Doubts> =
+                mine.flat_map(|of| of.reports()).map(|r| (r.seq, r.doubts)).collect();
+            prop_assert_eq!(&kept, &doubts, "{:?}", lane);
             for hotspot in self.engine.board().live().filter(|h| (h.layer, h.drill) == lane) {
                 let members = || hotspot.members.iter();
                 for member in members() {

@@ -1,7 +1,7 @@
 /** The words of the console's help, in both languages. Part of the dictionary. */
 export const helpId = {
   'console.help': 'Bantuan',
-  'console.help.title': 'Semua tombol',
+  'console.help.title': 'Bantuan',
   'console.help.queue': 'Antrean',
   'console.help.step': 'kejadian berikutnya, sebelumnya (juga panah)',
   'console.help.tab': 'daftar Baru, Terlambat, Dikerjakan, Semua terbuka',
@@ -42,7 +42,7 @@ export const helpId = {
 
 export const helpEn: Record<keyof typeof helpId, string> = {
   'console.help': 'Help',
-  'console.help.title': 'All keys',
+  'console.help.title': 'Help',
   'console.help.queue': 'Queue',
   'console.help.step': 'next incident, previous one (arrows too)',
   'console.help.tab': 'the lists New, Overdue, In progress, All open',
