@@ -85,8 +85,8 @@ pub async fn add(
     let done = submit(&app, incident.no, Command::Action(Box::new(command))).await;
     match &done {
         Ok(()) => kept.named(&kept.photos),
-        // A server that fails may have made the entry durable.
-        Err(problem) if problem.status.is_client_error() => kept.drop_files(&kept.photos).await,
+        // Of other failures nobody knows what became durable.
+        Err(problem) if problem.nothing_was_stored() => kept.drop_files(&kept.photos).await,
         Err(_) => {}
     }
     done?;

@@ -150,6 +150,12 @@ impl Problem {
         of_engine(error, "send it again later with the same Idempotency-Key: it is stored once")
     }
 
+    /// Whether nothing of what was to be written is stored, for certain.
+    pub fn nothing_was_stored(&self) -> bool {
+        let taken_nowhere = [Condition::DiskFull.key(), Condition::StandsBy.key()];
+        self.status.is_client_error() || taken_nowhere.contains(&self.kind)
+    }
+
     /// For answers that a library gave without words of ours.
     pub fn of_status(status: StatusCode) -> Problem {
         let (kind, title, detail) = match status {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pantau::access::Role;
 use pantau::backup::{Opener, Sealer, ShipSettings, backup, new_key, restore};
@@ -189,8 +190,8 @@ async fn a_report_that_is_sent_twice_has_its_photos_once() {
     app.stop().await;
 }
 
-/// A journal in a folder that has room for photos and none for reports.
-struct Full(SqliteJournal);
+/// A journal in a folder that has room for photos, and once it is told so none for entries.
+struct Full(SqliteJournal, Arc<AtomicBool>);
 
 impl Journal for Full {
     fn head(&self) -> Head {
@@ -207,8 +208,8 @@ impl Journal for Full {
         now: TimeMs,
         derived: Option<&DerivedUpdate>,
     ) -> Result<Vec<Outcome>, JournalError> {
-        let has_reports = commands.iter().any(|command| matches!(command, Command::Report(_)));
-        if has_reports { Err(JournalError::Full) } else { self.0.append(commands, now, derived) }
+        let is_full = !commands.is_empty() && self.1.load(Ordering::Relaxed);
+        if is_full { Err(JournalError::Full) } else { self.0.append(commands, now, derived) }
     }
 
     fn folder(&self) -> Option<&Path> {
@@ -221,13 +222,18 @@ impl Journal for Full {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_report_that_finds_the_disk_full_leaves_no_photo_there() {
+async fn whoever_finds_the_disk_full_leaves_no_photo_there() {
     let folder = tempfile::tempdir().unwrap();
     let journal = SqliteJournal::open(folder.path(), ternate(), FolderMode::Live).unwrap();
-    let app = Setup { journal: Kept::Given(Box::new(Full(journal))), ..Setup::default() }.start().await;
+    let is_full = Arc::new(AtomicBool::new(false));
+    let journal = Box::new(Full(journal, is_full.clone()));
+    let app = Setup { journal: Kept::Given(journal), ..Setup::default() }.start().await;
+    let receipt = app.report(&report("garbage")).await;
+    is_full.store(true, Ordering::Relaxed);
     let (json, photo) = (report("water").to_string(), jpeg(30, 30, MARKER));
     let body = form(&[("photo", &photo), ("report", json.as_bytes())]);
     app.post("/api/v1/reports", body).as_form().send().await.problem(507);
+    add(&app, &receipt["incident"], &[("photo", &photo), ("kind", b"after")]).await.problem(507);
     assert_eq!(kept(folder.path()), BTreeSet::new());
     app.stop().await;
 }
