@@ -130,12 +130,17 @@ impl Guesses {
                 Key::Device(_) | Key::Place(..) => {
                     self.turns.remove(&key);
                 }
-                Key::Network(_) | Key::Name(_) => {
-                    if let Some(turns) = self.turns.get_mut(&key) {
-                        turns.taken = turns.taken.saturating_sub(1);
-                        turns.next = turns.last;
-                    }
-                }
+                Key::Network(_) | Key::Name(_) => self.give_back(Turn(vec![key])),
+            }
+        }
+    }
+
+    /// Nothing was guessed, nor proven: this turn does not count, and all before it do.
+    pub fn give_back(&mut self, turn: Turn) {
+        for key in turn.0 {
+            if let Some(turns) = self.turns.get_mut(&key) {
+                turns.taken = turns.taken.saturating_sub(1);
+                turns.next = turns.last;
             }
         }
     }
@@ -207,6 +212,25 @@ mod tests {
                 guesses.was_right(turn);
             }
             assert!(guesses.take("ani", network("203.0.113.7"), None, now).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_is_given_back_hides_no_guesses_before_it() {
+        for device in [None, Some("known")] {
+            let mut guesses = Guesses::default();
+            let now = Duration::from_secs(5);
+            let mut take = |is_guess: bool| {
+                let turn = guesses.take("ani", network("203.0.113.7"), device, now);
+                turn.map(|turn| if is_guess { drop(turn) } else { guesses.give_back(turn) }).is_ok()
+            };
+            let checked = (0..20).filter(|_| take(false) && take(true)).count();
+            assert!((3..=5).contains(&checked), "{checked}");
+        }
+        let mut guesses = Guesses::default();
+        for _ in 0..100 {
+            let turn = guesses.take("ani", network("203.0.113.7"), None, Duration::from_secs(5));
+            guesses.give_back(turn.expect("it costs nothing"));
         }
     }
 

@@ -10,7 +10,7 @@ use crate::model::{HOUR_MS, TimeMs};
 const FIRST_LINK_MS: i64 = HOUR_MS;
 /// A colleague's link may wait for the next shift.
 const LINK_MS: i64 = 72 * HOUR_MS;
-const NAME_CHARS_MAX: usize = 32;
+pub(super) const NAME_CHARS_MAX: usize = 32;
 /// Of a token's digest, what it is called by.
 const ID_CHARS: usize = 8;
 

@@ -5,16 +5,16 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
-use super::Accounts;
+use super::{Accounts, Network};
 use crate::journal::{EventRow, JournalError};
 use crate::model::{MINUTE_MS, TimeMs};
 
 /// Events that wait for the disk; beyond it the newest are left out, which the log says.
 const WAITING_MAX: usize = 1_000;
-/// The same denial is written down once in this time.
-const DENIED_EVERY_MS: i64 = MINUTE_MS;
-/// Denials remembered for that; beyond it all are forgotten.
-const DENIALS_MAX: usize = 1_000;
+/// The same refusal is written down once in this time.
+const REFUSED_EVERY_MS: i64 = MINUTE_MS;
+/// Refusals remembered for that; beyond it all are forgotten.
+const REFUSALS_MAX: usize = 1_000;
 
 /// All that is told.
 pub const ACCOUNT_ACTIONS: [&str; 20] = [
@@ -74,8 +74,11 @@ impl AccountEvent<'_> {
 #[derive(Default)]
 pub(super) struct Log {
     waiting: Mutex<Vec<EventRow>>,
-    denied: Mutex<HashMap<(String, String), TimeMs>>,
+    refused: Mutex<HashMap<Refusal, TimeMs>>,
 }
+
+/// Who was refused, what, and where they came from.
+type Refusal = (Option<String>, Option<String>, Option<Network>);
 
 impl Accounts {
     /// Says that something happened, now.
@@ -88,22 +91,23 @@ impl Accounts {
         }
     }
 
-    /// Says that somebody may not do what they tried. Whoever tries again and again is told of once a minute.
-    pub fn tell_denied(&self, actor: &str, what: &str, network: Option<IpAddr>) {
+    /// Says that somebody was refused. Whoever tries again and again is told of once a minute.
+    pub fn tell_refused(&self, event: &AccountEvent) {
         let now = self.clock.now();
         {
-            let mut denied = self.log.denied.lock().unwrap_or_else(PoisonError::into_inner);
-            if denied.len() >= DENIALS_MAX {
-                denied.clear();
+            let mut refused = self.log.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            if refused.len() >= REFUSALS_MAX {
+                refused.clear();
             }
-            let last = denied.entry((actor.to_owned(), what.to_owned())).or_insert(TimeMs::MIN);
-            if now.since(*last) < DENIED_EVERY_MS {
+            let [actor, detail] = [event.actor, event.detail].map(|text| text.map(str::to_owned));
+            let last =
+                refused.entry((actor, detail, event.network.map(Network::of))).or_insert(TimeMs::MIN);
+            if now.since(*last) < REFUSED_EVERY_MS {
                 return;
             }
             *last = now;
         }
-        let (actor, detail) = (Some(actor), Some(what));
-        self.tell(&AccountEvent { actor, action: "denied", network, detail, ..AccountEvent::default() });
+        self.tell(event);
     }
 
     /// Writes down what waits. Waits for the disk.

@@ -59,6 +59,8 @@ pub struct Accounts {
     city: Arc<City>,
     clock: Arc<dyn Clock>,
     book: ArcSwap<Book>,
+    /// Held from a look at the store until its answer is the book: an older one never comes after a newer.
+    looking: Mutex<()>,
     guesses: Mutex<Guesses>,
     questions: Mutex<Pending<Question>>,
     /// Rises when somebody may have lost, or got, something.
@@ -87,9 +89,18 @@ impl Accounts {
     ) -> Result<Arc<Accounts>, JournalError> {
         let book = ArcSwap::from_pointee(Book::of(store.load()?, &city));
         let told = Mutex::new(clock.now());
-        let (guesses, questions, log) = (Mutex::default(), Mutex::default(), Log::default());
-        let (store, changes) = (Arc::new(store), watch::Sender::new(0));
-        Ok(Arc::new(Accounts { store, city, clock, book, guesses, questions, changes, told, log }))
+        Ok(Arc::new(Accounts {
+            store: Arc::new(store),
+            city,
+            clock,
+            book,
+            looking: Mutex::default(),
+            guesses: Mutex::default(),
+            questions: Mutex::default(),
+            changes: watch::Sender::new(0),
+            told,
+            log: Log::default(),
+        }))
     }
 
     /// Who an `Authorization: Bearer` token stands for.
@@ -171,10 +182,14 @@ impl Accounts {
     /// # Errors
     /// Where they cannot be read; what is known stays.
     pub fn look(&self) -> Result<(), JournalError> {
-        let is_new = self.store.revision()? != self.book.load().revision();
-        if is_new {
-            self.book.store(Arc::new(Book::of(self.store.load()?, &self.city)));
-        }
+        let is_new = {
+            let _looking = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_new = self.store.revision()? != self.book.load().revision();
+            if is_new {
+                self.book.store(Arc::new(Book::of(self.store.load()?, &self.city)));
+            }
+            is_new
+        };
         let now = self.clock.now();
         let before = std::mem::replace(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner), now);
         if is_new || self.book.load().ends_between(before, now) {

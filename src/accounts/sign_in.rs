@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::guesses::{Network, Turn};
+use super::issue::NAME_CHARS_MAX;
 use super::password::{hash_password, is_password};
 use super::secret::{digest, draw};
 use super::totp::Totp;
@@ -72,6 +73,10 @@ impl Accounts {
     /// # Errors
     /// Whether the name or the password was wrong is not told.
     pub fn sign_in(&self, ask: &SignIn) -> Result<SignedIn, SignInFault> {
+        // No account has such a name, and guesses are counted by it.
+        if ask.name.len() > NAME_CHARS_MAX {
+            return Err(SignInFault::Wrong);
+        }
         let turn = self.turn(ask.name, ask.network, ask.device)?;
         // An account may be made, or get another password, beside the server a moment before.
         self.look()?;
@@ -83,8 +88,9 @@ impl Accounts {
         if let Some(secret) = &account.row.totp {
             match ask.code {
                 Some(code) => self.check_code(ask.name, secret, code, account.row.totp_step)?,
+                // The password alone proves nothing yet: it must not make wrong codes forgotten.
                 None => {
-                    self.was_right(turn);
+                    self.guesses.lock().unwrap_or_else(PoisonError::into_inner).give_back(turn);
                     return Err(SignInFault::CodeNeeded);
                 }
             }

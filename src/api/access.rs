@@ -156,20 +156,6 @@ impl FromRequestParts<AppState> for Caller {
     }
 }
 
-/// What the asker may see.
-#[derive(Debug, Clone)]
-pub struct Access {
-    pub sight: Sight,
-}
-
-impl FromRequestParts<AppState> for Access {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Access, Problem> {
-        Ok(Access { sight: Caller::from_request_parts(parts, app).await?.sight() })
-    }
-}
-
 /// Another node of the center: it names the token, or comes from this machine where that is trusted.
 ///
 /// # Errors

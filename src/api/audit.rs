@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ const LIMIT_MAX: u32 = 1_000;
 /// A table for a spreadsheet has more at once.
 const ROWS_MAX: u32 = 10_000;
 /// Where the next page of a table begins.
-const NEXT: HeaderName = HeaderName::from_static("pantau-next");
+pub(super) const NEXT: HeaderName = HeaderName::from_static("pantau-next");
 /// In the order of an answer's members.
 const COLUMNS: [&str; 11] =
     ["seq", "at", "actor", "action", "incident", "from", "to", "agency", "subject", "network", "note"];
@@ -105,10 +105,17 @@ async fn answer(
         since: params.read("since", parse_time),
         until: params.read("until", parse_time),
         actor: params.text("actor"),
-        incident: params.read("incident", |text| match find(app, text) {
-            Ok(incident) => Ok(incident.no),
-            Err(problem) => Err(problem.detail),
-        }),
+        incident: match params.text("incident") {
+            Some(id) => match find(app, &id).await {
+                Ok(incident) => Some(incident.no),
+                Err(problem) if problem.status == StatusCode::NOT_FOUND => {
+                    params.fault("incident", problem.detail);
+                    None
+                }
+                Err(problem) => return Err(problem),
+            },
+            None => None,
+        },
         action: params.read("action", known_action),
         after: params.read("cursor", read_cursor),
         limit: params.whole("limit", 1, limit_max).unwrap_or(limit) as usize,

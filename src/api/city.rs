@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use geo_types::Geometry;
 use serde_json::{Value, json};
 
-use super::access::Access;
+use super::access::Caller;
 use super::app::{App, AppState};
 use super::params::Params;
 use super::problem::Problem;
@@ -18,7 +18,7 @@ use crate::model::AreaId;
     responses((status = 200)))]
 pub async fn city(
     State(app): State<AppState>,
-    access: Access,
+    caller: Caller,
     params: Params,
 ) -> Result<Response, Problem> {
     params.finish()?;
@@ -54,7 +54,7 @@ pub async fn city(
         "categories": categories.collect::<Vec<_>>(),
         "agencies": agencies.collect::<Vec<_>>(),
         "mode": app.mode.key(),
-        "projection": access.sight.key(),
+        "projection": caller.sight().key(),
         "build": crate::BUILD,
     }))
     .into_response())
@@ -63,7 +63,7 @@ pub async fn city(
 #[utoipa::path(get, path = "/api/v1/areas", tag = "city",
     description = "City, districts and villages as a GeoJSON FeatureCollection, by code.",
     responses((status = 200)))]
-pub async fn areas(State(app): State<AppState>, _: Access, params: Params) -> Result<Response, Problem> {
+pub async fn areas(State(app): State<AppState>, params: Params) -> Result<Response, Problem> {
     params.finish()?;
     let features: Vec<Value> = app.city.areas.iter().map(|(_, area)| feature(&app, area)).collect();
     Ok(Json(json!({"type": "FeatureCollection", "seq": app.live().seq().0, "features": features}))
@@ -75,7 +75,6 @@ pub async fn areas(State(app): State<AppState>, _: Access, params: Params) -> Re
     responses((status = 200), (status = 404)))]
 pub async fn area(
     State(app): State<AppState>,
-    _: Access,
     params: Params,
     Path(code): Path<String>,
 ) -> Result<Response, Problem> {

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::access::Caller;
 use super::app::{App, AppState};
-use super::incidents::{body_of, find};
+use super::incidents::{body_of, named};
+use super::joined::below;
 use super::params::Params;
 use super::problem::Problem;
 use super::reports::body_problem;
@@ -29,9 +30,7 @@ pub async fn contacts(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    params.finish()?;
-    let incident = find(&app, &id)?;
-    caller.may(Permission::SeeContacts, incident.object())?;
+    let incident = named(&app, &caller, params, &id, Permission::SeeContacts).await?;
     let text = parse_reason(&body_of(request).await?).map_err(body_problem)?;
     let no = incident.no;
     let seq = write_looks(&app, &caller, &[Some(no)], &text).await?;
@@ -68,10 +67,9 @@ pub(super) async fn write_looks(
 
 /// The log of an incident, and of all that counts under it.
 fn log_of_all(reader: &dyn Reader, no: IncidentNo) -> Result<Vec<Entry>, JournalError> {
-    let (mut log, mut todo) = (Vec::new(), vec![no]);
-    while let Some(no) = todo.pop() {
-        log.extend(reader.incident_log(no)?);
-        todo.extend(reader.absorbed_by(no)?.into_iter().map(|row| row.no));
+    let mut log = reader.incident_log(no)?;
+    for row in below(reader, no)? {
+        log.extend(reader.incident_log(row.no)?);
     }
     // A merge stands in the logs of both.
     log.sort_by_key(|entry| entry.seq);

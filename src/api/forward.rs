@@ -4,25 +4,28 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use tokio::sync::Semaphore;
+use futures_util::StreamExt;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::app::{App, AppState, Edge};
+use super::audit;
 use super::origin::check_origin;
+use super::patience;
 use super::problem::Problem;
 use super::reports;
 use super::visit::Visit;
 use crate::edge::{Answer, Origin, OriginError};
 use crate::model::Seq;
 
-/// Bodies on their way to the origin, together, in MiB; who comes when it is full waits.
+/// Bodies on their way to the origin, together, in MiB, by what came of each; who comes when it is full waits.
 const BODIES_MIB_MAX: u32 = 64;
-const MIB: u64 = 1 << 20;
+const MIB: usize = 1 << 20;
 /// And waits this long at most.
 const TURN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an answer is held back until this node is as new as it says.
@@ -38,14 +41,16 @@ static ASKED: [HeaderName; 5] = [
     header::USER_AGENT,
 ];
 /// Of an answer, these.
-static ANSWERED: [HeaderName; 7] = [
+static ANSWERED: [HeaderName; 9] = [
     header::CONTENT_TYPE,
+    header::CONTENT_DISPOSITION,
     header::LOCATION,
     header::RETRY_AFTER,
     header::ALLOW,
     header::CACHE_CONTROL,
     header::WWW_AUTHENTICATE,
     HeaderName::from_static("x-request-id"),
+    audit::NEXT,
 ];
 
 /// Marks an answer of the origin: its problems are its own.
@@ -98,17 +103,20 @@ fn is_local(method: &Method, path: &str, query: Option<&str>) -> bool {
 async fn forward(app: &App, edge: &Edge, request: Request) -> Result<Answer, Problem> {
     let (parts, body) = request.into_parts();
     // The origin does not know this node's pages; so it is checked here, and not passed on.
-    check_origin(&parts, &Visit::of(&parts, &app.trusted_proxies), false)?;
+    let visit = Visit::of(&parts, &app.trusted_proxies);
+    check_origin(&parts, &visit, false)?;
+    // The origin sees this node's line, not the one that the token came over.
+    if parts.headers.contains_key(header::AUTHORIZATION) && !visit.is_private() {
+        return Err(Problem::needs_tls());
+    }
     let path = parts.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
-    let turn = turn(&edge.forwarding, &parts).await?;
-    let body = axum::body::to_bytes(body, reports::BODY_BYTES_MAX).await;
-    let body: Bytes = body.map_err(|_| Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE))?;
+    let (body, room) = patience::whole(read(&edge.forwarding.bodies, body)).await?;
     let (headers, key) = headers(&parts)?;
     let (origin, method) = (edge.forwarding.origin.clone(), parts.method.clone());
     let is_repeatable = key || parts.method != Method::POST;
     let base = origin.base().to_owned();
     let answer = tokio::task::spawn_blocking(move || {
-        let send = || origin.forward(method.as_str(), &path, &headers, body.to_vec());
+        let send = || origin.forward(method.as_str(), &path, &headers, body.clone());
         match send() {
             // A line that was kept may have been cut meanwhile: the key keeps a second try from harm.
             Err(OriginError::Away(_)) if is_repeatable => send(),
@@ -116,7 +124,7 @@ async fn forward(app: &App, edge: &Edge, request: Request) -> Result<Answer, Pro
         }
     });
     let answer = answer.await.map_err(|_| Problem::internal())?;
-    drop(turn);
+    drop(room);
     answer.map_err(|e| {
         tracing::debug!("a request could not be passed on: {e}");
         Problem::origin_away(format!(
@@ -126,19 +134,31 @@ async fn forward(app: &App, edge: &Edge, request: Request) -> Result<Answer, Pro
     })
 }
 
-/// Room for the body.
-async fn turn<'a>(
-    forwarding: &'a Forwarding,
-    parts: &Parts,
-) -> Result<tokio::sync::SemaphorePermit<'a>, Problem> {
-    let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    let bytes: u64 =
-        length.and_then(|length| length.parse().ok()).unwrap_or(reports::BODY_BYTES_MAX as u64);
-    if bytes > reports::BODY_BYTES_MAX as u64 {
-        return Err(Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE));
+/// A body, with the room that it takes: as much as came of it, so that one who sends slowly takes little.
+async fn read(bodies: &Semaphore, body: Body) -> Result<(Vec<u8>, SemaphorePermit<'_>), Problem> {
+    let too_large = || Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE);
+    if body.size_hint().lower() > reports::BODY_BYTES_MAX as u64 {
+        return Err(too_large());
     }
-    let mib = (bytes / MIB) as u32 + 1;
-    let turn = tokio::time::timeout(TURN_TIMEOUT, forwarding.bodies.acquire_many(mib)).await;
+    // One that asks takes some too, for the answer.
+    let mut room = turn(bodies).await?;
+    let (mut read, mut pieces) = (Vec::new(), body.into_data_stream());
+    while let Some(piece) = patience::piece(pieces.next()).await? {
+        let piece = piece.map_err(|_| Problem::of_status(StatusCode::BAD_REQUEST))?;
+        if read.len() + piece.len() > reports::BODY_BYTES_MAX {
+            return Err(too_large());
+        }
+        read.extend_from_slice(&piece);
+        while room.num_permits() <= read.len() / MIB {
+            room.merge(turn(bodies).await?);
+        }
+    }
+    Ok((read, room))
+}
+
+/// Room for another MiB.
+async fn turn(bodies: &Semaphore) -> Result<SemaphorePermit<'_>, Problem> {
+    let turn = tokio::time::timeout(TURN_TIMEOUT, bodies.acquire()).await;
     turn.ok().and_then(Result::ok).ok_or_else(|| {
         Problem::origin_away("too much waits to be passed on to the origin; send it again in a moment")
     })
@@ -206,6 +226,29 @@ async fn catch_up(app: &AppState, answer: Answer) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A body of which the first bytes came, and that goes on.
+    fn begun(bytes: usize) -> Body {
+        let first = futures_util::stream::iter([Ok::<_, std::io::Error>(vec![0; bytes])]);
+        Body::from_stream(first.chain(futures_util::stream::pending()))
+    }
+
+    #[tokio::test]
+    async fn a_body_takes_as_much_room_as_came_of_it() {
+        let bodies = Semaphore::new(8);
+        for (bytes, mib) in [(0, 1), (MIB - 1, 1), (MIB, 2), (3 * MIB + 1, 4)] {
+            let (body, room) = read(&bodies, Body::from(vec![7; bytes])).await.unwrap();
+            assert_eq!((body.len(), room.num_permits()), (bytes, mib));
+        }
+        // One that began, and says of itself nothing at all, leaves room for others.
+        let slow = read(&bodies, begun(MIB));
+        tokio::pin!(slow);
+        assert!(futures_util::poll!(&mut slow).is_pending());
+        assert_eq!(bodies.available_permits(), 6);
+        assert!(read(&bodies, Body::empty()).await.is_ok());
+        let large = read(&bodies, Body::from(vec![0; reports::BODY_BYTES_MAX + 1])).await;
+        assert_eq!(large.unwrap_err().status, StatusCode::PAYLOAD_TOO_LARGE);
+    }
 
     #[test]
     fn an_edge_answers_what_is_in_its_live_map() {

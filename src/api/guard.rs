@@ -17,6 +17,7 @@ use super::problem::Problem;
 use super::rules::{Needs, Rule, rule_of, rules_of};
 use super::visit::Visit;
 use crate::access::{Denied, Permission, Who, may_ever};
+use crate::accounts::AccountEvent;
 use crate::model::Action;
 
 pub async fn guard(State(app): State<AppState>, request: Request, next: Next) -> Response {
@@ -37,7 +38,13 @@ pub async fn guard(State(app): State<AppState>, request: Request, next: Next) ->
     if let (Some((who, client)), Some(accounts), StatusCode::FORBIDDEN) =
         (who, &app.accounts, response.status())
     {
-        accounts.tell_denied(&who.name, &format!("{} {path}", rule.method), client);
+        accounts.tell_refused(&AccountEvent {
+            actor: Some(&who.name),
+            action: "denied",
+            network: client,
+            detail: Some(&format!("{} {path}", rule.method)),
+            ..AccountEvent::default()
+        });
     }
     response
 }

@@ -1,11 +1,11 @@
 //! Bulk import into a running server.
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 
 use super::app::{AppState, Mode};
+use super::incidents::body_of;
 use super::params::Params;
 use super::problem::Problem;
 use crate::intake::{Ahead, Context, ImportAnswer, RefusedLine, parse_import};
@@ -31,9 +31,7 @@ pub async fn import(
         let detail = "this server replays the past; use pantau replay, or import into another folder";
         return Err(Problem::conflict("is-a-replay", detail));
     }
-    let body = <Bytes as axum::extract::FromRequest<()>>::from_request(request, &())
-        .await
-        .map_err(|e| Problem::of_status(e.status()))?;
+    let body = body_of(request).await?;
     let ctx = Context { city: &app.city, ids: &app.ids, now: app.now(), ahead: Ahead::Refuse };
     let lines = parse_import(&body, &source.unwrap_or_default(), &ctx)
         .map_err(|fault| Problem::bad_request("import", fault.detail))?;

@@ -10,6 +10,7 @@ use super::access::Caller;
 use super::app::App;
 use super::detail;
 use super::incidents::{Named, no_such_incident};
+use super::joined::{below, standing};
 use super::photos::{photo_json, photos_of_all};
 use super::problem::Problem;
 use crate::access::Permission;
@@ -23,7 +24,8 @@ pub(super) async fn answer(app: &App, caller: &Caller, named: &Named) -> Result<
     let no = named.no;
     let live = app.live();
     let reader = app.engine.reader().clone();
-    let read = move || Ok((History::read(&*reader, no)?, photos_of_all(&*reader, no)?));
+    let city = app.city.clone();
+    let read = move || Ok((History::read(&*reader, no)?, photos_of_all(&*reader, &city, no)?));
     let (history, photos) = super::blocking(read).await?;
     let incident = match live.any_incident(no) {
         Some(incident) => *incident,
@@ -37,7 +39,8 @@ pub(super) async fn answer(app: &App, caller: &Caller, named: &Named) -> Result<
         properties["merged_into"] = history.uuid(app, standing).into();
     }
     properties["merged"] = history.absorbed(no).map(|merged| history.merged(app, merged)).collect();
-    if caller.may(Permission::SeeIncident, Named::of(&incident).object()).is_ok() {
+    let object = Named::of(&incident).object();
+    if caller.may(Permission::SeeIncident, object).is_ok() {
         let own = history
             .log
             .iter()
@@ -47,9 +50,12 @@ pub(super) async fn answer(app: &App, caller: &Caller, named: &Named) -> Result<
         let shown = history.row.as_ref().is_some_and(|row| row.standing.repair_shown);
         let wanted = app.city.category(incident.category).repair_photo && incident.status.is_open();
         properties["repair_photo"] = (wanted && !shown).into();
-        properties["photos"] = photos.iter().map(|row| photo_json(app, row, true)).collect();
+        properties["photos"] = photos.iter().map(|photo| photo_json(app, &photo.row, true)).collect();
         say_who_paused(properties, &own);
-        properties["log"] = history.log.iter().filter_map(|entry| history.line(app, no, entry)).collect();
+        // Who looked at contact data, and why, is for those who may look.
+        let sees_looks = caller.may(Permission::SeeContacts, object).is_ok();
+        let log = history.log.iter().filter(|entry| sees_looks || !matches!(entry.fact, Fact::Record(_)));
+        properties["log"] = log.filter_map(|entry| history.line(app, no, entry)).collect();
     }
     Ok(Json(feature).into_response())
 }
@@ -81,30 +87,22 @@ struct History {
 
 impl History {
     fn read(reader: &dyn Reader, no: IncidentNo) -> Result<History, JournalError> {
-        let row = reader.incident(no)?;
+        let above = standing(reader, no)?;
         let mut history = History {
+            row: above.first().cloned(),
             log: Vec::new(),
             opened_at: BTreeMap::new(),
             tree: BTreeMap::new(),
-            standing: None,
-            row: row.clone(),
+            standing: above.last().map(|row| row.no).filter(|standing| *standing != no),
         };
-        let Some(row) = row else { return Ok(history) };
-        let mut above = row.merged_into;
-        while let Some(into) = above {
-            history.standing = Some(into);
-            above = reader.incident(into)?.and_then(|incident| incident.merged_into);
-        }
-        let mut todo = vec![row];
-        while let Some(row) = todo.pop() {
+        for row in history.row.clone().into_iter().chain(below(reader, no)?) {
             let log = reader.incident_log(row.no)?;
             check_incident(&row, &log)?;
             history.log.extend(log);
-            for absorbed in reader.absorbed_by(row.no)? {
-                history.tree.insert(absorbed.no, row.no);
-                todo.push(absorbed);
-            }
             history.opened_at.insert(row.no, row.opened_at);
+            if let Some(into) = row.merged_into.filter(|_| row.no != no) {
+                history.tree.insert(row.no, into);
+            }
         }
         history.log.sort_unstable_by_key(|entry| entry.seq);
         history.log.dedup_by_key(|entry| entry.seq);

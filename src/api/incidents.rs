@@ -9,23 +9,21 @@ use axum::response::Response;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::access::{Access, Caller};
+use super::access::Caller;
 use super::app::{App, AppState};
 use super::detail;
 use super::incident_answer::answer;
-use super::merging::refused;
 use super::moment::{Moment, read_at};
 use super::params::Params;
 use super::problem::Problem;
 use super::reports::body_problem;
+use super::submit::submit;
 use crate::access::{Object, Permission};
 use crate::feed::parse_bbox;
 use crate::feed::wire::{self, Feature};
 use crate::intake::parse_action;
 use crate::live::{ArchivePage, ArchiveQuestion, Circle, Cursor, Incident, LiveMap, Sort, Where};
-use crate::model::{
-    Action, AgencyId, AreaId, CategoryId, Command, IncidentNo, LngLat, Outcome, Projection, TimeMs,
-};
+use crate::model::{Action, AgencyId, AreaId, CategoryId, Command, IncidentNo, LngLat, Projection, TimeMs};
 
 const LIMIT_DEFAULT: u32 = 100;
 const LIMIT_MAX: u32 = 1_000;
@@ -66,11 +64,11 @@ struct IncidentList<'a> {
     responses((status = 200), (status = 400)))]
 pub async fn list(
     State(app): State<AppState>,
-    access: Access,
+    caller: Caller,
     mut params: Params,
 ) -> Result<Response, Problem> {
-    let projection = access.sight.projection();
-    let filter = params.filter(&app.city, &access.sight);
+    let projection = caller.sight().projection();
+    let filter = params.filter(&app.city, &caller.sight());
     let place = place(&mut params);
     let archive = params.read("include", |text| match text {
         "archive" => Ok(()),
@@ -173,9 +171,7 @@ pub async fn incident(
     params: Params,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    params.finish()?;
-    let incident = find(&app, &id)?;
-    caller.may(Permission::SeeIncident, incident.object())?;
+    let incident = named(&app, &caller, params, &id, Permission::SeeIncident).await?;
     answer(&app, &caller, &incident).await
 }
 
@@ -193,29 +189,22 @@ pub async fn act(
     Path((id, action)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
-    params.finish()?;
     let action = Action::from_key(&action).ok_or_else(|| {
         let known: Vec<&str> = Action::ALL.iter().map(|a| a.key()).collect();
         Problem::not_found(format!("there is no action {action:?}; known are {}", known.join(", ")))
     })?;
-    let incident = find(&app, &id)?;
-    caller.may(Permission::of_action(action), incident.object())?;
+    let incident = named(&app, &caller, params, &id, Permission::of_action(action)).await?;
     let body = body_of(request).await?;
     let ask = parse_action(action, &body, &app.city).map_err(body_problem)?;
     if ask.action != action {
         caller.may(Permission::of_action(ask.action), incident.object())?;
     }
     detail::check_step(&app.city, incident.category, &ask)?;
-    let no = incident.no;
     let due_after_ms = app.city.category(incident.category).deadline_ms;
-    let mut command = ask.for_incident(no, caller.actor(), due_after_ms);
+    let mut command = ask.for_incident(incident.no, caller.actor(), due_after_ms);
     command.more.speaker = caller.speaks_for().filter(|_| command.action == Action::Answer);
-    let outcomes = app.engine.submit(vec![Command::Action(Box::new(command))]).await?;
-    match outcomes.into_iter().next() {
-        Some(Outcome::Accepted { .. } | Outcome::Repeat { .. }) => answer(&app, &caller, &incident).await,
-        Some(Outcome::Refused(refusal)) => Err(refused(&app, no, refusal).await),
-        None => Err(Problem::internal()),
-    }
+    submit(&app, incident.no, Command::Action(Box::new(command))).await?;
+    answer(&app, &caller, &incident).await
 }
 
 /// The whole body of a request.
@@ -231,7 +220,6 @@ pub(super) fn no_such_incident() -> Problem {
 /// An incident that an address names.
 pub(super) struct Named {
     pub no: IncidentNo,
-    opened_at: TimeMs,
     category: CategoryId,
     agency: Option<AgencyId>,
     area: Option<AreaId>,
@@ -240,8 +228,8 @@ pub(super) struct Named {
 impl Named {
     pub fn of(incident: &Incident) -> Named {
         let area = incident.area(Projection::Staff);
-        let &Incident { no, opened_at, category, agency, .. } = incident;
-        Named { no, opened_at, category, agency, area }
+        let &Incident { no, category, agency, .. } = incident;
+        Named { no, category, agency, area }
     }
 
     pub fn object(&self) -> Object {
@@ -249,17 +237,38 @@ impl Named {
     }
 }
 
+/// How every address about one incident begins: no parameters are left, the incident is there, the caller may.
+///
+/// # Errors
+/// The first of these that does not hold.
+pub(super) async fn named(
+    app: &App,
+    caller: &Caller,
+    params: Params,
+    id: &str,
+    permission: Permission,
+) -> Result<Named, Problem> {
+    params.finish()?;
+    let incident = find(app, id).await?;
+    caller.may(permission, incident.object())?;
+    Ok(incident)
+}
+
 /// The incident that a UUID names, if all of the UUID is right.
-pub(super) fn find(app: &App, id: &str) -> Result<Named, Problem> {
+pub(super) async fn find(app: &App, id: &str) -> Result<Named, Problem> {
     let uuid: Uuid = id.strip_prefix("i:").unwrap_or(id).parse().map_err(|_| no_such_incident())?;
     let no = app.ids.incident_of_uuid(uuid).ok_or_else(no_such_incident)?;
-    let named = match app.live().any_incident(no) {
-        Some(incident) => Named::of(incident),
-        None => {
-            let row = app.engine.reader().incident(no)?.ok_or_else(no_such_incident)?;
-            Named::of(&Incident::from_row(&row, &app.city))
-        }
-    };
-    let is_right = app.ids.incident_uuid(no, named.opened_at) == uuid;
-    if is_right { Ok(named) } else { Err(no_such_incident()) }
+    let incident = any_incident(app, no).await?.ok_or_else(no_such_incident)?;
+    let is_right = app.ids.incident_uuid(no, incident.opened_at) == uuid;
+    if is_right { Ok(Named::of(&incident)) } else { Err(no_such_incident()) }
+}
+
+/// An incident, also where it left memory. The journal is read where that holds up nobody.
+pub(super) async fn any_incident(app: &App, no: IncidentNo) -> Result<Option<Incident>, Problem> {
+    if let Some(incident) = app.live().any_incident(no) {
+        return Ok(Some(*incident));
+    }
+    let reader = app.engine.reader().clone();
+    let row = super::blocking(move || reader.incident(no)).await?;
+    Ok(row.map(|row| Incident::from_row(&row, &app.city)))
 }

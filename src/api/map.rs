@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::access::{Access, Caller};
+use super::access::Caller;
 use super::app::{App, AppState};
 use super::moment::{Moment, read_at};
 use super::params::Params;
@@ -46,12 +46,12 @@ struct ClusterList<'a> {
     responses((status = 200), (status = 400)))]
 pub async fn clusters(
     State(app): State<AppState>,
-    access: Access,
+    caller: Caller,
     mut params: Params,
 ) -> Result<Response, Problem> {
     let bbox = params.read("bbox", parse_bbox);
     let zoom = params.whole("zoom", 0, 20);
-    let filter = params.filter(&app.city, &access.sight);
+    let filter = params.filter(&app.city, &caller.sight());
     let at = read_at(&mut params, &app);
     for (key, missing) in [("bbox", bbox.is_none()), ("zoom", zoom.is_none())] {
         if missing {
@@ -63,7 +63,7 @@ pub async fn clusters(
         return Err(Problem::internal());
     };
 
-    let projection = access.sight.projection();
+    let projection = caller.sight().projection();
     let moment = Moment::of(&app, at).await?;
     let asked = moment.asked();
     let answer = moment.compute(projection, filter, move |live, filter| {
@@ -178,14 +178,14 @@ fn parameters(p: &HotspotParameters) -> Value {
     responses((status = 200), (status = 400)))]
 pub async fn stats(
     State(app): State<AppState>,
-    access: Access,
+    caller: Caller,
     mut params: Params,
 ) -> Result<Response, Problem> {
-    let filter = params.filter(&app.city, &access.sight);
+    let filter = params.filter(&app.city, &caller.sight());
     let at = read_at(&mut params, &app);
     params.finish()?;
     let filter = filter.ok_or_else(Problem::internal)?;
-    let projection = access.sight.projection();
+    let projection = caller.sight().projection();
     let moment = Moment::of(&app, at).await?;
     let answer = moment.compute(projection, filter, move |live, filter| {
         let stats = StatsBody::of(&live.stats(projection, filter), live.city());

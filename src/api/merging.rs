@@ -1,21 +1,19 @@
 //! Incidents that are made one, and two again.
 
-use axum::body::Bytes;
-use axum::extract::{FromRequest, Path, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use uuid::Uuid;
 
 use super::access::Caller;
-use super::app::{App, AppState};
-use super::detail;
+use super::app::AppState;
 use super::incident_answer::answer;
-use super::incidents::{Named, find, no_such_incident};
+use super::incidents::{Named, body_of, find, named};
 use super::params::Params;
 use super::problem::Problem;
 use super::reports::body_problem;
+use super::submit::submit;
 use crate::access::Permission;
 use crate::intake::{FieldFault, MergeRequest, parse_merge};
-use crate::model::{Command, IncidentNo, NewMerge, Outcome, Refusal};
+use crate::model::{Command, NewMerge};
 
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/merge", tag = "center",
     description = "Lets another incident absorb this one: its reports count there from here on, and it is on no map until it is split off again. Both must be open and alike in drill. Answers the incident that stays. Staff.",
@@ -23,20 +21,13 @@ use crate::model::{Command, IncidentNo, NewMerge, Outcome, Refusal};
     request_body(content = Object, description = "{incident, version?, note?}: `incident` is the UUID of the one that stays, `version` that of the one in the path"),
     responses((status = 200), (status = 401), (status = 403), (status = 404), (status = 409), (status = 422)))]
 pub async fn merge(
-    State(app): State<AppState>,
+    state: State<AppState>,
     caller: Caller,
     params: Params,
-    Path(id): Path<String>,
+    path: Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    params.finish()?;
-    let absorbed = find(&app, &id)?;
-    caller.may(Permission::Merge, absorbed.object())?;
-    let (ask, into) = read(&app, request, "the UUID of the incident that stays").await?;
-    caller.may(Permission::Merge, into.object())?;
-    let command = Command::Merge(Box::new(new_merge(&absorbed, &into, ask, &caller)));
-    submit(&app, absorbed.no, command).await?;
-    answer(&app, &caller, &into).await
+    join(state, caller, params, path, request, Way::Merge).await
 }
 
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/split", tag = "center",
@@ -45,76 +36,81 @@ pub async fn merge(
     request_body(content = Object, description = "{incident, version?, note?}: `incident` is the UUID of one in `merged`, `version` that of the one in the path"),
     responses((status = 200), (status = 401), (status = 403), (status = 404), (status = 409), (status = 422)))]
 pub async fn split(
+    state: State<AppState>,
+    caller: Caller,
+    params: Params,
+    path: Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    join(state, caller, params, path, request, Way::Split).await
+}
+
+/// Which way two incidents go.
+#[derive(Clone, Copy)]
+enum Way {
+    Merge,
+    Split,
+}
+
+impl Way {
+    fn permission(self) -> Permission {
+        match self {
+            Way::Merge => Permission::Merge,
+            Way::Split => Permission::Split,
+        }
+    }
+
+    /// What the body names.
+    fn other(self) -> &'static str {
+        match self {
+            Way::Merge => "the UUID of the incident that stays",
+            Way::Split => "the UUID of an incident that this one absorbed",
+        }
+    }
+
+    /// `absorbed` and `into` of the one in the path and the other.
+    fn sort<'n>(self, named: &'n Named, other: &'n Named) -> (&'n Named, &'n Named) {
+        match self {
+            Way::Merge => (named, other),
+            Way::Split => (other, named),
+        }
+    }
+
+    fn command(self, merge: NewMerge) -> Command {
+        match self {
+            Way::Merge => Command::Merge(Box::new(merge)),
+            Way::Split => Command::Split(Box::new(merge)),
+        }
+    }
+}
+
+/// Answers the other: the one that stays, or that was set free.
+async fn join(
     State(app): State<AppState>,
     caller: Caller,
     params: Params,
     Path(id): Path<String>,
     request: Request,
+    way: Way,
 ) -> Result<Response, Problem> {
-    params.finish()?;
-    let into = find(&app, &id)?;
-    caller.may(Permission::Split, into.object())?;
-    let (ask, absorbed) = read(&app, request, "the UUID of an incident that this one absorbed").await?;
-    caller.may(Permission::Split, absorbed.object())?;
-    let command = Command::Split(Box::new(new_merge(&absorbed, &into, ask, &caller)));
-    submit(&app, into.no, command).await?;
-    answer(&app, &caller, &absorbed).await
+    let named = named(&app, &caller, params, &id, way.permission()).await?;
+    let ask = parse_merge(&body_of(request).await?, way.other()).map_err(body_problem)?;
+    let other = find(&app, &ask.incident.to_string()).await.map_err(in_body)?;
+    caller.may(way.permission(), other.object())?;
+    let (absorbed, into) = way.sort(&named, &other);
+    let MergeRequest { version, note, .. } = ask;
+    let merge = NewMerge { absorbed: absorbed.no, into: into.no, version, note, actor: caller.actor() };
+    submit(&app, named.no, way.command(merge)).await?;
+    answer(&app, &caller, &other).await
 }
 
-/// The body, and the other incident, which it names.
-async fn read(app: &App, request: Request, other: &str) -> Result<(MergeRequest, Named), Problem> {
-    let body = <Bytes as FromRequest<()>>::from_request(request, &()).await;
-    let body = body.map_err(|e| Problem::of_status(e.status()))?;
-    let ask = parse_merge(&body, other).map_err(body_problem)?;
-    let named = find(app, &ask.incident.to_string()).map_err(|problem| match problem.kind {
+/// Of an incident that the body names.
+fn in_body(problem: Problem) -> Problem {
+    match problem.kind {
         "not-found" => {
-            let detail = "there is no such incident".to_owned();
-            Problem::invalid_body(vec![FieldFault { pointer: "/incident".to_owned(), detail }])
+            let (pointer, detail) = ("/incident".to_owned(), "there is no such incident".to_owned());
+            Problem::invalid_body(vec![FieldFault { pointer, detail }])
         }
         _ => problem,
-    })?;
-    Ok((ask, named))
-}
-
-fn new_merge(absorbed: &Named, into: &Named, ask: MergeRequest, caller: &Caller) -> NewMerge {
-    NewMerge {
-        absorbed: absorbed.no,
-        into: into.no,
-        version: ask.version,
-        note: ask.note,
-        actor: caller.actor(),
     }
-}
-
-/// `named` is the one in the path.
-async fn submit(app: &App, named: IncidentNo, command: Command) -> Result<(), Problem> {
-    match app.engine.submit(vec![command]).await?.into_iter().next() {
-        Some(Outcome::Accepted { .. } | Outcome::Repeat { .. }) => Ok(()),
-        Some(Outcome::Refused(refusal)) => Err(refused(app, named, refusal).await),
-        None => Err(Problem::internal()),
-    }
-}
-
-/// Why staff's wish for the incident was refused. One that was absorbed says where it went.
-pub(super) async fn refused(app: &App, named: IncidentNo, refusal: Refusal) -> Problem {
-    match refusal {
-        Refusal::UnknownIncident => no_such_incident(),
-        Refusal::Merged { into } => match uuid_of(app, into) {
-            Some(uuid) => Problem::conflict(
-                "merged",
-                format!(
-                    "the incident was joined with {uuid}; act on that one, or split this one off it first"
-                ),
-            ),
-            None => refusal.into(),
-        },
-        refusal => detail::refused(app, named, refusal).await,
-    }
-}
-
-/// The UUID of an incident in memory or not.
-fn uuid_of(app: &App, no: IncidentNo) -> Option<Uuid> {
-    let in_memory = app.live().any_incident(no).map(|incident| incident.opened_at);
-    let opened_at = in_memory.or_else(|| Some(app.engine.reader().incident(no).ok()??.opened_at))?;
-    Some(app.ids.incident_uuid(no, opened_at))
 }

@@ -13,12 +13,14 @@ mod contacts;
 mod cookies;
 mod detail;
 mod entrance;
+mod form;
 mod forward;
 mod guard;
 mod health;
 mod import;
 mod incident_answer;
 mod incidents;
+mod joined;
 mod live;
 mod map;
 mod merging;
@@ -32,6 +34,7 @@ mod pages;
 mod params;
 mod parcel;
 mod passkeys;
+mod patience;
 mod photo_desk;
 mod photos;
 mod problem;
@@ -46,6 +49,7 @@ mod sitrep;
 mod spool;
 mod sse;
 mod statistics;
+mod submit;
 mod suggestions;
 mod tls;
 mod track;
@@ -165,10 +169,13 @@ pub fn build_router(app: AppState) -> Router {
 async fn blocking<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, crate::journal::JournalError> + Send + 'static,
 ) -> Result<T, Problem> {
-    match tokio::task::spawn_blocking(read).await {
-        Ok(read) => Ok(read?),
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
+    Ok(aside(read).await?)
+}
+
+/// Runs what waits, or takes long, where it holds up no other request. A panic there is one here.
+async fn aside<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
+    let done = tokio::task::spawn_blocking(run).await;
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
 /// What one feature takes in JSON, about.

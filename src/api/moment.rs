@@ -8,6 +8,7 @@ use tokio::sync::SemaphorePermit;
 
 use super::app::{App, AppState};
 use super::params::Params;
+use super::patience;
 use super::problem::Problem;
 use crate::feed::wire::time;
 use crate::feed::{TextSearch, parse_time};
@@ -38,12 +39,10 @@ impl Moment {
         let Some(at) = at.filter(|at| *at < live.now()) else { return Ok(newest) };
         let _turn = turn(app).await?;
         let past = app.past.clone();
-        match tokio::task::spawn_blocking(move || past.maps.at(&live, at)).await {
-            Ok(Ok(Some(PastMap { map, search }))) => Ok(Moment { live: map, search, ..newest }),
-            Ok(Ok(None)) => Ok(newest),
-            Ok(Err(error)) => Err(error.into()),
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        }
+        Ok(match super::aside(move || past.maps.at(&live, at)).await? {
+            Some(PastMap { map, search }) => Moment { live: map, search, ..newest },
+            None => newest,
+        })
     }
 
     /// Computes an answer: at once where tallies give it, else where it holds up no other request.
@@ -90,8 +89,6 @@ pub fn read_at(params: &mut Params, app: &App) -> Option<TimeMs> {
 /// # Errors
 /// Where too many ask.
 pub async fn turn(app: &App) -> Result<SemaphorePermit<'_>, Problem> {
-    let turn = tokio::time::timeout(TURN_TIMEOUT, app.past.turns.acquire()).await;
-    turn.ok().and_then(Result::ok).ok_or_else(|| {
-        Problem::busy("others ask about the past, and the first question after a start takes a while")
-    })
+    let busy = "others ask about the past, and the first question after a start takes a while";
+    patience::turn(&app.past.turns, TURN_TIMEOUT, busy).await
 }

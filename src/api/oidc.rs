@@ -17,7 +17,7 @@ use super::params::Params;
 use super::problem::Problem;
 use super::session::{keep_signed_in, network, private_accounts, tell_own};
 use crate::accounts::{AccountEvent, Accounts, SignInFault, SignedIn};
-use crate::oidc::{Arrived, Back, Oidc, OidcFault, PATIENCE};
+use crate::oidc::{Arrived, Back, OVER, Oidc, OidcFault, PATIENCE};
 
 const BACK: &str = "/api/v1/session/oidc/back";
 /// The provider is asked for so many at once; who comes then waits.
@@ -139,10 +139,12 @@ fn tell(accounts: &Accounts, network: Option<IpAddr>, signed: &Signed) {
             tell_own(accounts, &signed_in.pass, "sign-in-by-oidc", network);
             tracing::info!(account = signed_in.pass.who.name, "signed in by single sign-on");
         }
+        // Anybody can come back from where they never were, as often as they like.
+        Err(Refused { key: OVER, why }) => tracing::debug!("single sign-on was refused: {why}"),
         Err(Refused { key, why }) => {
             tracing::warn!(key, "single sign-on was refused: {why}");
             let detail = format!("single sign-on: {key}");
-            accounts.tell(&AccountEvent {
+            accounts.tell_refused(&AccountEvent {
                 action: "sign-in-refused",
                 network,
                 detail: Some(&detail),
@@ -174,8 +176,7 @@ async fn asking<T: Send + 'static, E: From<OidcFault> + Send + 'static>(
     let Ok(Ok(_turn)) = turn else {
         return Err(OidcFault::Away("many wait for the provider already".to_owned()).into());
     };
-    let answer = tokio::task::spawn_blocking(ask).await;
-    answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    super::aside(ask).await
 }
 
 fn to_login(key: &str) -> Response {

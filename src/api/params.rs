@@ -23,7 +23,7 @@ impl FromRequestParts<AppState> for Params {
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Params, Problem> {
         let query = parts.uri.query().unwrap_or_default();
         let pairs = form_urlencoded::parse(query.as_bytes()).into_owned();
-        // Whoever may see less can say so on any address; `Access` has read it.
+        // Whoever may see less can say so on any address; the guard has read it.
         let pairs = pairs.filter(|(key, _)| key != "projection");
         // What is no UTF-8 was read as U+FFFD, which nobody searches for.
         let (garbled, pairs): (Vec<_>, Vec<_>) =

@@ -38,7 +38,7 @@ pub async fn sign_in(State(app): State<AppState>, mut visitor: Visitor) -> Resul
         let signed_in = accounts.sign_in_with_passkey(&site, &id, credential, device.as_deref());
         match &signed_in {
             Ok(signed_in) => tell_own(&accounts, &signed_in.pass, "sign-in-by-passkey", client),
-            Err(SignInFault::WrongPasskey) => accounts.tell(&AccountEvent {
+            Err(SignInFault::WrongPasskey) => accounts.tell_refused(&AccountEvent {
                 action: "sign-in-refused",
                 network: client,
                 detail: Some("passkey"),

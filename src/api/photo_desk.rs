@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::multipart::{Field, MultipartError};
+use axum::extract::multipart::Field;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::app::App;
+use super::form::{self, unreadable};
 use super::problem::Problem;
-use super::reports::multipart_problem;
 use crate::engine::Engine;
 use crate::health::Condition;
 use crate::journal::{JournalError, PhotoFiles, photo_name};
@@ -21,6 +21,8 @@ const DECODED_AT_ONCE_MAX: usize = 2;
 /// Files held in memory together, in units; a photo for which there is no room is not kept.
 const HELD_UNITS_MAX: usize = (96 << 20) / UNIT;
 const UNIT: usize = 64 << 10;
+/// A form with more parts for photos is no form of ours: each that is too many is answered in words.
+const PARTS_MAX: usize = 4 * PHOTOS_MAX;
 
 /// The bounds that all who send photos share.
 pub struct PhotoDesk {
@@ -120,15 +122,15 @@ impl PhotoDesk {
     /// Reads the part of a form that is photo `number`, from 1. One that is not kept is read past.
     ///
     /// # Errors
-    /// Where the form itself is cut or broken.
+    /// Where the form itself is cut or broken, or has far too many photos.
     pub async fn take(&self, field: &mut Field<'_>, number: usize) -> Result<SentPhoto, Problem> {
+        if number > PARTS_MAX {
+            return Err(unreadable(format!("a form takes at most {PARTS_MAX} parts \"photo\"")));
+        }
         let mut digest = Sha256::new();
         let mut bytes = if number > PHOTOS_MAX { Err(Why::TooMany) } else { Ok(Vec::new()) };
         let mut room = Vec::new();
-        let chunk = async |field: &mut Field<'_>| {
-            field.chunk().await.map_err(|e: MultipartError| multipart_problem(&e))
-        };
-        while let Some(chunk) = chunk(field).await? {
+        while let Some(chunk) = form::next_bytes(field).await? {
             digest.update(&chunk);
             let Ok(held) = &mut bytes else { continue };
             if held.len() + chunk.len() > FILE_BYTES_MAX {
@@ -235,6 +237,12 @@ impl KeptPhotos {
             }
             Err(_) => Err(Why::Store),
         }
+    }
+
+    /// Whether one is missing for no fault of its own.
+    pub fn may_be_kept_later(&self) -> bool {
+        let passing = [Why::Busy.reason(), Why::Store.reason()];
+        self.warnings.iter().any(|warning| passing.contains(&warning.reason))
     }
 
     fn names(photos: &[Photo]) -> Vec<PhotoName> {

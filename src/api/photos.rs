@@ -1,36 +1,41 @@
 //! Photos of incidents: added by staff, released to the public and withdrawn, listed, served.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{FromRequest, Multipart, Path, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::access::{Caller, media_type};
 use super::app::{App, AppState};
+use super::form::{self, unreadable};
 use super::incident_answer::answer;
-use super::incidents::{Named, find, no_such_incident};
-use super::merging::refused;
+use super::incidents::{Named, find, named, no_such_incident};
+use super::joined::{below, standing};
 use super::params::Params;
+use super::patience;
 use super::photo_desk::{KeptPhotos, SentPhoto};
 use super::problem::Problem;
-use super::reports::{body_problem, form_part, multipart_problem};
+use super::reports::body_problem;
+use super::submit::submit;
 use crate::access::Permission;
+use crate::city::City;
 use crate::engine::EngineError;
 use crate::feed::wire::time;
-use crate::intake::{FieldFault, PhotoForm, parse_photo_form};
+use crate::intake::{ActionRequest, FieldFault, PhotoForm, parse_photo_form};
 use crate::journal::{IncidentRow, JournalError, Reader};
 use crate::live::Incident;
 use crate::model::{
-    Action, ActionMore, AddedPhotos, Command, IncidentNo, NewAction, Outcome, PHOTOS_MAX, PhotoRow,
-    Projection,
+    Action, ActionMore, AddedPhotos, Command, IncidentNo, PHOTOS_MAX, PhotoRow, Projection,
 };
 
 /// A form with photos may be this large: four of them, and some words.
 pub const FORM_BYTES_MAX: usize = PHOTOS_MAX * crate::photos::FILE_BYTES_MAX + (1 << 20);
+/// Parts of such a form that are words: more than there are names for, so that a wrong one is named.
+const WORDS_MAX: usize = 16;
 /// How long a browser may show a photo without asking again: one that was withdrawn is gone by then.
 const CACHE_S: u32 = 60;
 
@@ -40,7 +45,7 @@ const CACHE_S: u32 = 60;
         permission `answer` too). Answers the incident. Staff.",
     params(("id" = String, Path, description = "UUID, with or without `i:`")),
     request_body(content = Object, content_type = "multipart/form-data", description = "photo, kind, note?, public?, version?"),
-    responses((status = 200), (status = 401), (status = 404), (status = 409), (status = 413), (status = 422)))]
+    responses((status = 200), (status = 401), (status = 404), (status = 409), (status = 413), (status = 422), (status = 503)))]
 pub async fn add(
     State(app): State<AppState>,
     caller: Caller,
@@ -48,16 +53,20 @@ pub async fn add(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    params.finish()?;
-    let incident = find(&app, &id)?;
-    caller.may(Permission::Photo, incident.object())?;
-    let (form, sent) = receive(&app, request).await?;
+    let incident = named(&app, &caller, params, &id, Permission::Photo).await?;
+    let (form, sent) = patience::whole(receive(&app, request)).await?;
     if form.public {
         caller.may(Permission::Answer, incident.object())?;
     }
     let kept = KeptPhotos::keep(&app, sent).await;
     if !kept.warnings.is_empty() {
         kept.drop_files(&kept.photos).await;
+        // Nothing is wrong with the photos, so nobody must give them up.
+        if kept.may_be_kept_later() {
+            return Err(Problem::busy(
+                "photos cannot be taken at this moment; send it again, nothing was stored",
+            ));
+        }
         let fault = |warning: &super::photo_desk::PhotoWarning| FieldFault {
             pointer: format!("/photo/{}", warning.photo),
             detail: warning.en.clone(),
@@ -71,12 +80,13 @@ pub async fn add(
     let n = photos.len() as u8;
     let added = AddedPhotos { kind: form.kind, public: form.public, n, photos };
     let more = ActionMore { photos: Some(Box::new(added)), ..ActionMore::default() };
-    let asked = Asked { action: Action::Photo, note: form.note, version: form.version, more };
-    let done = submit(&app, &caller, &incident, asked).await;
+    let ask = ActionRequest { note: form.note, version: form.version, ..of_photos(Action::Photo, more) };
+    let command = ask.for_incident(incident.no, caller.actor(), None);
+    let done = submit(&app, incident.no, Command::Action(Box::new(command))).await;
     match &done {
         Ok(()) => kept.named(&kept.photos),
-        // A server that fails may have made the entry durable.
-        Err(problem) if problem.status.is_client_error() => kept.drop_files(&kept.photos).await,
+        // Of other failures nobody knows what became durable.
+        Err(problem) if problem.nothing_was_stored() => kept.drop_files(&kept.photos).await,
         Err(_) => {}
     }
     done?;
@@ -85,55 +95,33 @@ pub async fn add(
 
 /// Words and photos of a form.
 async fn receive(app: &App, request: Request) -> Result<(PhotoForm, Vec<SentPhoto>), Problem> {
-    let unreadable = |detail: String| Problem::bad_request("unreadable-body", detail);
     if media_type(request.headers()) != "multipart/form-data" {
-        return Err(unreadable("photos come as multipart/form-data, in parts \"photo\"".to_owned()));
+        return Err(unreadable("photos come as multipart/form-data, in parts \"photo\""));
     }
-    let mut form = Multipart::from_request(request, &()).await.map_err(|e| unreadable(e.body_text()))?;
-    let (mut fields, mut sent) = (BTreeMap::new(), Vec::new());
-    while let Some(mut field) = form.next_field().await.map_err(|e| multipart_problem(&e))? {
-        let name = field.name().unwrap_or_default().to_owned();
+    let mut form = form::open(request).await?;
+    let (mut words, mut sent) = (BTreeMap::new(), Vec::new());
+    while let Some(mut part) = form::next_part(&mut form).await? {
+        let name = part.name().unwrap_or_default().to_owned();
         if name == "photo" {
-            sent.push(app.photos.take(&mut field, sent.len() + 1).await?);
-        } else {
-            let text = form_part(&mut field).await?;
-            let text = String::from_utf8(text)
-                .map_err(|_| unreadable(format!("the part {name:?} is no text in UTF-8")))?;
-            if fields.insert(name.clone(), text).is_some() {
-                return Err(unreadable(format!("the part {name:?} is given twice")));
-            }
+            sent.push(app.photos.take(&mut part, sent.len() + 1).await?);
+            continue;
+        }
+        let text = String::from_utf8(form::words(&mut part).await?)
+            .map_err(|_| unreadable(format!("the part {name:?} is no text in UTF-8")))?;
+        if words.len() >= WORDS_MAX {
+            return Err(unreadable(format!("a form takes at most {WORDS_MAX} parts beside the photos")));
+        }
+        if words.insert(name.clone(), text).is_some() {
+            return Err(unreadable(format!("the part {name:?} is given twice")));
         }
     }
-    let form = parse_photo_form(&fields, sent.len()).map_err(body_problem)?;
+    let form = parse_photo_form(&words, sent.len()).map_err(body_problem)?;
     Ok((form, sent))
 }
 
 /// What is done to an incident with its photos.
-struct Asked {
-    action: Action,
-    note: Option<String>,
-    version: Option<u32>,
-    more: ActionMore,
-}
-
-async fn submit(app: &App, caller: &Caller, incident: &Named, asked: Asked) -> Result<(), Problem> {
-    let no = incident.no;
-    let command = NewAction {
-        incident: no,
-        action: asked.action,
-        agency: None,
-        note: asked.note,
-        version: asked.version,
-        due_after_ms: None,
-        actor: caller.actor(),
-        more: asked.more,
-    };
-    let outcomes = app.engine.submit(vec![Command::Action(Box::new(command))]).await?;
-    match outcomes.into_iter().next() {
-        Some(Outcome::Accepted { .. } | Outcome::Repeat { .. }) => Ok(()),
-        Some(Outcome::Refused(refusal)) => Err(refused(app, no, refusal).await),
-        None => Err(Problem::internal()),
-    }
+fn of_photos(action: Action, more: ActionMore) -> ActionRequest {
+    ActionRequest { action, more, agency: None, note: None, version: None }
 }
 
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/photos/{photo}/release", tag = "center",
@@ -169,9 +157,7 @@ async fn set_public(
     Path((id, photo)): Path<(String, String)>,
     action: Action,
 ) -> Result<Response, Problem> {
-    params.finish()?;
-    let incident = find(&app, &id)?;
-    caller.may(Permission::Answer, incident.object())?;
+    let incident = named(&app, &caller, params, &id, Permission::Answer).await?;
     let found = read(&app, &photo).await?;
     let row =
         found.filter(|found| found.tree.iter().any(|row| row.no == incident.no)).map(|found| found.row);
@@ -179,7 +165,8 @@ async fn set_public(
     // Asking twice is no second entry.
     if row.public != (action == Action::Release) {
         let more = ActionMore { photo: Some(row.no), ..ActionMore::default() };
-        submit(&app, &caller, &incident, Asked { action, note: None, version: None, more }).await?;
+        let command = of_photos(action, more).for_incident(incident.no, caller.actor(), None);
+        submit(&app, incident.no, Command::Action(Box::new(command))).await?;
     }
     answer(&app, &caller, &incident).await
 }
@@ -196,17 +183,20 @@ pub async fn list(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     params.finish()?;
-    let incident = find(&app, &id)?;
+    let incident = find(&app, &id).await?;
     let is_staff = caller.may(Permission::SeeIncident, incident.object()).is_ok();
     let no = incident.no;
     let reader = app.engine.reader().clone();
-    let (tree, photos) =
-        super::blocking(move || Ok((standing(&*reader, no)?, photos_of_all(&*reader, no)?))).await?;
+    let city = app.city.clone();
+    let read = move || Ok((standing(&*reader, no)?, photos_of_all(&*reader, &city, no)?));
+    let (tree, photos) = super::blocking(read).await?;
     if !is_staff && !is_visible(&app, &tree) {
         return Err(no_such_incident());
     }
-    let shown = photos.iter().filter(|row| is_staff || row.public && shows_photos(&app, &tree));
-    let photos: Vec<Value> = shown.map(|row| photo_json(&app, row, is_staff)).collect();
+    let photos: Vec<Value> = match is_staff {
+        true => photos.iter().map(|photo| photo_json(&app, &photo.row, true)).collect(),
+        false => public_photos(&app, &tree, &photos),
+    };
     Ok(Json(json!({"seq": app.live().seq().0, "photos": photos})).into_response())
 }
 
@@ -286,34 +276,41 @@ async fn read(app: &Arc<App>, id: &str) -> Result<Option<Found>, Problem> {
     Ok(found.filter(|found| app.ids.photo_uuid(found.row.no, found.row.at) == uuid))
 }
 
-/// An incident, and those that absorbed it, up to the one that stands.
-fn standing(reader: &dyn Reader, no: IncidentNo) -> Result<Vec<IncidentRow>, JournalError> {
-    let mut tree = Vec::new();
-    let mut next = Some(no);
-    while let Some(no) = next {
-        let Some(row) = reader.incident(no)? else { break };
-        next = row.merged_into;
-        tree.push(row);
-    }
-    Ok(tree)
+/// A photo of an incident, or of one that counts under it.
+pub(super) struct Counted {
+    pub row: PhotoRow,
+    /// It came with something sensitive that the incident absorbed: the public never sees it.
+    is_sensitive: bool,
 }
 
 /// The photos of an incident and of all that counts under it, in the order in which they came.
-pub(super) fn photos_of_all(reader: &dyn Reader, no: IncidentNo) -> Result<Vec<PhotoRow>, JournalError> {
-    let (mut photos, mut todo) = (Vec::new(), vec![no]);
-    while let Some(no) = todo.pop() {
-        photos.extend(reader.photos_of(no)?);
-        todo.extend(reader.absorbed_by(no)?.into_iter().map(|row| row.no));
+pub(super) fn photos_of_all(
+    reader: &dyn Reader,
+    city: &City,
+    no: IncidentNo,
+) -> Result<Vec<Counted>, JournalError> {
+    let mut sensitive = HashSet::new();
+    let counted = |is_sensitive: bool| move |row: PhotoRow| Counted { row, is_sensitive };
+    let mut photos: Vec<Counted> = reader.photos_of(no)?.into_iter().map(counted(false)).collect();
+    for row in below(reader, no)? {
+        let is_sensitive = city.category(row.category).sensitive
+            || row.merged_into.is_some_and(|into| sensitive.contains(&into));
+        if is_sensitive {
+            sensitive.insert(row.no);
+        }
+        photos.extend(reader.photos_of(row.no)?.into_iter().map(counted(is_sensitive)));
     }
-    photos.sort_unstable_by_key(|row| row.no);
+    photos.sort_unstable_by_key(|photo| photo.row.no);
     Ok(photos)
 }
 
-/// The photos of an incident that the public may see.
-pub(super) fn public_photos(app: &App, row: &IncidentRow, photos: &[PhotoRow]) -> Vec<Value> {
-    let tree = std::slice::from_ref(row);
-    let shown = photos.iter().filter(|photo| photo.public && shows_photos(app, tree));
-    shown.map(|photo| photo_json(app, photo, false)).collect()
+/// The photos of an incident that the public may see; `tree`: with what it counts under.
+pub(super) fn public_photos(app: &App, tree: &[IncidentRow], photos: &[Counted]) -> Vec<Value> {
+    if !shows_photos(app, tree) {
+        return Vec::new();
+    }
+    let shown = photos.iter().filter(|photo| photo.row.public && !photo.is_sensitive);
+    shown.map(|photo| photo_json(app, &photo.row, false)).collect()
 }
 
 /// A photo in an answer. The public learns neither whose nor by whom it is.

@@ -123,6 +123,15 @@ impl Problem {
         Problem { retry_after_s: Some(10), ..Problem::new(status, "busy", "Busy", detail) }
     }
 
+    /// A body stopped on its way. Not 408, as nothing is wrong with what was sent: whoever keeps it sends it again.
+    pub fn too_slow() -> Problem {
+        let detail = "the body came too slowly, and nothing was stored; send it again over a better line, or less at once";
+        Problem {
+            retry_after_s: Some(5),
+            ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too-slow", "Too slow", detail)
+        }
+    }
+
     /// More than this server computes.
     pub fn too_much(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too-much", "Too much", detail)
@@ -134,6 +143,17 @@ impl Problem {
             retry_after_s: Some(60),
             ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, condition.key(), "Not ready", detail)
         }
+    }
+
+    /// Why a report is not taken: unlike all else it can be sent twice without harm.
+    pub fn of_report(error: &EngineError) -> Problem {
+        of_engine(error, "send it again later with the same Idempotency-Key: it is stored once")
+    }
+
+    /// Whether nothing of what was to be written is stored, for certain.
+    pub fn nothing_was_stored(&self) -> bool {
+        let taken_nowhere = [Condition::DiskFull.key(), Condition::StandsBy.key()];
+        self.status.is_client_error() || taken_nowhere.contains(&self.kind)
     }
 
     /// For answers that a library gave without words of ours.
@@ -274,60 +294,37 @@ impl From<SignInFault> for Problem {
 
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Problem {
-        match error {
-            EngineError::Full => Problem {
-                retry_after_s: Some(60),
-                ..Problem::new(
-                    StatusCode::INSUFFICIENT_STORAGE,
-                    Condition::DiskFull.key(),
-                    "Disk full",
-                    "the disk of the server is full; nothing was stored, send it again later",
-                )
-            },
-            // The commit that failed may be on the disk all the same.
-            EngineError::Journal => Problem {
-                retry_after_s: Some(60),
-                ..Problem::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    Condition::ReadOnly.key(),
-                    "Only reading goes on",
-                    format!(
-                        "{error}; send it again later with the same Idempotency-Key: it is stored once"
-                    ),
-                )
-            },
-            EngineError::Away => Problem {
-                retry_after_s: Some(5),
-                ..Problem::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    Condition::DatabaseAway.key(),
-                    "The database does not answer",
-                    format!(
-                        "{error}; send it again later with the same Idempotency-Key: it is stored once"
-                    ),
-                )
-            },
-            EngineError::StandsBy => Problem {
-                retry_after_s: Some(1),
-                ..Problem::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    Condition::StandsBy.key(),
-                    "This server stands by",
-                    format!("{error}; nothing was stored, send it there, or again in a moment"),
-                )
-            },
-            EngineError::Stopped => Problem {
-                retry_after_s: Some(5),
-                ..Problem::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "unavailable",
-                    "Unavailable",
-                    format!(
-                        "{error}; send it again later with the same Idempotency-Key: it is stored once"
-                    ),
-                )
-            },
+        of_engine(&error, "it may have been done all the same: look, and send it again if it was not")
+    }
+}
+
+/// `again`: what to do where nobody knows whether it is stored, as a commit that failed may be on the disk.
+fn of_engine(error: &EngineError, again: &str) -> Problem {
+    let away = StatusCode::SERVICE_UNAVAILABLE;
+    let (status, condition, title, retry_after_s, what_to_do) = match error {
+        EngineError::Full => (
+            StatusCode::INSUFFICIENT_STORAGE,
+            Condition::DiskFull.key(),
+            "Disk full",
+            60,
+            "nothing was stored, send it again later",
+        ),
+        EngineError::Journal => (away, Condition::ReadOnly.key(), "Only reading goes on", 60, again),
+        EngineError::Away => {
+            (away, Condition::DatabaseAway.key(), "The database does not answer", 5, again)
         }
+        EngineError::StandsBy => (
+            away,
+            Condition::StandsBy.key(),
+            "This server stands by",
+            1,
+            "nothing was stored, send it there, or again in a moment",
+        ),
+        EngineError::Stopped => (away, "unavailable", "Unavailable", 5, again),
+    };
+    Problem {
+        retry_after_s: Some(retry_after_s),
+        ..Problem::new(status, condition, title, format!("{error}; {what_to_do}"))
     }
 }
 
@@ -425,6 +422,25 @@ impl From<Refusal> for Problem {
                 "Idempotency-Key used before",
                 detail,
             ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_reports_is_told_of_a_key() {
+        for error in [EngineError::Journal, EngineError::Away, EngineError::Stopped] {
+            let report = Problem::of_report(&error);
+            assert!(report.detail.contains("with the same Idempotency-Key"), "{}", report.detail);
+            let other = Problem::from(error);
+            assert!(!other.detail.contains("Key") && other.detail.contains("look"), "{}", other.detail);
+            assert_eq!((report.status, report.kind), (other.status, other.kind));
+        }
+        for error in [EngineError::Full, EngineError::StandsBy] {
+            assert_eq!(Problem::of_report(&error).detail, Problem::from(error).detail);
         }
     }
 }

@@ -1,8 +1,7 @@
 //! Reports in, and what became of them.
 
 use axum::Json;
-use axum::extract::multipart::Field;
-use axum::extract::{FromRequest, FromRequestParts, Multipart, Path, Request, State};
+use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -11,7 +10,10 @@ use sha2::{Digest, Sha256};
 
 use super::access::{Caller, media_type};
 use super::app::{App, AppState, Mode};
+use super::form::{self, unreadable};
+use super::incidents::any_incident;
 use super::params::Params;
+use super::patience;
 use super::photo_desk::{KeptPhotos, PhotoWarning, SentPhoto};
 use super::photos;
 use super::problem::Problem;
@@ -88,7 +90,8 @@ pub async fn post_report(State(app): State<AppState>, request: Request) -> Resul
     let caller = Caller::from_request_parts(&mut parts, &app).await?;
     Params::from_request_parts(&mut parts, &app).await?.finish()?;
     let key = idempotency_key(&parts.headers)?;
-    let Received { json: body, sent } = receive(&app, Request::from_parts(parts, body)).await?;
+    let Received { json: body, sent } =
+        patience::whole(receive(&app, Request::from_parts(parts, body))).await?;
 
     let now = app.now();
     // Only staff may move a replay's clock, by a report as by setting it.
@@ -97,7 +100,7 @@ pub async fn post_report(State(app): State<AppState>, request: Request) -> Resul
         Mode::Replay(_) | Mode::Live => None,
     };
     let ahead = if moves_clock.is_some() { Ahead::Take } else { Ahead::Refuse };
-    let Prepared { mut report } = prepare(&app, &body, now, ahead).await?;
+    let mut report = prepare(&app, &body, now, ahead).await?;
     if let (Some(clock), Some(occurred_at)) = (moves_clock, report.occurred_at) {
         clock.advance_to(occurred_at);
     }
@@ -123,9 +126,9 @@ pub async fn post_report(State(app): State<AppState>, request: Request) -> Resul
         // Of other failures nobody knows what became durable.
         (Err(error @ (EngineError::Full | EngineError::StandsBy)), ..) => {
             kept.drop_files(&kept.photos).await;
-            return Err(error.into());
+            return Err(Problem::of_report(&error));
         }
-        (submitted, ..) => submitted?,
+        (submitted, ..) => submitted.map_err(|error| Problem::of_report(&error))?,
     };
     let outcome = outcomes.into_iter().next().ok_or_else(Problem::internal)?;
     match outcome {
@@ -145,18 +148,13 @@ pub async fn post_report(State(app): State<AppState>, request: Request) -> Resul
     }
 }
 
-/// A report that passed intake's checks.
-pub(super) struct Prepared {
-    pub report: Box<NewReport>,
-}
-
 /// Checks the body of a report sent at `now`.
 pub(super) async fn prepare(
     app: &AppState,
     body: &[u8],
     now: TimeMs,
     ahead: Ahead,
-) -> Result<Prepared, Problem> {
+) -> Result<Box<NewReport>, Problem> {
     let ctx = Context { city: &app.city, ids: &app.ids, now, ahead };
     let Submission { mut report, incident } = parse_report(body, &ctx).map_err(body_problem)?;
     if let Some(uuid) = incident {
@@ -165,7 +163,7 @@ pub(super) async fn prepare(
             report.coarse_place = Some(report.place.coarsened(app.city.coarse_res));
         }
     }
-    Ok(Prepared { report: Box::new(report) })
+    Ok(Box::new(report))
 }
 
 /// The digest of what was sent: of the JSON alone where nothing is beside it.
@@ -188,17 +186,15 @@ async fn receive(app: &App, request: Request) -> Result<Received, Problem> {
         let json = body.map_err(|_| Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE))?.to_vec();
         return Ok(Received { json, sent: Vec::new() });
     }
-    let unreadable = |detail: String| Problem::bad_request("unreadable-body", detail);
-    let mut multipart =
-        Multipart::from_request(request, &()).await.map_err(|e| unreadable(e.body_text()))?;
+    let mut form = form::open(request).await?;
     let mut json = None;
     let mut sent = Vec::new();
-    while let Some(mut field) = multipart.next_field().await.map_err(|e| multipart_problem(&e))? {
-        match field.name() {
-            Some("report") if json.is_none() => json = Some(form_part(&mut field).await?),
+    while let Some(mut part) = form::next_part(&mut form).await? {
+        match part.name() {
+            Some("report") if json.is_none() => json = Some(form::words(&mut part).await?),
             Some("photo") => {
                 let number = sent.len() + 1;
-                sent.push(app.photos.take(&mut field, number).await?);
+                sent.push(app.photos.take(&mut part, number).await?);
             }
             other => {
                 let name = other.unwrap_or_default();
@@ -208,28 +204,8 @@ async fn receive(app: &App, request: Request) -> Result<Received, Problem> {
             }
         }
     }
-    let missing =
-        || unreadable("the part \"report\" is missing; it holds the JSON of the report".to_owned());
+    let missing = || unreadable("the part \"report\" is missing; it holds the JSON of the report");
     Ok(Received { json: json.ok_or_else(missing)?, sent })
-}
-
-/// A part of a form that is words.
-pub(super) async fn form_part(field: &mut Field<'_>) -> Result<Vec<u8>, Problem> {
-    let mut json = Vec::new();
-    while let Some(chunk) = field.chunk().await.map_err(|e| multipart_problem(&e))? {
-        if json.len() + chunk.len() > REPORT_BODY_BYTES_MAX {
-            return Err(Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE));
-        }
-        json.extend_from_slice(&chunk);
-    }
-    Ok(json)
-}
-
-pub(super) fn multipart_problem(error: &axum::extract::multipart::MultipartError) -> Problem {
-    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return Problem::of_status(error.status());
-    }
-    Problem::bad_request("unreadable-body", error.body_text())
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
@@ -251,17 +227,11 @@ pub fn body_problem(faults: Vec<FieldFault>) -> Problem {
 /// Whether the incident that a UUID names is sensitive, or the one that absorbed it: only if all of the UUID is
 /// right, the time too.
 async fn named_incident(app: &App, report: &NewReport, uuid: uuid::Uuid) -> Result<bool, Problem> {
-    let live = app.live();
     let no = report.incident.ok_or(Refusal::UnknownIncident)?;
-    let known = match live.any_incident(no) {
-        Some(incident) => Some((incident.opened_at, incident.category)),
-        None => {
-            let reader = app.engine.reader().clone();
-            super::blocking(move || reader.incident(no)).await?.map(|row| (row.opened_at, row.category))
-        }
-    };
-    let named = known.filter(|(opened_at, _)| app.ids.incident_uuid(no, *opened_at) == uuid);
-    let (_, category) = named.ok_or(Refusal::UnknownIncident)?;
+    let incident = any_incident(app, no).await?;
+    let named = incident.filter(|incident| app.ids.incident_uuid(no, incident.opened_at) == uuid);
+    let category = named.ok_or(Refusal::UnknownIncident)?.category;
+    let live = app.live();
     let standing = live.incident(live.standing_no(no)).map(|incident| incident.category);
     Ok(standing.into_iter().chain([category]).any(|category| app.city.category(category).sensitive))
 }
@@ -305,10 +275,10 @@ pub async fn report(
             Found::Answer(answer) => return Ok(answer),
         },
     };
-    let reader = app.engine.reader().clone();
+    let (reader, city) = (app.engine.reader().clone(), app.city.clone());
     let found = super::blocking(move || {
         let Some(told_of) = ToldOf::read(&*reader, no)? else { return Ok(None) };
-        let photos = photos::photos_of_all(&*reader, told_of.incident.no)?;
+        let photos = photos::photos_of_all(&*reader, &city, told_of.incident.no)?;
         Ok(Some((told_of, photos)))
     });
     let (told_of, photos) = found.await?.ok_or_else(unknown)?;
@@ -323,7 +293,7 @@ pub async fn report(
         agency: incident.agency.map(|agency| app.city.agency(agency).key.clone()),
         steps: track::steps(&app.city, &told_of),
         answers: track::answers(&app.city, turns),
-        photos: photos::public_photos(&app, incident, &photos),
+        photos: photos::public_photos(&app, std::slice::from_ref(incident), &photos),
         joined: *joined,
         joined_words: joined.then(|| Text { id: JOINED_ID.to_owned(), en: JOINED_EN.to_owned() }),
     };

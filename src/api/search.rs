@@ -18,6 +18,7 @@ use super::app::AppState;
 use super::contacts::write_looks;
 use super::incidents::Named;
 use super::params::Params;
+use super::patience;
 use super::problem::Problem;
 use super::reports::body_problem;
 use super::visitor::WholeBody;
@@ -143,9 +144,7 @@ pub async fn by_phone(
 }
 
 async fn turn() -> Result<SemaphorePermit<'static>, Problem> {
-    let turn = tokio::time::timeout(TURN_TIMEOUT, TURNS.acquire()).await;
-    let busy = || Problem::busy("others search at this moment; try again in a few seconds");
-    turn.ok().and_then(Result::ok).ok_or_else(busy)
+    patience::turn(&TURNS, TURN_TIMEOUT, "others search at this moment; try again in a few seconds").await
 }
 
 /// Somebody who searches, at one moment.

@@ -15,6 +15,7 @@ use super::access::Caller;
 use super::app::{App, AppState};
 use super::cookies;
 use super::params::Params;
+use super::patience;
 use super::problem::Problem;
 use super::visitor::{Owner, Visitor};
 use crate::access::{Permission, Reach, Via};
@@ -134,14 +135,18 @@ pub async fn sign_in(State(app): State<AppState>, mut visitor: Visitor) -> Resul
 /// A name that nobody has is not written down: people type passwords there.
 fn tell_sign_in(accounts: &Accounts, name: &str, network: Option<IpAddr>, fault: Option<&SignInFault>) {
     let actor = Some(name).filter(|name| accounts.full_name(name).is_some());
-    let (action, detail) = match fault {
-        None => ("sign-in", None),
-        Some(SignInFault::Wrong) => ("sign-in-refused", Some("password")),
-        Some(SignInFault::WrongCode) => ("sign-in-refused", Some("code")),
-        Some(SignInFault::Wait(_)) => ("sign-in-refused", Some("too many tries")),
+    let detail = match fault {
+        None => None,
+        Some(SignInFault::Wrong) => Some("password"),
+        Some(SignInFault::WrongCode) => Some("code"),
+        Some(SignInFault::Wait(_)) => Some("too many tries"),
         Some(_) => return,
     };
-    accounts.tell(&AccountEvent { actor, action, network, detail, ..AccountEvent::default() });
+    let event = AccountEvent { actor, network, detail, ..AccountEvent::default() };
+    match fault {
+        None => accounts.tell(&AccountEvent { action: "sign-in", ..event }),
+        Some(_) => accounts.tell_refused(&AccountEvent { action: "sign-in-refused", ..event }),
+    }
 }
 
 /// Says what somebody did to their own account.
@@ -331,20 +336,14 @@ fn unfit(pointer: &str, detail: &str) -> Problem {
 pub(super) async fn asked<T: Send + 'static>(
     ask: impl FnOnce() -> Result<T, SignInFault> + Send + 'static,
 ) -> Result<T, Problem> {
-    let answer = tokio::task::spawn_blocking(ask).await;
-    let answer = answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-    answer.map_err(Problem::from)
+    Ok(super::aside(ask).await?)
 }
 
 /// The same for what hashes a password: a few at once.
 pub(super) async fn hashing<T: Send + 'static>(
     ask: impl FnOnce() -> Result<T, SignInFault> + Send + 'static,
 ) -> Result<T, Problem> {
-    let turn = tokio::time::timeout(TURN_TIMEOUT, HASHING.acquire()).await;
-    let Ok(Ok(_turn)) = turn else {
-        let detail = "many sign in at this moment; try again in a few seconds";
-        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Busy", detail);
-        return Err(Problem { retry_after_s: Some(5), ..problem });
-    };
+    let busy = "many sign in at this moment; try again in a few seconds";
+    let _turn = patience::turn(&HASHING, TURN_TIMEOUT, busy).await?;
     asked(ask).await
 }

@@ -13,7 +13,7 @@ use super::app::{App, AppState};
 use super::parcel::{unwrap, wrap};
 use super::photo_desk::{KeptPhotos, put};
 use super::problem::Problem;
-use super::reports::{Prepared, prepare};
+use super::reports::prepare;
 use crate::feed::wire::time;
 use crate::health::Condition;
 use crate::intake::Ahead;
@@ -173,7 +173,7 @@ async fn hand_on_batch(app: &AppState, spool: &Arc<dyn WaitingRoom>) -> Result<u
             Err(problem) => return Err(problem),
         }
     }
-    let outcomes = app.engine.submit(commands).await?;
+    let outcomes = app.engine.submit(commands).await.map_err(|error| Problem::of_report(&error))?;
     for (report, outcome) in sent.into_iter().zip(outcomes) {
         let answer = match outcome {
             Outcome::Accepted { receipt, .. } | Outcome::Repeat { receipt } => report_no(receipt)?,
@@ -200,7 +200,7 @@ fn report_no(receipt: Receipt) -> Result<Result<ReportNo, String>, Problem> {
 async fn command(app: &AppState, waiting: &Waiting) -> Result<Box<NewReport>, Problem> {
     let cut = || Problem::bad_request("unreadable-body", "what waited here is cut");
     let (json, photos) = unwrap(&waiting.body).ok_or_else(cut)?;
-    let Prepared { mut report } = prepare(app, json, waiting.received_at, Ahead::Refuse).await?;
+    let mut report = prepare(app, json, waiting.received_at, Ahead::Refuse).await?;
     if !photos.is_empty() {
         let reader = app.engine.reader().clone();
         let put_all = move || {
@@ -222,7 +222,8 @@ async fn alone(
 ) -> Result<Result<ReportNo, String>, Problem> {
     let mut report = command(app, waiting).await?;
     report.incident = None;
-    let outcomes = app.engine.submit(vec![Command::Report(report)]).await?;
+    let submitted = app.engine.submit(vec![Command::Report(report)]).await;
+    let outcomes = submitted.map_err(|error| Problem::of_report(&error))?;
     match outcomes.into_iter().next().ok_or_else(Problem::internal)? {
         Outcome::Accepted { receipt, .. } | Outcome::Repeat { receipt } => report_no(receipt),
         Outcome::Refused(_) => Ok(Err(refusal.to_string())),

@@ -72,12 +72,11 @@ pub async fn live_sse(
     let beat = app.sockets.newest();
     let session = Session::new(sight.clone(), app.views.clone(), app.search.clone(), &beat);
     // A search may take a while.
-    let opened = tokio::task::spawn_blocking(move || {
+    let opened = super::aside(move || {
         let mut session = session;
         session.subscribe(ask, &beat).map(|frames| (session, frames))
     });
-    let opened = opened.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-    let (session, frames) = opened.map_err(Problem::from)?;
+    let (session, frames) = opened.await?;
 
     let mut first = vec![hello(&app, sight.key(), false)];
     first.extend(frames);

@@ -8,7 +8,7 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use super::access::Access;
+use super::access::Caller;
 use super::app::AppState;
 use super::moment::turn;
 use super::params::Params;
@@ -38,10 +38,10 @@ struct Answer {
     responses((status = 200), (status = 400), (status = 503)))]
 pub async fn statistics(
     State(app): State<AppState>,
-    access: Access,
+    caller: Caller,
     params: Params,
 ) -> Result<Response, Problem> {
-    let answer = answer(&app, &access, params).await?;
+    let answer = answer(&app, &caller, params).await?;
     let Answer { question, figures, seq } = &answer;
     let group = |group: &Group| group_json(group, question.by, &app.city);
     let is_public = question.projection == Projection::Public;
@@ -62,23 +62,23 @@ pub async fn statistics(
     responses((status = 200, content_type = "text/csv"), (status = 400), (status = 503)))]
 pub async fn statistics_csv(
     State(app): State<AppState>,
-    access: Access,
+    caller: Caller,
     params: Params,
 ) -> Result<Response, Problem> {
-    let answer = answer(&app, &access, params).await?;
+    let answer = answer(&app, &caller, params).await?;
     table(&answer, &app.city).map_err(|e| {
         tracing::error!(error = &*e, "a table could not be written");
         Problem::internal()
     })
 }
 
-async fn answer(app: &AppState, access: &Access, mut params: Params) -> Result<Answer, Problem> {
+async fn answer(app: &AppState, caller: &Caller, mut params: Params) -> Result<Answer, Problem> {
     let by = params.read("by", read_by);
     let level = params.read("level", |text| match AreaLevel::from_key(text) {
         Some(level @ (AreaLevel::District | AreaLevel::Village)) => Ok(level),
         _ => Err(format!("{text:?} is neither district nor village")),
     });
-    let filter = params.statistics_filter(&app.city, &access.sight);
+    let filter = params.statistics_filter(&app.city, &caller.sight());
     if level.is_some() && !matches!(by, Some(By::Area(_))) {
         params.fault("level", "goes with by=area only");
     }
@@ -88,16 +88,13 @@ async fn answer(app: &AppState, access: &Access, mut params: Params) -> Result<A
         (by, _) => by,
     };
     let filter = filter.ok_or_else(Problem::internal)?;
-    let question = Question { by, projection: access.sight.projection(), filter };
+    let question = Question { by, projection: caller.sight().projection(), filter };
     let _turn = turn(app).await?;
     let (past, live) = (app.past.clone(), app.live());
     let asked = question.clone();
-    let computed =
-        tokio::task::spawn_blocking(move || past.statistics.answer(&asked, live.seq(), live.now()));
-    match computed.await {
-        Ok(answer) => answer.map(|(seq, figures)| Answer { question, figures, seq }).map_err(Problem::from),
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
+    let computed = super::aside(move || past.statistics.answer(&asked, live.seq(), live.now()));
+    let (seq, figures) = computed.await?;
+    Ok(Answer { question, figures, seq })
 }
 
 fn read_by(text: &str) -> Result<By, String> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::access::Caller;
 use super::app::AppState;
-use super::incidents::find;
+use super::incidents::named;
 use super::params::Params;
 use super::problem::Problem;
 use crate::access::Permission;
@@ -46,9 +46,7 @@ pub async fn suggested(
     params: Params,
     Path(id): Path<String>,
 ) -> Result<axum::response::Response, Problem> {
-    params.finish()?;
-    let asked = find(&app, &id)?;
-    caller.may(Permission::Merge, asked.object())?;
+    let asked = named(&app, &caller, params, &id, Permission::Merge).await?;
     let (live, reader, sight, no) = (app.live(), app.engine.reader().clone(), caller.sight(), asked.no);
     let map = live.clone();
     let found = super::blocking(move || read(&map, &*reader, no, map.candidates(no, &sight))).await?;

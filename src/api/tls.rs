@@ -22,9 +22,11 @@ use tokio_rustls::server::TlsStream;
 use super::entrance::Entrance;
 use super::redirect;
 
-/// Handshakes at once: each takes a core for a millisecond or two. The others wait in the kernel.
+/// Handshakes at once: each takes a core for a millisecond or two, once its peer has spoken.
 const HANDSHAKES_MAX: usize = 64;
-/// A handshake that takes longer is none.
+/// The turn of a handshake ends after this: what is left of it waits for the peer, and takes no core.
+const TURN_MAX: Duration = Duration::from_secs(1);
+/// A peer that is silent for longer wants nothing; a handshake that takes longer is none.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often it is looked whether the certificate's files changed.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -150,25 +152,32 @@ async fn take_up(
             accepted = entrance.accept() => accepted,
             () = tell.closed() => return,
         };
-        // Never closed.
-        let Ok(turn) = turns.clone().acquire_owned().await else { return };
-        let (acceptor, tell) = (TlsAcceptor::from(tls.config.load_full()), tell.clone());
+        let (tls, turns, tell) = (tls.clone(), turns.clone(), tell.clone());
+        // Not before it has its turn: whoever connects and says nothing must keep nobody out.
         tokio::spawn(async move {
-            let _turn = turn;
-            if let Ok(Some(stream)) = timeout(HANDSHAKE_TIMEOUT, shake_hands(tcp, acceptor)).await {
+            if let Some(stream) = shake_hands(tcp, &tls, &turns).await {
                 let _ = tell.send((stream, peer)).await;
             }
         });
     }
 }
 
-/// `None` for whoever speaks plain HTTP, and was told where to go, and for whoever fails.
-async fn shake_hands(tcp: TcpStream, acceptor: TlsAcceptor) -> Option<TlsStream<TcpStream>> {
+/// `None` for whoever says nothing, for whoever speaks plain HTTP, and was told where to go, and for whoever fails.
+async fn shake_hands(tcp: TcpStream, tls: &Tls, turns: &Semaphore) -> Option<TlsStream<TcpStream>> {
     let mut first = [0];
-    if tcp.peek(&mut first).await.ok()? == 1 && first[0] != HANDSHAKE {
+    let spoke = timeout(HANDSHAKE_TIMEOUT, tcp.peek(&mut first)).await.ok()?.ok()?;
+    if spoke == 1 && first[0] != HANDSHAKE {
         redirect::answer(tcp, None).await;
         return None;
     }
-    let shaken = acceptor.accept(tcp).await;
+    let turn = turns.acquire().await.ok()?;
+    let mut shaking = std::pin::pin!(TlsAcceptor::from(tls.config.load_full()).accept(tcp));
+    let shaken = match timeout(TURN_MAX, &mut shaking).await {
+        Ok(shaken) => shaken,
+        Err(_) => {
+            drop(turn);
+            timeout(HANDSHAKE_TIMEOUT, shaking).await.ok()?
+        }
+    };
     shaken.map_err(|e| tracing::debug!(error = %e, "a TLS handshake failed")).ok()
 }

@@ -291,13 +291,10 @@ fn run_erase(args: &EraseArgs, defaults: &Defaults) -> anyhow::Result<ExitCode> 
 
 /// The seqs of the notes that go.
 fn notes(found: &Found, all: bool) -> Vec<u64> {
-    if !all {
-        return found.notes.iter().map(|note| note.seq.0).collect();
-    }
-    let actions = found.reports.iter().flat_map(|report| &report.actions);
-    let mut seqs: Vec<u64> = actions.filter(|done| done.note.is_some()).map(|done| done.seq.0).collect();
+    let others = found.other_notes.iter().filter(|_| all);
+    let mut seqs: Vec<u64> =
+        found.notes.iter().map(|note| note.seq.0).chain(others.map(|seq| seq.0)).collect();
     seqs.sort_unstable();
-    seqs.dedup();
     seqs
 }
 
@@ -319,7 +316,7 @@ fn say_what_goes(store: &Store, found: &Found, n_notes: usize) {
         println!("{}  {}  {parts}", store.ids.report_code(report.row.no), report.row.received_at);
     }
     println!("{} report(s), {n_notes} note(s)", found.reports.len());
-    let n_others = (found.notes.len() + found.n_other_notes).saturating_sub(n_notes);
+    let n_others = (found.notes.len() + found.other_notes.len()).saturating_sub(n_notes);
     if n_others > 0 {
         println!("{n_others} other note(s) on these incidents stay; read them, or add --all-notes");
     }

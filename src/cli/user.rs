@@ -283,7 +283,11 @@ pub fn run(args: UserArgs, place: &Place, defaults: &Defaults) -> anyhow::Result
             Ok(())
         }
         UserCommand::DropPasskeys { name, .. } => {
+            known(store.load()?.accounts.iter().any(|account| account.name == name), &name)?;
             let had_some = store.drop_passkeys(&name)?;
+            if had_some {
+                tell(&store, now, "passkey-removed", &name, Some("all"))?;
+            }
             println!("{name} {} passkeys", if had_some { "has no more" } else { "had no" });
             Ok(())
         }

@@ -27,6 +27,9 @@ use crate::journal::JournalError;
 /// People find their telephone for the second factor.
 pub const PATIENCE: Duration = Duration::from_secs(600);
 
+/// The key of [`OidcFault::Over`].
+pub const OVER: &str = "over";
+
 /// Why somebody is not signed in. The words are for the log; pages say it by [`OidcFault::key`].
 #[derive(Debug, thiserror::Error)]
 pub enum OidcFault {
@@ -52,7 +55,7 @@ impl OidcFault {
         match self {
             OidcFault::Away(_) => "away",
             OidcFault::Refused(_) => "refused",
-            OidcFault::Over => "over",
+            OidcFault::Over => OVER,
             OidcFault::Wrong(_) => "wrong",
             OidcFault::Role => "role",
             OidcFault::Store(_) => "failed",
@@ -184,9 +187,10 @@ impl Oidc {
     pub fn finish(&self, back: &Back) -> Result<Arrived, OidcFault> {
         let cookie = back.cookie.ok_or(OidcFault::Over)?;
         let now = self.clock.monotonic();
-        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-        let started = started.take(cookie, back.host, now).ok_or(OidcFault::Over)?;
-        let Started { proof, redirect, next } = started;
+        // Let go of again in the same line: whoever begins must not wait until the provider answers.
+        let started =
+            self.started.lock().unwrap_or_else(PoisonError::into_inner).take(cookie, back.host, now);
+        let Started { proof, redirect, next } = started.ok_or(OidcFault::Over)?;
         if back.state != Some(&proof.state) {
             return Err(OidcFault::Over);
         }

@@ -6,7 +6,7 @@ mod province;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
 
 use axum::Router;
 use axum::body::Body;
@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use self::province::{CLIENT, Province, SECRET, Wrong};
-use super::OidcSettings;
+use super::{Back, Oidc, OidcFault, OidcSettings, Proof, Provider, Word};
 use crate::access::Role;
-use crate::accounts::{Accounts, Scope, hash_password, new_account};
+use crate::accounts::{Accounts, Network, Scope, hash_password, new_account};
 use crate::api::{Mode, build_router};
 use crate::city::City;
 use crate::clock::ManualClock;
@@ -226,7 +226,7 @@ async fn whom_the_province_knows_signs_in_and_is_what_the_table_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_not_right_in_everything_signs_nobody_in() {
     let center = Center::start().await;
-    for wrong in [
+    let all_wrong = [
         Wrong::Nonce,
         Wrong::NoNonce,
         Wrong::Audience,
@@ -239,7 +239,10 @@ async fn a_token_that_is_not_right_in_everything_signs_nobody_in() {
         Wrong::Shared,
         Wrong::Changed,
         Wrong::NoToken,
-    ] {
+    ];
+    for (n, wrong) in all_wrong.into_iter().enumerate() {
+        // The same refusal is told of once a minute.
+        center.clock.advance_ms(MINUTE_MS);
         center.set(wrong);
         let mut browser = Browser::default();
         let answer = browser.sign_in(&center).await;
@@ -250,6 +253,7 @@ async fn a_token_that_is_not_right_in_everything_signs_nobody_in() {
         );
         assert!(!answer.has_session() && browser.cookies.is_empty(), "{wrong:?}");
         let events = center.events();
+        assert_eq!(events.len(), n + 1, "{wrong:?}");
         let (action, _, detail) = events.last().unwrap();
         assert_eq!((&**action, &**detail), ("sign-in-refused", "single sign-on: wrong"), "{wrong:?}");
     }
@@ -307,6 +311,14 @@ async fn what_came_before_or_from_another_browser_is_no_answer() {
     let mut browser = Browser::default();
     let back = browser.go_out(&center).await;
     refused(&mut browser, &format!("{back}&iss=https%3A%2F%2Fevil.example"), "wrong").await;
+    // Anybody may come back from nowhere: that fills no audit.
+    let told: Vec<String> = center.events().into_iter().map(|(_, _, detail)| detail).collect();
+    assert!(!told.iter().any(|detail| detail.ends_with("over")), "{told:?}");
+    assert_eq!(
+        told.iter().filter(|detail| detail.ends_with("wrong")).count(),
+        2,
+        "once a minute: {told:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -392,4 +404,35 @@ async fn only_a_private_line_and_a_page_of_ours_begin() {
     request.extensions_mut().insert(ConnectInfo(peer));
     let response = center.router.clone().oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::FORBIDDEN, "over plain HTTP from elsewhere");
+}
+
+/// Looks, while it is asked, whether others may begin.
+struct Watching(Weak<Oidc>);
+
+impl Provider for Watching {
+    fn begin(&self, redirect: &str) -> Result<(String, Proof), OidcFault> {
+        let [state, nonce, verifier] = ["state", "nonce", "verifier"].map(str::to_owned);
+        Ok((redirect.to_owned(), Proof { state, nonce, verifier }))
+    }
+
+    fn finish(&self, _: Proof, _: &str, _: &str) -> Result<Word, OidcFault> {
+        let is_free = self.0.upgrade().unwrap().started.try_lock().is_ok();
+        Err(OidcFault::Refused(if is_free { "free" } else { "held" }.to_owned()))
+    }
+}
+
+#[test]
+fn others_begin_while_the_provider_is_asked() {
+    let oidc = Arc::new_cyclic(|oidc| Oidc {
+        name: String::new(),
+        issuer: String::new(),
+        rules: Vec::new(),
+        provider: Box::new(Watching(oidc.clone())),
+        started: Mutex::default(),
+        clock: Arc::new(ManualClock::at(NOW)),
+    });
+    let begun = oidc.begin(Network::of([127, 0, 0, 1].into()), HOST, "back", None).unwrap();
+    let (cookie, state, code) = (Some(begun.cookie.as_str()), Some("state"), Some("code"));
+    let back = Back { cookie, host: HOST, state, code, error: None, issuer: None };
+    assert!(matches!(oidc.finish(&back), Err(OidcFault::Refused(word)) if word == "free"));
 }

@@ -1,10 +1,12 @@
 //! What is held about a person, as JSON that is given to them.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
-use super::find::{Done, Found, FoundReport};
+use super::find::{Done, Found, FoundNote, FoundReport};
 use crate::city::City;
-use crate::model::{IdKey, Photo, ReportNo, TimeMs};
+use crate::model::{IdKey, Photo, ReportNo, Seq, TimeMs};
 
 /// All of it, in the city's words and time.
 pub fn export(found: &Found, city: &City, ids: &IdKey, now: TimeMs) -> Value {
@@ -15,8 +17,20 @@ pub fn export(found: &Found, city: &City, ids: &IdKey, now: TimeMs) -> Value {
         "tentang": "Semua data tentang Anda yang disimpan di Pantau kota ini.",
         "about": "All data about you that this city's Pantau holds.",
         "reports": found.reports.iter().map(|report| one(report, found, city, ids)).collect::<Vec<_>>(),
+        "notes": other_notes(found).map(|note| note_json(note, city)).collect::<Vec<_>>(),
         "named_in_reports_of_others": found.mentions.iter().map(code).collect::<Vec<_>>(),
     })
+}
+
+/// Notes that quote the person and belong to no action.
+fn other_notes(found: &Found) -> impl Iterator<Item = &FoundNote> {
+    let actions = found.reports.iter().flat_map(|report| &report.actions);
+    let of_actions: BTreeSet<Seq> = actions.map(|done| done.seq).collect();
+    found.notes.iter().filter(move |note| !of_actions.contains(&note.seq))
+}
+
+fn note_json(note: &FoundNote, city: &City) -> Value {
+    json!({"at": time(note.at, city), "text": note.text})
 }
 
 fn one(report: &FoundReport, found: &Found, city: &City, ids: &IdKey) -> Value {

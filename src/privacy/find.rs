@@ -26,11 +26,11 @@ pub enum Selector {
 pub struct Found {
     /// By number.
     pub reports: Vec<FoundReport>,
-    /// Notes of staff that quote the person's name, phone or e-mail.
+    /// Notes of staff that quote the person's name, phone or e-mail: with actions, as reasons of looks at contact
+    /// data, and in the shift log.
     pub notes: Vec<FoundNote>,
-    /// How many other notes there are on the same incidents: only people can say whether they tell of the
-    /// person.
-    pub n_other_notes: usize,
+    /// The entries of the other notes on the same incidents: only people can say whether they tell of the person.
+    pub other_notes: Vec<Seq>,
     /// Reports of others whose text names the phone or the e-mail.
     pub mentions: Vec<ReportNo>,
 }
@@ -61,7 +61,7 @@ pub struct Done {
 pub struct FoundNote {
     /// Of its entry.
     pub seq: Seq,
-    pub incident: IncidentNo,
+    pub at: TimeMs,
     pub text: String,
 }
 
@@ -152,19 +152,10 @@ pub fn find(reader: &dyn Reader, ids: &IdKey, selector: &Selector) -> anyhow::Re
         let incident = standing(reader, no)?;
         let log = log_of_all(reader, no)?;
         let actions = actions(&log);
-        for (seq, text) in records(&log) {
-            match marks.stand_in(text) {
-                true => found.notes.push(FoundNote { seq, incident: no, text: text.to_owned() }),
-                false => drop(others.insert(seq)),
-            }
-        }
-        for action in &actions {
-            match &action.note {
-                Some(note) if marks.stand_in(note) => {
-                    found.notes.push(FoundNote { seq: action.seq, incident: no, text: note.clone() });
-                }
-                Some(_) => drop(others.insert(action.seq)),
-                None => {}
+        for note in records(&log).chain(actions.iter().filter_map(noted)) {
+            match marks.stand_in(&note.text) {
+                true => found.notes.push(note),
+                false => drop(others.insert(note.seq)),
             }
         }
         found.reports.extend(rows.into_iter().map(|row| FoundReport {
@@ -181,7 +172,7 @@ pub fn find(reader: &dyn Reader, ids: &IdKey, selector: &Selector) -> anyhow::Re
     // Of two incidents that were joined each tells what was done with both.
     found.notes.sort_unstable_by_key(|note| note.seq);
     found.notes.dedup_by_key(|note| note.seq);
-    found.n_other_notes = others.len();
+    found.other_notes = others.into_iter().collect();
     Ok(found)
 }
 
@@ -237,10 +228,15 @@ fn actions(log: &[Entry]) -> Vec<Done> {
     log.iter().filter_map(done).collect()
 }
 
-/// Why somebody looked at contact data, with the seqs of their entries.
-fn records(log: &[Entry]) -> impl Iterator<Item = (Seq, &str)> {
+/// What was said with an action.
+fn noted(action: &Done) -> Option<FoundNote> {
+    Some(FoundNote { seq: action.seq, at: action.at, text: action.note.clone()? })
+}
+
+/// Why somebody looked at contact data, and what stands in the shift log.
+fn records(log: &[Entry]) -> impl Iterator<Item = FoundNote> {
     log.iter().filter_map(|entry| match &entry.fact {
-        Fact::Record(fact) => Some((entry.seq, fact.text.as_deref()?)),
+        Fact::Record(fact) => Some(FoundNote { seq: entry.seq, at: entry.at, text: fact.text.clone()? }),
         _ => None,
     })
 }
@@ -253,12 +249,7 @@ fn shift_notes(reader: &dyn Reader, marks: &Marks) -> Result<Vec<FoundNote>, Jou
     let mut notes = Vec::new();
     loop {
         let entries = reader.acts(&asked, SHIFT_STEP)?;
-        let quoting = records(&entries).filter(|(_, text)| marks.stand_in(text));
-        notes.extend(quoting.map(|(seq, text)| FoundNote {
-            seq,
-            incident: IncidentNo(0),
-            text: text.to_owned(),
-        }));
+        notes.extend(records(&entries).filter(|note| marks.stand_in(&note.text)));
         match entries.last() {
             Some(oldest) => asked.below = oldest.seq,
             None => return Ok(notes),

@@ -72,6 +72,7 @@ pub fn not_held(reader: &dyn Reader, mut values: Vec<Vec<u8>>) -> Result<Vec<Vec
                 Fact::Merge(fact) | Fact::Split(fact) => {
                     (fact.note.iter().map(|note| in_json(note)).collect(), None)
                 }
+                Fact::Record(fact) => (fact.text.iter().map(|text| in_json(text)).collect(), None),
                 _ => continue,
             };
             values.retain(|value| {

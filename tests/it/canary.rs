@@ -21,6 +21,8 @@ const CONTACTS: [&str; 5] =
     ["Kanari Nama", "08120007771", "kanari@surat.example", "kanari-perangkat", "kanari-pelapor"];
 /// Staff have these, of what is theirs.
 const TEXTS: [&str; 4] = ["kanari cerita", "kanari catatan", "kanari alasan", "kanari bukan kami"];
+/// Why somebody looked at contact data: whoever may do so has it.
+const LOOK: &str = "kanari telepon balik";
 /// Whoever holds the code has this.
 const ANSWER: &str = "jawaban untuk pelapor";
 
@@ -139,6 +141,9 @@ async fn no_mark_of_what_is_private_reaches_whoever_must_not_have_it() {
     act(&rejected["incident"], "reject", json!({"reason": TEXTS[2], "disposition": "ghost"})).await;
     let own = with_photo(private(own_place), 213).await;
     act(&own["incident"], "assign", json!({"agency": OWN_AGENCY, "note": TEXTS[1]})).await;
+    for incident in [&foreign, &own] {
+        act(&incident["incident"], "contacts", json!({"reason": LOOK})).await;
+    }
     let id = |receipt: &Value| receipt["incident"].as_str().unwrap().to_owned();
     let code = |receipt: &Value| receipt["code"].as_str().unwrap().to_owned();
     let ids = [id(&foreign), id(&rejected), id(&own)];
@@ -169,7 +174,7 @@ async fn no_mark_of_what_is_private_reaches_whoever_must_not_have_it() {
         assert!(seen.contains(&width(2)) && !seen.contains(&width(0)) && !seen.contains(&width(1)));
     }
     // They are there for staff, or this test would prove nothing.
-    for mark in TEXTS.iter().chain([&&*exact_lng]) {
+    for mark in TEXTS.iter().chain([&LOOK, &&*exact_lng]) {
         assert!(staff.contains(mark), "{mark}");
     }
     let parts =
@@ -181,7 +186,7 @@ async fn no_mark_of_what_is_private_reaches_whoever_must_not_have_it() {
         marks.extend(["kanari-akun", "Kanari Akun", "argon2", "tiga kata pendek"]);
         if name != "staff" {
             // Of what is foreign: not where it is, nor that it was rejected, nor why. Its public side has its id.
-            marks.extend([&*exact_lng, ids[1], TEXTS[2], TEXTS[3]]);
+            marks.extend([&*exact_lng, ids[1], TEXTS[2], TEXTS[3], LOOK, "look-up"]);
         }
         if name == "public" {
             marks.extend(TEXTS);

@@ -238,6 +238,15 @@ async fn an_edge_needs_no_stream_but_the_same_pack() {
     screen.until(newest).await;
     wait_for("both to be equal", async || are_equal(&[&origin, &edge])).await;
     assert_eq!(edge.ready()["edge"]["stream"], Value::Null);
+    // A table keeps its name on its way through.
+    let table = edge.get("/api/v1/statistics.csv", false).unwrap();
+    assert_eq!(
+        (table.status, table.header("content-disposition")),
+        (200, "attachment; filename=\"pantau-statistics.csv\"")
+    );
+    // A token goes no further that came over a line which others read: here, by another name than this machine's.
+    let refused = edge.get_as("/api/v1/reports/TTE-7K3M-9QXAC", "peta.example").unwrap();
+    assert_eq!((refused.status, refused.json()["type"].as_str()), (403, Some("/problems/needs-tls")));
     // The origin is given another pack: the edge shows what it had, and says that it does not follow.
     let address = origin.address;
     drop(origin);

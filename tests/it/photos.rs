@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pantau::access::Role;
 use pantau::backup::{Opener, Sealer, ShipSettings, backup, new_key, restore};
@@ -189,8 +190,8 @@ async fn a_report_that_is_sent_twice_has_its_photos_once() {
     app.stop().await;
 }
 
-/// A journal in a folder that has room for photos and none for reports.
-struct Full(SqliteJournal);
+/// A journal in a folder that has room for photos, and once it is told so none for entries.
+struct Full(SqliteJournal, Arc<AtomicBool>);
 
 impl Journal for Full {
     fn head(&self) -> Head {
@@ -207,8 +208,8 @@ impl Journal for Full {
         now: TimeMs,
         derived: Option<&DerivedUpdate>,
     ) -> Result<Vec<Outcome>, JournalError> {
-        let has_reports = commands.iter().any(|command| matches!(command, Command::Report(_)));
-        if has_reports { Err(JournalError::Full) } else { self.0.append(commands, now, derived) }
+        let is_full = !commands.is_empty() && self.1.load(Ordering::Relaxed);
+        if is_full { Err(JournalError::Full) } else { self.0.append(commands, now, derived) }
     }
 
     fn folder(&self) -> Option<&Path> {
@@ -221,13 +222,18 @@ impl Journal for Full {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_report_that_finds_the_disk_full_leaves_no_photo_there() {
+async fn whoever_finds_the_disk_full_leaves_no_photo_there() {
     let folder = tempfile::tempdir().unwrap();
     let journal = SqliteJournal::open(folder.path(), ternate(), FolderMode::Live).unwrap();
-    let app = Setup { journal: Kept::Given(Box::new(Full(journal))), ..Setup::default() }.start().await;
+    let is_full = Arc::new(AtomicBool::new(false));
+    let journal = Box::new(Full(journal, is_full.clone()));
+    let app = Setup { journal: Kept::Given(journal), ..Setup::default() }.start().await;
+    let receipt = app.report(&report("garbage")).await;
+    is_full.store(true, Ordering::Relaxed);
     let (json, photo) = (report("water").to_string(), jpeg(30, 30, MARKER));
     let body = form(&[("photo", &photo), ("report", json.as_bytes())]);
     app.post("/api/v1/reports", body).as_form().send().await.problem(507);
+    add(&app, &receipt["incident"], &[("photo", &photo), ("kind", b"after")]).await.problem(507);
     assert_eq!(kept(folder.path()), BTreeSet::new());
     app.stop().await;
 }
@@ -312,6 +318,30 @@ async fn released_photos_of_what_is_sensitive_stay_inside() {
     assert_eq!(list.ok()["photos"], json!([]));
     let told = app.get(&format!("/api/v1/reports/{}", id(&receipt["code"]))).by_the_public().send().await;
     assert_eq!(told.ok()["photos"], json!([]));
+
+    // Also where it is joined with what is not: of both the public sees the photos of that alone.
+    let plain = report_with(&app, &report("garbage"), &[&jpeg(40, 20, MARKER)]).await;
+    let stays = format!("/api/v1/incidents/{}", id(&plain["incident"]));
+    let act = async |path: String, body: Value| {
+        app.post(&path, body.to_string()).bearing(&operator).send().await.ok()
+    };
+    let own = photos(&act(format!("{stays}/verify"), json!({})).await)[0].clone();
+    act(format!("{stays}/photos/{}/release", id(&own["id"])), json!({})).await;
+    act(format!("/api/v1/incidents/{incident}/merge"), json!({"incident": plain["incident"]})).await;
+    for (path, bearer) in [
+        (format!("{stays}/photos"), None),
+        (format!("/api/v1/reports/{}", id(&plain["code"])), None),
+        (format!("{stays}/photos"), Some(&operator)),
+    ] {
+        let ask = app.get(&path);
+        let ask = if let Some(token) = bearer { ask.bearing(token) } else { ask.by_the_public() };
+        let seen = ask.send().await.ok()["photos"].clone();
+        let ids: Vec<&str> = seen.as_array().unwrap().iter().map(|photo| id(&photo["id"])).collect();
+        match bearer {
+            None => assert_eq!(ids, [id(&own["id"])], "{path}"),
+            Some(_) => assert_eq!(ids, [id(&photo["id"]), id(&own["id"])], "staff see all"),
+        }
+    }
     app.stop().await;
 }
 
@@ -329,11 +359,37 @@ async fn what_is_wrong_with_a_form_of_photos_is_said() {
     );
     let bad = add(&app, incident, &[("photo", &picture), ("photo", b"GIF89a"), ("kind", b"after")]).await;
     assert_eq!(bad.pointers(422), ["/photo/2"]);
+    // However many parts there are, an answer names a handful.
+    let many = vec![("photo", &b""[..]); 100];
+    let refused = add(&app, incident, &many).await.problem(400);
+    assert_eq!(refused["detail"], "a form takes at most 16 parts \"photo\"");
+    app.post("/api/v1/reports", form(&many)).as_form().send().await.problem(400);
+    let names: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+    let many: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b""[..])).collect();
+    add(&app, incident, &many).await.problem(400);
     let path = format!("/api/v1/incidents/{}/photos", id(incident));
     app.post(&path, "{}").send().await.problem(400);
     let generic = format!("/api/v1/incidents/{}/photo", id(incident));
     assert_eq!(app.post(&generic, "").send().await.pointers(422), ["/photo"]);
     assert_eq!(kept(folder.path()), BTreeSet::new(), "nothing is kept of what was refused");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_photos_cannot_be_kept_for_now_staff_are_asked_to_send_them_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = Setup::in_folder(folder.path()).start().await;
+    let receipt = app.report(&report("garbage")).await;
+    let picture = jpeg(20, 20, MARKER);
+    let send = async || add(&app, &receipt["incident"], &[("photo", &picture), ("kind", b"after")]).await;
+    // A file stands where their folder is to be: as good as a disk that is full.
+    let place = folder.path().join("photos");
+    std::fs::write(&place, "").unwrap();
+    let answer = send().await;
+    assert_eq!(answer.problem(503)["type"], "/problems/busy");
+    assert_eq!(photos(&detail(&app, &receipt["incident"]).await), [] as [Value; 0]);
+    std::fs::remove_file(&place).unwrap();
+    assert_eq!(photos(&send().await.ok()).len(), 1);
     app.stop().await;
 }
 

@@ -278,6 +278,48 @@ async fn an_export_holds_all_that_is_held_about_the_person_and_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn reasons_of_looks_and_the_shift_log_are_told_and_erased_as_notes_are() {
+    const SAID: &str = "pipa bocor di belakang masjid";
+    let looks = [format!("{NAME} menelepon dua kali"), "memeriksa lokasi".to_owned()];
+    let shift = [format!("Kabari {NAME} besok pagi"), format!("Dua regu ke sana: {SAID}")];
+    let town = Town::new();
+    let app = town.app().await;
+    let report = json!({"category": "water", "lng": 127.36, "lat": 0.80, "description": SAID,
+        "reporter": {"name": NAME, "phone": PHONE}});
+    let receipt = app.report(&report).await;
+    for reason in &looks {
+        app.act(&receipt["incident"], "contacts", &json!({"reason": reason})).await;
+    }
+    for text in &shift {
+        let answer = app.post("/api/v1/shift-log", json!({"text": text}).to_string()).send().await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+    }
+    app.stop().await;
+    let found = |text: &str| found_in(&town.data(), text.as_bytes().to_vec());
+    assert!(looks.iter().chain(&shift).all(|text| !found(text).is_empty()));
+
+    let export: Value = serde_json::from_str(&town.privacy(&["export", "--phone", PHONE]).ok()).unwrap();
+    let notes: Vec<&Value> = export["notes"].as_array().unwrap().iter().map(|note| &note["text"]).collect();
+    assert_eq!(notes, [&json!(looks[0]), &json!(shift[0])], "{export}");
+    let dry =
+        |more: &[&str]| town.privacy(&[&["erase", "--phone", PHONE, "--dry-run"][..], more].concat()).ok();
+    let some = dry(&[]);
+    assert!(some.contains("1 report(s), 2 note(s)") && some.contains("1 other note(s)"), "{some}");
+    let all = dry(&["--all-notes"]);
+    assert!(all.contains("1 report(s), 3 note(s)") && !all.contains("other note(s)"), "{all}");
+    // What was reported stands in a word of the shift log that names nobody, and stays there.
+    let said = town.privacy(&["erase", "--phone", PHONE, "--reason", "surat 7", "--all-notes"]).ok();
+    assert!(
+        said.contains("1 value(s) stand in what is held about others") && said.contains("Proven"),
+        "{said}"
+    );
+    for gone in [&looks[0], &looks[1], &shift[0]] {
+        assert_eq!(found(gone), Vec::<PathBuf>::new(), "{gone}");
+    }
+    assert!(!found(&shift[1]).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_question_is_answered_in_words_and_changes_nothing() {
     let town = Town::new();
     let app = town.app().await;

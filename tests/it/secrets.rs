@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use pantau::journal::{AccountStore, EventQuestion, PasskeyRow, Place};
 use serde_json::{Value, json};
 
 use crate::support::app::PATIENCE;
@@ -160,4 +161,41 @@ fn the_program_keeps_accounts_beside_the_server_and_its_log_holds_no_secret() {
             assert!(!is_there, "{file} holds {secret}");
         }
     }
+}
+
+#[test]
+fn passkeys_are_taken_off_an_account_that_is_there_and_the_audit_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let add = ["user", "add", "ani", "--role", "operator", "--password-stdin", "--data", "data"];
+    run(folder, &add, "kunci rumah biru\n");
+    let store = AccountStore::open(&Place::Folder(folder.join("data"))).unwrap();
+    let drop = |name: &str| {
+        let output =
+            pantau(folder).args(["user", "drop-passkeys", name, "--data", "data"]).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.success(), text(output.stdout) + &text(output.stderr))
+    };
+    let events = || {
+        let asked =
+            EventQuestion { action: Some("passkey-removed".to_owned()), ..EventQuestion::default() };
+        store.events(&asked, 10).unwrap().into_iter().map(|event| event.subject).collect::<Vec<_>>()
+    };
+    let (done, said) = drop("ami");
+    assert!(!done && said.contains("there is no account ami"), "{said}");
+    let (done, said) = drop("ani");
+    assert!(done && said.contains("ani had no passkeys") && events().is_empty(), "{said}");
+    let passkey = PasskeyRow {
+        id: "0a".to_owned(),
+        account: "ani".to_owned(),
+        label: "telepon".to_owned(),
+        host: "localhost".to_owned(),
+        credential: "{}".to_owned(),
+        created_at: 0,
+        used_at: None,
+    };
+    assert!(store.add_passkey(&passkey).unwrap());
+    let (done, said) = drop("ani");
+    assert!(done && said.contains("ani has no more passkeys"), "{said}");
+    assert_eq!(events(), [Some("ani".to_owned())]);
 }

@@ -298,8 +298,20 @@ async fn an_own_password_and_a_second_factor_are_changed_by_whoever_knows_the_pa
     assert_eq!(sign_in(Some(&code)).await.problem(401)["type"], "/problems/wrong-code");
     let next = totp.code_at(now(&app).plus_ms(30_000));
     assert_eq!(sign_in(Some(&next)).await.status, 200);
+    let kept = app.accounts().store().load().unwrap().accounts.remove(0).totp;
     assert_eq!(ask("DELETE", path, json!({"password": new})).await.status, 204);
     assert_eq!(sign_in(None).await.status, 200);
+
+    // Whoever has the password, and guesses the code, is slowed down however often they begin anew.
+    add(&app, "budi", Role::Operator);
+    app.accounts().store().set_totp("budi", kept.as_deref(), 0).unwrap();
+    let mut answers = Vec::new();
+    for code in [None, Some("000000")].into_iter().cycle().take(16) {
+        let body = json!({"name": "budi", "password": PASSWORD, "code": code});
+        answers.push(app.post("/api/v1/session", body.to_string()).send().await.status);
+    }
+    assert_eq!(answers[..6], [401; 6]);
+    assert!(answers.contains(&429), "{answers:?}");
     app.stop().await;
 }
 

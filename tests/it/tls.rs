@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use pantau::access::Role;
@@ -24,6 +25,9 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::http::{report, with};
 use crate::support::app::{PATIENCE, Setup, TestApp, patient, wait_for};
+
+/// Less than what a peer that is silent has.
+const KNOCKING: Duration = Duration::from_secs(9);
 
 /// Makes or renews a certificate; answers where it is.
 fn certificate(folder: &Path) -> TlsFiles {
@@ -99,15 +103,18 @@ async fn pages_and_tokens_go_over_tls_and_plain_http_is_sent_on() {
         plain(app.address, &format!("POST /api/v1/session HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n"))
             .await;
     assert!(refused.contains("403") && refused.contains("needs-tls"), "{refused}");
-    // Who only knocks holds nobody up.
-    let knocking: Vec<TcpStream> = {
-        let mut knocking = Vec::new();
-        for _ in 0..30 {
-            knocking.push(TcpStream::connect(app.address).await.unwrap());
+    // Who only knocks holds nobody up, however many they are; nor who begins and says no more.
+    let mut knocking = Vec::new();
+    for i in 0..200 {
+        let mut tcp = TcpStream::connect(app.address).await.unwrap();
+        if i % 4 == 0 {
+            tcp.write_all(&[0x16]).await.unwrap();
         }
-        knocking
-    };
-    assert!(ask(folder, &app, "GET /healthz", "").await.contains("200 OK"));
+        knocking.push(tcp);
+    }
+    let answer =
+        timeout(KNOCKING, ask(folder, &app, "GET /healthz", "")).await.expect("before any gave up");
+    assert!(answer.contains("200 OK"), "{answer}");
     drop(knocking);
     app.stop().await;
 }

@@ -122,8 +122,7 @@ async fn receive(mut session: Session, text: Utf8Bytes, beat: Arc<Beat>) -> (Ses
     if !may_search {
         return answer();
     }
-    let answered = tokio::task::spawn_blocking(answer).await;
-    answered.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    crate::api::aside(answer).await
 }
 
 /// A token bucket for messages.

@@ -262,6 +262,12 @@ impl Node {
         Node::reply(request.call())
     }
 
+    /// With a token, of somebody who calls the node `host`.
+    pub fn get_as(&self, path: &str, host: &str) -> Option<Reply> {
+        let request = agent().get(format!("http://{}{path}", self.address)).header("host", host);
+        Node::reply(request.header("authorization", format!("Bearer {TOKEN}")).call())
+    }
+
     pub fn post(&self, path: &str, body: &Value, key: Option<&str>) -> Option<Reply> {
         let mut request = agent().post(format!("http://{}{path}", self.address));
         request = request.header("content-type", "application/json");
