@@ -15,7 +15,7 @@ BIN := target/release/pantau
 run: build ## Build, start on the embedded store with a drill, print the addresses. Ctrl-C stops it
 	@scripts/run
 
-build: pages ## Pages and server: about four minutes the first time on two cores. FEATURES=oidc builds single sign-on in
+build: pages ## Pages and server: some ten minutes the first time on two cores. FEATURES=oidc builds single sign-on in
 	cargo build --release $(if $(FEATURES),--features $(FEATURES))
 
 pages: web/dist/wall.html

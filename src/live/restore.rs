@@ -54,16 +54,17 @@ pub struct Restorer {
 /// start is to find the coarse places of sensitive incidents.
 fn pyramid(incidents: Arc<Vec<Incident>>, city: Arc<City>) -> JoinHandle<Pyramid> {
     std::thread::spawn(move || {
-        let members = |incidents: &[Incident]| {
-            let members = incidents.iter().flat_map(|incident| LiveMap::members(incident, &city));
-            let mut members: Vec<Member> = members.collect();
+        // An incident has two members at most. Room that is never touched takes no memory.
+        let members = |incidents: &[Incident], room: usize| {
+            let mut members: Vec<Member> = Vec::with_capacity(2 * room);
+            members.extend(incidents.iter().flat_map(|incident| LiveMap::members(incident, &city)));
             members.sort_unstable_by_key(Member::order);
             members
         };
         let (lower, upper) = incidents.split_at(incidents.len() / 2);
         let members = std::thread::scope(|scope| {
-            let upper = scope.spawn(|| members(upper));
-            let mut all = members(lower);
+            let upper = scope.spawn(|| members(upper, upper.len()));
+            let mut all = members(lower, incidents.len());
             all.extend(joined(upper));
             all
         });

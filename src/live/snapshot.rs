@@ -90,7 +90,10 @@ impl Snapshot {
         if input.0.len() < n * ROW_BYTES {
             return Err(SnapshotError::Damaged);
         }
-        let mut incidents = (0..n).map(|_| input.incident()).collect::<Result<Vec<_>, _>>()?;
+        let mut incidents = Vec::with_capacity(n);
+        for _ in 0..n {
+            incidents.push(input.incident()?);
+        }
         let n_absorbed = input.u32()? as usize;
         if input.0.len() < n_absorbed * ABSORBED_BYTES {
             return Err(SnapshotError::Damaged);

@@ -30,7 +30,8 @@ impl Stop {
 impl Timeline {
     /// Of incidents in any order, none twice.
     pub fn of(incidents: impl Iterator<Item = (TimeMs, IncidentNo)>) -> Timeline {
-        let mut stops: Vec<Stop> = incidents.map(Stop::of).collect();
+        let mut stops: Vec<Stop> = Vec::with_capacity(incidents.size_hint().1.unwrap_or(0));
+        stops.extend(incidents.map(Stop::of));
         stops.sort_unstable();
         Timeline(SortedSet::from_sorted(&stops))
     }
