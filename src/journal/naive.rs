@@ -2,17 +2,17 @@
 //! every question. Every store must answer as it does, also after they were opened again.
 
 mod acting;
+mod law;
 mod testing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use acting::{clock, due, forbidden};
-use proptest::prelude::*;
 
-use self::testing::{NewPhotos, Step, any_step, check_acts};
-use super::suite::{Kind, Store, archived, incidents, report_places, reports, texts};
-use super::testing::{NOW, city};
-use super::{IncidentRow, Reader, ReportPlace, ReportRow, Standing, verify, verify_database};
+use self::testing::check_acts;
+use super::suite::{archived, incidents, report_places, reports, texts};
+use super::testing::city;
+use super::{IncidentRow, Reader, ReportPlace, ReportRow, Standing};
 use crate::model::{
     Action, ActionFact, Command, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, HOUR_MS, IncidentNo,
     Kinds, MergeFact, NewAction, NewErasure, NewMerge, NewRecord, NewReport, Opening, Outcome, PhotoKind,
@@ -545,56 +545,5 @@ fn merge_fact(absorbed: &IncidentRow, into: &IncidentRow, reporters: usize, new:
         reporters: reporters as u32,
         actor: new.actor,
         note: new.note,
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn every_store_decides_and_reads_as_the_naive_model_does(steps in prop::collection::vec(any_step(), 1..10)) {
-        let mut naive = Naive::default();
-        let mut stores: Vec<Store> =
-            [Kind::Memory, Kind::Sqlite, Kind::Postgis].into_iter().filter_map(Store::new).collect();
-        let mut now = NOW;
-        let mut photos = NewPhotos::default();
-        for step in steps {
-            match step {
-                Step::Reopen => stores.iter_mut().for_each(Store::reopen),
-                Step::Batch { mut commands, tick, after_ms } => {
-                    now = now.plus_ms(after_ms);
-                    commands.extend(tick.then_some(Command::Tick));
-                    let files = photos.name(&mut commands);
-                    for store in &mut stores {
-                        let files: Vec<_> = files.iter().map(|(name, bytes)| (*name, &**bytes)).collect();
-                        store.reader().photo_files().unwrap().put(&files).unwrap();
-                    }
-                    let expected: Vec<Outcome> =
-                        commands.iter().map(|command| naive.submit(command.clone(), now)).collect();
-                    for store in &mut stores {
-                        prop_assert_eq!(&store.append(commands.clone(), now), &expected);
-                    }
-                }
-            }
-        }
-        for mut store in stores {
-            let head = store.journal().head();
-            prop_assert_eq!(head.seq, Seq(naive.entries.len() as u64));
-            check_reading(&naive, &*store.reader(), now);
-            store.reopen();
-            prop_assert_eq!(store.journal().head(), head);
-            check_reading(&naive, &*store.reader(), now);
-            let found = match &store.url {
-                Some(url) => Some(verify_database(&url.parse().unwrap(), &mut |_, _| {}).unwrap()),
-                None if store.dir.path().join("pantau.db").exists() => {
-                    Some(verify(store.dir.path(), &mut |_, _| {}).unwrap())
-                }
-                None => None,
-            };
-            if let Some(found) = found {
-                prop_assert_eq!(found.faults, vec![]);
-                prop_assert_eq!(found.incidents, naive.incidents().len() as u64);
-            }
-        }
     }
 }

@@ -56,7 +56,11 @@ pub(super) struct Photos {
 
 impl Photos {
     pub fn add(&mut self, seq: Seq, at: TimeMs, fact: &Fact) {
-        self.added.extend(fold::photo_rows(seq, at, fact));
+        for row in fold::photo_rows(seq, at, fact) {
+            // What was said of a photo before it was there says nothing.
+            self.released.remove(&row.no);
+            self.added.push(row);
+        }
         self.released.extend(fold::photo_released(fact));
     }
 

@@ -14,6 +14,8 @@ impl Verifier<'_> {
         for expected in fold::photo_rows(seq, at, fact) {
             self.photo_rows += 1;
             let n = expected.no.n;
+            // What was said of a photo before it was there says nothing.
+            self.released.remove(&expected.no);
             match photos::photo(self.conn, expected.no) {
                 Ok(Some(row)) if PhotoRow { public: expected.public, ..row.clone() } == expected => {
                     // A later entry must say so, and takes this one's place.
