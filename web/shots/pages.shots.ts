@@ -103,7 +103,8 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
 
   const ofConsole = (): readonly State[] => {
     const path = `/console?incident=i:${incident}`;
-    const line = new Line();
+    // One for each picture: a line that was cut stays so.
+    let line = new Line();
     const at = (name: string, more: (page: Page) => Promise<unknown>): State => ({ name: `console-${name}`, path, until: atIncident(more) });
     return [
       { name: 'console-queue', path: '/console', until: waits('[data-row]') },
@@ -113,7 +114,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
       { name: 'console-nothing-found', path: '/console?q=tidakadakatasepertiini', until: waits('[data-empty]') },
       at('incident', async () => undefined),
       at('offline', (page) => page.context().setOffline(true).then(() => page.waitForSelector('[data-notice]'))),
-      { name: 'console-late', path, before: (page) => line.runThrough(page), until: atIncident(async (page) => (await line.cut(), page.waitForSelector('[data-notice="late"]'))) },
+      { name: 'console-late', path, before: (page) => (line = new Line()).runThrough(page), until: atIncident(async (page) => (await line.cut(), page.waitForSelector('[data-notice="late"]'))) },
       at('conflict', async (page) => {
         await page.route('**/api/v1/incidents/*/reject', async (route) => {
           await server.act(incident, 'note', { note: 'Budi: sudah saya telepon.' });
