@@ -25,7 +25,12 @@ fn compare(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 let files = photos.name(&mut commands);
                 for store in &mut stores {
                     let files: Vec<_> = files.iter().map(|(name, bytes)| (*name, &**bytes)).collect();
-                    store.reader().photo_files().unwrap().put(&files).unwrap();
+                    store
+                        .reader()
+                        .photo_files()
+                        .expect("a folder for photos")
+                        .put(&files)
+                        .expect("room for a photo");
                 }
                 let expected: Vec<Outcome> =
                     commands.iter().map(|command| naive.submit(command.clone(), now)).collect();
@@ -43,9 +48,12 @@ fn compare(steps: Vec<Step>) -> Result<(), TestCaseError> {
         prop_assert_eq!(store.journal().head(), head);
         check_reading(&naive, &*store.reader(), now);
         let found = match &store.url {
-            Some(url) => Some(verify_database(&url.parse().unwrap(), &mut |_, _| {}).unwrap()),
+            Some(url) => {
+                let url = url.parse().expect("the address of a test's database");
+                Some(verify_database(&url, &mut |_, _| {}).expect("a database that can be read"))
+            }
             None if store.dir.path().join("pantau.db").exists() => {
-                Some(verify(store.dir.path(), &mut |_, _| {}).unwrap())
+                Some(verify(store.dir.path(), &mut |_, _| {}).expect("a folder that can be read"))
             }
             None => None,
         };
@@ -75,6 +83,7 @@ fn what_is_said_of_a_photo_before_it_is_there_says_nothing() {
     };
     let with_photo = || report(|new| new.private.photos = vec![photo(0)]);
     let batch = |commands| Step::Batch { commands, tick: false, after_ms: 0 };
-    compare(vec![batch(vec![report(|_| {}), release(3), with_photo()])]).unwrap();
-    compare(vec![batch(vec![report(|_| {}), release(3)]), batch(vec![with_photo()])]).unwrap();
+    compare(vec![batch(vec![report(|_| {}), release(3), with_photo()])]).expect("all decide alike");
+    compare(vec![batch(vec![report(|_| {}), release(3)]), batch(vec![with_photo()])])
+        .expect("all decide alike");
 }

@@ -42,6 +42,8 @@ pub struct Client {
     pub epoch: String,
     pub seq: u64,
     pub view: String,
+    /// Whether this socket has answered: before that its heartbeats say nothing of what is held.
+    pub in_step: bool,
     /// Reasons of snapshots, in order.
     pub reasons: Vec<String>,
     pub alarms: Vec<Value>,
@@ -61,13 +63,14 @@ impl Client {
                 };
                 self.view = text(&message["view"]);
                 self.seq = number(&message["seq"]);
+                self.in_step = true;
                 self.reasons.push(text(&message["reason"]));
             }
             "delta" => self.delta(message),
-            "heartbeat" => self.seq = self.seq.max(number(&message["seq"])),
+            "heartbeat" if self.in_step => self.seq = self.seq.max(number(&message["seq"])),
             "alarm" => self.alarms.push(message.clone()),
             "error" => self.errors.push(message.clone()),
-            "pong" | "presence" => {}
+            "heartbeat" | "pong" | "presence" => {}
             other => panic!("unknown message {other}"),
         }
     }
@@ -83,6 +86,7 @@ impl Client {
             self.held.stats = message["stats"].clone();
         }
         self.seq = seq;
+        self.in_step = true;
         self.view = text(&message["view"]);
     }
 

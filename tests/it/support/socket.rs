@@ -175,6 +175,6 @@ impl Socket {
 
     /// Goes away without a word.
     pub fn cut(self) -> Client {
-        self.client
+        Client { in_step: false, ..self.client }
     }
 }

@@ -30,6 +30,31 @@ describe('the live feed', () => {
     expect(t.phases).toEqual(['live', 'reconnecting', 'live']);
   });
 
+  it('takes no heartbeat for its own before the socket has answered', () => {
+    const t = bench();
+    t.hello();
+    t.snapshot(10);
+    for (let lost = 0; lost < 2; lost++) {
+      t.cut();
+      t.wait(1_000);
+      t.hello();
+      t.frame({ type: 'heartbeat', seq: 14, time: '2026-11-24T04:00:01Z', speed: 1 });
+      expect(t.sent().resume).toEqual({ epoch: 'e1', seq: 10, view: 'v' });
+    }
+  });
+
+  it('resumes nothing that had a hole, whatever a heartbeat says', () => {
+    const t = bench();
+    t.hello();
+    t.snapshot(10);
+    t.frame({ type: 'delta', id: 'main', view: 'v', from: 12, seq: 13 });
+    t.frame({ type: 'heartbeat', seq: 14, time: '2026-11-24T04:00:01Z', speed: 1 });
+    t.cut();
+    t.wait(1_000);
+    t.hello();
+    expect(t.sent().resume).toBeUndefined();
+  });
+
   it('says while new reports may be missing from what it shows', () => {
     const t = bench();
     t.hello();

@@ -77,6 +77,8 @@ export class LiveFeed {
   private opened_ms: number;
   /** False until this socket said hello: nothing may be sent before it. */
   private greeted = false;
+  /** Whether this socket has brought the held view up to date: before that its heartbeats say nothing of it. */
+  private inStep = false;
   /** Whether the held view may be resumed: not after a frame that could not be read. */
   private whole = true;
   private attempt = 0;
@@ -148,6 +150,7 @@ export class LiveFeed {
     const socket = this.socket;
     this.socket = null;
     this.greeted = false;
+    this.inStep = false;
     if (socket === null) return;
     socket.onmessage = null;
     socket.onclose = null;
@@ -209,12 +212,16 @@ export class LiveFeed {
       case 'delta': {
         if (frame.id !== SUBSCRIPTION_ID) return;
         const folded = this.view === null ? { kind: 'hole' as const } : applyDelta(this.view, frame);
-        if (folded.kind === 'hole') return this.sendSubscribe(false);
+        if (folded.kind === 'hole') {
+          this.whole = false;
+          this.inStep = false;
+          return this.sendSubscribe(false);
+        }
         return this.show(folded.view, 'delta');
       }
       case 'heartbeat':
         this.events.degraded?.(frame.degraded);
-        if (this.view !== null) this.view = applyHeartbeat(this.view, frame.seq);
+        if (this.view !== null && this.inStep) this.view = applyHeartbeat(this.view, frame.seq);
         if (this.clock !== null) this.setClock(correctClock(this.clock, frame.timeMs, frame.speed, this.around.now_ms()));
         return;
       case 'alarm':
@@ -245,6 +252,7 @@ export class LiveFeed {
   private show(view: View, cause: 'snapshot' | 'delta'): void {
     this.view = view;
     if (cause === 'snapshot') this.whole = true;
+    this.inStep = true;
     this.attempt = 0;
     this.setPhase('live');
     this.events.view?.(view, cause);
