@@ -3,6 +3,7 @@ import type { Incident } from '../feed/protocol';
 import { lastSeq, since, type CaseFile, type Said, type Sent, type Step } from './casefile';
 import { newer } from './queue';
 import type { Disposition, Form } from './transitions';
+import { UNDO_MS } from './undo.svelte';
 
 /** Why an action is not stored. `sent` is what would be sent again. */
 export interface Trouble {
@@ -38,6 +39,9 @@ export class Case {
   /** What the operator has seen: its version goes with every action. */
   seen = $state.raw<{ readonly version: number | null; readonly seq: number } | null>(null);
 
+  /** When the own verification was stored, of `performance.now()`. */
+  verified_ms = -Infinity;
+
   constructor(readonly id: string) {}
 
   /** As the operator sees it: what was done is shown at once. */
@@ -49,6 +53,11 @@ export class Case {
   get changes(): readonly (Step | Said)[] {
     if (this.file === null || this.seen === null || (this.form === null && this.trouble?.kind !== 'conflict')) return [];
     return since(this.file, this.seen.seq);
+  }
+
+  /** Its step began so lately, by the own hand, that beginning it anew makes no difference to anybody. */
+  get freshly(): boolean {
+    return this.incident?.status === 'verified' && this.incident.clock?.paused == null && performance.now() - this.verified_ms < UNDO_MS;
   }
 
   get unfinished(): boolean {

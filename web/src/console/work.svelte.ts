@@ -10,7 +10,7 @@ import { leaving } from './leaving';
 import type { Offer } from './offer';
 import { opposite, versionFor, type Opposite } from './opposite';
 import { newer } from './queue';
-import { formOf, type Action, type Form, type Table } from './transitions';
+import { formOf, isWords, type Action, type Form, type Table } from './transitions';
 import type { Undo } from './undo.svelte';
 
 const REFRESH_MS = 1_000;
@@ -87,7 +87,8 @@ export class Work {
   /** The key of an action, or its button. */
   begin(action: Action): void {
     const open = this.open;
-    if (open?.incident == null || open.held?.sent.action === action) return;
+    // What waits is not done twice; but one note, or answer, may follow another.
+    if (open?.incident == null || (open.held?.sent.action === action && !isWords(action))) return;
     if (open.trouble?.sent.action === action) return this.again();
     if (!this.can(action)) {
       // What is under way may make it possible.
@@ -246,7 +247,7 @@ export class Work {
     if (before === null) return;
     const sent: Sent = { ...more, version: more.absorbs === true ? more.version : (one.seen?.version ?? before.version) };
     one.will = foreseen(sent, before, this.offer.table);
-    const undo = opposite(sent, before);
+    const undo = opposite(sent, before, one.freshly);
     if (undo === null) this.hold(one, sent, before);
     else void this.send(one, sent, { undo, before });
   }
@@ -279,7 +280,7 @@ export class Work {
     const { sent, no } = one.held;
     one.held = null;
     this.undo.drop(no);
-    await this.send(one, sent);
+    await this.send(one, sent, null, true);
   }
 
   /** It was never sent; the words are there to be written anew. */
@@ -298,7 +299,8 @@ export class Work {
     this.tidy(one);
   }
 
-  private async send(one: Case, sent: Sent, deed: { undo: Opposite; before: Incident } | null = null): Promise<void> {
+  /** `waited`: its form was put away when it began to wait, and one that is open now is of the next. */
+  private async send(one: Case, sent: Sent, deed: { undo: Opposite; before: Incident } | null = null, waited = false): Promise<void> {
     one.sending = sent;
     one.trouble = null;
     this.forget(one);
@@ -306,15 +308,15 @@ export class Work {
     const form = formOf(sent.action);
     try {
       const file = await sendAction(one.id, sent);
-      if (form !== null) keepDraft(one.id, form, '');
-      if (form !== null && one.form === form) one.clearForm();
+      if (form !== null && !waited) keepDraft(one.id, form, '');
+      if (form !== null && !waited && one.form === form) one.clearForm();
       this.settle(one);
       if (deed !== null) this.registerSent(sent, deed, file);
       this.arrived(one, sent, file);
     } catch (error) {
       this.settle(one);
       this.forget(one);
-      this.reopen(one, sent);
+      this.reopen(one, sent, waited);
       one.trouble = troubleOf(error, sent);
       if (one.trouble.kind === 'conflict') await this.read(one);
     }
@@ -327,15 +329,17 @@ export class Work {
   }
 
   /** What was written stands in its form again. Another form that was opened since is another question: its words are kept for later. */
-  private reopen(one: Case, sent: Sent): void {
+  private reopen(one: Case, sent: Sent, waited: boolean): void {
     const form = formOf(sent.action);
-    if (one.form === form) return;
+    if (one.form === form && !waited) return;
+    const next = one.form === form ? one.text : '';
     one.clearForm();
     if (form === null || sent.words === '') return;
     one.form = form;
-    one.text = sent.words;
+    // A second note was begun: as the first is not stored, both stand in one.
+    one.text = next === '' ? sent.words : `${sent.words}\n${next}`;
     one.disposition = sent.disposition ?? null;
-    keepDraft(one.id, form, sent.words);
+    keepDraft(one.id, form, one.text);
   }
 
   private settle(one: Case): void {
@@ -365,6 +369,7 @@ export class Work {
     if (file.incident.id === one.id) {
       one.take(file);
       one.see();
+      if (sent.action === 'verify') one.verified_ms = performance.now();
     } else if (sent.action === 'merge' && one === this.open) {
       this.show(file.incident.id, file.incident);
     } else void this.read(one);

@@ -123,6 +123,84 @@ it('where nobody had it, there is nobody to assign it back to, so it waits', asy
   expect([server.sent, work.open?.shown?.agency]).toEqual([[], null]);
 });
 
+it('a verified incident is not handed on before it can be taken back: its time to start would begin anew', async () => {
+  server.agency = 'dlh';
+  server.status = 'verified';
+  work.poke();
+  await settled();
+  work.begin('assign');
+  work.submit('pupr');
+  expect(work.open?.shown?.agency).toBe('pupr');
+  await settled();
+  expect(undo.takeBack()).toBe(true);
+  await waited();
+  expect([server.sent, work.open?.shown?.agency]).toEqual([[], 'dlh']);
+  // Nobody took it back.
+  work.begin('assign');
+  work.submit('pupr');
+  await waited();
+  expect(server.sent).toEqual([{ action: 'assign', body: { version: 1, agency: 'pupr' } }]);
+});
+
+it('what was verified a moment ago is handed on at once, and later only once it can be taken back no more', async () => {
+  server.agency = 'dlh';
+  work.poke();
+  await settled();
+  work.begin('verify');
+  undo.sendNow();
+  await settled();
+  work.begin('assign');
+  work.submit('bpbd');
+  await settled();
+  expect(server.sent.map(({ action }) => action)).toEqual(['verify', 'assign']);
+  undo.takeBack();
+  await waited();
+  expect(server.sent.slice(2)).toEqual([{ action: 'assign', body: { version: 3, agency: 'dlh' } }]);
+  work.begin('assign');
+  work.submit('pupr');
+  await settled();
+  expect(server.sent).toHaveLength(3);
+});
+
+it('a second note, or answer, may follow at once: the first goes out as its form opens', async () => {
+  for (const [form, key] of [['note', 'note'], ['answer', 'note']] as const) {
+    const before = server.sent.length;
+    for (const words of ['pertama', 'kedua']) {
+      work.begin(form);
+      expect(work.open?.form).toBe(form);
+      work.type(words);
+      work.submit();
+      await settled();
+    }
+    await waited();
+    expect(server.sent.slice(before).map(({ action, body }) => [action, body.note])).toEqual([[key, 'pertama'], [key, 'kedua']]);
+  }
+  // What makes no sense twice is not done twice.
+  const sent = server.sent.length;
+  work.begin('verify');
+  work.begin('verify');
+  await settled();
+  expect([server.sent.length, undo.deeds.length]).toEqual([sent, 1]);
+});
+
+it('two notes of which the first is not stored stand in one form, and nothing of either is lost', async () => {
+  for (const next of ['', 'kedua']) {
+    work.begin('note');
+    work.type('pertama');
+    work.submit();
+    server.down = true;
+    work.begin('note');
+    if (next !== '') work.type(next);
+    await settled();
+    expect([work.open?.trouble?.kind, work.open?.form, work.open?.text]).toEqual(['network', 'note', next === '' ? 'pertama' : 'pertama\nkedua']);
+    server.down = false;
+    work.submit();
+    await settled();
+    expect(server.sent.at(-1)?.body.note).toBe(next === '' ? 'pertama' : 'pertama\nkedua');
+    expect([work.open?.form, work.open?.trouble]).toEqual([null, null]);
+  }
+});
+
 it('what waits goes out when the page goes away, the first thing first', async () => {
   work.begin('note');
   work.type('satu');
