@@ -7,7 +7,7 @@ export type Command =
   | { readonly do: 'step'; readonly by: 1 | -1 }
   | { readonly do: 'tab'; readonly tab: Tab }
   | { readonly do: 'act'; readonly action: Action }
-  | { readonly do: 'search' | 'filters' | 'help' | 'palette' | 'zoom' | 'mark' | 'newest' | 'escape' | 'undo' | 'contacts' | 'replay' | 'photos' }
+  | { readonly do: 'search' | 'filters' | 'help' | 'palette' | 'zoom' | 'mark' | 'newest' | 'escape' | 'undo' | 'contacts' | 'replay' | 'photos' | 'late' }
   /** `G` was pressed: the next letter names a tab. */
   | { readonly do: 'wait' };
 
@@ -81,6 +81,8 @@ export function commandOf(press: Press, lang: Lang, waiting = false, letters = t
       return { do: 'photos' };
     case 'd':
       return { do: 'replay' };
+    case 'e':
+      return { do: 'late' };
   }
   const action = ACTION_KEYS[key];
   return action === undefined ? null : { do: 'act', action };
