@@ -60,6 +60,12 @@ export class Case {
     return this.held?.sent ?? this.sending ?? (this.trouble?.kind === 'network' ? this.trouble.sent : null);
   }
 
+  /** Steps of the checklist on their way, as the operator sees them. */
+  get wished(): ReadonlyMap<string, { readonly done: boolean; readonly say: string }> {
+    const { sending } = this;
+    return new Map(sending?.step === undefined ? [] : [[sending.step, { done: sending.done === true, say: '' }]]);
+  }
+
   /** Takes a newer reading; what the operator has seen stays while a question is open. */
   take(file: CaseFile): void {
     // A clock runs without a new version: of two readings of one version the later one counts.

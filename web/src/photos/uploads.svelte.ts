@@ -27,9 +27,6 @@ export interface Upload {
   readonly detail: string;
 }
 
-/** The line is tried again this often while something waits for it. */
-export const RETRY_MS = 15_000;
-
 export class Uploads {
   all = $state.raw<readonly Upload[]>([]);
   private running = false;
