@@ -25,6 +25,11 @@ export interface BulkResult {
   readonly versions: ReadonlyMap<string, number | null>;
 }
 
+/** The incident as it is after a step that was stored. */
+export interface Made {
+  readonly version: number | null;
+}
+
 /** What one's own step made of an incident. */
 export interface OwnStep {
   readonly id: string;

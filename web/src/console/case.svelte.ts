@@ -2,7 +2,7 @@
 import type { Incident } from '../feed/protocol';
 import { lastSeq, since, type CaseFile, type Said, type Sent, type Step } from './casefile';
 import { newer } from './queue';
-import type { Disposition, Form } from './transitions';
+import { formOf, type Action, type Disposition, type Form } from './transitions';
 import { UNDO_MS } from './undo.svelte';
 
 /** Why an action is not stored. `sent` is what would be sent again. */
@@ -20,6 +20,9 @@ export interface Held {
   readonly no: number;
 }
 
+/** What was asked for while something else was under way: whole, or by its key alone. */
+export type Next = { readonly sent: Sent } | { readonly action: Action };
+
 export class Case {
   incident = $state.raw<Incident | null>(null);
   file = $state.raw<CaseFile | null>(null);
@@ -34,6 +37,8 @@ export class Case {
   /** As the incident will be once what waits or is under way is stored. */
   will = $state.raw<Incident | null>(null);
   trouble = $state.raw<Trouble | null>(null);
+  /** What follows the one that is under way, or that got no answer, in its order. */
+  next = $state.raw<readonly Next[]>([]);
   /** It cannot be read: unknown or another's by now, or the line is gone. */
   unread = $state<'missing' | 'failed' | 'denied' | null>(null);
   /** What the operator has seen: its version goes with every action. */
@@ -61,12 +66,19 @@ export class Case {
   }
 
   get unfinished(): boolean {
-    return this.trouble !== null || this.sending !== null || this.held !== null;
+    return this.trouble !== null || this.sending !== null || this.held !== null || this.next.length > 0;
   }
 
   /** What was done and is not known to be stored: a page that dies now must find it again. */
-  get unsent(): Sent | null {
-    return this.held?.sent ?? this.sending ?? (this.trouble?.kind === 'network' ? this.trouble.sent : null);
+  get unsent(): readonly Sent[] {
+    const first = this.held?.sent ?? this.sending ?? (this.trouble?.kind === 'network' ? this.trouble.sent : null);
+    return [...(first === null ? [] : [first]), ...this.next.flatMap((next) => ('sent' in next ? [next.sent] : formOf(next.action) === null ? [plain(next.action)] : []))];
+  }
+
+  /** Steps of the checklist on their way, as the operator sees them. */
+  get wished(): ReadonlyMap<string, { readonly done: boolean; readonly say: string }> {
+    const sent = [...(this.sending === null ? [] : [this.sending]), ...this.next.flatMap((next) => ('sent' in next ? [next.sent] : []))];
+    return new Map(sent.flatMap(({ step, done }) => (step === undefined ? [] : [[step, { done: done === true, say: '' }]])));
   }
 
   /** Takes a newer reading; what the operator has seen stays while a question is open. */
@@ -90,4 +102,9 @@ export class Case {
     this.disposition = null;
     this.better = null;
   }
+}
+
+/** An action that is nothing but its name. */
+export function plain(action: Action): Sent {
+  return { action, version: null, words: '', agency: null };
 }

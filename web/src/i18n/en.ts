@@ -1,5 +1,6 @@
 import { clockEn } from './clock';
 import { consoleEn } from './console';
+import { fieldEn } from './field';
 import { papersEn } from './papers';
 import { photosEn } from './photos';
 import { replayEn } from './replay';
@@ -9,6 +10,7 @@ import type { Key } from './id';
 export const en: Record<Key, string> = {
   ...clockEn,
   ...consoleEn,
+  ...fieldEn,
   ...papersEn,
   ...photosEn,
   ...replayEn,

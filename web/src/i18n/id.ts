@@ -1,5 +1,6 @@
 import { clockId } from './clock';
 import { consoleId } from './console';
+import { fieldId } from './field';
 import { papersId } from './papers';
 import { photosId } from './photos';
 import { replayId } from './replay';
@@ -9,6 +10,7 @@ import { tourId } from './tour';
 export const id = {
   ...clockId,
   ...consoleId,
+  ...fieldId,
   ...papersId,
   ...photosId,
   ...replayId,

@@ -46,6 +46,8 @@ export const photosId = {
   'photo.fault.server': 'Ditolak server: {detail}',
   'photo.again': 'Kirim lagi',
   'photo.drop': 'Buang',
+  'photo.state.dropped': 'Dibuang: tidak dikirim.',
+  'photo.back': 'Kembalikan',
 } as const;
 
 export const photosEn: Record<keyof typeof photosId, string> = {
@@ -95,4 +97,6 @@ export const photosEn: Record<keyof typeof photosId, string> = {
   'photo.fault.server': 'The server refused it: {detail}',
   'photo.again': 'Send again',
   'photo.drop': 'Discard',
+  'photo.state.dropped': 'Discarded: it is not sent.',
+  'photo.back': 'Bring it back',
 };

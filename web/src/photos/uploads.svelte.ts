@@ -6,9 +6,12 @@ import type { SendPhoto } from './send';
 
 /**
  * `waiting`: it goes out next. `lost`: there was no answer; it is kept and tried again. `refused`: the server, or a
- * look at the file, will not have it.
+ * look at the file, will not have it. `dropped`: somebody threw it away, and can take that back for a moment.
  */
-export type UploadState = 'waiting' | 'sending' | 'lost' | 'refused';
+export type UploadState = 'waiting' | 'sending' | 'lost' | 'refused' | 'dropped';
+
+/** So long what was thrown away can be had back. */
+export const BACK_MS = 10_000;
 
 export interface Upload {
   readonly id: string;
@@ -26,9 +29,6 @@ export interface Upload {
   /** In the server's words. */
   readonly detail: string;
 }
-
-/** The line is tried again this often while something waits for it. */
-export const RETRY_MS = 15_000;
 
 export class Uploads {
   all = $state.raw<readonly Upload[]>([]);
@@ -68,7 +68,7 @@ export class Uploads {
       const fault = await faultOfFile(file).catch((): FileFault => 'empty');
       const fresh = this.fresh(one, false);
       this.all = [...this.all, fault === null ? fresh : { ...fresh, state: 'refused', fault }];
-      if (fault === null) await this.store.put(one).then(() => this.set(one.id, { kept: true }), () => undefined);
+      if (fault === null) await this.keep(one);
     }
     await this.run();
   }
@@ -79,9 +79,29 @@ export class Uploads {
     await this.run();
   }
 
+  /** It is forgotten at once, should the page go; while that lasts it can be had back. Not where it is under way. */
   drop(id: string): void {
-    this.all = this.all.filter((one) => one.id !== id || one.state === 'sending');
-    if (!this.all.some((one) => one.id === id)) void this.store.drop(id).catch(() => undefined);
+    if (!this.all.some((one) => one.id === id && one.state !== 'sending' && one.state !== 'dropped')) return;
+    this.set(id, { state: 'dropped', kept: false });
+    void this.store.drop(id).catch(() => undefined);
+    setTimeout(() => (this.all = this.all.filter((one) => one.id !== id || one.state !== 'dropped')), BACK_MS);
+  }
+
+  /** It was thrown away by mistake: it goes out, or stands there with its fault, as before. */
+  async takeBack(id: string): Promise<void> {
+    const one = this.all.find((one) => one.id === id && one.state === 'dropped');
+    if (one === undefined) return;
+    const refused = one.fault !== null && one.fault !== 'signin';
+    this.set(id, { state: refused ? 'refused' : 'waiting', fault: refused ? one.fault : null });
+    if (refused) return;
+    await this.keep({ id, incident: one.incident, kind: one.kind, file: one.file, atMs: one.atMs });
+    await this.run();
+  }
+
+  private async keep(one: Kept): Promise<void> {
+    await this.store.put(one).then(() => this.set(one.id, { kept: true }), () => undefined);
+    // Sent, refused or thrown away while the browser was still writing it.
+    if (!this.all.some(({ id, state }) => id === one.id && state !== 'dropped' && state !== 'refused')) await this.store.drop(one.id).catch(() => undefined);
   }
 
   private fresh(one: Kept, kept: boolean): Upload {
