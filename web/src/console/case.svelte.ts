@@ -1,5 +1,5 @@
 /** All about one incident that the page must not lose while another one is looked at. */
-import type { Incident } from '../feed/protocol';
+import type { Incident, Problem } from '../feed/protocol';
 import { lastSeq, since, type CaseFile, type Said, type Sent, type Step } from './casefile';
 import { newer } from './queue';
 import { formOf, type Action, type Disposition, type Form } from './transitions';
@@ -9,7 +9,8 @@ import { UNDO_MS } from './undo.svelte';
 export interface Trouble {
   readonly kind: 'conflict' | 'network' | 'denied' | 'refused';
   readonly sent: Sent;
-  readonly detail: string;
+  /** The server's answer; null: there was none. */
+  readonly problem: Problem | null;
   readonly at_ms: number;
 }
 

@@ -185,7 +185,7 @@ it('many at once: each with the version that was seen, and a refusal stops no ne
   const done: number[] = [];
   const result = await runBulk(asked, { action: 'verify', words: '', agency: null }, (n) => done.push(n), async (id, one) => {
     sent.push([id, one.version]);
-    if (id === 'b') throw new ProblemError({ type: '', title: '', detail: 'x', status: 409 });
+    if (id === 'b') throw new ProblemError({ type: '/problems/version', title: '', detail: 'x', status: 409 });
     if (id === 'd') throw new TypeError('no network');
     return decodeCase({ ...FILE, properties: { ...FILE.properties, version: 4 } });
   });
@@ -194,6 +194,17 @@ it('many at once: each with the version that was seen, and a refusal stops no ne
   expect(result.versions).toEqual(new Map([['a', 4]]));
   expect(result.refused.map(({ incident: { id }, why }) => [id, why])).toEqual([['b', 'conflict'], ['d', 'network']]);
   expect(done).toEqual([1, 2, 3]);
+});
+
+it('of many, only what somebody was faster at counts as changed; any other refusal keeps its reason', async () => {
+  const kinds = [['version', 409], ['transition', 409], ['archived', 409], ['four-eyes', 409], ['forbidden', 403], ['invalid-body', 422], ['disk-full', 507]] as const;
+  const all = kinds.map(([kind]) => incident(kind));
+  const { refused } = await runBulk(all, { action: 'verify', words: '', agency: null }, () => undefined, async (id) => {
+    throw new ProblemError({ type: `/problems/${id}`, title: '', detail: 'in English', status: kinds.find(([kind]) => kind === id)?.[1] ?? 0 });
+  });
+  expect(refused.map(({ incident: { id }, why, problem }) => [id, why, problem?.type])).toEqual(
+    [['version', 'conflict'], ['transition', 'conflict'], ['archived', 'refused'], ['four-eyes', 'refused'], ['forbidden', 'denied'], ['invalid-body', 'refused'], ['disk-full', 'refused']].map(([kind, why]) => [kind, why, `/problems/${kind}`]),
+  );
 });
 
 it('what is chosen stays chosen when others come before it, and at an end it stays', () => {

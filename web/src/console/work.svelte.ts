@@ -2,6 +2,7 @@
 import { ProblemError } from '../feed/http';
 import type { Incident } from '../feed/protocol';
 import type { Made, OwnStep } from './bulk';
+import { hasChanged, problemOf } from '../ui/problem';
 import { Case, plain, type Next, type Trouble } from './case.svelte';
 import { bare, getCase, isStep, lastSeq, sendAction, since, type CaseFile, type Sent } from './casefile';
 import { draft, keepDraft } from './drafts';
@@ -175,7 +176,7 @@ export class Work {
     const [next, ...rest] = one.next;
     if (next === undefined || one.sending !== null) return;
     one.next = rest;
-    if ('sent' in next) one.trouble = { kind: 'network', sent: next.sent, detail: '', at_ms: performance.now() };
+    if ('sent' in next) one.trouble = { kind: 'network', sent: next.sent, problem: null, at_ms: performance.now() };
     else this.askNext(one);
   }
 
@@ -223,7 +224,7 @@ export class Work {
     for (const { kept, one } of missing()) {
       // Of several steps of one incident the first is the question, and the others follow it.
       if (one.trouble !== null) one.next = [...one.next, { sent: kept.sent }];
-      else one.trouble = { kind: 'network', sent: kept.sent, detail: '', at_ms: performance.now() };
+      else one.trouble = { kind: 'network', sent: kept.sent, problem: null, at_ms: performance.now() };
     }
     for (const { one } of all) this.tidy(one);
     keepHeld('before', []);
@@ -503,14 +504,11 @@ export function foreseen(sent: Sent, before: Incident, table: Table): Incident {
   return { ...before, status, agency: sent.action === 'return' ? null : sent.action === 'assign' ? sent.agency : before.agency };
 }
 
-/** What of the incident as it was seen does not hold any more. */
-const CHANGED = ['version', 'transition', 'merged', 'not-merged', 'clock', 'incident-closed'];
-
 function troubleOf(error: unknown, sent: Sent): Trouble {
   const at_ms = performance.now();
-  if (!(error instanceof ProblemError)) return { kind: 'network', sent, detail: '', at_ms };
-  const { status, type } = error.problem;
-  const changed = status === 409 && CHANGED.includes(type.replace('/problems/', ''));
-  const kind = changed ? 'conflict' : status === 401 || status === 403 ? 'denied' : status >= 500 ? 'network' : 'refused';
-  return { kind, sent, detail: error.message, at_ms };
+  const problem = problemOf(error);
+  if (problem === null) return { kind: 'network', sent, problem, at_ms };
+  const { status } = problem;
+  const kind = hasChanged(problem) ? 'conflict' : status === 401 || status === 403 ? 'denied' : status >= 500 ? 'network' : 'refused';
+  return { kind, sent, problem, at_ms };
 }

@@ -369,7 +369,7 @@ it('a refusal that no newer state explains says what the server says', async () 
   work.type('x');
   work.submit();
   await waited();
-  expect([work.open?.trouble?.kind, work.open?.trouble?.detail]).toEqual(['refused', 'somebody else must confirm']);
+  expect([work.open?.trouble?.kind, work.open?.trouble?.problem?.type]).toEqual(['refused', '/problems/four-eyes']);
 });
 
 it('joining asks the one that goes, and taking it back splits it off the one that stays', async () => {

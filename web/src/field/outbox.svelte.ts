@@ -6,6 +6,8 @@
 import { getCase, lastSeq, sendAction, type CaseFile } from '../console/casefile';
 import { storedAt } from '../console/stored';
 import { ProblemError } from '../feed/http';
+import type { Problem } from '../feed/protocol';
+import { problemOf } from '../ui/problem';
 import { newId, type Kept, type Store, type Wish } from './waiting';
 
 /**
@@ -20,8 +22,8 @@ export interface Waiting extends Kept {
   readonly signin: boolean;
   /** It outlives the page. */
   readonly kept: boolean;
-  /** In the server's words. */
-  readonly detail: string;
+  /** The server's answer, where it refused. */
+  readonly problem: Problem | null;
 }
 
 /** What was seen of an incident. */
@@ -141,7 +143,7 @@ export class Outbox {
   }
 
   private async sendOne(one: Waiting): Promise<void> {
-    this.set(one.id, { state: 'sending', detail: '' });
+    this.set(one.id, { state: 'sending', problem: null });
     const job = async (): Promise<void> => {
       // Another tab of this browser found it, too, and was faster.
       if (one.kept && !this.store.all().some(({ id }) => id === one.id)) this.forget(one.id);
@@ -202,7 +204,7 @@ export class Outbox {
     const status = error instanceof ProblemError ? error.problem.status : 0;
     // A server in trouble, or too many at once: as where there was no answer.
     if (status === 0 || status === 401 || status === 429 || status >= 500) this.lose(status === 401);
-    else this.set(id, { state: 'refused', detail: error instanceof Error ? error.message : '' });
+    else this.set(id, { state: 'refused', problem: problemOf(error) });
     return null;
   }
 
@@ -213,7 +215,7 @@ export class Outbox {
 }
 
 function waiting(one: Kept, isKept: boolean): Waiting {
-  return { ...one, state: 'waiting', signin: false, kept: isKept, detail: '' };
+  return { ...one, state: 'waiting', signin: false, kept: isKept, problem: null };
 }
 
 function kept({ id, incident, by, wish, seq, afterMs }: Waiting): Kept {

@@ -133,7 +133,7 @@ it('what the server refuses stays with its reason, until whoever wrote it takes 
   server.fault = problem(409, 'merged', 'it was joined into another one');
   await outbox.add(ID, note('pompa tiba'), SEEN);
   const [one] = outbox.of(ID);
-  expect([one?.state, one?.detail, outbox.lost]).toEqual(['refused', 'it was joined into another one', 0]);
+  expect([one?.state, one?.problem?.detail, outbox.lost]).toEqual(['refused', 'it was joined into another one', 0]);
   expect([outbox.drop(one?.id ?? ''), outbox.all.length, store.kept.size]).toEqual([true, 0, 0]);
 });
 

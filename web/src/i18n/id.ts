@@ -3,6 +3,7 @@ import { consoleId } from './console';
 import { fieldId } from './field';
 import { papersId } from './papers';
 import { photosId } from './photos';
+import { problemId } from './problem';
 import { replayId } from './replay';
 import { tourId } from './tour';
 
@@ -13,6 +14,7 @@ export const id = {
   ...fieldId,
   ...papersId,
   ...photosId,
+  ...problemId,
   ...replayId,
   ...tourId,
   'status.new': 'Belum diverifikasi',
@@ -142,7 +144,7 @@ export const id = {
   'action.disposition.out_of_area': 'Di luar wilayah kota',
   'action.disposition.invalid': 'Tidak dapat ditangani',
   'action.reject.confirm': 'Tolak kejadian ini',
-  'action.failed': 'Belum tersimpan. {detail}',
+  'action.failed': 'Belum tersimpan: {detail}.',
   'action.conflict': 'Kejadian ini sudah diubah orang lain. Data terbaru sudah ditampilkan; periksa lalu ulangi.',
   'action.network': 'Jaringan terputus. Coba lagi saat tersambung.',
   'bearing.n': 'utara',

@@ -88,7 +88,7 @@ describe('a photo on its way', () => {
     let answer = problem(413, 'the photo is larger than 12 MiB');
     const uploads = new Uploads(() => Promise.reject(answer), store, () => undefined, newId);
     await uploads.add('i:1', 'after', [JPEG]);
-    expect(uploads.all[0]).toMatchObject({ state: 'refused', fault: 'server', detail: 'the photo is larger than 12 MiB' });
+    expect(uploads.all[0]).toMatchObject({ state: 'refused', fault: 'server', problem: { detail: 'the photo is larger than 12 MiB' } });
     expect(store.kept.size).toBe(0);
     answer = problem(401, 'sign in');
     await uploads.add('i:3', 'after', [JPEG]);

@@ -1,5 +1,7 @@
 /** Photos on their way: one after the other, kept until the server has them, tried again when the line is back. */
 import { ProblemError } from '../feed/http';
+import type { Problem } from '../feed/protocol';
+import { problemOf } from '../ui/problem';
 import type { Kept, Store } from './kept';
 import { faultOfFile, type AddedKind, type FileFault } from './photo';
 import type { SendPhoto } from './send';
@@ -26,8 +28,8 @@ export interface Upload {
   readonly progress: number;
   /** `signin`: whoever works here is not signed in any more; it is kept. */
   readonly fault: FileFault | 'server' | 'signin' | null;
-  /** In the server's words. */
-  readonly detail: string;
+  /** The server's answer, where it refused. */
+  readonly problem: Problem | null;
 }
 
 export class Uploads {
@@ -105,7 +107,7 @@ export class Uploads {
   }
 
   private fresh(one: Kept, kept: boolean): Upload {
-    return { ...one, kept, state: 'waiting', progress: 0, fault: null, detail: '' };
+    return { ...one, kept, state: 'waiting', progress: 0, fault: null, problem: null };
   }
 
   private set(id: string, more: Partial<Upload>): void {
@@ -145,7 +147,7 @@ export class Uploads {
       // Too many at once, or a server in trouble: it stays, as where there was no answer.
       if (status === 0 || status === 401 || status === 429 || status >= 500) this.loseAll(id, status === 401 ? 'signin' : null);
       else {
-        this.set(id, { state: 'refused', fault: 'server', detail: error instanceof ProblemError ? error.message : '' });
+        this.set(id, { state: 'refused', fault: 'server', problem: problemOf(error) });
         await this.store.drop(id).catch(() => undefined);
       }
       return;
