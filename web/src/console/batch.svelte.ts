@@ -50,8 +50,8 @@ export class Batches {
   constructor(
     private readonly table: Table,
     private readonly undo: Undo,
-    /** Ids that are done with. */
-    private readonly stored: (ids: readonly string[]) => void,
+    /** Ids that are done with, and the incidents as they are after it. */
+    private readonly stored: (ids: readonly string[], after: readonly Incident[]) => void,
     private readonly run = runBulk,
     /** Sends what waits for these one by one; null: nothing does. */
     private readonly single: (ids: readonly string[]) => Promise<readonly OwnStep[]> | null = () => null,
@@ -118,9 +118,9 @@ export class Batches {
     this.learn(incidents.filter(({ id }) => result.versions.has(id)).map(({ id, version }) => ({ id, from: version, to: result.versions.get(id) ?? null })));
     this.keep();
     if (result.refused.length > 0) this.outcome = { wish, ...result };
-    this.stored(result.stored);
-    for (const tell of one.told) tell(result.versions);
     const stored = incidents.filter(({ id }) => result.stored.includes(id));
+    this.stored(result.stored, stored.map((incident) => foreseen({ ...wish, version: null }, incident, this.table)));
+    for (const tell of one.told) tell(result.versions);
     if (undoable && stored.length > 0) this.undo.add({ action: wish.action, incidents: stored, agency: wish.agency, takeBack: () => void this.sendBack(wish, stored, result) });
     const next = this.line.shift();
     if (next !== undefined) void this.send(next);
@@ -149,7 +149,7 @@ export class Batches {
       done.push(...result.stored);
     }
     if (refused.length > 0) this.outcome = { wish, stored: done, refused, versions: new Map() };
-    this.stored([]);
+    this.stored([], []);
   }
 
   private keep(): void {

@@ -123,11 +123,12 @@ it('a choice of another city’s pack keeps only what this one knows', () => {
 
 it('a tab is a question to the list; map and counts are asked for all tabs at once', () => {
   const choice = { ...START, agencies: ['dlh'] };
-  expect(TABS.map((tab) => toQuery({ ...choice, tab }))).toMatchObject([{ status: 'new' }, { overdue: 'true', sort: 'due_at' }, { status: 'in_progress' }, { agency: 'dlh' }]);
+  expect(TABS.map((tab) => toQuery({ ...choice, tab }))).toMatchObject([{ status: 'new' }, { overdue: 'true', sort: 'due_at' }, { status: 'in_progress' }, { agency: 'dlh' }, { agency: 'dlh' }]);
   expect(toQuery({ ...choice, q: 'banjir', everywhere: true }).status).toBe(STATUSES.join(','));
   expect(TABS.map((tab) => toFeedFilter({ ...choice, tab }))).toEqual(TABS.map(() => ({ agency: ['dlh'] })));
   const stats = { total: 9, byCategory: {}, byStatus: { new: 4, in_progress: 2 }, overdue: 3, openedToday: 0, resolvedToday: 0 };
-  expect(TABS.map((tab) => tabCount(tab, stats))).toEqual([4, 3, 2, 9]);
+  expect(TABS.map((tab) => tabCount(tab, stats, 1))).toEqual([4, 3, 2, 9, 1]);
+  expect(TABS.map((tab) => tabCount(tab, null, null))).toEqual(TABS.map(() => null));
 });
 
 it('saved filters: the newest of a name stands, and what cannot be read is none', () => {

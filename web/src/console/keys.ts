@@ -25,7 +25,7 @@ export interface Press {
 const ACTION_KEYS: Readonly<Record<string, Action>> = {
   v: 'verify', t: 'assign', a: 'assign', s: 'start', r: 'resolve', c: 'confirm', x: 'reject', b: 'return', o: 'reopen', n: 'note', w: 'answer', m: 'merge', u: 'split', p: 'pause', l: 'check',
 };
-const TAB_LETTERS: Readonly<Record<Lang, string>> = { id: 'btds', en: 'nopa' };
+const TAB_LETTERS: Readonly<Record<Lang, string>> = { id: 'btdsm', en: 'nopam' };
 
 /** As written in the help: the letters after `G`. */
 export function tabLetter(tab: Tab, lang: Lang): string {
@@ -58,7 +58,7 @@ export function commandOf(press: Press, lang: Lang, waiting = false, letters = t
     const tab = key.length === 1 ? TABS[TAB_LETTERS[lang].indexOf(key)] : undefined;
     return tab === undefined ? null : { do: 'tab', tab };
   }
-  const tab = /^[1-4]$/.test(key) ? TABS[Number(key) - 1] : undefined;
+  const tab = /^[1-9]$/.test(key) ? TABS[Number(key) - 1] : undefined;
   if (tab !== undefined) return { do: 'tab', tab };
   switch (key) {
     case 'j':

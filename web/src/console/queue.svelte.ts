@@ -1,5 +1,5 @@
 /** The queue as it is read: again when the socket says that something changed, and page by page further down. */
-import { getIncidents, ProblemError, type IncidentPage } from '../feed/http';
+import { getIncidents, ProblemError, type IncidentPage, type Query } from '../feed/http';
 import type { Incident, Problem } from '../feed/protocol';
 import { problemOf } from '../ui/problem';
 import { toQuery, type Choice } from './choice';
@@ -38,6 +38,7 @@ export class QueueList {
     private choice: Choice,
     /** What is open at the right, as the page knows it. */
     private readonly kept: () => Incident | null,
+    private readonly ask: (choice: Choice, query: Query) => Promise<IncidentPage> = (choice, query) => getIncidents({ ...toQuery(choice), ...query }),
   ) {
     setInterval(() => document.hidden || this.poke(), RECHECK_MS);
   }
@@ -96,7 +97,7 @@ export class QueueList {
     const round = this.round;
     this.running = true;
     try {
-      const page = await getIncidents({ ...toQuery(this.choice), ...query });
+      const page = await this.ask(this.choice, query);
       if (round !== this.round) return;
       take(page);
       this.next = page.next;

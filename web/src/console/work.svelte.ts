@@ -44,6 +44,8 @@ export class Work {
     private readonly undo: Undo,
     /** Sends what is to be done to it with others; null: nothing is. Resolves to what it made of it; null: it was not stored. */
     private readonly bulk: (id: string) => Promise<Made | null> | null = () => null,
+    /** A step of one's own is stored: the incident as it is after it. */
+    private readonly did: (incident: Incident) => void = () => undefined,
   ) {
     this.offer = offer;
     setInterval(() => document.hidden || this.recheck(), RECHECK_MS);
@@ -153,6 +155,7 @@ export class Work {
     const one = this.cases.get(id);
     if (one === undefined) return;
     one.take(file);
+    this.did(file.incident);
     // Their own doing is no news to them, and makes nothing of theirs stale.
     if (one.changes.every((step) => isStep(step) && OWN_DOING.includes(step.action))) one.see();
     this.changed();
@@ -427,6 +430,7 @@ export class Work {
 
   /** The answer names the incident that is there now: of a merge the one that stays. */
   private arrived(one: Case, sent: Sent, file: CaseFile): void {
+    this.did(file.incident);
     if (file.incident.id === one.id) {
       one.take(file);
       one.see();
@@ -454,6 +458,7 @@ export class Work {
     if (trouble === null || file === null || (trouble.kind !== 'network' && trouble.kind !== 'conflict')) return;
     if (storedAt(file, attemptOf(one, trouble.sent), this.offer.worker.name) === null) return;
     one.trouble = null;
+    this.did(file.incident);
     const form = formOf(trouble.sent.action);
     // Of two notes in one form the second is still to be sent.
     const first = `${trouble.sent.words}\n`;
