@@ -73,6 +73,8 @@ export const en: Record<Key, string> = {
   'error.retry': 'Try again',
   'error.webgl': 'This device cannot draw the map',
   'error.webgl.do': 'Turn on WebGL in the browser. The lists keep running.',
+  'build.waits': 'A new version of this page is there. It is loaded by itself once nothing is being written, sent or open.',
+  'build.now': 'Load it now',
   'map': 'Incident map',
   'map.scale.m': '{n} m',
   'map.scale.km': '{n} km',

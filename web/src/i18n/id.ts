@@ -73,6 +73,8 @@ export const id = {
   'error.retry': 'Coba lagi',
   'error.webgl': 'Peta tidak dapat digambar di perangkat ini',
   'error.webgl.do': 'Nyalakan WebGL di peramban. Daftar tetap berjalan.',
+  'build.waits': 'Versi baru halaman ini sudah ada. Halaman memuatnya sendiri begitu tidak ada yang sedang ditulis, dikirim, atau dibuka.',
+  'build.now': 'Muat sekarang',
   'map': 'Peta kejadian',
   'map.scale.m': '{n} m',
   'map.scale.km': '{n} km',
