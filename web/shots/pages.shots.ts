@@ -283,7 +283,13 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
         await page.waitForSelector(`[data-phase="${phase}"]`, { timeout: 60_000 });
       },
     });
-    return [lost('reconnecting'), lost('stale')];
+    const misnamed = 'category=banjir,water&area=82.71.99';
+    return [
+      lost('reconnecting'),
+      lost('stale'),
+      { name: 'wall-misnamed', path: `/wall?${misnamed}`, sizes: WALL, map: true, until: waits(LIVE) },
+      { name: 'embed-misnamed', path: `/embed?${misnamed}`, sizes: [[[800, 560]], [[390, 480]]], map: true, until: waits('.map canvas') },
+    ];
   };
 
   async function shoot(states: readonly State[]): Promise<void> {
