@@ -122,6 +122,19 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
       at('incident', async () => undefined),
       at('offline', (page) => page.context().setOffline(true).then(() => page.waitForSelector('[data-notice]'))),
       { name: 'console-late', path, before: (page) => (line = new Line()).runThrough(page), until: atIncident(async (page) => (await line.cut(), page.waitForSelector('[data-notice="late"]'))) },
+      { name: 'console-new-build', path, before: (page) => (line = new Line()).runThrough(page), until: atIncident(async (page) => {
+        await type(page, 'n', '[data-form="note"] textarea:focus', 'pelapor sudah ditelepon');
+        await line.update();
+        await page.waitForSelector('[data-new-build]');
+      }) },
+      at('photo-dropped', async (page) => {
+        await page.route('**/api/v1/incidents/*/photos', (route) => route.abort());
+        await page.click('[data-add]');
+        for (const kind of ['before', 'after']) await page.setInputFiles(`[data-choose="${kind}"]`, { name: 'jalan.png', mimeType: 'image/png', buffer: Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0]) });
+        await page.waitForSelector('[data-upload="lost"]:nth-child(2)');
+        await page.locator('[data-drop-photo="drop"]').first().click();
+        await page.waitForSelector('[data-upload="dropped"]');
+      }),
       at('conflict', async (page) => {
         await page.route('**/api/v1/incidents/*/reject', async (route) => {
           await server.act(incident, 'note', { note: 'Budi: sudah saya telepon.' });
@@ -226,6 +239,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
 
   const ofField = (): readonly State[] => {
     const path = `/field?incident=i:${incident}`;
+    let line = new Line();
     const unsent = (page: Page): Promise<unknown> => page.route('**/api/v1/incidents/*/{note,check}', (route) => route.abort());
     const inSight = (selector: string) => (page: Page): Promise<unknown> => page.locator(selector).first().evaluate((one) => one.scrollIntoView({ block: 'center' }));
     const at = (name: string, more: (page: Page) => Promise<unknown>, before?: State['before']): State => ({
@@ -255,6 +269,11 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
         await page.waitForSelector('[data-unsent="2"]');
         await inSight('[data-waiting]')(page);
       }, unsent),
+      at('new-build', async (page) => {
+        await write(page, 'note', 'Pompa tiba, air masih setinggi lutut.');
+        await line.update();
+        await page.waitForSelector('[data-new-build]');
+      }, (page) => (line = new Line()).runThrough(page)),
       at('changed', async (page) => {
         await page.route('**/api/v1/incidents/*/note', async (route) => {
           await server.act(incident, 'note', { note: 'Budi: pompa kedua dikirim.' });
@@ -283,7 +302,13 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
         await page.waitForSelector(`[data-phase="${phase}"]`, { timeout: 60_000 });
       },
     });
-    return [lost('reconnecting'), lost('stale')];
+    const misnamed = 'category=banjir,water&area=82.71.99';
+    return [
+      lost('reconnecting'),
+      lost('stale'),
+      { name: 'wall-misnamed', path: `/wall?${misnamed}`, sizes: WALL, map: true, until: waits(LIVE) },
+      { name: 'embed-misnamed', path: `/embed?${misnamed}`, sizes: [[[800, 560]], [[390, 480]]], map: true, until: waits('.map canvas') },
+    ];
   };
 
   async function shoot(states: readonly State[]): Promise<void> {
@@ -323,7 +348,8 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
       }
       for (const [width, height] of sizes) {
         await page.setViewportSize({ width, height });
-        if (drawn) await page.waitForTimeout(1_500);
+        // Four times the points take as much longer without a graphics card.
+        if (drawn) await page.waitForTimeout(width > 2_000 ? 12_000 : 1_500);
         await page.screenshot({ path: join(FOLDER, `${state.name}.${lang}.${isPaper ? 'print' : `${width}x${height}`}.png`), fullPage: !/^(console|replay|field|wall)/.test(state.name) });
       }
     } finally {

@@ -79,6 +79,11 @@ export class Batches {
     return last === undefined ? null : new Promise((resolve) => last.told.push((versions) => resolve(versions.has(id) ? { version: versions.get(id) ?? null } : null)));
   }
 
+  /** Something waits, is under way, or was refused and nobody has said that they read it. */
+  get busy(): boolean {
+    return this.will.size > 0 || this.outcome !== null;
+  }
+
   forget(): void {
     this.outcome = null;
   }

@@ -101,3 +101,21 @@ it('a reason that was typed is there again when the rejection is taken back', as
   await waited();
   expect(sent).toEqual([]);
 });
+
+it('what was stored without an answer counts as stored, and the next step goes with the version after it', async () => {
+  const file = async (id: string): Promise<ReturnType<typeof decodeCase>> => decodeCase({ type: 'Feature', id, geometry: { type: 'Point', coordinates: [127.38, 0.79] }, properties: { kind: 'incident', category: 'water', status: 'verified', reports: 1, opened_at: AT, updated_at: AT, version: 7 } });
+  const cut = async (id: string, one: Sent): Promise<never> => {
+    sent.push({ id, sent: one });
+    throw new TypeError('the line was cut');
+  };
+  const asked: string[] = [];
+  const result = await runBulk([incident('i:1', { version: 3 }), incident('i:2', { version: 5 })], verify, () => undefined, cut, async (one, { version }) => {
+    asked.push(`${one.id} ${version}`);
+    return one.id === 'i:1' ? file(one.id) : null;
+  });
+  expect(asked).toEqual(['i:1 3', 'i:2 5']);
+  expect([result.stored, [...result.versions], result.refused.map(({ incident: { id }, why }) => [id, why])]).toEqual([['i:1'], [['i:1', 4]], [['i:2', 'network']]]);
+  // Nothing can be read without a line either.
+  const without = await runBulk([incident('i:1')], verify, () => undefined, cut, () => Promise.reject(new TypeError('no network')));
+  expect(without.refused.map(({ why }) => why)).toEqual(['network']);
+});

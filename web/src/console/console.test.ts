@@ -12,7 +12,7 @@ import { commandOf, tabLetter, type Press } from './keys';
 import { append, entered, merge, range, step, type Row } from './queue';
 import { Offer } from './offer';
 import { incident } from './testing';
-import { ACTIONS, keyOf, PLAIN_TABLE, type Action } from './transitions';
+import { ACTIONS, dispositionByDigit, keyOf, PLAIN_TABLE, type Action } from './transitions';
 
 const rows = (ids: string): readonly Row[] => [...ids].map((id) => ({ incident: incident(id), left: false }));
 const read = (ids: string): readonly Incident[] => [...ids].map((id) => incident(id));
@@ -203,8 +203,9 @@ it('of many, only what somebody was faster at counts as changed; any other refus
   const { refused } = await runBulk(all, { action: 'verify', words: '', agency: null }, () => undefined, async (id) => {
     throw new ProblemError({ type: `/problems/${id}`, title: '', detail: 'in English', status: kinds.find(([kind]) => kind === id)?.[1] ?? 0 });
   });
-  expect(refused.map(({ incident: { id }, why, problem }) => [id, why, problem?.type])).toEqual(
-    [['version', 'conflict'], ['transition', 'conflict'], ['archived', 'refused'], ['four-eyes', 'refused'], ['forbidden', 'denied'], ['invalid-body', 'refused'], ['disk-full', 'refused']].map(([kind, why]) => [kind, why, `/problems/${kind}`]),
+  // As they are answered, in any order.
+  expect(Object.fromEntries(refused.map(({ incident: { id }, why, problem }) => [id, [why, problem?.type]]))).toEqual(
+    Object.fromEntries([['version', 'conflict'], ['transition', 'conflict'], ['archived', 'refused'], ['four-eyes', 'refused'], ['forbidden', 'denied'], ['invalid-body', 'refused'], ['disk-full', 'network']].map(([kind, why]) => [kind, [why, `/problems/${kind}`]])),
   );
 });
 
@@ -213,4 +214,10 @@ it('what is chosen stays chosen when others come before it, and at an end it sta
   const chosen = moved(before, null, 1);
   expect([chosen, placeOf(['x', 'a', 'b', 'c'], chosen), placeOf(['a', 'c'], chosen)]).toEqual(['b', 2, 0]);
   expect([moved(before, 'c', 1), moved(before, 'a', -1), moved(before, null, 8), moved([], 'a', 1)]).toEqual(['c', 'a', 'c', null]);
+});
+
+it('a digit says what a rejected incident was, as long as nothing is written', () => {
+  const press = (key: string, more = {}): Parameters<typeof dispositionByDigit>[0] => ({ key, ctrlKey: false, metaKey: false, altKey: false, ...more });
+  expect(['1', '4', '6', '7', '0', 'a'].map((key) => dispositionByDigit(press(key), ''))).toEqual(['duplicate', 'prank', 'invalid', null, null, null]);
+  expect([dispositionByDigit(press('1'), 'rumah nomor '), dispositionByDigit(press('1', { ctrlKey: true }), '')]).toEqual([null, null]);
 });

@@ -76,6 +76,12 @@ export class Work {
     }, REFRESH_MS);
   }
 
+  /** Something is being written, waits, is under way or was refused. What got no answer is found by the next page. */
+  get busy(): boolean {
+    const seen = [...(this.open === null ? [] : [this.open]), ...this.waiting];
+    return this.will.size > 0 || seen.some(({ form, sending, trouble }) => form !== null || sending !== null || (trouble !== null && trouble.kind !== 'network'));
+  }
+
   /** Whether the open incident, as it is shown, allows it. */
   can(action: Action): boolean {
     return this.open !== null && this.allows(this.open, action);

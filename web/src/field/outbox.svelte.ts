@@ -47,7 +47,7 @@ export class Outbox {
   all = $state.raw<readonly Waiting[]>([]);
   /** Who is signed in, as far as it is known. */
   me = $state<string | null>(null);
-  private busy = false;
+  private isRunning = false;
   private running: Promise<void> = Promise.resolve();
 
   constructor(
@@ -68,6 +68,11 @@ export class Outbox {
 
   get lost(): number {
     return this.own.filter(({ state }) => state === 'lost').length;
+  }
+
+  /** A page that goes now would lose one, or not see its answer. */
+  get busy(): boolean {
+    return this.all.some(({ state, kept }) => state === 'sending' || !kept);
   }
 
   of(incident: string): readonly Waiting[] {
@@ -125,16 +130,16 @@ export class Outbox {
   }
 
   private run(): Promise<void> {
-    if (!this.busy) this.running = this.sendAll();
+    if (!this.isRunning) this.running = this.sendAll();
     return this.running;
   }
 
   private async sendAll(): Promise<void> {
-    this.busy = true;
+    this.isRunning = true;
     try {
       for (let next = this.next(); next !== undefined; next = this.next()) await this.sendOne(next);
     } finally {
-      this.busy = false;
+      this.isRunning = false;
     }
   }
 

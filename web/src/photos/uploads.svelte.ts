@@ -52,6 +52,11 @@ export class Uploads {
     return this.all.filter(({ state }) => state === 'lost').length;
   }
 
+  /** A page that goes now would lose one, or cut it off. */
+  get busy(): boolean {
+    return this.all.some(({ state, kept }) => state === 'sending' || state === 'dropped' || (state !== 'refused' && !kept));
+  }
+
   of(incident: string): readonly Upload[] {
     return this.all.filter((one) => one.incident === incident);
   }
