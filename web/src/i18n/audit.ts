@@ -98,7 +98,7 @@ export const auditEn: Record<keyof typeof auditId, string> = {
   'audit.group.shift': 'Shift',
   'audit.group.account': 'Accounts and sign-in',
   'audit.incident': 'Incident',
-  'audit.incident.is': 'Code of a report, or the incident’s address from the console',
+  'audit.incident.is': 'Report code, or its console address',
   'audit.incident.unknown': 'There is no incident with this code or address. Copy it from the console, or leave this empty.',
   'audit.since': 'From',
   'audit.until': 'Until before',
