@@ -294,9 +294,14 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a runnin
     const console = await open(browser, `${server.url}/console`, 1366, 768, async (page) => {
       await desk(page);
       await page.route('**/api/v1/city*', async (route) => route.fulfill({ json: { ...(await (await route.fetch()).json()), projection: 'public' } }));
+      // Also where the line is gone in that moment: there is a page to sign in at.
+      await page.route('**/login', (route) => route.abort());
     });
     await console.page.waitForSelector('[data-denied] .do:not(:empty)');
-    expect(await console.page.innerText('[data-denied]')).toContain('Anda belum masuk');
+    const said = await console.page.innerText('[data-denied]');
+    expect(said).toContain('Anda belum masuk');
+    expect(said).toContain('Masuk, lalu buka konsol lagi');
+    expect(await console.page.getAttribute('[data-denied] a', 'href')).toBe('/login?next=%2Fconsole');
     await console.close();
   });
 

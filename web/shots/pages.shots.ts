@@ -12,6 +12,7 @@ import { CHROMIUM, launch, open } from '../e2e/browser';
 import { desk, LIVE, wasNothing } from '../e2e/desk';
 import { Line } from '../e2e/line';
 import { BINARY, Pantau, until } from '../e2e/pantau';
+import { workStates } from './console_work';
 
 const SIZES = [[1440, 900], [1366, 768], [390, 844]] as const;
 /** A4 at 96 dots an inch. */
@@ -285,6 +286,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
 
   it('are taken', async () => {
     await shoot(ofConsole());
+    await shoot(await workStates(server, browser));
     await shoot(ofPapers());
     await shoot(ofLogin());
     console.log(`pictures: ${FOLDER}`);
