@@ -1,6 +1,6 @@
 /** States of the console that take somebody's work to come about: colleagues, refusals, what waits, what is late. */
 import type { Browser, Page } from 'playwright-core';
-import { LIVE, wasNothing } from '../e2e/desk';
+import { asLate, LIVE, wasNothing } from '../e2e/desk';
 import type { Pantau } from '../e2e/pantau';
 
 export interface WorkState {
@@ -167,22 +167,5 @@ function withColleagues(page: Page, incident: string): Promise<void> {
       socket.send(message);
       socket.send(JSON.stringify({ type: 'presence', people }));
     });
-  });
-}
-
-/** It is late by an hour and more, and the supervisor, or the head too, was told. */
-async function asLate(page: Page, incident: string, level: number): Promise<void> {
-  const late = (feature: any): void => {
-    if (feature?.id !== `i:${incident}`) return;
-    const due_at = new Date(Date.now() - level * 4_000_000).toISOString();
-    Object.assign(feature.properties, { overdue: true, due_at, clock: { step: 'verify', warn_at: due_at, ...feature.properties.clock, state: 'late', due_at, escalation: level } });
-  };
-  await page.route(/[/]api[/]v1[/]incidents([?]|[/][^/]+$)/, async (route) => {
-    if (route.request().method() !== 'GET') return route.continue();
-    const answer = await route.fetch();
-    const json = await answer.json();
-    late(json);
-    for (const feature of json.features ?? []) late(feature);
-    await route.fulfill({ response: answer, json });
   });
 }
