@@ -1,6 +1,7 @@
 /** The console played by its keys alone against the real server: one case from arrival to its end, and two operators at once. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { clean } from './axe';
 import { CHROMIUM, launch, open, tooWide } from './browser';
 import { asLate, desk, LIVE, PASSWORD, signIn, wasNothing } from './desk';
 import { BINARY, Pantau, until } from './pantau';
@@ -91,6 +92,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a runnin
     await page.click('[data-send-now]');
     await page.waitForSelector('[data-trouble="conflict"]');
     expect(await page.textContent('[data-trouble="conflict"]')).toContain('Sudah berubah');
+    await clean(page, 'a conflict');
     expect(await status(incident)).toBe('verified');
     expect(await page.inputValue('textarea:focus')).toBe('tidak ada di lokasi');
     // The second answer counts only once the first could be read.
@@ -237,6 +239,43 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a runnin
     await shows(page, 'verified');
     await page.goto('about:blank');
     await until(10_000, () => 'it is verified', async () => (await status(incident)) === 'verified');
+    await console.close();
+  });
+
+  it('what one handled is found in a list of its own, counted, until it is closed', async () => {
+    const name = await server.account('operator', PASSWORD);
+    const [own, closed, other] = [await server.report('water', 127.3701, 0.7959), await server.report('garbage', 127.3702, 0.7969), await server.report('water', 127.3703, 0.7979)];
+    const console = await open(browser, `${server.url}/login`, 1366, 768, desk);
+    const { page } = console;
+    const counts = (n: number): Promise<unknown> => page.waitForFunction((text) => document.querySelector('[data-tab="mine"] b')?.textContent === text, String(n));
+    await signIn(page, name);
+    await page.goto(`${server.url}/console`);
+    await page.waitForSelector(LIVE);
+    await counts(0);
+    for (const [n, incident] of [own, closed].entries()) {
+      await page.click(`[data-row="i:${incident}"] button`);
+      await page.waitForSelector('[data-action="verify"]');
+      await page.keyboard.press('v');
+      await page.click('[data-send-now]');
+      await counts(n + 1);
+    }
+    await page.keyboard.press('5');
+    await page.waitForSelector(`[data-row="i:${own}"]`);
+    await page.waitForSelector(`[data-row="i:${closed}"]`);
+    expect(await page.locator(`[data-row="i:${other}"]`).count()).toBe(0);
+    await page.keyboard.press('Escape');
+    await server.act(closed, 'reject', { reason: 'sudah diangkut', disposition: 'ghost' });
+    await page.waitForSelector(`[data-row="i:${closed}"]`, { state: 'detached' });
+    await counts(1);
+    // It outlives the page, and is somebody else's of nobody else.
+    await page.reload();
+    await page.waitForSelector(`[data-row="i:${own}"]`);
+    await counts(1);
+    await clean(page, 'the list of what is mine');
+    await signIn(page, await server.account('operator', PASSWORD));
+    await page.goto(`${server.url}/console?tab=mine`);
+    await page.waitForSelector('[data-empty]');
+    await counts(0);
     await console.close();
   });
 

@@ -14,7 +14,10 @@ import { Line } from '../e2e/line';
 import { BINARY, Pantau, until } from '../e2e/pantau';
 import { workStates } from './console_work';
 
-const SIZES = [[1440, 900], [1366, 768], [390, 844]] as const;
+type Size = readonly [number, number];
+const SIZES: readonly (readonly Size[])[] = [[[1440, 900], [1366, 768]], [[390, 844]]];
+const PHONE: readonly (readonly Size[])[] = [[[390, 844]]];
+const WALL: readonly (readonly Size[])[] = [[[1920, 1080], [3840, 2160]]];
 /** A4 at 96 dots an inch. */
 const PAPER = [794, 1123] as const;
 const FOLDER = process.env.SHOTS ?? mkdtempSync(join(tmpdir(), 'pantau-shots-'));
@@ -29,6 +32,10 @@ interface State {
   /** Until what is to be seen is there. */
   readonly until: (page: Page) => Promise<unknown>;
   readonly print?: boolean;
+  /** Those of one line are taken of one page, one after the other. */
+  readonly sizes?: readonly (readonly Size[])[];
+  /** Drawn, whatever `MAP` says. */
+  readonly map?: boolean;
 }
 
 /** What the server says is said differently. */
@@ -239,10 +246,72 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
     } },
   ];
 
+  const ofField = (): readonly State[] => {
+    const path = `/field?incident=i:${incident}`;
+    const unsent = (page: Page): Promise<unknown> => page.route('**/api/v1/incidents/*/{note,check}', (route) => route.abort());
+    const inSight = (selector: string) => (page: Page): Promise<unknown> => page.locator(selector).first().evaluate((one) => one.scrollIntoView({ block: 'center' }));
+    const at = (name: string, more: (page: Page) => Promise<unknown>, before?: State['before']): State => ({
+      name: `field-${name}`,
+      path,
+      sizes: PHONE,
+      ...(before !== undefined && { before }),
+      until: async (page) => {
+        await page.waitForSelector('[data-write="note"]');
+        for (const key of ['ArrowUp', 'ArrowUp']) await page.press('.grip', key);
+        await more(page);
+      },
+    });
+    const write = async (page: Page, form: string, text: string): Promise<void> => {
+      await page.click(`[data-write="${form}"]`);
+      await page.fill(`[data-form="${form}"] textarea`, text);
+    };
+    return [
+      at('incident', async () => undefined),
+      at('checklist', inSight('[data-checklist]')),
+      at('note', async (page) => (await write(page, 'note', 'Pompa tiba, air masih setinggi lutut.'), inSight('[data-form]')(page))),
+      at('answer', async (page) => (await write(page, 'answer', 'Petugas sedang memompa air di gang Anda.'), inSight('[data-form]')(page))),
+      at('unsent', async (page) => {
+        await write(page, 'note', 'Pompa tiba, air masih setinggi lutut.');
+        await page.click('[data-send]');
+        await page.locator('[data-check]').nth(1).check();
+        await page.waitForSelector('[data-unsent="2"]');
+        await inSight('[data-waiting]')(page);
+      }, unsent),
+      at('changed', async (page) => {
+        await page.route('**/api/v1/incidents/*/note', async (route) => {
+          await server.act(incident, 'note', { note: 'Budi: pompa kedua dikirim.' });
+          await route.continue();
+        });
+        await write(page, 'answer', 'Pompa belum ada.');
+        await page.click('[data-send]');
+        await page.waitForSelector('[data-waiting="changed"]');
+        await inSight('[data-waiting]')(page);
+      }),
+    ];
+  };
+
+  const ofWall = (): readonly State[] => {
+    let line = new Line();
+    const lost = (phase: string): State => ({
+      name: `wall-${phase}`,
+      path: '/wall',
+      sizes: WALL,
+      map: true,
+      before: (page) => (line = new Line()).runThrough(page),
+      until: async (page) => {
+        await page.waitForSelector(LIVE);
+        await page.waitForSelector('[data-hotspot]');
+        await line.cut();
+        await page.waitForSelector(`[data-phase="${phase}"]`, { timeout: 60_000 });
+      },
+    });
+    return [lost('reconnecting'), lost('stale')];
+  };
+
   async function shoot(states: readonly State[]): Promise<void> {
     for (const state of states.filter(({ name }) => ONLY.some((part) => name.includes(part)))) {
       for (const lang of ['id', 'en'] as const) {
-        for (const sizes of [SIZES.slice(0, 2), SIZES.slice(2), ...(state.print === true ? [[PAPER]] : [])]) {
+        for (const sizes of [...(state.sizes ?? SIZES), ...(state.print === true ? [[PAPER]] : [])]) {
           try {
             await look(state, lang, sizes);
           } catch (error) {
@@ -254,14 +323,15 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
     }
   }
 
-  async function look(state: State, lang: string, sizes: readonly (readonly [number, number])[]): Promise<void> {
+  async function look(state: State, lang: string, sizes: readonly Size[]): Promise<void> {
     const [[width, height] = [0, 0]] = sizes;
+    const drawn = state.map === true || process.env.MAP === '1';
     const [path = '', hash] = state.path.split('#');
     const address = lang === 'id' ? path : `${path}${path.includes('?') ? '&' : '?'}lang=en`;
     const { page, close } = await open(browser, `${server.url}${address}${hash === undefined ? '' : `#${hash}`}`, width, height, async (page) => {
       page.setDefaultTimeout(20_000);
       await page.emulateMedia({ reducedMotion: 'reduce' });
-      if (process.env.MAP !== '1') await desk(page);
+      if (!drawn) await desk(page);
       if (!state.name.includes('tour')) await page.addInitScript(() => localStorage.setItem('pantau.tour', 'known'));
       await state.before?.(page);
     });
@@ -276,8 +346,8 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
       }
       for (const [width, height] of sizes) {
         await page.setViewportSize({ width, height });
-        if (process.env.MAP === '1') await page.waitForTimeout(1_500);
-        await page.screenshot({ path: join(FOLDER, `${state.name}.${lang}.${isPaper ? 'print' : `${width}x${height}`}.png`), fullPage: !/^(console|replay)/.test(state.name) });
+        if (drawn) await page.waitForTimeout(1_500);
+        await page.screenshot({ path: join(FOLDER, `${state.name}.${lang}.${isPaper ? 'print' : `${width}x${height}`}.png`), fullPage: !/^(console|replay|field|wall)/.test(state.name) });
       }
     } finally {
       await close();
@@ -289,6 +359,8 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
     await shoot(await workStates(server, browser));
     await shoot(ofPapers());
     await shoot(ofLogin());
+    await shoot(ofField());
+    await shoot(ofWall());
     console.log(`pictures: ${FOLDER}`);
     expect(missing, 'states of which there is no picture').toEqual([]);
   });

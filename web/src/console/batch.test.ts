@@ -60,6 +60,17 @@ it('the next step on the same ones sends the one before, and meets no conflict w
   expect([batches.outcome, undo.deeds, batches.will.size]).toEqual([null, [], 0]);
 });
 
+it('handing on waits where one of them is verified: nothing brings back the time that it had', async () => {
+  const had = both.map((one) => ({ ...one, agency: 'dlh' }));
+  batches.begin([had[0], { ...had[1], status: 'verified' }] as typeof had, assign);
+  await moment();
+  expect([sent.length, undo.deeds.length]).toEqual([0, 1]);
+  undo.takeBack();
+  batches.begin(had, assign);
+  await moment();
+  expect(sent.length).toBe(2);
+});
+
 it('those that others are done to go on waiting', async () => {
   batches.begin(both, verify);
   batches.begin([incident('i:3')], verify);

@@ -1,6 +1,6 @@
 /** One action on many incidents. Each is a request of its own: one refusal never stops its neighbours. */
-import { ProblemError } from '../feed/http';
-import type { Incident } from '../feed/protocol';
+import type { Incident, Problem } from '../feed/protocol';
+import { hasChanged, problemOf } from '../ui/problem';
 import { sendAction, type CaseFile, type Sent } from './casefile';
 import { leaving } from './leaving';
 import type { Offer } from './offer';
@@ -14,8 +14,8 @@ export type Why = 'conflict' | 'network' | 'denied' | 'refused';
 export interface Refused {
   readonly incident: Incident;
   readonly why: Why;
-  /** The server's sentence, where it is none of the usual reasons. */
-  readonly detail: string;
+  /** The server's answer; null: there was none. */
+  readonly problem: Problem | null;
 }
 
 export interface BulkResult {
@@ -23,6 +23,11 @@ export interface BulkResult {
   readonly refused: readonly Refused[];
   /** Of those that are stored, after it. */
   readonly versions: ReadonlyMap<string, number | null>;
+}
+
+/** The incident as it is after a step that was stored. */
+export interface Made {
+  readonly version: number | null;
 }
 
 /** What one's own step made of an incident. */
@@ -64,10 +69,10 @@ export async function runBulk(
   return { stored, refused, versions };
 }
 
-function whyOf(error: unknown): { why: Why; detail: string } {
-  if (!(error instanceof ProblemError)) return { why: 'network', detail: '' };
-  const { status } = error.problem;
-  if (status === 409) return { why: 'conflict', detail: '' };
-  if (status === 401 || status === 403) return { why: 'denied', detail: '' };
-  return { why: status >= 500 ? 'network' : 'refused', detail: error.message };
+function whyOf(error: unknown): { why: Why; problem: Problem | null } {
+  const problem = problemOf(error);
+  if (problem === null) return { why: 'network', problem };
+  if (hasChanged(problem)) return { why: 'conflict', problem };
+  const { status } = problem;
+  return { why: status === 401 || status === 403 ? 'denied' : 'refused', problem };
 }

@@ -122,6 +122,11 @@ export function needsWords(form: Form): boolean {
   return form === 'note' || form === 'answer' || form === 'return' || form === 'pause';
 }
 
+/** It changes nothing but what is known, and is said as often as there is something to say. */
+export function isWords(action: Action): boolean {
+  return action === 'note' || action === 'answer';
+}
+
 /** What can be done to many at once. */
 export const BULK_ACTIONS = ['verify', 'assign', 'reject'] as const;
 export type BulkAction = (typeof BULK_ACTIONS)[number];

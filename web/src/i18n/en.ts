@@ -1,8 +1,10 @@
 import { auditEn } from './audit';
 import { clockEn } from './clock';
 import { consoleEn } from './console';
+import { fieldEn } from './field';
 import { papersEn } from './papers';
 import { photosEn } from './photos';
+import { problemEn } from './problem';
 import { replayEn } from './replay';
 import { tourEn } from './tour';
 import type { Key } from './id';
@@ -11,8 +13,10 @@ export const en: Record<Key, string> = {
   ...auditEn,
   ...clockEn,
   ...consoleEn,
+  ...fieldEn,
   ...papersEn,
   ...photosEn,
+  ...problemEn,
   ...replayEn,
   ...tourEn,
   'status.new': 'Not verified',
@@ -143,7 +147,7 @@ export const en: Record<Key, string> = {
   'action.disposition.out_of_area': 'Outside the city',
   'action.disposition.invalid': 'Cannot be acted on',
   'action.reject.confirm': 'Reject this incident',
-  'action.failed': 'Not saved yet. {detail}',
+  'action.failed': 'Not saved yet: {detail}.',
   'action.conflict': 'Somebody else changed this incident. The newest state is shown; check it and try again.',
   'action.network': 'The network is gone. Try again when it is back.',
   'bearing.n': 'north',

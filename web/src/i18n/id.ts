@@ -1,8 +1,10 @@
 import { auditId } from './audit';
 import { clockId } from './clock';
 import { consoleId } from './console';
+import { fieldId } from './field';
 import { papersId } from './papers';
 import { photosId } from './photos';
+import { problemId } from './problem';
 import { replayId } from './replay';
 import { tourId } from './tour';
 
@@ -11,8 +13,10 @@ export const id = {
   ...auditId,
   ...clockId,
   ...consoleId,
+  ...fieldId,
   ...papersId,
   ...photosId,
+  ...problemId,
   ...replayId,
   ...tourId,
   'status.new': 'Belum diverifikasi',
@@ -143,7 +147,7 @@ export const id = {
   'action.disposition.out_of_area': 'Di luar wilayah kota',
   'action.disposition.invalid': 'Tidak dapat ditangani',
   'action.reject.confirm': 'Tolak kejadian ini',
-  'action.failed': 'Belum tersimpan. {detail}',
+  'action.failed': 'Belum tersimpan: {detail}.',
   'action.conflict': 'Kejadian ini sudah diubah orang lain. Data terbaru sudah ditampilkan; periksa lalu ulangi.',
   'action.network': 'Jaringan terputus. Coba lagi saat tersambung.',
   'bearing.n': 'utara',

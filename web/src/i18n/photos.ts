@@ -19,7 +19,7 @@ export const photosId = {
   'photo.release': 'Tampilkan ke publik',
   'photo.withdraw': 'Sembunyikan dari publik',
   'photo.release.is': 'Periksa dulu: tidak ada wajah, pelat nomor, atau korban.',
-  'photo.public.failed': 'Belum tersimpan: {detail}',
+  'photo.public.failed': 'Belum tersimpan: {detail}.',
   'photo.public.network': 'Belum tersimpan: server tidak menjawab. Coba lagi.',
   'photo.add': 'Tambah foto',
   'photo.add.before': 'Foto sebelum',
@@ -43,9 +43,11 @@ export const photosId = {
   'photo.fault.empty': 'Berkasnya kosong atau tidak terbaca.',
   'photo.fault.signin': 'Belum terkirim: Anda belum masuk. Foto tersimpan di perangkat ini dan dikirim setelah Anda masuk.',
   'photo.lost': '{n} foto belum terkirim. Tersimpan di perangkat ini dan dikirim lagi sendiri.',
-  'photo.fault.server': 'Ditolak server: {detail}',
+  'photo.fault.server': 'Ditolak server: {detail}.',
   'photo.again': 'Kirim lagi',
   'photo.drop': 'Buang',
+  'photo.state.dropped': 'Dibuang: tidak dikirim.',
+  'photo.back': 'Kembalikan',
 } as const;
 
 export const photosEn: Record<keyof typeof photosId, string> = {
@@ -68,7 +70,7 @@ export const photosEn: Record<keyof typeof photosId, string> = {
   'photo.release': 'Show to the public',
   'photo.withdraw': 'Hide from the public',
   'photo.release.is': 'Look first: no faces, number plates or victims.',
-  'photo.public.failed': 'Not saved: {detail}',
+  'photo.public.failed': 'Not saved: {detail}.',
   'photo.public.network': 'Not saved: the server does not answer. Try again.',
   'photo.add': 'Add photos',
   'photo.add.before': 'Photo before',
@@ -92,7 +94,9 @@ export const photosEn: Record<keyof typeof photosId, string> = {
   'photo.fault.empty': 'The file is empty or cannot be read.',
   'photo.fault.signin': 'Not sent: you are not signed in. The photo is kept on this device and sent once you are.',
   'photo.lost': '{n} {n|photo|photos} not sent. Kept on this device and sent again by itself.',
-  'photo.fault.server': 'The server refused it: {detail}',
+  'photo.fault.server': 'The server refused it: {detail}.',
   'photo.again': 'Send again',
   'photo.drop': 'Discard',
+  'photo.state.dropped': 'Discarded: it is not sent.',
+  'photo.back': 'Bring it back',
 };
