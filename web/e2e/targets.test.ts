@@ -21,6 +21,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('what a finger hits', { ti
   beforeAll(async () => {
     [server, browser] = await Promise.all([Pantau.start(), launch()]);
     incident = await server.report('garbage', 127.3841, 0.7911);
+    await server.act(incident, 'note', { note: 'pelapor ditelepon' });
     for (let n = 0; n < 3; n++) await server.report('water', 127.38 + n / 500, 0.7911);
   });
 
@@ -81,7 +82,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('what a finger hits', { ti
     await close();
   });
 
-  for (const [path, there] of [['/', '.now'], ['/login', 'main h1'], ['/handover', '[data-handover="read"]'], ['/sitrep', '[data-sitrep="read"]'], ['/statistics', '[data-statistics], main table, main [data-fault], main .quiet'], ['/replay', 'main, .replay'], ['/wall', '[data-phase="live"]']] as const) {
+  for (const [path, there] of [['/', '.now'], ['/login', 'main h1'], ['/handover', '[data-handover="read"]'], ['/sitrep', '[data-sitrep="read"]'], ['/audit', '[data-line]'], ['/statistics', '[data-statistics], main table, main [data-fault], main .quiet'], ['/replay', 'main, .replay'], ['/wall', '[data-phase="live"]']] as const) {
     it(`is large enough at ${path}`, async () => {
       const { page, close } = await look(path);
       await page.waitForSelector(there);

@@ -1,3 +1,4 @@
+import { auditEn } from './audit';
 import { clockEn } from './clock';
 import { consoleEn } from './console';
 import { fieldEn } from './field';
@@ -9,6 +10,7 @@ import { tourEn } from './tour';
 import type { Key } from './id';
 
 export const en: Record<Key, string> = {
+  ...auditEn,
   ...clockEn,
   ...consoleEn,
   ...fieldEn,
@@ -87,6 +89,7 @@ export const en: Record<Key, string> = {
   'build.waits': 'A new version of this page is there. It is loaded by itself once nothing is being written, sent or open.',
   'build.now': 'Load it now',
   'map': 'Incident map',
+  'map.incidents': '{n} {n|incident|incidents}',
   'map.scale.m': '{n} m',
   'map.scale.km': '{n} km',
   'map.hint.ctrl': 'Hold Ctrl and scroll to zoom the map',

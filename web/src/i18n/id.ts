@@ -1,3 +1,4 @@
+import { auditId } from './audit';
 import { clockId } from './clock';
 import { consoleId } from './console';
 import { fieldId } from './field';
@@ -9,6 +10,7 @@ import { tourId } from './tour';
 
 /** Indonesian, as officers speak it. The source of the dictionary: English must have the same keys. */
 export const id = {
+  ...auditId,
   ...clockId,
   ...consoleId,
   ...fieldId,
@@ -87,6 +89,7 @@ export const id = {
   'build.waits': 'Versi baru halaman ini sudah ada. Halaman memuatnya sendiri begitu tidak ada yang sedang ditulis, dikirim, atau dibuka.',
   'build.now': 'Muat sekarang',
   'map': 'Peta kejadian',
+  'map.incidents': '{n} kejadian',
   'map.scale.m': '{n} m',
   'map.scale.km': '{n} km',
   'map.hint.ctrl': 'Tahan Ctrl lalu gulir untuk memperbesar peta',
