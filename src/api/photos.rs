@@ -82,7 +82,7 @@ pub async fn add(
     let more = ActionMore { photos: Some(Box::new(added)), ..ActionMore::default() };
     let ask = ActionRequest { note: form.note, version: form.version, ..of_photos(Action::Photo, more) };
     let command = ask.for_incident(incident.no, caller.actor(), None);
-    let done = submit(&app, incident.no, Command::Action(Box::new(command))).await;
+    let done = submit(&app, &caller, incident.no, Command::Action(Box::new(command))).await;
     match &done {
         Ok(()) => kept.named(&kept.photos),
         // Of other failures nobody knows what became durable.
@@ -166,7 +166,7 @@ async fn set_public(
     if row.public != (action == Action::Release) {
         let more = ActionMore { photo: Some(row.no), ..ActionMore::default() };
         let command = of_photos(action, more).for_incident(incident.no, caller.actor(), None);
-        submit(&app, incident.no, Command::Action(Box::new(command))).await?;
+        submit(&app, &caller, incident.no, Command::Action(Box::new(command))).await?;
     }
     answer(&app, &caller, &incident).await
 }
