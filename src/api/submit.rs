@@ -11,8 +11,25 @@ use crate::model::{Command, IncidentNo, Outcome, Refusal};
 /// # Errors
 /// Why it was refused; or that the engine takes nothing.
 pub(super) async fn submit(app: &App, named: IncidentNo, command: Command) -> Result<(), Problem> {
-    match app.engine.submit(vec![command]).await?.into_iter().next() {
-        Some(Outcome::Accepted { .. } | Outcome::Repeat { .. }) => Ok(()),
+    let outcomes = app.engine.submit(vec![command]).await?;
+    told(app, named, outcomes).await.map(drop)
+}
+
+/// When a thing that is done was done.
+pub(super) enum Done {
+    Now,
+    /// By what was sent before under the same key.
+    Before,
+}
+
+/// What the engine answered to one command.
+///
+/// # Errors
+/// Why it was refused.
+pub(super) async fn told(app: &App, named: IncidentNo, outcomes: Vec<Outcome>) -> Result<Done, Problem> {
+    match outcomes.into_iter().next() {
+        Some(Outcome::Accepted { .. }) => Ok(Done::Now),
+        Some(Outcome::Repeat { .. }) => Ok(Done::Before),
         Some(Outcome::Refused(refusal)) => Err(refused(app, named, refusal).await),
         None => Err(Problem::internal()),
     }
