@@ -19,8 +19,30 @@ pub(super) async fn submit(
     named: IncidentNo,
     command: Command,
 ) -> Result<(), Problem> {
-    match app.engine.submit(vec![command]).await?.into_iter().next() {
-        Some(Outcome::Accepted { .. } | Outcome::Repeat { .. }) => Ok(()),
+    let outcomes = app.engine.submit(vec![command]).await?;
+    told(app, caller, named, outcomes).await.map(drop)
+}
+
+/// When a thing that is done was done.
+pub(super) enum Done {
+    Now,
+    /// By what was sent before under the same key.
+    Before,
+}
+
+/// What the engine answered to one command.
+///
+/// # Errors
+/// Why it was refused.
+pub(super) async fn told(
+    app: &App,
+    caller: &Caller,
+    named: IncidentNo,
+    outcomes: Vec<Outcome>,
+) -> Result<Done, Problem> {
+    match outcomes.into_iter().next() {
+        Some(Outcome::Accepted { .. }) => Ok(Done::Now),
+        Some(Outcome::Repeat { .. }) => Ok(Done::Before),
         Some(Outcome::Refused(refusal)) => Err(refused(app, caller, named, refusal).await),
         None => Err(Problem::internal()),
     }
