@@ -153,6 +153,7 @@ pub fn build_router(app: AppState) -> Router {
         .route("/statistics", get(pages::statistics))
         .route("/sitrep", get(pages::sitrep))
         .route("/handover", get(pages::handover))
+        .route("/audit", get(pages::audit))
         .route("/replay", get(pages::replay))
         .route("/assets/{*path}", get(pages::asset))
         .route("/favicon.svg", get(pages::favicon))

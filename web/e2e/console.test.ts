@@ -2,7 +2,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHROMIUM, launch, open, tooWide } from './browser';
-import { desk, LIVE, PASSWORD, signIn, wasNothing } from './desk';
+import { asLate, desk, LIVE, PASSWORD, signIn, wasNothing } from './desk';
 import { BINARY, Pantau, until } from './pantau';
 
 if (BINARY === null || CHROMIUM === null) console.warn(`skipped, no ${BINARY === null ? 'pantau binary (PANTAU_BIN)' : 'Chromium (CHROMIUM_BIN)'}: e2e/console.test.ts`);
@@ -294,9 +294,30 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a runnin
     const console = await open(browser, `${server.url}/console`, 1366, 768, async (page) => {
       await desk(page);
       await page.route('**/api/v1/city*', async (route) => route.fulfill({ json: { ...(await (await route.fetch()).json()), projection: 'public' } }));
+      // Also where the line is gone in that moment: there is a page to sign in at.
+      await page.route('**/login', (route) => route.abort());
     });
     await console.page.waitForSelector('[data-denied] .do:not(:empty)');
-    expect(await console.page.innerText('[data-denied]')).toContain('Anda belum masuk');
+    const said = await console.page.innerText('[data-denied]');
+    expect(said).toContain('Anda belum masuk');
+    expect(said).toContain('Masuk, lalu buka konsol lagi');
+    expect(await console.page.getAttribute('[data-denied] a', 'href')).toBe('/login?next=%2Fconsole');
+    await console.close();
+  });
+
+  it('who was told of what is late can be read to the end', async () => {
+    const incident = await server.report('water', 127.3822, 0.7897);
+    const console = await open(browser, `${server.url}/console?incident=i:${incident}`, 1440, 900, async (page) => {
+      await desk(page);
+      await asLate(page, incident, 2);
+    });
+    const { page } = console;
+    await page.waitForSelector('article [data-escalation="2"]');
+    for (const [width, height] of [[1440, 900], [390, 844]] as const) {
+      await page.setViewportSize({ width, height });
+      const [chip, panel] = await Promise.all(['article [data-escalation="2"]', 'article'].map((one) => page.locator(one).boundingBox()));
+      expect((chip?.x ?? NaN) + (chip?.width ?? NaN), `at ${width}`).toBeLessThanOrEqual((panel?.x ?? NaN) + (panel?.width ?? NaN));
+    }
     await console.close();
   });
 

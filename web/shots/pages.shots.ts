@@ -1,16 +1,18 @@
 /**
  * Every state of the pages as pictures to be looked at: `npm run shots`, into the folder that `SHOTS` names or a new one.
+ * It fails at the end where one is missing.
  * `ONLY=text,text` takes the pictures whose names have one of them; `MAP=1` draws the maps, which is slow without a graphics card.
  */
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHROMIUM, launch, open } from '../e2e/browser';
 import { desk, LIVE, wasNothing } from '../e2e/desk';
 import { Line } from '../e2e/line';
 import { BINARY, Pantau, until } from '../e2e/pantau';
+import { workStates } from './console_work';
 
 const SIZES = [[1440, 900], [1366, 768], [390, 844]] as const;
 /** A4 at 96 dots an inch. */
@@ -49,6 +51,8 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
   let incident: string;
   let joined: string;
   let resolved: string;
+  /** The states that did not appear: the others are taken all the same. */
+  const missing: string[] = [];
 
   beforeAll(async () => {
     mkdirSync(FOLDER, { recursive: true });
@@ -160,6 +164,10 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
     ];
   };
 
+  const nobody = { signed_in: false, ended: false, can_sign_in: true };
+  const session = (json: object) => answers('**/api/v1/session', json);
+  const somebody = { signed_in: true, name: 'ani', full_name: 'Ani Wijaya', role: 'operator', via: 'session', ends_at: '2027-11-24T05:05:00Z', second_factor: false, may: { 'verify': 'all', 'see-incident': 'all', 'shift-log': 'all' }, projection: 'staff' };
+
   const ofPapers = (): readonly State[] => [
     { name: 'statistics', path: '/statistics', until: waits('[data-whole]'), print: true },
     { name: 'statistics-loading', path: '/statistics', before: never('**/api/v1/statistics*'), until: waits('main') },
@@ -179,6 +187,23 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
       await page.click('[data-send="note"]');
       await page.waitForSelector('.trouble');
     } },
+    { name: 'audit', path: '/audit', until: waits('[data-line]'), print: true },
+    { name: 'audit-incident', path: `/audit?incident=${incident}`, until: waits('[data-end]') },
+    { name: 'audit-nobody', path: '/audit?actor=siapa', until: waits('[data-empty]') },
+    { name: 'audit-unknown', path: '/audit', until: async (page) => {
+      await page.waitForSelector('[data-line]');
+      await page.fill('input[name="incident"]', 'TTE-0000-00000');
+      await page.click('[data-ask]');
+      await page.waitForSelector('[data-unknown]');
+    } },
+    { name: 'audit-loading', path: '/audit', before: never('**/api/v1/audit*'), until: waits('main form') },
+    { name: 'audit-error', path: '/audit', before: fails('**/api/v1/audit*'), until: waits('[data-fault="network"]') },
+    { name: 'audit-refused', path: '/audit?incident=019aa0c4-7b1e-7c60-8d52-3f2f6a1b9c04', until: waits('[data-fault="refused"]') },
+    { name: 'audit-more-failed', path: '/audit', before: (page) => page.route('**/api/v1/audit?*', (route) => (route.request().url().includes('cursor=') ? route.abort() : route.continue({ url: route.request().url().replace('limit=100', 'limit=20') }))), until: async (page) => {
+      await page.click('[data-more]');
+      await page.waitForSelector('[data-failed]');
+    } },
+    { name: 'audit-denied', path: '/audit', before: session(somebody), until: waits('[data-denied]') },
     ...['sitrep', 'handover', 'replay'].map((page): State => ({ name: `${page}-denied`, path: `/${page}`, before: (one) => one.route('**/api/v1/city*', async (route) => route.fulfill({ json: { ...(await (await route.fetch()).json()), projection: 'public' } })), until: waits('[data-denied]') })),
     { name: 'replay', path: '/replay', until: async (page) => {
       await page.waitForSelector('[data-at]');
@@ -195,9 +220,6 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
     { name: 'replay-error', path: '/replay', before: fails('**/api/v1/stats*'), until: waits('.replay .fault') },
   ];
 
-  const nobody = { signed_in: false, ended: false, can_sign_in: true };
-  const session = (json: object) => answers('**/api/v1/session', json);
-  const somebody = { signed_in: true, name: 'ani', full_name: 'Ani Wijaya', role: 'operator', via: 'session', ends_at: '2027-11-24T05:05:00Z', second_factor: false, may: { 'verify': 'all', 'see-incident': 'all', 'shift-log': 'all' }, projection: 'staff' };
   const ofLogin = (): readonly State[] => [
     { name: 'login', path: '/login', before: session(nobody), until: waits('input[type="password"]') },
     { name: 'login-wrong', path: '/login', before: session(nobody), until: async (page) => {
@@ -224,7 +246,8 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
           try {
             await look(state, lang, sizes);
           } catch (error) {
-            console.warn(`${state.name} ${lang} ${sizes[0]?.join('×')}: ${String(error).split('\n')[0]}`);
+            missing.push(`${state.name} ${lang} ${sizes[0]?.join('×')}: ${String(error).split('\n')[0]}`);
+            console.warn(missing.at(-1));
           }
         }
       }
@@ -263,8 +286,10 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
 
   it('are taken', async () => {
     await shoot(ofConsole());
+    await shoot(await workStates(server, browser));
     await shoot(ofPapers());
     await shoot(ofLogin());
     console.log(`pictures: ${FOLDER}`);
+    expect(missing, 'states of which there is no picture').toEqual([]);
   });
 });

@@ -1,3 +1,4 @@
+import { auditEn } from './audit';
 import { clockEn } from './clock';
 import { consoleEn } from './console';
 import { papersEn } from './papers';
@@ -7,6 +8,7 @@ import { tourEn } from './tour';
 import type { Key } from './id';
 
 export const en: Record<Key, string> = {
+  ...auditEn,
   ...clockEn,
   ...consoleEn,
   ...papersEn,
@@ -72,6 +74,7 @@ export const en: Record<Key, string> = {
   'error.webgl': 'This device cannot draw the map',
   'error.webgl.do': 'Turn on WebGL in the browser. The lists keep running.',
   'map': 'Incident map',
+  'map.incidents': '{n} {n|incident|incidents}',
   'map.scale.m': '{n} m',
   'map.scale.km': '{n} km',
   'map.hint.ctrl': 'Hold Ctrl and scroll to zoom the map',

@@ -1,3 +1,4 @@
+import { auditId } from './audit';
 import { clockId } from './clock';
 import { consoleId } from './console';
 import { papersId } from './papers';
@@ -7,6 +8,7 @@ import { tourId } from './tour';
 
 /** Indonesian, as officers speak it. The source of the dictionary: English must have the same keys. */
 export const id = {
+  ...auditId,
   ...clockId,
   ...consoleId,
   ...papersId,
@@ -72,6 +74,7 @@ export const id = {
   'error.webgl': 'Peta tidak dapat digambar di perangkat ini',
   'error.webgl.do': 'Nyalakan WebGL di peramban. Daftar tetap berjalan.',
   'map': 'Peta kejadian',
+  'map.incidents': '{n} kejadian',
   'map.scale.m': '{n} m',
   'map.scale.km': '{n} km',
   'map.hint.ctrl': 'Tahan Ctrl lalu gulir untuk memperbesar peta',

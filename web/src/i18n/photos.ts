@@ -15,7 +15,7 @@ export const photosId = {
   'photo.unread': 'Foto ini belum dapat dibuka.',
   'photo.public': 'Terlihat publik',
   'photo.inside': 'Hanya petugas',
-  'photo.sensitive': 'Hanya petugas: foto kategori peka tidak pernah tampil ke publik',
+  'photo.sensitive': 'Hanya petugas: foto kategori sensitif tidak pernah tampil ke publik',
   'photo.release': 'Tampilkan ke publik',
   'photo.withdraw': 'Sembunyikan dari publik',
   'photo.release.is': 'Periksa dulu: tidak ada wajah, pelat nomor, atau korban.',

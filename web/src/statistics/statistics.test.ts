@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { makeWords } from '../i18n';
 import { axisFor, roundUp, sayLength } from '../paper/spans';
-import { midnight, periodOf, readSpan } from './period';
+import { midnight, periodOf, readSpan, wholeMonthsFrom } from './period';
 import { csvAddress, decodeStatistics, hasNoDeadline, ordered, shareOnTime } from './read';
 
 const indonesian = makeWords('id', 'Asia/Jayapura', 'WIT');
@@ -50,6 +50,18 @@ describe('spans of time', () => {
     expect(new Date(midnight(at, 'Asia/Jayapura')).toISOString()).toBe('2026-11-23T15:00:00.000Z');
     expect(periodOf('30', at, 'Asia/Jayapura')).toEqual({ since: '2026-10-24T15:00:00.000Z' });
     expect(periodOf('all', at, 'Asia/Jayapura')).toEqual({});
+  });
+
+  it('name the first whole month, where one does not begin with them', () => {
+    const from = (since?: string): string | null => {
+      const ms = wholeMonthsFrom({ since }, 'Asia/Jayapura');
+      return ms === null ? null : new Date(ms).toISOString();
+    };
+    expect(from('2026-10-24T15:00:00.000Z')).toBe('2026-10-31T15:00:00.000Z');
+    expect(from('2025-12-02T15:00:00.000Z')).toBe('2025-12-31T15:00:00.000Z');
+    // The first of a month in the city, though not yet in Greenwich; and all there is.
+    expect(from('2026-10-31T15:00:00.000Z')).toBeNull();
+    expect(from()).toBeNull();
   });
 
   it('are a year unless asked otherwise', () => {
