@@ -34,6 +34,7 @@ mod naive;
 mod photo_folder;
 mod photo_wire;
 mod photos;
+mod photos_sent;
 mod place;
 mod postgis;
 #[cfg(test)]

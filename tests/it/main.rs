@@ -35,6 +35,7 @@ mod origins;
 mod past;
 mod past_law;
 mod photos;
+mod photos_sent;
 mod policy;
 mod presence;
 mod privacy;

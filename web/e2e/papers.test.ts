@@ -62,6 +62,9 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the pages that look back'
       const cells = await page.locator(`[data-by="category"] [data-group="${key}"] td`).allTextContents();
       expect(cells.slice(0, 2), key).toEqual([String(incidents), String(resolved)]);
     }
+    // Garbage has deadlines for its steps, and none for the whole.
+    expect(told.groups.map(({ key, with_deadline }: { key: string; with_deadline: number }) => [key, with_deadline])).toEqual([['garbage', 0], ['water', 2]]);
+    expect(await page.textContent('[data-undue]')).toContain('Sampah.');
     await clean(statistics, 'statistics');
     await page.click('[data-step="verify"]');
     await page.click('[data-span="30"]');

@@ -37,7 +37,7 @@ export class Offer {
 
   /** `file` is all that is known of the incident; without it, what the queue knows must do. */
   verdict(action: Action, incident: Incident, file: CaseFile | null): Verdict {
-    if (!this.owns(permissionOf(action), incident) || (file !== null && file.mergedInto !== null)) return 'no';
+    if (!this.owns(permissionOf(action), incident) || file?.joined === true) return 'no';
     if (this.table.leadsTo(action, incident.status) === null || !possible(action, incident, file)) return 'no';
     return this.table.fourEyes(action, incident.status) && tookStepBefore(this.worker.name, incident, file) ? 'four_eyes' : 'yes';
   }

@@ -50,7 +50,7 @@ describe('a photo on its way', () => {
     const seen: [string, number][] = [];
     const arrived: unknown[] = [];
     let busy = 0;
-    const send: SendPhoto = async (incident, _, kind, progress) => {
+    const send: SendPhoto = async (_, incident, _file, kind, progress) => {
       expect(++busy).toBe(1);
       progress(0.5);
       seen.push([kind, uploads.of(incident).find(({ state }) => state === 'sending')?.progress ?? -1]);
@@ -81,6 +81,24 @@ describe('a photo on its way', () => {
     // The page that is still open finds that they have gone.
     await down.again();
     expect(down.all).toEqual([]);
+  });
+
+  it('goes out under the same id however often, and no other photo does: the server adds it once', async () => {
+    const store = new Memory();
+    const tried: string[] = [];
+    const lost: SendPhoto = (id) => {
+      tried.push(id);
+      return Promise.reject(new TypeError('the answer was lost'));
+    };
+    const before = new Uploads(lost, store, () => undefined, newId);
+    await before.add('i:1', 'after', [JPEG]);
+    await before.again();
+    const sent: string[] = [];
+    const after = new Uploads(async (id) => sent.push(id), store, () => undefined, newId);
+    await after.recover();
+    await after.add('i:1', 'after', [JPEG]);
+    expect(new Set([...tried, sent[0]]).size).toBe(1);
+    expect(sent[1]).not.toBe(sent[0]);
   });
 
   it('that the server will not have is not sent again, and says why; one that it cannot take now is', async () => {

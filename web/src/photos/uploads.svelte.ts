@@ -146,7 +146,7 @@ export class Uploads {
   private async transmit({ id, incident, file, kind }: Upload): Promise<void> {
     let answer: unknown;
     try {
-      answer = await this.send(incident, file, kind, (progress) => this.set(id, { progress }));
+      answer = await this.send(id, incident, file, kind, (progress) => this.set(id, { progress }));
     } catch (error) {
       const status = error instanceof ProblemError ? error.problem.status : 0;
       // Too many at once, or a server in trouble: it stays, as where there was no answer.

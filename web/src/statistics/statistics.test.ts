@@ -2,17 +2,17 @@ import { describe, expect, it } from 'vitest';
 import { makeWords } from '../i18n';
 import { axisFor, roundUp, sayLength } from '../paper/spans';
 import { midnight, periodOf, readSpan, wholeMonthsFrom } from './period';
-import { csvAddress, decodeStatistics, ordered, shareOnTime } from './read';
+import { csvAddress, decodeStatistics, hasNoDeadline, ordered, shareOnTime } from './read';
 
 const indonesian = makeWords('id', 'Asia/Jayapura', 'WIT');
 const english = makeWords('en', 'Asia/Jayapura', 'WIT');
 
 const ANSWER = {
   groups: [
-    { key: 'dlh', name: { id: 'DLH', en: 'DLH' }, incidents: 10, resolved: 8, on_time: 6, late: 2, median_s: { verify: 120, assign: 300, start: null, resolve: 90_000 }, p90_s: { verify: 600, assign: 900, start: null, resolve: 300_000 } },
-    { key: 'pupr', name: { id: 'PUPR', en: 'PUPR' }, incidents: 30, resolved: 0, on_time: 0, late: 0, median_s: { verify: 60 }, p90_s: {} },
+    { key: 'dlh', name: { id: 'DLH', en: 'DLH' }, incidents: 10, resolved: 8, on_time: 6, late: 2, with_deadline: 9, median_s: { verify: 120, assign: 300, start: null, resolve: 90_000 }, p90_s: { verify: 600, assign: 900, start: null, resolve: 300_000 } },
+    { key: 'pupr', name: { id: 'PUPR', en: 'PUPR' }, incidents: 30, resolved: 0, on_time: 0, late: 0, with_deadline: 0, median_s: { verify: 60 }, p90_s: {} },
   ],
-  total: { key: null, name: null, incidents: 40, resolved: 8, on_time: 6, late: 2, median_s: { resolve: 90_000 }, p90_s: {} },
+  total: { key: null, name: null, incidents: 40, resolved: 8, on_time: 6, late: 2, with_deadline: 9, median_s: { resolve: 90_000 }, p90_s: {} },
   fewest: 5,
 };
 
@@ -28,6 +28,8 @@ describe('the city’s figures', () => {
     const { groups, total, fewest } = decodeStatistics(ANSWER);
     expect([total.incidents, total.name.id, fewest]).toEqual([40, 'Seluruh kota', 5]);
     expect(groups.map(shareOnTime)).toEqual([0.75, null]);
+    expect(groups.map(hasNoDeadline)).toEqual([false, true]);
+    expect(hasNoDeadline({ incidents: 0, withDeadline: 0 })).toBe(false);
   });
 
   it('have the most incidents first, and months in their order', () => {
