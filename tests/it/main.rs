@@ -54,4 +54,5 @@ mod statistics_oracle;
 mod tidy;
 mod tls;
 mod vanished;
+mod waiting;
 mod wire;
