@@ -62,6 +62,7 @@ pub use entrance::Entrance;
 pub use forward::Forwarding;
 pub use health::tell_health;
 pub use live::{Beats, Rounds, Sockets};
+pub use parcel::words_of;
 pub use photo_desk::PhotoDesk;
 pub use problem::Problem;
 pub use redirect::redirect_all;

@@ -55,4 +55,5 @@ mod statistics_oracle;
 mod tidy;
 mod tls;
 mod vanished;
+mod waiting;
 mod wire;

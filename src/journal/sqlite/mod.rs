@@ -33,12 +33,13 @@ mod sums;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod waiting_codes;
 
 pub use checkpoint::Noted;
 pub use log::{LogReader, Moment};
 pub use open::FolderMode;
 pub(super) use open::{connect, scratch};
-pub use restore::Restoring;
+pub use restore::{Proven, Restoring};
 pub(super) use sums::fill as fill_sums;
 pub(super) use verify::verify_rows_against;
 pub use verify::{VerifyFault, VerifyReport, verify, verify_against};
