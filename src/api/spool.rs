@@ -18,7 +18,9 @@ use crate::feed::wire::time;
 use crate::health::Condition;
 use crate::intake::Ahead;
 use crate::journal::{HandIn, JournalError, Kept, Spool, Waiting, WaitingRoom, Whereabouts};
-use crate::model::{Command, IdKey, Idempotency, NewReport, Outcome, Receipt, Refusal, ReportNo, TimeMs};
+use crate::model::{
+    Command, IdKey, Idempotency, NewReport, Outcome, Photo, PhotoName, Receipt, Refusal, ReportNo, TimeMs,
+};
 
 /// Handed on together, at most.
 const BATCH: usize = 256;
@@ -163,8 +165,8 @@ async fn hand_on_batch(app: &AppState, spool: &Arc<dyn WaitingRoom>) -> Result<u
     for report in &waiting {
         match command(app, report).await {
             Ok(new) => {
+                sent.push((report, new.private.photos.clone()));
                 commands.push(Command::Report(new));
-                sent.push(report);
             }
             // It was checked when it came: what it names has gone since, with another city pack.
             Err(problem) if problem.status.is_client_error() => {
@@ -174,19 +176,39 @@ async fn hand_on_batch(app: &AppState, spool: &Arc<dyn WaitingRoom>) -> Result<u
         }
     }
     let outcomes = app.engine.submit(commands).await.map_err(|error| Problem::of_report(&error))?;
-    for (report, outcome) in sent.into_iter().zip(outcomes) {
+    for ((report, photos), outcome) in sent.into_iter().zip(outcomes) {
         let answer = match outcome {
             Outcome::Accepted { receipt, .. } | Outcome::Repeat { receipt } => report_no(receipt)?,
             Outcome::Refused(Refusal::KeyReused) => Err(Refusal::KeyReused.to_string()),
             // The incident that it was to join is closed by now: the report opens one of its own.
             Outcome::Refused(refusal) => alone(app, report, &refusal).await?,
         };
+        photos_answered(app, &photos, answer.is_ok()).await?;
         answers.push((report.place, answer));
     }
     let n = answers.len();
     let marking = spool.clone();
     super::blocking(move || marking.handed_on(&answers)).await?;
     Ok(n)
+}
+
+/// Of a report that is in the journal its entry names the photos; of one that was refused none ever will, and nobody
+/// is to find them here until the next start.
+async fn photos_answered(app: &AppState, photos: &[Photo], are_named: bool) -> Result<(), Problem> {
+    if photos.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<PhotoName> = photos.iter().flat_map(|photo| [photo.name, photo.thumb]).collect();
+    let reader = app.engine.reader().clone();
+    super::blocking(move || {
+        let files = reader.photo_files()?;
+        if are_named {
+            files.settle(&names);
+            return Ok(());
+        }
+        files.remove(&names)
+    })
+    .await
 }
 
 fn report_no(receipt: Receipt) -> Result<Result<ReportNo, String>, Problem> {
