@@ -21,7 +21,9 @@ use crate::intake::Ahead;
 use crate::journal::{
     CodeTold, HandIn, JournalError, Kept, Spool, Unshared, Waiting, WaitingRoom, Whereabouts,
 };
-use crate::model::{Command, IdKey, Idempotency, NewReport, Outcome, Receipt, Refusal, ReportNo, TimeMs};
+use crate::model::{
+    Command, IdKey, Idempotency, NewReport, Outcome, Photo, PhotoName, Receipt, Refusal, ReportNo, TimeMs,
+};
 
 /// Handed on together, at most.
 const BATCH: usize = 256;
@@ -231,8 +233,8 @@ async fn hand_on_batch(
     for report in &waiting {
         match command(app, report).await {
             Ok(new) => {
+                sent.push((report, new.private.photos.clone()));
                 commands.push(Command::Report(new));
-                sent.push(report);
             }
             // It was checked when it came: what it names has gone since, with another city pack.
             Err(problem) if problem.status.is_client_error() => {
@@ -242,7 +244,7 @@ async fn hand_on_batch(
         }
     }
     let outcomes = app.engine.submit(commands).await.map_err(|error| Problem::of_report(&error))?;
-    for (report, outcome) in sent.into_iter().zip(outcomes) {
+    for ((report, photos), outcome) in sent.into_iter().zip(outcomes) {
         let answer = match outcome {
             Outcome::Accepted { receipt, .. } | Outcome::Repeat { receipt } => report_no(receipt)?,
             // What was erased must not come back by it.
@@ -250,6 +252,7 @@ async fn hand_on_batch(
             // The incident that it was to join is closed by now: the report opens one of its own.
             Outcome::Refused(refusal) => alone(app, report, &refusal).await?,
         };
+        photos_answered(app, &photos, &answer).await?;
         answers.push((report, answer));
     }
     let (n, marking, hand_in) = (answers.len(), spool.clone(), hand_in.cloned());
@@ -316,6 +319,29 @@ fn reason(problem: &Problem) -> String {
         faults if faults.is_empty() => problem.detail.clone(),
         faults => faults,
     }
+}
+
+/// Of a report that is in the journal its entry names the photos; of one that was refused none ever will, and nobody
+/// is to find them here until the next start.
+async fn photos_answered(app: &AppState, photos: &[Photo], answer: &Answer) -> Result<(), Problem> {
+    let are_named = match answer {
+        _ if photos.is_empty() => return Ok(()),
+        Answer::InJournal(_) => true,
+        Answer::Rejected(_) => false,
+        // They wait with it.
+        Answer::SetAside(_) => return Ok(()),
+    };
+    let names: Vec<PhotoName> = photos.iter().flat_map(|photo| [photo.name, photo.thumb]).collect();
+    let reader = app.engine.reader().clone();
+    super::blocking(move || {
+        let files = reader.photo_files()?;
+        if are_named {
+            files.settle(&names);
+            return Ok(());
+        }
+        files.remove(&names)
+    })
+    .await
 }
 
 fn report_no(receipt: Receipt) -> Result<Answer, Problem> {

@@ -34,6 +34,7 @@ mod naive;
 mod photo_folder;
 mod photo_wire;
 mod photos;
+mod photos_gone;
 mod photos_sent;
 mod place;
 mod postgis;
@@ -173,12 +174,21 @@ pub trait Journal: Send {
     }
 
     /// After an erasure: makes its bytes be gone from where the journal is, but for what readers of an
-    /// older moment hold up; then it answers `false`, and is to be asked again.
+    /// older moment hold up, or what takes long and goes on beside; then it answers `false`, and is to be asked
+    /// again.
     ///
     /// # Errors
     /// Where the disk fails. What was erased is erased all the same.
     fn wipe(&mut self) -> Result<bool, JournalError> {
         Ok(true)
+    }
+
+    /// The same where nobody waits for the journal: what takes long is done when this returns.
+    ///
+    /// # Errors
+    /// As [`Journal::wipe`].
+    fn wipe_patiently(&mut self) -> Result<bool, JournalError> {
+        self.wipe()
     }
 
     /// Looks whether what stopped reports for a while is over, and says so in its health. Called every

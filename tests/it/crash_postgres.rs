@@ -265,7 +265,8 @@ fn what_was_acknowledged_survives_power_cuts_of_the_databases_disk() {
         torn += u32::from(how != Cut::Clean);
         // Now and then it was one machine.
         let with_server = chance.happens(0.5);
-        let node = under_load(&store, folder.path(), (seed, n), until, &mut sent, |node| {
+        let at = folder.path().to_owned();
+        let node = under_load(&store, &at, (seed, n), until, &mut sent, |node| {
             database.cut(how);
             if with_server {
                 let node = node.take().unwrap();

@@ -151,9 +151,10 @@ impl WaitingRoom for PostgisHandIn {
     }
 
     fn handed_on(&self, answers: &Answers) -> Result<(), JournalError> {
+        // By the digest of all that was sent somebody could try what is gone, or what was refused and stands nowhere.
         let change = Change::new(
-            "UPDATE handed_in h SET body = NULL, report_no = a.report_no, refused = a.refused \
-             FROM unnest($1, $2, $3) AS a (place, report_no, refused) WHERE h.place = a.place",
+            "UPDATE handed_in h SET body = NULL, body_digest = decode(repeat('00', 32), 'hex'), \
+             report_no = a.report_no, refused = a.refused FROM unnest($1, $2, $3) AS a (place, report_no, refused) WHERE h.place = a.place",
         )
         .numbers(answers.iter().map(|(place, _)| *place))
         .numbers_or_null(answers.iter().map(|(_, answer)| number_of(answer)))

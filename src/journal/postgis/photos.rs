@@ -72,13 +72,13 @@ impl Photos {
     }
 
     /// Asks what came to these incidents under keys.
-    pub fn know_sent(&mut self, link: &Link, incidents: &Vec<i64>) -> Result<(), JournalError> {
+    pub fn know_sent(&mut self, link: &Link, incidents: &[i64]) -> Result<(), JournalError> {
         if incidents.is_empty() {
             return Ok(());
         }
         let sql = "SELECT e.seq, e.body, a.private, a.incident_no FROM action a JOIN entry e ON e.seq = a.seq \
                    WHERE a.incident_no = ANY($1) AND a.action = 'photo'";
-        link.rows(sql, &[(incidents, Type::INT8_ARRAY)], &mut |row| {
+        link.rows(sql, &[(&incidents, Type::INT8_ARRAY)], &mut |row| {
             let seq = seq(row, 0)?;
             if let Some(sent) = Body::parse(seq, get(row, 1)?)?.sent_photos(get(row, 2)?)? {
                 let no = IncidentNo(number(row, 3)?);

@@ -24,6 +24,7 @@ use crate::journal::codec::{CHAIN_START, Encoder, Hash};
 use crate::journal::copy::UNFINISHED;
 use crate::journal::decide::Counters;
 use crate::journal::identity::{Fresh, read_epoch};
+use crate::journal::photos_gone::GonePhotos;
 use crate::journal::{HeldLock, JournalError};
 use crate::model::{Epoch, Secret, Seq, TimeMs, hex};
 
@@ -132,7 +133,7 @@ pub(super) fn open(
                 mark,
                 reserve,
                 wal_pages,
-                gone_photos: Vec::new(),
+                gone_photos: GonePhotos::default(),
                 _lock: lock,
             }
         },

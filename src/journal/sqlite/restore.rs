@@ -65,7 +65,8 @@ impl Restoring {
         let again = is_unfinished(dir);
         for entry in std::fs::read_dir(dir).map_err(folder)? {
             let name = entry.map_err(folder)?.file_name();
-            if !OURS.iter().any(|ours| name == *ours) && !(again && name == AccountStore::FILE) {
+            let is_ours = OURS.iter().any(|ours| name == *ours) || again && name == AccountStore::FILE;
+            if !is_ours {
                 return Err(JournalError::Folder(format!(
                     "the folder {} is not empty ({} is there); a restore writes into a new or empty folder and overwrites nothing",
                     dir.display(),
