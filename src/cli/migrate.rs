@@ -7,7 +7,7 @@ use super::Defaults;
 use super::progress::Progress;
 use crate::city::City;
 use crate::config;
-use crate::journal::{AccountStore, JournalError, Place, migrate};
+use crate::journal::{AccountStore, JournalError, Place, migrate_with};
 
 /// Move a whole history into a database, or back into a folder
 ///
@@ -40,10 +40,17 @@ pub fn run(args: &MigrateArgs, defaults: &Defaults) -> anyhow::Result<()> {
     let (from, to) = (place(&args.from)?, place(&args.to)?);
     let city = Arc::new(City::load(args.city.as_ref().unwrap_or(&defaults.city))?);
     let mut progress: Option<Progress> = None;
-    let copied = migrate(&from, &to, city, &mut |done, total| {
+    let mut tell = |done, total| {
         let progress = progress.get_or_insert_with(|| Progress::new("migrate", Some(total)));
         progress.set(done, || format!("{done} of {total} rows"));
-    })?;
+    };
+    let mut accounts = Vec::new();
+    let mut beside = || {
+        let carried = migrate_accounts(&from, &to).map_err(|e| JournalError::Folder(format!("{e:#}")))?;
+        accounts = carried;
+        Ok(())
+    };
+    let copied = migrate_with(&from, &to, city, &mut tell, &mut beside)?;
     drop(progress);
     for (table, rows) in &copied.rows {
         println!("{rows:>12} {table}");
@@ -58,7 +65,9 @@ pub fn run(args: &MigrateArgs, defaults: &Defaults) -> anyhow::Result<()> {
             copied.photos_missing.len()
         );
     }
-    migrate_accounts(&from, &to)?;
+    for (table, rows) in accounts {
+        println!("{rows:>12} {table}");
+    }
     println!("head {} {}", copied.head, copied.head_hash);
     println!(
         "Both sides hold the same. Start the server on {to}, keep {from} as a backup, and never serve both."
@@ -66,8 +75,8 @@ pub fn run(args: &MigrateArgs, defaults: &Defaults) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Accounts and tokens go along; sessions end, as the server's address may be another.
-fn migrate_accounts(from: &Place, to: &Place) -> anyhow::Result<()> {
+/// Accounts and tokens go along; sessions end, as the server's address may be another. How many rows of which table.
+fn migrate_accounts(from: &Place, to: &Place) -> anyhow::Result<Vec<(&'static str, usize)>> {
     let rows = AccountStore::open(from)?.lasting()?;
     let store = AccountStore::open(to)?;
     // An attempt before this one may have carried them already.
@@ -75,12 +84,13 @@ fn migrate_accounts(from: &Place, to: &Place) -> anyhow::Result<()> {
         anyhow::bail!("{to} has other accounts than {from}; they were left as they are");
     }
     let events = migrate_events(&AccountStore::open(from)?, &store, to)?;
-    println!("{:>12} account", rows.accounts.len());
-    println!("{:>12} account_token", rows.tokens.len());
-    println!("{:>12} account_passkey", rows.passkeys.len());
-    println!("{:>12} account_subject", rows.subjects.len());
-    println!("{events:>12} account_event");
-    Ok(())
+    Ok(vec![
+        ("account", rows.accounts.len()),
+        ("account_token", rows.tokens.len()),
+        ("account_passkey", rows.passkeys.len()),
+        ("account_subject", rows.subjects.len()),
+        ("account_event", events),
+    ])
 }
 
 /// What happened to accounts goes along with its ids; goes on where an attempt before this one was cut.

@@ -60,7 +60,7 @@ pub use accounts::{
     LastingRows, LinkRow, PasskeyRow, SessionRow, SubjectRow, TokenRow,
 };
 use copy::waiting_in;
-pub use copy::{Copied, migrate, verify_database, verify_database_against};
+pub use copy::{Copied, migrate, migrate_with, verify_database, verify_database_against};
 pub use fold::{check_incident, incident_at};
 pub use lock::HeldLock;
 pub use memory::MemoryJournal;

@@ -90,6 +90,20 @@ pub fn migrate(
     city: Arc<City>,
     tell: &mut dyn FnMut(u64, u64),
 ) -> Result<Copied, JournalError> {
+    migrate_with(from, to, city, tell, &mut || Ok(()))
+}
+
+/// As [`migrate`], and `beside` carries what is no part of the journal: the copy is not finished before that is.
+///
+/// # Errors
+/// As [`migrate`], and those of `beside`; the same again goes on where it stopped.
+pub fn migrate_with(
+    from: &Place,
+    to: &Place,
+    city: Arc<City>,
+    tell: &mut dyn FnMut(u64, u64),
+    beside: &mut dyn FnMut() -> Result<(), JournalError>,
+) -> Result<Copied, JournalError> {
     let mode = match from {
         Place::Folder(dir) => file::mode(dir)?,
         Place::Database(url) => server::mode(url)?,
@@ -113,6 +127,7 @@ pub fn migrate(
     let mut copied = copy(&mut *source, &mut *target, head, to, tell)?;
     (copied.photos, copied.photos_missing) = photos::carry(&mut *source, &*files.0, &*files.1)?;
     target.finish(&city)?;
+    beside()?;
     target.set_meta(UNFINISHED, None)?;
     Ok(copied)
 }
