@@ -32,7 +32,7 @@ it('only what somebody else did first counts as changed', () => {
 });
 
 /** Of signing in, which has its own sentences, of machines, and of what no page does. */
-const ELSEWHERE = /^(wrong-|link-over|passkey|code-needed|name-taken|own-|sso-|import|host|idempotency-key|key-reused|unreadable-body|bad-request|no-pages|foreign-origin|method|upgrade-required|range|uri-too-long|projection|replay|is-a-replay|not-a-replay|clock-behind|no-presence|too-many-present|too-many-subscriptions|promise-broken|entries-lost|not-shipped)/;
+const ELSEWHERE = /^(wrong-|link-over|passkey|code-needed|name-taken|own-|sso-|import|host|idempotency-key|key-reused|unreadable-body|bad-request|no-pages|foreign-origin|method|upgrade-required|range|uri-too-long|projection|replay|is-a-replay|not-a-replay|clock-behind|no-presence|too-many-present|too-many-subscriptions|promise-broken|entries-lost|not-shipped|reports-set-aside)/;
 
 it('each kind of problem that the server has words for, this page has too', () => {
   const root = resolve(import.meta.dirname, '../../../src');
