@@ -105,7 +105,7 @@ pub fn stand_up(
 ) -> anyhow::Result<LiveWriter> {
     let ids = IdKey::new(Secret([7; 32]), &city.code_prefix);
     let head = Head { epoch: Epoch(uuid::Uuid::nil()), seq: Seq(incidents.len() as u64), at: now };
-    Restorer::new(city.clone(), ids, head, incidents, &Default::default(), None)
+    Restorer::new(city.clone(), ids, head, incidents, &Default::default(), None, Default::default())
         .finish(&Derived::default(), TimeMs::MIN, &[])
         .map_err(|e| anyhow::anyhow!("{e}"))
         .context("the map stands up")

@@ -84,8 +84,8 @@ impl Foundation {
         incidents.sort_by_key(|incident| incident.no);
         incidents.dedup_by_key(|incident| incident.no);
         let others: HashMap<IncidentNo, ReportStanding> = self.standings.iter().copied().collect();
-        let mut restorer =
-            Restorer::new(city, ids, self.head, incidents, &snapshot.merged, snapshot.clocks);
+        let Snapshot { merged, clocks, coarse, .. } = snapshot;
+        let mut restorer = Restorer::new(city, ids, self.head, incidents, &merged, clocks, coarse);
         let standing = |restorer: &Restorer, no: IncidentNo| {
             restorer.standing_of(no).or_else(|| others.get(&no).copied())
         };

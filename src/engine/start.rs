@@ -8,7 +8,7 @@ use crate::city::City;
 use crate::health::{Condition, Health};
 use crate::journal::{Derived, Head, IncidentRow, Journal, JournalError, Reader, ReportRow};
 use crate::live::hotspots::HISTORY_MS;
-use crate::live::{Incident, LiveWriter, ReportStanding, Restorer, Snapshot};
+use crate::live::{CoarsePlaces, Incident, LiveWriter, ReportStanding, Restorer, Snapshot};
 use crate::model::{Clock, Command, Fact, IdKey, IncidentNo, MINUTE_MS, Outcome, Seq, TimeMs};
 
 /// The ring of changes is rebuilt from this much of the journal's tail.
@@ -43,13 +43,13 @@ pub fn open(
             Ok::<_, JournalError>(past)
         });
         let tail = scope.spawn(|| reader.entries(before_tail, RING_TAIL_ENTRIES_MAX as usize));
-        let Known { incidents, merged, clocks } = match snapshot {
+        let Known { incidents, merged, clocks, coarse } = match snapshot {
             Some(snapshot) if is_usable(&snapshot, reader, head)? => {
                 carry_on(snapshot, reader, closed_after, &city)?
             }
             _ => read_tables(reader, closed_after, &city)?,
         };
-        let restorer = Restorer::new(city.clone(), ids, head, incidents, &merged, clocks);
+        let restorer = Restorer::new(city.clone(), ids, head, incidents, &merged, clocks, coarse);
         Ok::<_, JournalError>((restorer, joined(tail)?, joined(past)?, joined(recent)?))
     })?;
     // Of one that left memory the journal knows.
@@ -159,6 +159,7 @@ struct Known {
     /// Who among them was absorbed by whom.
     merged: BTreeMap<IncidentNo, IncidentNo>,
     clocks: BTreeMap<IncidentNo, Clock>,
+    coarse: CoarsePlaces,
 }
 
 impl Known {
@@ -182,15 +183,16 @@ fn carry_on(
     closed_after: TimeMs,
     city: &City,
 ) -> Result<Known, JournalError> {
-    let Snapshot { seq, at: taken_at, mut incidents, merged, clocks, .. } = snapshot;
-    let mut newer = Known { incidents: Vec::new(), merged, clocks: clocks.into_iter().collect() };
+    let Snapshot { seq, at: taken_at, mut incidents, merged, clocks, coarse, .. } = snapshot;
+    let clocks = clocks.into_iter().collect();
+    let mut newer = Known { incidents: Vec::new(), merged, clocks, coarse };
     if let Some(keep_ms) = city.keep_closed_ms {
         // These had left memory when the snapshot was taken, but the ring may still tell of it.
         let left = taken_at.plus_ms(-keep_ms);
         reader.archived(closed_after, left, &mut |row| newer.add(&row, city))?;
     }
     reader.changed_incidents(seq, &mut |row| newer.add(&row, city))?;
-    let Known { incidents: mut newer, merged, clocks } = newer;
+    let Known { incidents: mut newer, merged, clocks, coarse } = newer;
     if !newer.is_empty() {
         // Later ones win: the sort keeps equal numbers in their order, and of each run the last stays.
         incidents.append(&mut newer);
@@ -204,7 +206,7 @@ fn carry_on(
         });
     }
     incidents.retain(|incident| incident.closed_at().is_none_or(|at| at > closed_after));
-    Ok(Known { incidents, merged, clocks })
+    Ok(Known { incidents, merged, clocks, coarse })
 }
 
 /// All rows of the tables that belong into memory, read by two threads.
@@ -218,7 +220,7 @@ fn read_tables(reader: &dyn Reader, closed_after: TimeMs, city: &City) -> Result
     std::thread::scope(|scope| {
         let upper = scope.spawn(|| read(IncidentNo(middle.0 + 1)..=IncidentNo(u32::MAX)));
         let mut known = read(IncidentNo(0)..=middle)?;
-        let Known { mut incidents, merged, clocks } = joined(upper)?;
+        let Known { mut incidents, merged, clocks, coarse: _ } = joined(upper)?;
         known.incidents.append(&mut incidents);
         known.merged.extend(merged);
         known.clocks.extend(clocks);

@@ -176,9 +176,18 @@ impl Incident {
     /// Where readers of the projection may see it: coarsened for the public where the category is
     /// sensitive.
     pub fn spot(&self, projection: Projection, city: &City) -> Spot {
+        self.spot_by(projection, city, |exact| exact.coarsened(city.coarse_res))
+    }
+
+    /// The same, with what is known of coarse places.
+    pub(super) fn spot_by(
+        &self,
+        projection: Projection,
+        city: &City,
+        coarsened: impl FnOnce(LngLat) -> LngLat,
+    ) -> Spot {
         let is_coarse = projection == Projection::Public && city.category(self.category).sensitive;
-        let exact = self.exact_place;
-        let place = if is_coarse { exact.coarsened(city.coarse_res) } else { exact };
+        let place = if is_coarse { coarsened(self.exact_place) } else { self.exact_place };
         Spot { place, area: self.area(projection) }
     }
 

@@ -11,7 +11,7 @@ use super::day::DayCounts;
 use super::filter::Filter;
 use super::forest::Forest;
 use super::hotspots::HotspotBoard;
-use super::incident::Incident;
+use super::incident::{Incident, Spot};
 use super::keys::{Audience, Key, KeySet, USUAL};
 use super::member::{AreaBits, Member};
 use super::pyramid::{Matcher, Pyramid};
@@ -221,14 +221,21 @@ impl LiveMap {
         can
     }
 
-    /// What the pyramid holds of an incident: where its category is sensitive, what the public sees is
-    /// a member of its own.
-    pub(super) fn members(incident: &Incident, city: &City) -> impl Iterator<Item = Member> {
-        let exact = incident.spot(Projection::Staff, city);
-        let public = incident.spot(Projection::Public, city);
-        let coarse = (public != exact).then_some(public);
+    /// What the pyramid holds of an incident: where the public sees it at a coarse place, that is a member of
+    /// its own.
+    pub(super) fn members(incident: &Incident, city: &City) -> impl Iterator<Item = Member> + use<> {
+        let public = || incident.spot(Projection::Public, city);
+        LiveMap::members_at(incident, incident.is_visible(Projection::Public).then(public))
+    }
+
+    /// The same, with the spot where the public sees it, if it does.
+    pub(super) fn members_at(
+        incident: &Incident,
+        public: Option<Spot>,
+    ) -> impl Iterator<Item = Member> + use<> {
+        let exact = Spot { place: incident.exact_place, area: incident.area(Projection::Staff) };
+        let coarse = public.filter(|spot| *spot != exact);
         let audience = if coarse.is_some() { Audience::Staff } else { Audience::Everybody };
-        let coarse = coarse.filter(|_| incident.is_visible(Projection::Public));
         let coarse = coarse.map(|spot| Member::of(incident, spot, Audience::Public));
         [Member::of(incident, exact, audience)].into_iter().chain(coarse)
     }

@@ -6,6 +6,7 @@
 
 mod cell_range;
 mod clocks;
+mod coarse;
 mod day;
 mod filter;
 mod forest;
@@ -34,6 +35,7 @@ mod writer;
 
 pub use cell_range::CellRange;
 pub use clocks::LateAlarm;
+pub use coarse::CoarsePlaces;
 pub use filter::{Filter, Within};
 pub use hotspots::Alarm;
 pub use incident::{Incident, Spot, is_public, public_spot};

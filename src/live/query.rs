@@ -403,9 +403,14 @@ impl LiveMap {
         filter: &Filter,
         mut each: impl FnMut(&'a Incident),
     ) {
-        self.pyramid.members(&Where::default().prepared(), &self.matcher(filter, projection), |member| {
+        self.each_member(projection, filter, |member| {
             self.incident(member.no).into_iter().for_each(&mut each);
         });
+    }
+
+    /// Calls `each` for every member that matches, in no order that means anything.
+    pub(super) fn each_member(&self, projection: Projection, filter: &Filter, each: impl FnMut(&Member)) {
+        self.pyramid.members(&Where::default().prepared(), &self.matcher(filter, projection), each);
     }
 
     /// The newest that match, searched for in the pyramid: best where few of all match.

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use super::clocks::{Clocks, LateAlarm};
+use super::coarse::CoarsePlaces;
 use super::hotspots::{Doubts, History, HotspotReport, LoadError, PastReport};
-use super::incident::{Incident, Spot, is_public, spot_for_public};
+use super::incident::{Incident, Spot, is_public};
 use super::map::{Change, LiveMap};
 use super::member::Member;
 use super::pyramid::Pyramid;
@@ -22,8 +23,8 @@ use super::writer::LiveWriter;
 use crate::city::City;
 use crate::journal::{Derived, Head, ReportPlace, ReportRow};
 use crate::model::{
-    AreaId, CategoryId, Clock, Disposition, Entry, ErasedReport, Fact, IdKey, IncidentNo, Projection, Seq,
-    Status, TimeMs,
+    AreaId, CategoryId, Clock, Disposition, Entry, ErasedReport, Fact, IdKey, IncidentNo, LngLat,
+    Projection, Seq, Status, TimeMs,
 };
 
 /// How a report counts.
@@ -45,19 +46,26 @@ pub struct Restorer {
     pyramid: JoinHandle<Pyramid>,
     staff_past: Vec<(PastReport, bool)>,
     public_past: Vec<(PastReport, bool)>,
-    /// The area that the public sees of a sensitive place, by its cell: to find it anew for each
-    /// report would take longer than all the rest.
-    coarse_areas: HashMap<h3o::CellIndex, Option<AreaId>>,
+    coarse: Arc<CoarsePlaces>,
+    /// The area of a coarse place: to find it anew for each report would take longer than all the rest.
+    coarse_areas: HashMap<LngLat, Option<AreaId>>,
 }
 
-/// The pyramid over incidents as it is built on threads of its own, beside all else: what takes longest at a
-/// start is to find the coarse places of sensitive incidents.
-fn pyramid(incidents: Arc<Vec<Incident>>, city: Arc<City>) -> JoinHandle<Pyramid> {
+/// The pyramid over incidents as it is built on threads of its own, beside all else: it takes longest.
+fn pyramid(
+    incidents: Arc<Vec<Incident>>,
+    city: Arc<City>,
+    coarse: Arc<CoarsePlaces>,
+) -> JoinHandle<Pyramid> {
     std::thread::spawn(move || {
         // An incident has two members at most. Room that is never touched takes no memory.
         let members = |incidents: &[Incident], room: usize| {
             let mut members: Vec<Member> = Vec::with_capacity(2 * room);
-            members.extend(incidents.iter().flat_map(|incident| LiveMap::members(incident, &city)));
+            members.extend(incidents.iter().flat_map(|incident| {
+                let coarse = |exact| coarse.of_exact(exact, &city);
+                let public = || incident.spot_by(Projection::Public, &city, coarse);
+                LiveMap::members_at(incident, incident.is_visible(Projection::Public).then(public))
+            }));
             members.sort_unstable_by_key(Member::order);
             members
         };
@@ -94,7 +102,8 @@ impl LiveMap {
 
 impl Restorer {
     /// `incidents` as of the head, in the order of their numbers, those that others absorbed too: `merged` says
-    /// by whom. Where that is not among them, neither belongs there. `clocks` are those of the open ones.
+    /// by whom. Where that is not among them, neither belongs there. `clocks` are those of the open ones, `coarse`
+    /// what is known already of where the public sees them.
     pub fn new(
         city: Arc<City>,
         ids: IdKey,
@@ -102,6 +111,7 @@ impl Restorer {
         mut incidents: Vec<Incident>,
         merged: &BTreeMap<IncidentNo, IncidentNo>,
         clocks: impl IntoIterator<Item = (IncidentNo, Clock)>,
+        coarse: CoarsePlaces,
     ) -> Restorer {
         let mut writer = LiveWriter::new(city, ids, head.epoch);
         writer.map.put_absorbed(&mut incidents, merged);
@@ -113,7 +123,8 @@ impl Restorer {
         writer.public_hotspots.begin_day(head.at);
         incidents.iter_mut().for_each(|incident| incident.overdue = incident.is_overdue_at(head.at));
         let incidents = Arc::new(incidents);
-        let pyramid = pyramid(incidents.clone(), writer.map.city.clone());
+        let coarse = Arc::new(coarse);
+        let pyramid = pyramid(incidents.clone(), writer.map.city.clone(), coarse.clone());
         writer.map.order(&incidents);
         writer.map.incidents = Rows::from_sorted(&incidents);
         let clocks = clocks.into_iter().filter(|(no, _)| writer.map.any_incident(*no).is_some());
@@ -121,7 +132,7 @@ impl Restorer {
         writer.map.clocks = clocks;
         writer.map.count_day();
         let (staff_past, public_past, coarse_areas) = Default::default();
-        Restorer { writer, pyramid, staff_past, public_past, coarse_areas }
+        Restorer { writer, pyramid, staff_past, public_past, coarse, coarse_areas }
     }
 
     /// How what was said of an incident given before counts.
@@ -170,9 +181,8 @@ impl Restorer {
         // As in `LiveWriter::count_report`.
         let sensitive = city.category(category).sensitive || city.category(row.category).sensitive;
         let public_area = if sensitive {
-            let exact = Spot { place: row.place, area: row.area };
-            let find = || spot_for_public(exact, true, city).area;
-            *self.coarse_areas.entry(row.place.h3_cell(city.coarse_res)).or_insert_with(find)
+            let place = self.coarse.of_exact(row.place, city);
+            *self.coarse_areas.entry(place).or_insert_with(|| city.areas.locate(place))
         } else {
             row.area
         };

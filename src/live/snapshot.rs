@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use super::coarse::CoarsePlaces;
 use super::incident::{Incident, MaybeArea, MaybeTime, reporters};
 use super::map::LiveMap;
 use crate::city::City;
@@ -15,10 +16,11 @@ use crate::model::{
 };
 
 /// The last digit is the version of the format.
-const MAGIC: &[u8; 8] = b"PANTAUS3";
+const MAGIC: &[u8; 8] = b"PANTAUS4";
 const ROW_BYTES: usize = 64;
 /// Of an absorbed incident, with the number of the one that absorbed it.
 const ABSORBED_BYTES: usize = ROW_BYTES + 4;
+const COARSE_BYTES: usize = 16;
 const CLOCK_BYTES: usize = 54;
 const NO_AREA: u16 = u16::MAX;
 const NO_AGENCY: u8 = u8::MAX;
@@ -35,6 +37,8 @@ pub struct Snapshot {
     pub incidents: Vec<Incident>,
     /// Who was absorbed, and by whom.
     pub merged: BTreeMap<IncidentNo, IncidentNo>,
+    /// Of those that the public sees.
+    pub coarse: CoarsePlaces,
     /// Of those that are open.
     pub clocks: Vec<(IncidentNo, Clock)>,
 }
@@ -63,6 +67,12 @@ impl Snapshot {
         map.incidents.iter().for_each(|incident| out.incident(incident));
         out.bytes(&(map.absorbed.len() as u32).to_le_bytes());
         map.absorbed_rows().for_each(|(incident, into)| out.absorbed(incident, into));
+        let coarse = CoarsePlaces::of(map).sorted();
+        out.bytes(&(coarse.len() as u32).to_le_bytes());
+        coarse.into_iter().for_each(|(exact, coarse)| {
+            out.place(exact);
+            out.place(coarse);
+        });
         map.clocks.all().for_each(|(no, clock)| out.clock(no, clock));
         let sum = crc32fast::hash(&out.0);
         out.bytes(&sum.to_le_bytes());
@@ -107,12 +117,20 @@ impl Snapshot {
         if n_absorbed > 0 {
             incidents.sort_unstable_by_key(|incident| incident.no);
         }
+        let n_coarse = input.u32()? as usize;
+        if input.0.len() < n_coarse * COARSE_BYTES {
+            return Err(SnapshotError::Damaged);
+        }
+        let mut coarse = CoarsePlaces::with_capacity(n_coarse);
+        for _ in 0..n_coarse {
+            coarse.put(input.place()?, input.place()?);
+        }
         let n_clocks = input.0.len() / CLOCK_BYTES;
         let clocks = (0..n_clocks).map(|_| input.clock()).collect::<Result<_, _>>()?;
         if !input.0.is_empty() {
             return Err(SnapshotError::Damaged);
         }
-        Ok(Snapshot { epoch, seq, at, entry_hash, incidents, merged, clocks })
+        Ok(Snapshot { epoch, seq, at, entry_hash, incidents, merged, coarse, clocks })
     }
 }
 

@@ -15,7 +15,7 @@ use crate::city::City;
 use crate::engine::last_before;
 use crate::feed::TextSearch;
 use crate::journal::{Derived, Head, IncidentRow, JournalError, Reader, incident_at};
-use crate::live::{Incident, LiveMap, LiveWriter, Restorer};
+use crate::live::{CoarsePlaces, Incident, LiveMap, LiveWriter, Restorer};
 use crate::model::{Clock, IncidentNo, Seq, TimeMs};
 
 /// The journal is read in steps of so many entries.
@@ -168,7 +168,15 @@ impl Maps {
         let closed_after = city.keep_closed_ms.map_or(TimeMs::MIN, |keep_ms| at.plus_ms(-keep_ms));
         let Incidents { rows, merged, clocks } = incidents_at(reader, seq, closed_after, city)?;
         let head = Head { epoch: live.epoch(), seq, at };
-        let restorer = Restorer::new(city.clone(), live.ids().clone(), head, rows, &merged, clocks);
+        let restorer = Restorer::new(
+            city.clone(),
+            live.ids().clone(),
+            head,
+            rows,
+            &merged,
+            clocks,
+            CoarsePlaces::default(),
+        );
         let writer = restorer.finish(&Derived::default(), at, &[]);
         writer.map(|writer| writer.map().clone()).map_err(|e| JournalError::Corrupt(e.to_string()).into())
     }
