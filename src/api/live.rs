@@ -140,6 +140,7 @@ pub(super) fn hello(app: &App, projection: &'static str, presence: bool) -> Fram
         speed: app.clock.speed(),
         build: crate::BUILD,
         degraded: app.engine.health().is_degraded(),
+        in_touch: app.edge().is_none_or(|edge| edge.status.is_in_touch()),
         presence,
     })
 }

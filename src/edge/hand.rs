@@ -68,6 +68,7 @@ impl Hand {
             // Only time can be wrong with them: the origin's history is not the one that is shown.
             self.status.set_stuck(Some(format!("{e}; start this edge again")));
         }
+        self.status.has_applied();
         self.missing_since = match self.missing_since {
             _ if self.status.behind() == 0 => None,
             Some(since) if ready.is_empty() => Some(since),

@@ -8,8 +8,8 @@ use crate::clock::Clock;
 use crate::engine::Moments;
 use crate::model::Seq;
 
-/// Without a word from the origin for this long an edge tells its screens nothing more, so that they say
-/// themselves that what they show is old.
+/// An edge that has not shown for this long all that the origin told it of tells its screens nothing more, so
+/// that they say themselves that what they show is old.
 const TOUCH: Duration = Duration::from_secs(15);
 
 /// Whether somebody answers.
@@ -39,6 +39,7 @@ pub struct EdgeStatus {
     head: AtomicU64,
     /// Monotonic milliseconds of the last word from the origin.
     heard_ms: AtomicU64,
+    touch: Mutex<Touch>,
     has_stream: bool,
     stream_is_up: AtomicBool,
     stream: Mutex<Standing>,
@@ -47,12 +48,38 @@ pub struct EdgeStatus {
     stuck: Mutex<Option<String>>,
 }
 
+/// How old what is shown can be. Under load there is always an entry on its way, so it does not go by the moments
+/// at which nothing is missing: it goes by the time at which the origin told of what is shown by now.
+#[derive(Debug, Clone, Copy, Default)]
+struct Touch {
+    /// The origin was told to be here …
+    head: Seq,
+    /// … at this time, in monotonic milliseconds.
+    told_ms: u64,
+    /// All that the origin told by then is shown.
+    shown_ms: u64,
+}
+
+impl Touch {
+    /// This node shows everything up to `seq`; the newest it was told of is `head`, at `told_ms`.
+    fn look(&mut self, seq: Seq, head: Seq, told_ms: u64) {
+        if seq >= self.head {
+            self.shown_ms = self.told_ms;
+            (self.head, self.told_ms) = (head, told_ms);
+        }
+        if seq >= self.head {
+            self.shown_ms = self.told_ms;
+        }
+    }
+}
+
 impl EdgeStatus {
     /// Of an edge that shows `moments`, and has heard nothing yet.
     pub fn new(clock: Arc<dyn Clock>, moments: Moments, has_stream: bool) -> EdgeStatus {
         let status = EdgeStatus {
             head: AtomicU64::new(moments.live().seq().0),
             heard_ms: AtomicU64::new(0),
+            touch: Mutex::default(),
             has_stream,
             stream_is_up: AtomicBool::new(false),
             stream: Mutex::default(),
@@ -69,6 +96,13 @@ impl EdgeStatus {
     pub(super) fn heard(&self, head: Seq) {
         self.head.fetch_max(head.0, Ordering::Relaxed);
         self.heard_ms.store(self.clock.monotonic().as_millis() as u64, Ordering::Relaxed);
+        self.has_applied();
+    }
+
+    /// What is shown is another than before.
+    pub(super) fn has_applied(&self) {
+        let heard_ms = self.heard_ms.load(Ordering::Relaxed);
+        lock(&self.touch).look(self.seq(), self.head(), heard_ms);
     }
 
     pub fn head(&self) -> Seq {
@@ -90,9 +124,11 @@ impl EdgeStatus {
         self.clock.monotonic().saturating_sub(heard)
     }
 
-    /// Whether what this node shows is as new as it can be.
+    /// Whether what this node shows is as new as it can be: nobody is to be told that it is while entries are
+    /// missing that it knows of, whoever gives signs of life.
     pub fn is_in_touch(&self) -> bool {
-        self.silent_for() < TOUCH && self.stuck().is_none()
+        let shown = Duration::from_millis(lock(&self.touch).shown_ms);
+        self.clock.monotonic().saturating_sub(shown) < TOUCH && self.stuck().is_none()
     }
 
     pub fn stuck(&self) -> Option<String> {

@@ -73,6 +73,9 @@ pub enum ServerMessage<'a> {
         /// New reports may be missing from what is shown.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         degraded: bool,
+        /// Whether what is shown is as new as it can be; `false` until a heartbeat says otherwise.
+        #[serde(skip_serializing_if = "is_true")]
+        in_touch: bool,
         /// This socket may say where its reader is, and is told of the others.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         presence: bool,
@@ -132,6 +135,11 @@ pub enum ServerMessage<'a> {
         id: Option<&'a str>,
         problem: serde_json::Value,
     },
+}
+
+/// What goes without saying.
+fn is_true(said: &bool) -> bool {
+    *said
 }
 
 impl<'a> ServerMessage<'a> {

@@ -12,6 +12,7 @@ use crate::support::nodes::{Nats, Node, Place, Plan, State, are_equal, free_addr
 use crate::support::postgres;
 use crate::support::repo;
 use crate::support::screen::{Screen, Seen};
+use crate::support::socket::Socket;
 
 fn plan(city: &str) -> Plan {
     Plan::new(Path::new(env!("CARGO_BIN_EXE_pantau")), &repo(city), free_address())
@@ -152,6 +153,12 @@ async fn an_origin_that_is_killed_is_missed_by_writers_only() {
     assert_eq!(edge.get("/api/v1/stats", false).unwrap().status, 200);
     wait_for("the edge to say so", async || (edge.ready()["edge"]["origin"]["is"] == "away").then_some(()))
         .await;
+    assert_eq!(Socket::connect(edge.address, "").await.hello.get("in_touch"), None, "a moment ago it was");
+    wait_for("the edge to be out of touch", async || {
+        (edge.ready()["edge"]["in_touch"] == false).then_some(())
+    })
+    .await;
+    assert_eq!(Socket::connect(edge.address, "").await.hello["in_touch"], false);
     center.origin = center.origin_plan.start().unwrap();
     screen.until(center.reports(20..40)).await;
     center.until_equal().await;

@@ -27,6 +27,7 @@ mod hotspot_oracle;
 mod hotspot_words;
 mod http;
 mod incident_life;
+mod in_touch;
 mod live_law;
 mod merge_law;
 mod merging;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use pantau::clock::ManualClock;
+use pantau::feed::wire::ServerMessage;
 use pantau::feed::{Beat, Frame, Session, Views};
 use pantau::live::{Alarm, LiveMap};
 use pantau::model::{Action, Command, LngLat, Projection, Seq};
@@ -288,6 +289,25 @@ async fn stands_at(history: History) -> TestApp {
     Setup { journal, clock, pulse: Pulse::default(), ..Setup::default() }.start().await
 }
 
+/// Of an edge that does not hear of its origin.
+fn out_of_touch() -> Value {
+    let hello = ServerMessage::Hello {
+        protocol: "pantau.v1",
+        epoch: "7f9f3850-da6a-48c9-7833-63bff4200a0e".to_owned(),
+        seq: 26,
+        projection: "public",
+        frame_ms: 50,
+        heartbeat_s: 15,
+        now: "2026-11-24T00:25:00Z".to_owned(),
+        speed: 1.0,
+        build: "0.0.0+build",
+        degraded: false,
+        in_touch: false,
+        presence: false,
+    };
+    serde_json::to_value(&hello).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_is_as_published() {
     let mut history = morning();
@@ -299,6 +319,7 @@ async fn every_answer_is_as_published() {
 
     let hello = Socket::connect(app.address, "?projection=public").await.hello;
     pin("hello.json", &redactions.apply(hello));
+    pin("hello_out_of_touch.json", &out_of_touch());
     let bbox = "bbox=127.36,0.78,127.40,0.82";
     for (name, path) in [
         ("clusters.json", format!("/api/v1/clusters?{bbox}&zoom=15")),

@@ -1,5 +1,5 @@
 import { deflateRawSync } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { InflatingSocket } from './inflate';
 
 /** A WebSocket without a line. */
@@ -53,5 +53,25 @@ describe('InflatingSocket', () => {
     const seen = new Promise((resolve) => (socket.onmessage = ({ data }) => resolve(data)));
     inner.hear(new Uint8Array([255, 255, 255]).buffer);
     expect(await seen).toBe('');
+  });
+
+  it('hands on what waits behind a message that a page could not take', async () => {
+    const reported = vi.spyOn(console, 'error').mockImplementation(() => {});
+    const inner = new Raw();
+    const socket = new InflatingSocket(inner);
+    const seen: string[] = [];
+    socket.onmessage = ({ data }) => {
+      seen.push(String(data));
+      if (data === 'bad') throw new Error('a fault of the page');
+    };
+    const closed = new Promise((resolve) => (socket.onclose = ({ code }) => resolve(code)));
+    inner.hear(deflated('bad'));
+    inner.hear(deflated('next'));
+    inner.hear('last');
+    inner.end(1001);
+    expect(await closed).toBe(1001);
+    expect(seen).toEqual(['bad', 'next', 'last']);
+    expect(reported).toHaveBeenCalledOnce();
+    reported.mockRestore();
   });
 });

@@ -62,7 +62,9 @@ export class InflatingSocket implements SocketLike {
   }
 
   private chain(run: () => Promise<void>): void {
-    const mine: Promise<void> = (this.under_way ?? Promise.resolve()).then(run).finally(() => {
+    // What one message does to a page must not cost those that wait behind it.
+    const ran = (this.under_way ?? Promise.resolve()).then(run).catch((error: unknown) => console.error('pantau: a page could not take a message', error));
+    const mine: Promise<void> = ran.finally(() => {
       if (this.under_way === mine) this.under_way = null;
     });
     this.under_way = mine;

@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
 import { serverNow, type ServerClock } from './clock';
-import { LiveFeed, type Phase, type Surroundings } from './live';
-import type { SocketLike } from './inflate';
+import { LiveFeed, type FeedEvents, type Phase } from './live';
 import type { Person } from './protocol';
+import { TestSurroundings } from './testing';
 
 const WANTED = { bbox: [127, 0, 128, 1] as const, zoom: 12, filter: {} };
 
@@ -175,63 +175,257 @@ describe('the live feed', () => {
     t.hello('0.2.0');
     expect(t.builds).toEqual(['0.2.0']);
   });
+
+  it('stays stale at a server that is out of touch, however often it comes back, until a heartbeat', () => {
+    const t = bench();
+    t.hello();
+    t.snapshot(10);
+    t.wait(31_000);
+    for (let again = 0; again < 3; again++) {
+      t.hello(undefined, undefined, false, { in_touch: false });
+      expect(t.sent().resume).toEqual({ epoch: 'e1', seq: 10, view: 'v' });
+      t.delta(10, 10);
+      expect(t.phases).toEqual(['live', 'stale']);
+      t.wait(31_000);
+    }
+    t.hello(undefined, undefined, false, { in_touch: false });
+    t.delta(10, 12);
+    expect(t.phases).toEqual(['live', 'stale']);
+    t.heartbeat(12);
+    expect(t.phases).toEqual(['live', 'stale', 'live']);
+  });
+
+  it('shows what a server knows that is out of touch, and never calls it live', () => {
+    const t = bench();
+    t.hello(undefined, undefined, false, { in_touch: false });
+    t.snapshot(10);
+    expect(t.phases).toEqual(['stale']);
+  });
+
+  it('is stale where changes come and heartbeats do not', () => {
+    const t = bench();
+    t.hello();
+    t.snapshot(10);
+    for (let seq = 10; seq < 17; seq++) {
+      t.wait(5_000);
+      t.delta(seq, seq + 1);
+    }
+    expect(t.phases).toEqual(['live', 'stale']);
+    expect(t.opened()).toBe(1);
+    t.heartbeat(17);
+    expect(t.phases).toEqual(['live', 'stale', 'live']);
+  });
+
+  it('asks again, with a growing pause, what a server could not answer just then', () => {
+    const t = bench();
+    t.hello();
+    t.refuse('too-many-views');
+    expect([t.subscribes(), t.problems]).toEqual([1, ['/problems/too-many-views']]);
+    t.wait(500);
+    expect(t.subscribes()).toBe(2);
+    t.refuse('internal');
+    t.wait(500);
+    expect(t.subscribes()).toBe(2);
+    t.wait(500);
+    expect(t.subscribes()).toBe(3);
+    t.heartbeat(10);
+    t.snapshot(10);
+    expect(t.phases).toEqual(['live']);
+    expect(t.problems.at(-1)).toBe(null);
+    t.wait(25_000);
+    expect(t.subscribes()).toBe(3);
+  });
+
+  it('resumes still where a resume was refused, also where the reader asks for something else', () => {
+    const t = bench();
+    t.hello();
+    t.snapshot(10);
+    t.cut();
+    t.wait(1_000);
+    t.hello();
+    const resume = { epoch: 'e1', seq: 10, view: 'v' };
+    for (const ask of [() => t.wait(1_000), () => t.feed.subscribe({ ...WANTED, zoom: 13 })]) {
+      t.refuse('internal');
+      t.heartbeat(20);
+      ask();
+      expect(t.sent().resume).toEqual(resume);
+    }
+    t.delta(10, 20);
+    expect(t.phases).toEqual(['live', 'reconnecting', 'live']);
+  });
+
+  it('is stale where nothing it asks is answered, whatever heartbeats say', () => {
+    const t = bench();
+    t.hello();
+    t.snapshot(10);
+    t.cut();
+    t.wait(1_000);
+    t.hello();
+    for (let second = 0; second < 35; second += 5) {
+      t.refuse('too-many-views');
+      t.heartbeat(20);
+      t.wait(5_000);
+    }
+    expect(t.phases).toEqual(['live', 'reconnecting', 'stale']);
+    expect(t.opened()).toBe(2);
+  });
+
+  it('keeps a refusal standing while what was shown before goes on, and until the question is answered', () => {
+    const t = bench();
+    t.hello();
+    t.snapshot(10);
+    t.feed.subscribe({ ...WANTED, zoom: 13 });
+    t.refuse('too-many-views');
+    t.delta(10, 11);
+    t.heartbeat(12);
+    expect(t.problems).toEqual(['/problems/too-many-views']);
+    t.wait(1_000);
+    expect(t.subscribes()).toBe(3);
+    expect(t.sent()).toMatchObject({ zoom: 13 });
+    expect(t.sent().resume).toBeUndefined();
+    t.delta(12, 13);
+    t.snapshot(13, 'view_changed');
+    expect(t.problems).toEqual(['/problems/too-many-views']);
+    t.snapshot(13, 'replaced');
+    expect(t.problems).toEqual(['/problems/too-many-views', null]);
+    // A pan is answered by a delta under another view.
+    t.feed.subscribe({ ...WANTED, bbox: [127, 0, 127.5, 1] });
+    t.refuse('internal');
+    t.delta(13, 14, 'w');
+    expect(t.problems).toEqual(['/problems/too-many-views', null, '/problems/internal', null]);
+    t.wait(20_000);
+    expect(t.subscribes()).toBe(4);
+  });
+
+  it('does not repeat what is wrong, but asks what the reader asks next', () => {
+    const t = bench();
+    t.hello();
+    t.snapshot(10);
+    t.feed.subscribe({ ...WANTED, filter: { q: 'x'.repeat(300) } });
+    t.refuse('invalid-message');
+    t.delta(10, 11);
+    t.wait(25_000);
+    expect([t.subscribes(), t.problems]).toEqual([2, ['/problems/invalid-message']]);
+    t.feed.subscribe(WANTED);
+    t.snapshot(11, 'replaced');
+    expect([t.subscribes(), t.problems]).toEqual([3, ['/problems/invalid-message', null]]);
+  });
+
+  it('folds nothing into what has a hole, and asks once', () => {
+    const t = bench();
+    t.hello();
+    t.snapshot(10);
+    t.delta(12, 13);
+    expect(t.phases).toEqual(['live', 'reconnecting']);
+    t.delta(13, 14);
+    t.delta(10, 15);
+    expect([t.subscribes(), t.phases]).toEqual([2, ['live', 'reconnecting']]);
+    t.snapshot(15, 'replaced');
+    expect(t.phases).toEqual(['live', 'reconnecting', 'live']);
+  });
+
+  it('asks once more where what it asked after a hole was a pan of what the server has', () => {
+    const t = bench();
+    t.hello();
+    t.snapshot(10);
+    t.feed.subscribe({ ...WANTED, bbox: [127, 0, 127.5, 1] });
+    t.refuse('internal');
+    t.delta(12, 13);
+    expect(t.subscribes()).toBe(3);
+    t.delta(13, 14, 'w');
+    t.delta(14, 15, 'w');
+    expect(t.subscribes()).toBe(4);
+    t.snapshot(15, 'replaced');
+    expect(t.phases).toEqual(['live', 'reconnecting', 'live']);
+  });
+
+  it('stays right where the page throws at what it is told', () => {
+    const reported = vi.spyOn(console, 'error').mockImplementation(() => {});
+    const fails = (): never => {
+      throw new Error('a fault of the page');
+    };
+    const t = bench(1, { hello: fails, view: fails, phase: fails, degraded: fails, clock: fails, people: fails, alarm: fails, frame: fails });
+    t.hello();
+    expect(t.subscribes()).toBe(1);
+    t.snapshot(10);
+    t.delta(10, 11);
+    t.heartbeat(14);
+    t.alarm('a:1');
+    t.cut();
+    t.wait(1_000);
+    t.hello();
+    expect(t.sent().resume).toEqual({ epoch: 'e1', seq: 14, view: 'v' });
+    expect(reported).toHaveBeenCalled();
+    reported.mockRestore();
+  });
+
+  it('tells an alarm once, also where it comes again after a resume, but that of another history', () => {
+    const t = bench();
+    t.hello();
+    t.snapshot(10);
+    t.alarm('a:1');
+    t.cut();
+    t.wait(1_000);
+    t.hello();
+    t.alarm('a:1');
+    t.alarm('a:2');
+    expect(t.alarms).toEqual(['a:1', 'a:2']);
+    t.cut();
+    t.wait(1_000);
+    t.hello(undefined, undefined, false, { epoch: 'e2' });
+    t.alarm('a:1');
+    expect(t.alarms).toEqual(['a:1', 'a:2', 'a:1']);
+  });
 });
 
 /** A feed with sockets, timers and a clock that the test moves. */
-function bench(speed = 1) {
-  let now_ms = 0;
-  let timers: { at_ms: number; run: () => void; id: number }[] = [];
-  let ids = 0;
-  const sockets: (SocketLike & { log: Record<string, unknown>[] })[] = [];
+function bench(speed = 1, more: Partial<FeedEvents> = {}) {
+  const around = new TestSurroundings();
   const phases: Phase[] = [];
   const builds: string[] = [];
   const degraded: boolean[] = [];
   const people: (readonly Person[])[] = [];
+  const problems: (string | null)[] = [];
+  const alarms: string[] = [];
   let clock: ServerClock | null = null;
-  const around: Surroundings = {
-    open: () => {
-      const log: Record<string, unknown>[] = [];
-      const socket = { log, onopen: null, onmessage: null, onclose: null, send: (text: string) => void log.push(JSON.parse(text)), close: () => {} };
-      sockets.push(socket);
-      return socket;
+  const feed = new LiveFeed(
+    'ws://x',
+    {
+      phase: (phase) => phases.push(phase),
+      newBuild: (build) => builds.push(build),
+      degraded: (now) => degraded.push(now),
+      people: (now) => people.push(now),
+      clock: (told) => (clock = told),
+      problem: (problem) => problems.push(problem?.type ?? null),
+      alarm: ({ id }) => alarms.push(id),
+      ...more,
     },
-    now_ms: () => now_ms,
-    random: () => 0.5,
-    setTimer: (run, ms) => {
-      timers.push({ at_ms: now_ms + ms, run, id: ++ids });
-      return ids;
-    },
-    clearTimer: (id) => void (timers = timers.filter((timer) => timer.id !== id)),
-  };
-  const feed = new LiveFeed('ws://x', { phase: (phase) => phases.push(phase), newBuild: (build) => builds.push(build), degraded: (now) => degraded.push(now), people: (now) => people.push(now), clock: (told) => (clock = told) }, around);
+    around,
+  );
   feed.start(WANTED);
-  const last = () => sockets[sockets.length - 1];
+  const last = () => around.sockets.at(-1);
   const frame = (value: unknown): void => last()?.onmessage?.({ data: JSON.stringify(value) });
   return {
     phases,
     builds,
     degraded,
     people,
+    problems,
+    alarms,
     feed,
     frame,
-    now: () => (clock === null ? null : new Date(serverNow(clock, now_ms)).toISOString()),
-    hello: (build = '0.1.0', now = '2026-11-24T04:00:00Z', presence = false) =>
-      frame({ type: 'hello', protocol: 'pantau.v1', epoch: 'e1', seq: 1, projection: 'staff', frame_ms: 100, heartbeat_s: 15, now, speed, build, ...(presence && { presence }) }),
-    snapshot: (seq: number) => frame({ type: 'snapshot', id: 'main', view: 'v', seq, level: 15, features: [], hotspots: [], reason: 'subscribed' }),
+    now: () => (clock === null ? null : new Date(serverNow(clock, around.now_ms())).toISOString()),
+    hello: (build = '0.1.0', now = '2026-11-24T04:00:00Z', presence = false, more: object = {}) =>
+      frame({ type: 'hello', protocol: 'pantau.v1', epoch: 'e1', seq: 1, projection: 'staff', frame_ms: 100, heartbeat_s: 15, now, speed, build, ...(presence && { presence }), ...more }),
+    snapshot: (seq: number, reason = 'subscribed') => frame({ type: 'snapshot', id: 'main', view: 'v', seq, level: 15, features: [], hotspots: [], reason }),
+    delta: (from: number, seq: number, view = 'v') => frame({ type: 'delta', id: 'main', view, from, seq }),
+    heartbeat: (seq: number) => frame({ type: 'heartbeat', seq, time: '2026-11-24T04:00:01Z', speed: 1 }),
+    refuse: (type: string) => frame({ type: 'error', id: 'main', problem: { type: `/problems/${type}`, title: type, detail: type, errors: [] } }),
+    alarm: (id: string) => frame({ type: 'alarm', id, sub: 'main', kind: 'later', seq: 1, title: { id, en: id } }),
     cut: (code = 1006) => last()?.onclose?.({ code }),
     sent: (): Record<string, unknown> => last()?.log.at(-1) ?? {},
-    subscribes: () => sockets.flatMap(({ log }) => log).filter(({ type }) => type === 'subscribe').length,
-    opened: () => sockets.length,
-    wait: (ms: number) => {
-      const until_ms = now_ms + ms;
-      for (;;) {
-        const next = timers.filter(({ at_ms }) => at_ms <= until_ms).sort((a, b) => a.at_ms - b.at_ms)[0];
-        if (next === undefined) break;
-        timers = timers.filter((timer) => timer !== next);
-        now_ms = next.at_ms;
-        next.run();
-      }
-      now_ms = until_ms;
-    },
+    subscribes: () => around.sockets.flatMap(({ log }) => log).filter(({ type }) => type === 'subscribe').length,
+    opened: () => around.sockets.length,
+    wait: (ms: number) => around.wait(ms),
   };
 }

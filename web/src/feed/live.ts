@@ -8,12 +8,15 @@ import { correctClock, holdClock, startClock, type ServerClock } from './clock';
 import { applyDelta, applyHeartbeat, fromSnapshot, type View } from './fold';
 import { InflatingSocket, subprotocols, type SocketLike } from './inflate';
 import { Whereabout, type Whereabouts } from './presence';
-import { decodeFrame, type Alarm, type Bbox, type Frame, type Hello, type Person, type Problem } from './protocol';
+import { decodeFrame, type Alarm, type Bbox, type Delta, type Frame, type Hello, type Person, type Problem, type Snapshot } from './protocol';
+import { ShownAlarms } from './shown';
 
 const SUBSCRIPTION_ID = 'main';
 /** Until `hello` names the beat. */
 const HEARTBEAT_S_DEFAULT = 15;
 const CHECK_MS = 500;
+/** What is refused with this is refused for good: the same question would end the same way. */
+const INVALID = '/problems/invalid-message';
 
 export interface FeedFilter {
   category?: readonly string[];
@@ -33,8 +36,9 @@ export interface Subscription {
 }
 
 /**
- * `connecting`: nothing was ever shown. `live`: frames come. `reconnecting`: the socket is gone, what is shown is
- * moments old. `stale`: no frame for two heartbeats.
+ * `connecting`: nothing was ever shown. `live`: this socket brought what is shown up to date, and its server says that
+ * this is the newest there is. `reconnecting`: nobody keeps what is shown up to date, but it is only moments old.
+ * `stale`: nobody has vouched for it for two heartbeats, or the server says itself that it does not hear what is new.
  */
 export type Phase = 'connecting' | 'live' | 'reconnecting' | 'stale';
 
@@ -48,6 +52,7 @@ export interface Surroundings {
 
 export interface FeedEvents {
   view(view: View, cause: 'snapshot' | 'delta'): void;
+  /** One that was not told before. */
   alarm(alarm: Alarm): void;
   phase(phase: Phase): void;
   /** The server's time as the page shows it. */
@@ -57,10 +62,11 @@ export interface FeedEvents {
   degraded(degraded: boolean): void;
   /** The server runs another build than the one this page came with. */
   newBuild(build: string): void;
-  problem(problem: Problem): void;
+  /** What the server refuses of what is asked; null once that was answered. */
+  problem(problem: Problem | null): void;
   /** Who of the staff is where; nobody while the line is lost, for then nobody knows. */
   people(people: readonly Person[]): void;
-  /** A frame of any kind arrived: the pulse of the live badge. */
+  /** A frame arrived, and what is shown is of now: the pulse of the live badge. */
   frame(): void;
 }
 
@@ -75,12 +81,28 @@ export class LiveFeed {
   private heartbeat_s = HEARTBEAT_S_DEFAULT;
   private lastFrame_ms: number;
   private opened_ms: number;
+  /** When the server of this socket last said that what it shows is as new as it can be. */
+  private vouched_ms = -Infinity;
+  /** When what is shown last was live; before that, since when nothing is shown. */
+  private fresh_ms: number;
   /** False until this socket said hello: nothing may be sent before it. */
   private greeted = false;
   /** Whether this socket has brought the held view up to date: before that its heartbeats say nothing of it. */
   private inStep = false;
-  /** Whether the held view may be resumed: not after a frame that could not be read. */
+  /** Whether the held view may be resumed, and takes deltas: not after a hole, or a frame that could not be read. */
   private whole = true;
+  /** The view of the newest snapshot or delta of this socket, folded or not; empty before the first. */
+  private toldView = '';
+  /** Whether a question on this socket waits for its answer. */
+  private pending = false;
+  /** Whether the server refused what is asked, and has not answered it since. */
+  private refused = false;
+  /** How often in a row. */
+  private refusals = 0;
+  /** Until what was refused is asked again. */
+  private again: number | null = null;
+  private problem: Problem | null = null;
+  private readonly shown = new ShownAlarms();
   private attempt = 0;
   private retry: number | null = null;
   private check: number | null = null;
@@ -93,6 +115,7 @@ export class LiveFeed {
   ) {
     this.lastFrame_ms = around.now_ms();
     this.opened_ms = this.lastFrame_ms;
+    this.fresh_ms = this.lastFrame_ms;
     this.whereabout = new Whereabout(around);
   }
 
@@ -105,7 +128,8 @@ export class LiveFeed {
   /** Another bbox, zoom or filter. What is shown stays until the answer is here. */
   subscribe(wanted: Subscription): void {
     this.wanted = wanted;
-    this.sendSubscribe(false);
+    // Where nothing of ours stands or is under way on this socket, what is held is to be resumed still.
+    this.sendSubscribe(!this.inStep && !this.pending);
   }
 
   /** Where the reader is now; told to colleagues where this server has people sign in. */
@@ -149,18 +173,27 @@ export class LiveFeed {
   private drop(): void {
     const socket = this.socket;
     this.socket = null;
-    this.greeted = false;
-    this.inStep = false;
+    this.leave();
     if (socket === null) return;
     socket.onmessage = null;
     socket.onclose = null;
     socket.close();
   }
 
-  private lost(): void {
+  /** What was said on a socket that is gone holds no more. */
+  private leave(): void {
     this.greeted = false;
+    this.inStep = false;
+    this.pending = false;
+    this.toldView = '';
+    this.vouched_ms = -Infinity;
+    this.askNoMore();
+  }
+
+  private lost(): void {
+    this.leave();
     this.whereabout.closed();
-    this.events.people?.([]);
+    this.tell((page) => page.people?.([]));
     if (this.phase === 'live') this.setPhase('reconnecting');
     if (this.retry !== null || this.wanted === null) return;
     const delay_ms = retryDelay_ms(this.attempt, this.around.random());
@@ -168,16 +201,23 @@ export class LiveFeed {
     this.retry = this.around.setTimer(() => this.connect(), delay_ms);
   }
 
-  /** Silence for two heartbeats is a dead line, whatever the socket says. */
+  /** Silence for two heartbeats is a dead line, whatever the socket says; and without heartbeats nobody vouches. */
   private watch(): void {
     const now_ms = this.around.now_ms();
-    const limit_ms = 2 * this.heartbeat_s * 1000;
-    if (now_ms - this.lastFrame_ms > limit_ms) {
-      this.setPhase('stale');
-      // A socket that was opened just now has not had its time yet.
-      if (this.socket !== null && now_ms - this.opened_ms > limit_ms) this.breakOff();
-    }
+    if (now_ms - this.fresh_ms > this.limit_ms() || (this.phase === 'live' && !this.isVouched())) this.setPhase('stale');
+    // A socket that was opened just now has not had its time yet.
+    const silent_ms = now_ms - Math.max(this.lastFrame_ms, this.opened_ms);
+    if (this.socket !== null && silent_ms > this.limit_ms()) this.breakOff();
     this.check = this.around.setTimer(() => this.watch(), CHECK_MS);
+  }
+
+  private limit_ms(): number {
+    return 2 * this.heartbeat_s * 1000;
+  }
+
+  /** An edge that does not hear of its origin shows what it has, and sends no heartbeats. */
+  private isVouched(): boolean {
+    return this.around.now_ms() - this.vouched_ms <= this.limit_ms();
   }
 
   private breakOff(): void {
@@ -198,8 +238,9 @@ export class LiveFeed {
       return;
     }
     this.lastFrame_ms = this.around.now_ms();
-    this.events.frame?.();
     if (frame !== null) this.handle(frame);
+    this.freshen();
+    if (this.phase === 'live') this.tell((page) => page.frame?.());
   }
 
   private handle(frame: Frame): void {
@@ -207,29 +248,24 @@ export class LiveFeed {
       case 'hello':
         return this.greet(frame);
       case 'snapshot':
-        if (frame.id !== SUBSCRIPTION_ID) return;
-        return this.show(fromSnapshot(this.epoch, frame), 'snapshot');
-      case 'delta': {
-        if (frame.id !== SUBSCRIPTION_ID) return;
-        const folded = this.view === null ? { kind: 'hole' as const } : applyDelta(this.view, frame);
-        if (folded.kind === 'hole') {
-          this.whole = false;
-          this.inStep = false;
-          return this.sendSubscribe(false);
-        }
-        return this.show(folded.view, 'delta');
-      }
+      case 'delta':
+        return frame.id === SUBSCRIPTION_ID ? this.fold(frame) : undefined;
       case 'heartbeat':
-        this.events.degraded?.(frame.degraded);
+        this.vouched_ms = this.lastFrame_ms;
         if (this.view !== null && this.inStep) this.view = applyHeartbeat(this.view, frame.seq);
+        this.tell((page) => page.degraded?.(frame.degraded));
         if (this.clock !== null) this.setClock(correctClock(this.clock, frame.timeMs, frame.speed, this.around.now_ms()));
         return;
       case 'alarm':
-        return this.events.alarm?.(frame);
+        if (this.shown.isNew(this.epoch, frame.id)) this.tell((page) => page.alarm?.(frame));
+        return;
       case 'error':
-        return this.events.problem?.(frame.problem);
+        if (frame.id === SUBSCRIPTION_ID) return this.refuse(frame.problem);
+        // Of another message than a question: whoever reads it keeps it until the next change.
+        if (!this.refused) this.setProblem(frame.problem);
+        return;
       case 'presence':
-        return this.events.people?.(frame.people);
+        return this.tell((page) => page.people?.(frame.people));
       case 'pong':
         return;
     }
@@ -239,14 +275,30 @@ export class LiveFeed {
     this.epoch = hello.epoch;
     this.greeted = true;
     this.heartbeat_s = hello.heartbeatS;
-    this.setClock(startClock(hello.nowMs, hello.speed, this.around.now_ms()));
-    this.events.hello?.(hello);
-    this.events.degraded?.(hello.degraded);
-    if (this.build !== null && this.build !== hello.build) this.events.newBuild?.(hello.build);
+    if (hello.inTouch) this.vouched_ms = this.lastFrame_ms;
+    const isOther = this.build !== null && this.build !== hello.build;
     this.build ??= hello.build;
     this.sendSubscribe(true);
     if (hello.presence) this.whereabout.opened((message) => this.socket?.send(JSON.stringify(message)));
     else this.whereabout.closed();
+    this.setClock(startClock(hello.nowMs, hello.speed, this.around.now_ms()));
+    this.tell((page) => page.hello?.(hello));
+    this.tell((page) => page.degraded?.(hello.degraded));
+    if (isOther) this.tell((page) => page.newBuild?.(hello.build));
+  }
+
+  private fold(frame: Snapshot | Delta): void {
+    const isPan = frame.type === 'delta' && frame.view !== this.toldView;
+    const isOfQuestion = frame.type === 'snapshot' && (frame.reason === 'subscribed' || frame.reason === 'replaced');
+    // What answers no question goes on with what was subscribed before.
+    if (this.toldView === '' || isPan || isOfQuestion) this.answered();
+    this.toldView = frame.view;
+    if (frame.type === 'snapshot') return this.show(fromSnapshot(this.epoch, frame), 'snapshot');
+    // After a hole what was under way changes nothing: the snapshot that was asked for replaces all. Where the question
+    // was a pan of what the server has, its answer is no snapshot; asked once more it is.
+    if (!this.whole) return isPan ? this.sendSubscribe(false) : undefined;
+    const folded = this.view === null ? { kind: 'hole' as const } : applyDelta(this.view, frame);
+    return folded.kind === 'hole' ? this.beginAnew() : this.show(folded.view, 'delta');
   }
 
   private show(view: View, cause: 'snapshot' | 'delta'): void {
@@ -254,12 +306,55 @@ export class LiveFeed {
     if (cause === 'snapshot') this.whole = true;
     this.inStep = true;
     this.attempt = 0;
-    this.setPhase('live');
-    this.events.view?.(view, cause);
+    if (!this.refused) this.setProblem(null);
+    this.freshen();
+    this.tell((page) => page.view?.(view, cause));
+  }
+
+  private answered(): void {
+    this.pending = false;
+    this.refused = false;
+    this.refusals = 0;
+    this.askNoMore();
+  }
+
+  /** What was subscribed before goes on. What may pass is asked again, with a growing pause. */
+  private refuse(problem: Problem): void {
+    this.pending = false;
+    this.refused = true;
+    this.setProblem(problem);
+    this.askNoMore();
+    if (problem.type === INVALID) return;
+    const delay_ms = retryDelay_ms(this.refusals, this.around.random());
+    this.refusals += 1;
+    this.again = this.around.setTimer(() => this.sendSubscribe(!this.inStep), delay_ms);
+  }
+
+  private askNoMore(): void {
+    if (this.again !== null) this.around.clearTimer(this.again);
+    this.again = null;
+  }
+
+  /** Something is missing: what is held takes no more, until a snapshot replaces it. */
+  private beginAnew(): void {
+    this.whole = false;
+    this.inStep = false;
+    if (this.phase === 'live') this.setPhase('reconnecting');
+    this.sendSubscribe(false);
+  }
+
+  /** Live is only what this socket brought up to date, while its server vouches for it. */
+  private freshen(): void {
+    if (!this.inStep) return;
+    const isVouched = this.isVouched();
+    if (isVouched) this.fresh_ms = this.lastFrame_ms;
+    this.setPhase(isVouched ? 'live' : 'stale');
   }
 
   private sendSubscribe(mayResume: boolean): void {
     if (this.socket === null || !this.greeted || this.wanted === null) return;
+    this.askNoMore();
+    this.pending = true;
     const held = this.view;
     const resume = mayResume && this.whole && held !== null ? { epoch: held.epoch, seq: held.seq, view: held.view } : undefined;
     this.socket.send(
@@ -278,8 +373,14 @@ export class LiveFeed {
   private setPhase(phase: Phase): void {
     if (phase === this.phase) return;
     this.phase = phase;
-    this.events.phase?.(phase);
+    this.tell((page) => page.phase?.(phase));
     this.tellClock();
+  }
+
+  private setProblem(problem: Problem | null): void {
+    if (problem === this.problem) return;
+    this.problem = problem;
+    this.tell((page) => page.problem?.(problem));
   }
 
   private setClock(clock: ServerClock): void {
@@ -291,7 +392,17 @@ export class LiveFeed {
   private tellClock(): void {
     if (this.clock === null) return;
     const lost = this.phase === 'reconnecting' || this.phase === 'stale';
-    this.events.clock?.(lost ? holdClock(this.clock, this.lastFrame_ms) : this.clock);
+    const told = lost ? holdClock(this.clock, this.lastFrame_ms) : this.clock;
+    this.tell((page) => page.clock?.(told));
+  }
+
+  /** A handler that throws is a fault of the page: what the feed holds stays right, and it goes on. */
+  private tell(say: (page: Partial<FeedEvents>) => void): void {
+    try {
+      say(this.events);
+    } catch (error) {
+      console.error('pantau: the page could not take what the feed told it', error);
+    }
   }
 }
 

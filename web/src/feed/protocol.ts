@@ -132,6 +132,8 @@ export interface Hello {
   readonly build: string;
   /** New reports may be missing from what is shown. */
   readonly degraded: boolean;
+  /** False: the server cannot know whether what it shows is the newest, until a heartbeat says that it is. */
+  readonly inTouch: boolean;
   /** This socket may say where its reader is, and is told of the others. */
   readonly presence: boolean;
 }
@@ -233,6 +235,7 @@ export function decodeFrame(text: string): Frame | null {
         speed: number(o.speed ?? 1, 'speed'),
         build: string(o.build, 'build'),
         degraded: o.degraded === true,
+        inTouch: o.in_touch !== false,
         presence: o.presence === true,
       };
     case 'snapshot':

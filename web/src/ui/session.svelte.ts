@@ -18,7 +18,7 @@ export class Session {
   nowMs = $state(Date.now());
   /** How many of the server's seconds pass in one, while the line is whole. */
   speed = $state(1);
-  /** The server's time of the last frame. */
+  /** The server's time of the last frame at which what is shown was of now. */
   lastFrameMs = $state<number | null>(null);
   beat = $state(0);
   /** Who of the staff is where, the reader included; nobody where that is not told. */
@@ -42,11 +42,12 @@ export class Session {
     document.addEventListener('visibilitychange', () => document.hidden || this.feed?.nudge());
   }
 
+  /** One feed, however often a page starts: a map that is made anew asks for what it shows. */
   start(wanted: Subscription): void {
+    if (this.feed !== null) return this.feed.subscribe(wanted);
     this.feed = new LiveFeed(liveUrl(this.projection ?? pageProjection()), {
       view: (view, cause) => {
         this.view = view;
-        this.problem = null;
         for (const watch of this.watchers) watch(view, cause);
       },
       alarm: (alarm) => {

@@ -12,8 +12,8 @@ export class AlarmQueue {
 
   private queue: Alarm[] = [];
 
+  /** The feed tells each alarm once. */
   raise(alarm: Alarm): void {
-    if (alarm.id === this.current?.id || this.queue.some(({ id }) => id === alarm.id)) return;
     // A hotspot has one alarm waiting, its latest; and when more come than can be read, the newest matter.
     const others = this.queue.filter((one) => one.hotspot === null || one.hotspot.id !== alarm.hotspot?.id);
     this.queue = [...others, alarm].slice(-QUEUE_MAX);
