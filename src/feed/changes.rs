@@ -2,8 +2,10 @@
 //!
 //! Made once for all views in step. What it leaves out is certain to leave a view as it was: place,
 //! category, area, drill and opening of an incident never change, so one that a filter shuts out by
-//! these was never in the view and never will be.
+//! these was never in the view and never will be; and a change says whose the incident was before it and after.
+//! Nor may a view be told of what it never showed: an agency, or a responder of one area, sees a part only.
 
+use crate::city::AreaSet;
 use crate::live::{CellRange, Change, Filter, LiveMap};
 use crate::model::{Bbox, Cell, LEVEL_MAX, Projection, Seq};
 
@@ -84,19 +86,19 @@ impl Changes {
 
 /// Whether the incident may match the filter, before the change or after it, as far as its lasting
 /// features tell.
-fn may_match(map: &LiveMap, filter: &Filter, projection: Projection, change: &Change) -> bool {
+pub(super) fn may_match(map: &LiveMap, filter: &Filter, projection: Projection, change: &Change) -> bool {
     let outside = filter.since.is_some_and(|since| change.opened_at < since)
         || filter.until.is_some_and(|until| change.opened_at >= until)
-        || filter.within.as_ref().is_some_and(|within| !within.contains(change.place(projection)));
-    if outside {
+        || filter.within.as_ref().is_some_and(|within| !within.contains(change.place(projection)))
+        || filter.agencies.is_some_and(|set| !change.is_of(set));
+    let elsewhere = |set: &AreaSet| !change.area(projection).is_some_and(|area| set.contains(area));
+    if outside || filter.areas.as_ref().is_some_and(elsewhere) {
         return false;
     }
     // Of one that left memory no more is known.
     map.incident(change.no).is_none_or(|incident| {
-        let area = incident.area(projection);
         filter.categories.is_none_or(|set| set.has(incident.category.0))
             && filter.drill.is_none_or(|drill| drill == incident.drill)
-            && filter.areas.as_ref().is_none_or(|set| area.is_some_and(|area| set.contains(area)))
     })
 }
 

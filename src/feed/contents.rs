@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use geo::{BoundingRect, Intersects};
 use geo_types::{Coord, Rect};
 
-use super::changes::{Changes, Touched};
+use super::changes::{Changes, Touched, may_match};
 use super::view::View;
 use super::wire::{self, Feature, HotspotMember, StatsBody, cell_id};
 use crate::city::City;
@@ -83,7 +83,9 @@ impl<'a> Contents<'a> {
         let mut contents = Contents::default();
         if view.layers.incidents {
             let ranges = Ranges { held: held.range(level), wanted: view.range(level) };
-            contents.add_cells(map, view, &ranges, map.changes_since(view.projection, from));
+            let changes = map.changes_since(view.projection, from);
+            let concerns = |change: &&Change| may_match(map, &view.filter, view.projection, change);
+            contents.add_cells(map, view, &ranges, changes.filter(concerns));
         }
         if view.layers.hotspots {
             contents.add_hotspots(map, held, view, from);

@@ -307,7 +307,11 @@ fn tells_of_late(view: &View) -> bool {
     view.layers.incidents && view.projection == Projection::Staff
 }
 
-/// Whether everything after `since` is still known, of incidents and of hotspots.
+/// Whether everything after `since` is still known, of incidents and of hotspots, and where the view is of some
+/// agencies alone also whose it was.
 fn reaches(beat: &Beat, view: &View, since: Seq) -> bool {
-    beat.map.reaches_back_to(since) && beat.map.hotspots(view.hotspots).reaches_back_to(since)
+    let of_some = view.filter.agencies.is_some();
+    beat.map.reaches_back_to(since)
+        && (!of_some || beat.map.knows_agencies_since(since))
+        && beat.map.hotspots(view.hotspots).reaches_back_to(since)
 }

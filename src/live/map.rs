@@ -11,8 +11,8 @@ use super::day::DayCounts;
 use super::filter::Filter;
 use super::forest::Forest;
 use super::hotspots::HotspotBoard;
-use super::incident::{Incident, Spot};
-use super::keys::{Audience, Key, KeySet, USUAL};
+use super::incident::{Incident, MaybeArea, Spot};
+use super::keys::{Audience, IdSet, Key, KeySet, USUAL};
 use super::member::{AreaBits, Member};
 use super::pyramid::{Matcher, Pyramid};
 use super::rows::Rows;
@@ -20,7 +20,8 @@ use super::timeline::Timeline;
 use super::words::{RecentTexts, Words};
 use crate::city::City;
 use crate::model::{
-    Bbox, Cell, Clock, ClockState, Epoch, IdKey, IncidentNo, LEVEL_MAX, LngLat, Projection, Seq, TimeMs,
+    AgencyId, AreaId, Bbox, Cell, Clock, ClockState, Epoch, IdKey, IncidentNo, LEVEL_MAX, LngLat,
+    Projection, Seq, TimeMs,
 };
 
 /// How many changes the ring holds. A reader further behind gets a snapshot.
@@ -34,19 +35,33 @@ pub struct Change {
     pub opened_at: TimeMs,
     exact_place: LngLat,
     public_place: LngLat,
+    exact_area: MaybeArea,
+    public_area: MaybeArea,
     /// The public saw it before the change, or sees it after.
     is_public: bool,
+    /// Whose it was before the change and is after it; `None` where that is not known any more.
+    agencies: Option<[Option<AgencyId>; 2]>,
 }
 
 impl Change {
-    pub(super) fn of(seq: Seq, incident: &Incident, is_public: bool, city: &City) -> Change {
+    /// Of an incident as it is after the change, which was an agency's before it as `agencies` says.
+    pub(super) fn of(
+        seq: Seq,
+        incident: &Incident,
+        is_public: bool,
+        agencies: Option<[Option<AgencyId>; 2]>,
+        city: &City,
+    ) -> Change {
         Change {
             seq,
             no: incident.no,
             opened_at: incident.opened_at,
             exact_place: incident.exact_place,
             public_place: incident.spot(Projection::Public, city).place,
+            exact_area: MaybeArea::of(incident.area(Projection::Staff)),
+            public_area: MaybeArea::of(incident.area(Projection::Public)),
             is_public,
+            agencies,
         }
     }
 
@@ -60,6 +75,19 @@ impl Change {
             Projection::Public => self.public_place,
             Projection::Staff => self.exact_place,
         }
+    }
+
+    /// The area of that place; no change moves an incident to another.
+    pub fn area(&self, projection: Projection) -> Option<AreaId> {
+        match projection {
+            Projection::Public => self.public_area.get(),
+            Projection::Staff => self.exact_area.get(),
+        }
+    }
+
+    /// Whether it was one of these agencies' before the change, or is after it.
+    pub fn is_of(&self, agencies: IdSet) -> bool {
+        self.agencies.is_some_and(|both| both.iter().flatten().any(|agency| agencies.has(agency.0)))
     }
 }
 
@@ -100,6 +128,8 @@ pub struct LiveMap {
     pub(super) changes: Vector<Change>,
     /// `changes` holds everything after this seq.
     pub(super) changes_from: Seq,
+    /// The ring knows whose an incident was from here on: a start does not find out what was before it.
+    pub(super) agencies_from: Seq,
     /// Seq of the newest entry that began a new day in the city.
     pub(super) day_seq: Seq,
 }
@@ -171,6 +201,11 @@ impl LiveMap {
     /// Whether the ring still knows everything after `since`.
     pub fn reaches_back_to(&self, since: Seq) -> bool {
         since >= self.changes_from
+    }
+
+    /// Whether of everything after `since` it is known whose it was.
+    pub fn knows_agencies_since(&self, since: Seq) -> bool {
+        since >= self.agencies_from
     }
 
     /// Whether a new day began in the city after `since`.

@@ -227,6 +227,7 @@ impl Restorer {
 impl LiveWriter {
     /// Rebuilds the ring of changes from the tail.
     fn ring(&mut self, before: TimeMs, tail: &[Entry]) {
+        self.map.agencies_from = self.map.seq;
         let Some(first) = tail.first() else {
             self.map.changes_from = self.map.seq;
             self.map.day_seq = self.map.seq;
@@ -263,7 +264,7 @@ impl LiveWriter {
         map.changes_from = moved.unwrap_or(Seq(first.seq.0 - 1));
         let change = |(seq, no, was_public): &(Seq, IncidentNo, bool)| {
             let incident = map.any_incident(*no)?;
-            Some(Change::of(*seq, incident, *was_public || is_public(incident.status), &map.city))
+            Some(Change::of(*seq, incident, *was_public || is_public(incident.status), None, &map.city))
         };
         let mut changes: Vec<Change> = changed.iter().filter_map(change).chain(of_clocks).collect();
         changes.sort_by_key(|change| change.seq);
@@ -303,7 +304,7 @@ impl LiveWriter {
             for at in clock.moments().filter(|at| *at > since && *at <= map.now) {
                 let Some(seq) = seq_of_time(before, tail, at) else { continue };
                 if moved.is_none_or(|moved| seq >= moved) {
-                    changes.push(Change::of(seq, &incident, false, &map.city));
+                    changes.push(Change::of(seq, &incident, false, None, &map.city));
                 }
                 let is = clock.state_at(at).told();
                 alarms.extend((was..is).map(|level| LateAlarm { seq, level, clock: *clock, incident }));

@@ -22,8 +22,8 @@ use super::words::RecentTexts;
 use crate::city::City;
 use crate::journal::DerivedUpdate;
 use crate::model::{
-    ActionFact, CategoryId, Clock, Disposition, Entry, Epoch, ErasedReport, ErasureFact, Fact, IdKey,
-    IncidentNo, Projection, ReportFact, Seq, Status, TimeMs,
+    ActionFact, AgencyId, CategoryId, Clock, Disposition, Entry, Epoch, ErasedReport, ErasureFact, Fact,
+    IdKey, IncidentNo, Projection, ReportFact, Seq, Status, TimeMs,
 };
 
 /// Owns the live map and what is only needed to change it.
@@ -67,6 +67,7 @@ impl LiveWriter {
                 texts: RecentTexts::default(),
                 changes: Vector::new(),
                 changes_from: Seq(0),
+                agencies_from: Seq(0),
                 day_seq: Seq(0),
                 day_counts: DayCounts::default(),
             },
@@ -367,7 +368,8 @@ impl LiveWriter {
         let mut incident = before;
         edit(&mut incident);
         incident.overdue = incident.is_overdue_at(self.map.now);
-        self.remember(seq, &incident, is_public(before.status) || is_public(incident.status));
+        let is_public = is_public(before.status) || is_public(incident.status);
+        self.remember_from(seq, before.agency, &incident, is_public);
         self.map.count_anew(&before, &incident);
         self.map.order_out(&before);
         self.map.order_in(&incident);
@@ -390,8 +392,14 @@ impl LiveWriter {
     }
 
     pub(super) fn remember(&mut self, seq: Seq, incident: &Incident, is_public: bool) {
+        self.remember_from(seq, incident.agency, incident, is_public);
+    }
+
+    /// The same of an incident that was another agency's before.
+    fn remember_from(&mut self, seq: Seq, before: Option<AgencyId>, incident: &Incident, is_public: bool) {
         let map = &mut self.map;
-        map.changes.push_back(Change::of(seq, incident, is_public, &map.city));
+        let agencies = Some([before, incident.agency]);
+        map.changes.push_back(Change::of(seq, incident, is_public, agencies, &map.city));
         while map.changes.len() > RING_CHANGES_MAX {
             if let Some(oldest) = map.changes.pop_front() {
                 map.changes_from = oldest.seq;
