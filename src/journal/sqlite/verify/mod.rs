@@ -360,12 +360,13 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    /// Keys of imports and submissions lead to reports that exist; hotspots are not of the future.
+    /// Keys of imports and submissions, and codes, lead to reports that exist; hotspots are not of the future.
     fn pointers(&mut self) -> Result<(), JournalError> {
         for (table, noun) in [
             ("import_key", "an import row"),
             ("import_key_new", "an import row"),
             ("idempotency", "an idempotency key"),
+            ("waiting_code", "the code of a report that waited"),
         ] {
             let sql = format!(
                 "SELECT report_no FROM {table} WHERE report_no NOT IN (SELECT no FROM report) LIMIT 101"
