@@ -8,6 +8,7 @@
 
 mod support;
 
+mod ahead;
 mod audit;
 mod backup;
 mod bit_flips;
@@ -26,8 +27,8 @@ mod hotspot_history;
 mod hotspot_oracle;
 mod hotspot_words;
 mod http;
-mod incident_life;
 mod in_touch;
+mod incident_life;
 mod live_law;
 mod merge_law;
 mod merging;
