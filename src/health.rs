@@ -27,10 +27,12 @@ pub enum Condition {
     ClockBehind,
     /// The second place that entries are shipped to is not up to date: gone, full, or too slow.
     NotShipped,
+    /// Reports that were acknowledged cannot go into the journal as they are: they are kept, and somebody must look.
+    SetAside,
 }
 
 impl Condition {
-    pub const ALL: [Condition; 9] = [
+    pub const ALL: [Condition; 10] = [
         Condition::ReadOnly,
         Condition::StandsBy,
         Condition::DatabaseAway,
@@ -40,6 +42,7 @@ impl Condition {
         Condition::Damaged,
         Condition::ClockBehind,
         Condition::NotShipped,
+        Condition::SetAside,
     ];
 
     /// Its name in answers and figures.
@@ -54,6 +57,7 @@ impl Condition {
             Condition::Damaged => "damaged",
             Condition::ClockBehind => "clock-behind",
             Condition::NotShipped => "not-shipped",
+            Condition::SetAside => "reports-set-aside",
         }
     }
 
@@ -66,7 +70,8 @@ impl Condition {
             | Condition::EntriesLost
             | Condition::Damaged
             | Condition::ClockBehind
-            | Condition::NotShipped => false,
+            | Condition::NotShipped
+            | Condition::SetAside => false,
         }
     }
 }

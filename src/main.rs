@@ -17,6 +17,7 @@ use pantau::cli::privacy::PrivacyCommand;
 use pantau::cli::replay::ReplayArgs;
 use pantau::cli::user::{TokenArgs, UserArgs, WhereArgs};
 use pantau::cli::verify::VerifyArgs;
+use pantau::cli::waiting::WaitingArgs;
 use pantau::cli::{self, Defaults};
 use pantau::config::{self, FileSettings, ServeFlags, ServeSettings};
 use pantau::edge_node;
@@ -55,6 +56,7 @@ enum Command {
     Backup(BackupArgs),
     Restore(RestoreArgs),
     Migrate(MigrateArgs),
+    Waiting(WaitingArgs),
     #[command(subcommand)]
     Privacy(PrivacyCommand),
     User(UserArgs),
@@ -185,6 +187,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             cli::verify::run(&place, args.checkpoint)
         }
         Command::Migrate(args) => cli::migrate::run(&args, &defaults(file)).map(|()| ExitCode::SUCCESS),
+        Command::Waiting(args) => cli::waiting::run(&args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::Privacy(command) => cli::privacy::run(command, &defaults(file)),
         Command::Backup(args) => cli::backup::run(args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::Restore(args) => cli::backup::run_restore(&args).map(|()| ExitCode::SUCCESS),

@@ -28,7 +28,7 @@ use crate::engine::{Engine, Scrub};
 use crate::feed::{TextSearch, Views};
 use crate::journal::{
     AccountStore, FolderMode, HandIn, Journal, Place, PostgisStandby, Pseudonyms, Spool, SqliteJournal,
-    Standby, StoreUrl, is_journal, sweep_photos_soon,
+    Standby, StoreUrl, check_spool, is_journal, sweep_photos_soon,
 };
 use crate::model::{IdKey, Secret};
 use crate::oidc::{Oidc, OidcSettings};
@@ -61,6 +61,10 @@ impl Default for Pulse {
 
 /// How long open requests may take to end once the server is to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What to do where a folder is served in which reports wait for a database.
+const LEFT_BEHIND: &str =
+    "start the server with --store on the database that they wait for, until `waiting` of /readyz is 0";
 
 /// A server with its parts running, not yet listening.
 pub struct Server {
@@ -193,6 +197,7 @@ impl Server {
         let journal: Box<dyn Journal> = match &settings.store {
             Some(url) => Place::Database(url.clone()).open(city.clone(), folder_mode)?,
             None => {
+                check_spool(&settings.data, Arc::new(SystemClock::new()), LEFT_BEHIND)?;
                 let mut journal = SqliteJournal::open(&settings.data, city.clone(), folder_mode)?;
                 journal.keep_reserve(settings.reserve_mib << 20);
                 Box::new(journal)
@@ -223,8 +228,6 @@ impl Server {
     /// The one writer of a database, or its standby where another process writes it.
     fn on_database(url: &StoreUrl, city: Arc<City>, settings: &ServeSettings) -> anyhow::Result<Server> {
         let standby = PostgisStandby::open(url, city.clone(), FolderMode::Live)?;
-        std::fs::create_dir_all(&settings.data)
-            .with_context(|| format!("the data folder {} cannot be made", settings.data.display()))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let spool = Arc::new(Spool::open(&settings.data, clock.clone())?);
         let standby = standby.keeping_in(&settings.data);

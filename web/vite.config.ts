@@ -1,7 +1,7 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
 
-const pages = ['index', 'wall', 'console', 'field', 'embed', 'login', 'statistics', 'sitrep', 'handover', 'replay'];
+const pages = ['index', 'wall', 'console', 'field', 'embed', 'login', 'statistics', 'sitrep', 'handover', 'audit', 'replay'];
 const server = process.env.PANTAU_URL ?? 'http://127.0.0.1:8080';
 
 export default defineConfig({

@@ -95,7 +95,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
                 let (city, supervisor, stop) = (&*city, &supervisor, &stop);
                 let think = Duration::from_millis(args.think_ms);
                 scope.spawn(move || {
-                    let mut worker = Worker::new(operator, supervisor, city, think);
+                    let mut worker = Worker::new(operator, supervisor, city, think)?;
                     worker.work(samples, stop).map(|()| (worker.took, worker.acts, worker.confirmed))
                 })
             })

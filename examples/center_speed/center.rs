@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use crate::nodes::{Node, Plan, free_address};
 
 const PASSWORD: &str = "kopi pagi di pelabuhan";
+/// In no photo: letters of it are no JPEG.
+const BOUNDARY: &str = "pantau-center-speed";
 
 pub struct Center {
     pub node: Node,
@@ -97,6 +99,33 @@ impl Desk {
                 .send(body.to_string().as_bytes())?,
         };
         Ok((answer.status().as_u16(), answer.body_mut().with_config().limit(256 << 20).read_to_string()?))
+    }
+
+    /// Posts a form; the answer, and how long it took to its last byte.
+    ///
+    /// # Errors
+    /// Where it is no success.
+    pub fn timed_form(&self, path: &str, parts: &[(&str, &[u8])]) -> anyhow::Result<(Value, Duration)> {
+        let mut body = Vec::new();
+        for (name, bytes) in parts {
+            let head = format!(
+                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{name}\"\r\n\r\n"
+            );
+            body.extend([head.as_bytes(), bytes, b"\r\n"].concat());
+        }
+        body.extend(format!("--{BOUNDARY}--\r\n").into_bytes());
+        let began = Instant::now();
+        let mut answer = self
+            .agent
+            .post(format!("{}{path}", self.base))
+            .header("cookie", self.cookie.as_deref().unwrap_or_default())
+            .header("origin", &self.base)
+            .header("content-type", format!("multipart/form-data; boundary={BOUNDARY}"))
+            .send(&body[..])?;
+        let (status, text) = (answer.status(), answer.body_mut().read_to_string()?);
+        let took = began.elapsed();
+        ensure!(status.is_success(), "{path}: {status} {text}");
+        Ok((serde_json::from_str(&text).with_context(|| path.to_owned())?, took))
     }
 
     /// The answer, and how long it took to its last byte.

@@ -23,6 +23,8 @@ pub struct Worker<'w> {
     /// How many entries of the audit each must have in the end.
     pub acts: u64,
     pub confirmed: u64,
+    /// Of the work, as a phone sends it.
+    photo: Vec<u8>,
     next: Instant,
 }
 
@@ -33,9 +35,14 @@ struct Seen {
 }
 
 impl<'w> Worker<'w> {
-    pub fn new(operator: &'w Desk, supervisor: &'w Desk, city: &'w City, think: Duration) -> Worker<'w> {
-        let next = Instant::now();
-        Worker { operator, supervisor, city, think, took: Vec::new(), acts: 0, confirmed: 0, next }
+    pub fn new(
+        operator: &'w Desk,
+        supervisor: &'w Desk,
+        city: &'w City,
+        think: Duration,
+    ) -> anyhow::Result<Worker<'w>> {
+        let (took, next, photo) = (Vec::new(), Instant::now(), photo()?);
+        Ok(Worker { operator, supervisor, city, think, took, acts: 0, confirmed: 0, photo, next })
     }
 
     /// Stories on `samples`, two neighbours for each, until it is enough.
@@ -72,6 +79,7 @@ impl<'w> Worker<'w> {
         self.act("assign", &mut a, "assign", json!({"agency": "pupr"}))?;
         self.act("start", &mut a, "start", json!({}))?;
         self.contacts(&a)?;
+        self.photos(&mut a)?;
         self.act("resolve", &mut a, "resolve", json!({"note": "selesai"}))?;
         self.confirm(&mut a)?;
         self.act("reopen", &mut a, "reopen", json!({"note": "kambuh"}))?;
@@ -124,6 +132,28 @@ impl<'w> Worker<'w> {
         Ok(())
     }
 
+    /// Adds a photo of the work, shows it to the public and takes it back.
+    fn photos(&mut self, seen: &mut Seen) -> anyhow::Result<()> {
+        self.pause();
+        let (path, version) = (format!("/api/v1/incidents/{}/photos", seen.id), seen.version.to_string());
+        let parts: [(&str, &[u8]); 3] =
+            [("photo", &self.photo), ("kind", b"after"), ("version", version.as_bytes())];
+        let (incident, took) = self.operator.timed_form(&path, &parts)?;
+        seen.version = version_of(&incident)?;
+        self.took.push(("photo", took));
+        self.acts += 1;
+        let photos = incident["properties"]["photos"].as_array().context("an incident has photos")?;
+        let id = photos.last().and_then(|photo| photo["id"].as_str()).context("a photo has an id")?;
+        for verb in ["release", "withdraw"] {
+            self.pause();
+            let (incident, took) = self.operator.timed(&format!("{path}/{id}/{verb}"), Some(&json!({})))?;
+            seen.version = version_of(&incident)?;
+            self.took.push((verb, took));
+            self.acts += 1;
+        }
+        Ok(())
+    }
+
     fn confirm(&mut self, seen: &mut Seen) -> anyhow::Result<()> {
         self.pause();
         let path = format!("/api/v1/incidents/{}/confirm", seen.id);
@@ -153,6 +183,17 @@ impl<'w> Worker<'w> {
         self.acts += 1;
         Ok(())
     }
+}
+
+/// A picture of two megapixels, with specks so that it is no easy one.
+fn photo() -> anyhow::Result<Vec<u8>> {
+    let speck = |x: u32, y: u32| (x.wrapping_mul(2_654_435_761) ^ y.wrapping_mul(2_246_822_519)) >> 27;
+    let picture = image::RgbImage::from_fn(1_600, 1_200, |x, y| {
+        image::Rgb([(x / 8 + speck(x, y)) as u8, (y / 6) as u8, (90 + speck(y, x)) as u8])
+    });
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image::DynamicImage::ImageRgb8(picture).write_to(&mut bytes, image::ImageFormat::Jpeg)?;
+    Ok(bytes.into_inner())
 }
 
 fn version_of(incident: &Value) -> anyhow::Result<u64> {

@@ -167,8 +167,16 @@ async fn turn(bodies: &Semaphore) -> Result<SemaphorePermit<'_>, Problem> {
 /// A header of a question that is passed on.
 type Header = (String, Vec<u8>);
 
-/// What is passed on, and whether there is an Idempotency-Key; a report without one gets one, so that it
-/// can be sent a second time.
+/// Whether it is stored once however often it is sent under one key: reports, and photos of an incident.
+fn takes_key(method: &Method, path: &str) -> bool {
+    let is_of_photos = path
+        .strip_prefix("/api/v1/incidents/")
+        .is_some_and(|rest| rest.split_once('/').is_some_and(|(_, rest)| rest == "photos"));
+    *method == Method::POST && (path == "/api/v1/reports" || is_of_photos)
+}
+
+/// What is passed on, and whether there is an Idempotency-Key that counts; what takes one and has none gets one, so
+/// that it can be sent a second time.
 fn headers(parts: &Parts) -> Result<(Vec<Header>, bool), Problem> {
     let named = |name: &HeaderName| {
         let value = parts.headers.get(name)?;
@@ -183,13 +191,13 @@ fn headers(parts: &Parts) -> Result<(Vec<Header>, bool), Problem> {
     let chain = if chain.is_empty() { "unknown".to_owned() } else { chain.join(", ") };
     headers.push((FORWARDED_FOR.to_string(), chain.into_bytes()));
     let key = named(&IDEMPOTENCY_KEY);
-    let has_key = key.is_some() || parts.uri.path() == "/api/v1/reports" && parts.method == Method::POST;
+    let takes_key = takes_key(&parts.method, parts.uri.path());
     match key {
         Some(key) => headers.push(key),
-        None if has_key => headers.push((IDEMPOTENCY_KEY.to_string(), own_key()?.into_bytes())),
+        None if takes_key => headers.push((IDEMPOTENCY_KEY.to_string(), own_key()?.into_bytes())),
         None => {}
     }
-    Ok((headers, has_key))
+    Ok((headers, takes_key))
 }
 
 fn own_key() -> Result<String, Problem> {
@@ -248,6 +256,30 @@ mod tests {
         assert!(read(&bodies, Body::empty()).await.is_ok());
         let large = read(&bodies, Body::from(vec![0; reports::BODY_BYTES_MAX + 1])).await;
         assert_eq!(large.unwrap_err().status, StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    #[test]
+    fn reports_and_photos_are_passed_on_under_a_key_and_only_they_are_sent_again_after_a_cut_line() {
+        let passed_on = |method: &str, path: &str, key: Option<&str>| {
+            let mut request = Request::builder().method(method).uri(path);
+            if let Some(key) = key {
+                request = request.header("idempotency-key", key);
+            }
+            let (parts, _) = request.body(Body::empty()).unwrap().into_parts();
+            let (headers, is_repeatable) = headers(&parts).unwrap();
+            let key = headers.into_iter().find(|(name, _)| *name == "idempotency-key").map(|(_, key)| key);
+            (key.map(|key| String::from_utf8(key).unwrap()), is_repeatable)
+        };
+        for path in ["/api/v1/reports", "/api/v1/incidents/019a/photos"] {
+            assert_eq!(passed_on("POST", path, Some("one")), (Some("one".to_owned()), true));
+            let (key, is_repeatable) = passed_on("POST", path, None);
+            assert!(key.unwrap().starts_with("edge-") && is_repeatable, "{path}");
+            assert_eq!(passed_on("GET", path, None), (None, false));
+        }
+        for path in ["/api/v1/incidents/019a/verify", "/api/v1/incidents/019a/photos/019b/release"] {
+            assert_eq!(passed_on("POST", path, None), (None, false), "{path}");
+            assert!(!passed_on("POST", path, Some("one")).1, "{path}: a key that does not count there");
+        }
     }
 
     #[test]

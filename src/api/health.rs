@@ -13,6 +13,7 @@ use super::problem::Problem;
 use crate::backup::{ShipStatus, ShipWatch};
 use crate::edge::{EdgeStatus, Standing};
 use crate::health::Condition;
+use crate::journal::WaitingRoom;
 
 /// How often it is looked after whether screens must be told.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -57,7 +58,7 @@ pub async fn readyz(State(app): State<AppState>) -> Result<Response, Problem> {
         "ready": true, "seq": live.seq().0, "epoch": epoch, "build": crate::BUILD, "conditions": conditions,
     });
     if let Some(spool) = app.spool.clone() {
-        body["waiting"] = super::blocking(move || spool.waiting_count()).await?.into();
+        body["waiting"] = super::blocking(move || spool.unshared()).await?.waiting.into();
     }
     if let Some(ShipStatus { seq, behind_entries, behind_s }) = shipped {
         body["ship"] = json!({"seq": seq, "behind": behind_entries, "behind_s": behind_s});
@@ -114,8 +115,8 @@ pub async fn metrics(State(app): State<AppState>) -> Response {
         let stands = app.engine.health().stands(condition);
         metrics::gauge!("pantau_condition", "name" => condition.key()).set(f64::from(u8::from(stands)));
     }
-    if let Some(waiting) = app.spool.as_ref().and_then(|spool| spool.waiting_count().ok()) {
-        metrics::gauge!("pantau_spool_waiting").set(waiting as f64);
+    if let Some(unshared) = app.spool.as_ref().and_then(|spool| spool.unshared().ok()) {
+        metrics::gauge!("pantau_spool_waiting").set(unshared.waiting as f64);
     }
     metrics::gauge!("pantau_views").set(app.views.view_count() as f64);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render()).into_response()

@@ -25,7 +25,14 @@ pub(super) async fn answer(app: &App, caller: &Caller, named: &Named) -> Result<
     let live = app.live();
     let reader = app.engine.reader().clone();
     let city = app.city.clone();
-    let read = move || Ok((History::read(&*reader, no)?, photos_of_all(&*reader, &city, no)?));
+    let asks = caller.clone();
+    let read = move || {
+        let sees = |row: &IncidentRow| {
+            let object = Named::of(&Incident::from_row(row, &city)).object();
+            asks.may(Permission::SeeIncident, object).is_ok()
+        };
+        Ok((History::read(&*reader, no, sees)?, photos_of_all(&*reader, &city, no)?))
+    };
     let (history, photos) = super::blocking(read).await?;
     let incident = match live.any_incident(no) {
         Some(incident) => *incident,
@@ -36,7 +43,11 @@ pub(super) async fn answer(app: &App, caller: &Caller, named: &Named) -> Result<
     feature["incident"] = history.uuid(app, no).into();
     let properties = &mut feature["properties"];
     if let Some(standing) = history.standing {
-        properties["merged_into"] = history.uuid(app, standing).into();
+        properties["joined"] = true.into();
+        // Which one it went into is for whoever may see that.
+        if let Some(uuid) = history.uuid(app, standing) {
+            properties["merged_into"] = uuid.into();
+        }
     }
     properties["merged"] = history.absorbed(no).map(|merged| history.merged(app, merged)).collect();
     let object = Named::of(&incident).object();
@@ -77,7 +88,7 @@ struct History {
     row: Option<IncidentRow>,
     /// In order; what is of several incidents is there once.
     log: Vec<Entry>,
-    /// Of all that is spoken of here.
+    /// Of all that is spoken of here, and may be named to whoever asks.
     opened_at: BTreeMap<IncidentNo, TimeMs>,
     /// What the incident absorbed, and what these had, with the one that did it.
     tree: BTreeMap<IncidentNo, IncidentNo>,
@@ -86,7 +97,12 @@ struct History {
 }
 
 impl History {
-    fn read(reader: &dyn Reader, no: IncidentNo) -> Result<History, JournalError> {
+    /// Of others that are spoken of only those are named that `sees` allows.
+    fn read(
+        reader: &dyn Reader,
+        no: IncidentNo,
+        sees: impl Fn(&IncidentRow) -> bool,
+    ) -> Result<History, JournalError> {
         let above = standing(reader, no)?;
         let mut history = History {
             row: above.first().cloned(),
@@ -107,7 +123,7 @@ impl History {
         history.log.sort_unstable_by_key(|entry| entry.seq);
         history.log.dedup_by_key(|entry| entry.seq);
         for no in history.others() {
-            if let Some(other) = reader.incident(no)? {
+            if let Some(other) = reader.incident(no)?.filter(&sees) {
                 history.opened_at.insert(no, other.opened_at);
             }
         }
@@ -124,6 +140,7 @@ impl History {
         spoken_of.filter(|no| !self.opened_at.contains_key(no)).collect()
     }
 
+    /// `None` of one that is not for whoever asks.
     fn uuid(&self, app: &App, no: IncidentNo) -> Option<String> {
         self.opened_at.get(&no).map(|opened_at| app.ids.incident_uuid(no, *opened_at).to_string())
     }

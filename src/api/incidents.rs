@@ -203,7 +203,7 @@ pub async fn act(
     let due_after_ms = app.city.category(incident.category).deadline_ms;
     let mut command = ask.for_incident(incident.no, caller.actor(), due_after_ms);
     command.more.speaker = caller.speaks_for().filter(|_| command.action == Action::Answer);
-    submit(&app, incident.no, Command::Action(Box::new(command))).await?;
+    submit(&app, &caller, incident.no, Command::Action(Box::new(command))).await?;
     answer(&app, &caller, &incident).await
 }
 

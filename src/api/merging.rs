@@ -100,7 +100,7 @@ async fn join(
     let (absorbed, into) = way.sort(&named, &other);
     let MergeRequest { version, note, .. } = ask;
     let merge = NewMerge { absorbed: absorbed.no, into: into.no, version, note, actor: caller.actor() };
-    submit(&app, named.no, way.command(merge)).await?;
+    submit(&app, &caller, named.no, way.command(merge)).await?;
     answer(&app, &caller, &other).await
 }
 

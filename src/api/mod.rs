@@ -62,6 +62,7 @@ pub use entrance::Entrance;
 pub use forward::Forwarding;
 pub use health::tell_health;
 pub use live::{Beats, Rounds, Sockets};
+pub use parcel::words_of;
 pub use photo_desk::PhotoDesk;
 pub use problem::Problem;
 pub use redirect::redirect_all;
@@ -153,6 +154,7 @@ pub fn build_router(app: AppState) -> Router {
         .route("/statistics", get(pages::statistics))
         .route("/sitrep", get(pages::sitrep))
         .route("/handover", get(pages::handover))
+        .route("/audit", get(pages::audit))
         .route("/replay", get(pages::replay))
         .route("/assets/{*path}", get(pages::asset))
         .route("/favicon.svg", get(pages::favicon))

@@ -57,6 +57,10 @@ pub async fn handover() -> Response {
     page("handover.html")
 }
 
+pub async fn audit() -> Response {
+    page("audit.html")
+}
+
 pub async fn replay() -> Response {
     page("replay.html")
 }

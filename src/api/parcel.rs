@@ -25,6 +25,11 @@ pub fn wrap(json: Vec<u8>, photos: &[Drawn]) -> Vec<u8> {
     parcel
 }
 
+/// The JSON of a report that waits, without its photos; `None` where the bytes are cut.
+pub fn words_of(bytes: &[u8]) -> Option<&[u8]> {
+    unwrap(bytes).map(|(json, _)| json)
+}
+
 /// The JSON of a report and its photos; `None` where the bytes are a parcel that was cut.
 pub fn unwrap(bytes: &[u8]) -> Option<(&[u8], Vec<Drawn>)> {
     let Some(mut rest) = bytes.strip_prefix(MAGIC) else { return Some((bytes, Vec::new())) };

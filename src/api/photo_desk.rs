@@ -14,19 +14,23 @@ use crate::engine::Engine;
 use crate::health::Condition;
 use crate::journal::{JournalError, PhotoFiles, photo_name};
 use crate::model::{PHOTOS_MAX, Photo, PhotoName};
-use crate::photos::{Drawn, FILE_BYTES_MAX, PhotoFault, draw_anew};
+use crate::photos::{DRAWN_BYTES_MAX, Drawn, FILE_BYTES_MAX, PhotoFault, draw_anew, peak_bytes};
 
 /// Decoded at the same time, at most: each takes up to some hundred MiB for a moment.
 const DECODED_AT_ONCE_MAX: usize = 2;
 /// Files held in memory together, in units; a photo for which there is no room is not kept.
 const HELD_UNITS_MAX: usize = (96 << 20) / UNIT;
 const UNIT: usize = 64 << 10;
+/// What decoding may take together, in units: large pictures are decoded one at a time.
+const DRAWN_UNITS_MAX: usize = DRAWN_BYTES_MAX as usize / UNIT;
 /// A form with more parts for photos is no form of ours: each that is too many is answered in words.
 const PARTS_MAX: usize = 4 * PHOTOS_MAX;
 
 /// The bounds that all who send photos share.
 pub struct PhotoDesk {
     decoding: Arc<Semaphore>,
+    /// Memory for it, in units.
+    drawing: Arc<Semaphore>,
     held: Arc<Semaphore>,
 }
 
@@ -34,6 +38,7 @@ impl Default for PhotoDesk {
     fn default() -> PhotoDesk {
         PhotoDesk {
             decoding: Arc::new(Semaphore::new(DECODED_AT_ONCE_MAX)),
+            drawing: Arc::new(Semaphore::new(DRAWN_UNITS_MAX)),
             held: Arc::new(Semaphore::new(HELD_UNITS_MAX)),
         }
     }
@@ -163,14 +168,20 @@ impl PhotoDesk {
         let SentPhoto { bytes, _room: room, .. } = sent;
         let bytes = bytes?;
         let turn = self.decoding.clone().acquire_owned().await.map_err(|_| Why::Busy)?;
+        let weigh = move || peak_bytes(&bytes).map(|peak| (peak, bytes));
+        // What a decoder stumbles over is a damaged file.
+        let weighed = tokio::task::spawn_blocking(weigh).await.unwrap_or(Err(PhotoFault::Damaged));
+        let (peak_bytes, bytes) = weighed.map_err(Why::Fault)?;
+        let units = peak_bytes.div_ceil(UNIT as u64) as u32;
+        let memory = self.drawing.clone().acquire_many_owned(units).await.map_err(|_| Why::Busy)?;
         let mut mark = [0; 16];
         getrandom::fill(&mut mark).map_err(|_| Why::Store)?;
         let drawn = tokio::task::spawn_blocking(move || {
             let drawn = draw_anew(&bytes, mark);
-            drop((turn, room));
+            drop(bytes);
+            drop((turn, memory, room));
             drawn
         });
-        // What a decoder stumbles over is a damaged file.
         let drawn = drawn.await.unwrap_or(Err(PhotoFault::Damaged));
         drawn.map_err(Why::Fault)
     }

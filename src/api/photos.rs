@@ -8,6 +8,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::access::{Caller, media_type};
 use super::app::{App, AppState};
@@ -19,8 +20,8 @@ use super::params::Params;
 use super::patience;
 use super::photo_desk::{KeptPhotos, SentPhoto};
 use super::problem::Problem;
-use super::reports::body_problem;
-use super::submit::submit;
+use super::reports::{body_problem, idempotency_key};
+use super::submit::{Done, submit, told};
 use crate::access::Permission;
 use crate::city::City;
 use crate::engine::EngineError;
@@ -29,7 +30,7 @@ use crate::intake::{ActionRequest, FieldFault, PhotoForm, parse_photo_form};
 use crate::journal::{IncidentRow, JournalError, Reader};
 use crate::live::Incident;
 use crate::model::{
-    Action, ActionMore, AddedPhotos, Command, IncidentNo, PHOTOS_MAX, PhotoRow, Projection,
+    Action, ActionMore, AddedPhotos, Command, IncidentNo, PHOTOS_MAX, PhotoRow, Projection, SentPhotos,
 };
 
 /// A form with photos may be this large: four of them, and some words.
@@ -43,7 +44,8 @@ const CACHE_S: u32 = 60;
     description = "Adds photos of before or after the work: a form with parts `photo` (1 to 4; JPEG, PNG or WebP of at most 12 MiB), \
         `kind` (before or after), and where wanted `note`, `version` and `public` (\"true\": released at once, which needs the \
         permission `answer` too). Answers the incident. Staff.",
-    params(("id" = String, Path, description = "UUID, with or without `i:`")),
+    params(("id" = String, Path, description = "UUID, with or without `i:`"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Sent twice to the incident, added once; kept for good. Another form under the same key is 422")),
     request_body(content = Object, content_type = "multipart/form-data", description = "photo, kind, note?, public?, version?"),
     responses((status = 200), (status = 401), (status = 404), (status = 409), (status = 413), (status = 422), (status = 503)))]
 pub async fn add(
@@ -54,7 +56,8 @@ pub async fn add(
     request: Request,
 ) -> Result<Response, Problem> {
     let incident = named(&app, &caller, params, &id, Permission::Photo).await?;
-    let (form, sent) = patience::whole(receive(&app, request)).await?;
+    let key = idempotency_key(request.headers())?.map(|key| app.ids.sent_key(&key));
+    let Received { form, sent, digest } = patience::whole(receive(&app, request)).await?;
     if form.public {
         caller.may(Permission::Answer, incident.object())?;
     }
@@ -74,17 +77,24 @@ pub async fn add(
         return Err(body_problem(kept.warnings.iter().map(fault).collect()));
     }
     if kept.is_away {
-        return Err(EngineError::Away.into());
+        return Err(engine_problem(&EngineError::Away, key.is_some()));
     }
     let photos = kept.photos.clone();
     let n = photos.len() as u8;
-    let added = AddedPhotos { kind: form.kind, public: form.public, n, photos };
+    let under = key.map(|key| SentPhotos { key, content: Some(digest) });
+    let added = AddedPhotos { kind: form.kind, public: form.public, n, photos, sent: under };
     let more = ActionMore { photos: Some(Box::new(added)), ..ActionMore::default() };
     let ask = ActionRequest { note: form.note, version: form.version, ..of_photos(Action::Photo, more) };
     let command = ask.for_incident(incident.no, caller.actor(), None);
-    let done = submit(&app, incident.no, Command::Action(Box::new(command))).await;
+    let submitted = app.engine.submit(vec![Command::Action(Box::new(command))]).await;
+    let done = match submitted {
+        Ok(outcomes) => told(&app, &caller, incident.no, outcomes).await,
+        Err(error) => Err(engine_problem(&error, key.is_some())),
+    };
     match &done {
-        Ok(()) => kept.named(&kept.photos),
+        Ok(Done::Now) => kept.named(&kept.photos),
+        // What is there already has files of its own.
+        Ok(Done::Before) => kept.drop_files(&kept.photos).await,
         // Of other failures nobody knows what became durable.
         Err(problem) if problem.nothing_was_stored() => kept.drop_files(&kept.photos).await,
         Err(_) => {}
@@ -93,8 +103,31 @@ pub async fn add(
     answer(&app, &caller, &incident).await
 }
 
+/// Why photos are not taken; under a key they can be sent twice without harm.
+fn engine_problem(error: &EngineError, is_keyed: bool) -> Problem {
+    if is_keyed { Problem::of_keyed(error) } else { error.clone().into() }
+}
+
+/// What came in.
+struct Received {
+    form: PhotoForm,
+    sent: Vec<SentPhoto>,
+    /// Of all words and files, whatever their order.
+    digest: [u8; 32],
+}
+
+fn digest(words: &BTreeMap<String, String>, sent: &[SentPhoto]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for text in words.iter().flat_map(|(name, text)| [name, text]) {
+        digest.update((text.len() as u64).to_be_bytes());
+        digest.update(text);
+    }
+    sent.iter().for_each(|photo| digest.update(photo.digest));
+    digest.finalize().into()
+}
+
 /// Words and photos of a form.
-async fn receive(app: &App, request: Request) -> Result<(PhotoForm, Vec<SentPhoto>), Problem> {
+async fn receive(app: &App, request: Request) -> Result<Received, Problem> {
     if media_type(request.headers()) != "multipart/form-data" {
         return Err(unreadable("photos come as multipart/form-data, in parts \"photo\""));
     }
@@ -116,7 +149,8 @@ async fn receive(app: &App, request: Request) -> Result<(PhotoForm, Vec<SentPhot
         }
     }
     let form = parse_photo_form(&words, sent.len()).map_err(body_problem)?;
-    Ok((form, sent))
+    let digest = digest(&words, &sent);
+    Ok(Received { form, sent, digest })
 }
 
 /// What is done to an incident with its photos.
@@ -166,7 +200,7 @@ async fn set_public(
     if row.public != (action == Action::Release) {
         let more = ActionMore { photo: Some(row.no), ..ActionMore::default() };
         let command = of_photos(action, more).for_incident(incident.no, caller.actor(), None);
-        submit(&app, incident.no, Command::Action(Box::new(command))).await?;
+        submit(&app, &caller, incident.no, Command::Action(Box::new(command))).await?;
     }
     answer(&app, &caller, &incident).await
 }

@@ -145,8 +145,13 @@ impl Problem {
         }
     }
 
-    /// Why a report is not taken: unlike all else it can be sent twice without harm.
+    /// Why a report is not taken: unlike all that is sent without a key it can be sent twice without harm.
     pub fn of_report(error: &EngineError) -> Problem {
+        Problem::of_keyed(error)
+    }
+
+    /// Why something that came under a key is not taken.
+    pub fn of_keyed(error: &EngineError) -> Problem {
         of_engine(error, "send it again later with the same Idempotency-Key: it is stored once")
     }
 

@@ -114,6 +114,7 @@ pub const RULES: &[Rule] = &[
     get("/statistics", Needs::Nothing),
     get("/sitrep", Needs::Nothing),
     get("/handover", Needs::Nothing),
+    get("/audit", Needs::Nothing),
     get("/replay", Needs::Nothing),
     get("/assets/{*path}", Needs::Nothing),
     get("/favicon.svg", Needs::Nothing),

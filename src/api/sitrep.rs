@@ -1,6 +1,7 @@
 //! The situation report: all that a page of it needs, in one answer. The fields follow EDXL-SitRep 1.0 (who prepared
 //! it, for which period, situation, significant events), without its XML.
 
+mod acts;
 mod open;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use super::access::Caller;
-use super::acts::{first_from, shift_entry, shift_kinds};
+use super::acts::first_from;
 use super::app::{App, AppState};
 use super::map::hotspots_of;
 use super::moment::{Moment, turn};
@@ -23,19 +24,16 @@ use crate::feed::parse_time;
 use crate::feed::wire::{Feature, StatsBody, time};
 use crate::journal::{ActsQuestion, JournalError, MERGE, SPLIT};
 use crate::live::{Filter, Found, Incident, LiveMap, Sort, Stats, StatusSet, Where};
-use crate::model::{Action, Entry, Fact, HOUR_MS, IncidentNo, Projection, RecordKind, Seq, Status, TimeMs};
+use crate::model::{Action, Fact, HOUR_MS, IncidentNo, Projection, RecordKind, Seq, Status, TimeMs};
+use acts::Acts;
 use open::{LIST_MAX, Open, Ranked};
 
 /// Where nobody handed over yet, a report begins so long ago.
 const PERIOD_MS: i64 = 12 * HOUR_MS;
-/// Acts that are looked through for what changed; more are counted no more, and the answer says so.
-const ACTS_MAX: usize = 20_000;
-/// Acts are read in steps of so many.
-const ACTS_STEP: usize = 1_000;
 
 #[utoipa::path(get, path = "/api/v1/sitrep", tag = "center",
     description = "The situation: figures at the end and at the beginning of a period, hotspots, open and overdue incidents, what \
-        changed, the shift log, and who is on duty. Without since it begins with the last handover, else twelve hours before.",
+        changed, the shift log, who acted, and of now who is signed in. Without since it begins with the last handover, else twelve hours before.",
     params(("since" = Option<String>, Query), ("until" = Option<String>, Query, description = "RFC 3339; now where it is left out"),
         ("drill" = Option<bool>, Query, description = "true: of drills alone")),
     responses((status = 200), (status = 400), (status = 401), (status = 403)))]
@@ -66,11 +64,11 @@ pub async fn sitrep(
     };
     let (then, before) = (Moment::of(&app, until).await?, Moment::of(&app, Some(begin)).await?);
     let hotspots = hotspots_of(&app, until, drill).await?;
-    let period = Period { begin, end };
+    let period = Period { begin, end, is_over: until.is_some() };
     let _turn = turn(&app).await?;
     let (asked, by) = (app.clone(), caller.actor());
     let report = super::blocking(move || {
-        let acts = Acts::read(&asked, &then.live, &period)?;
+        let acts = Acts::read(&**asked.engine.reader(), &then.live, &period, drill)?;
         Ok(Report { app: &asked, then: &then.live, before: &before.live, period, drill, acts, hotspots }
             .json(&by))
     });
@@ -82,6 +80,8 @@ pub async fn sitrep(
 struct Period {
     begin: TimeMs,
     end: TimeMs,
+    /// It ends at a moment that was asked for, and not now.
+    is_over: bool,
 }
 
 /// When the last shift before `end` was handed over; twelve hours before where none was.
@@ -94,43 +94,6 @@ fn last_handover(
     let kinds = vec![RecordKind::Handover.key().to_owned()];
     let last = reader.acts(&ActsQuestion { kinds, ..ActsQuestion::below(below) }, 1)?;
     Ok(last.first().map_or(end.plus_ms(-PERIOD_MS), |entry| entry.at))
-}
-
-/// What people did in the period, oldest first.
-struct Acts {
-    entries: Vec<Entry>,
-    log: Vec<Value>,
-    is_cut: bool,
-}
-
-impl Acts {
-    fn read(app: &App, then: &LiveMap, period: &Period) -> Result<Acts, JournalError> {
-        let reader = app.engine.reader();
-        let below = then.seq().next();
-        let mut asked = ActsQuestion::below(below);
-        let mut entries = Vec::new();
-        // The newest first, as far as the period goes.
-        let is_cut = loop {
-            let mut step = reader.acts(&asked, ACTS_STEP)?;
-            let is_last = step.len() < ACTS_STEP;
-            step.retain(|entry| entry.at >= period.begin);
-            let is_whole = is_last || step.len() < ACTS_STEP;
-            entries.append(&mut step);
-            match entries.last() {
-                Some(_) if entries.len() > ACTS_MAX => break true,
-                Some(oldest) if !is_whole => asked.below = oldest.seq,
-                _ => break false,
-            }
-        };
-        entries.truncate(ACTS_MAX);
-        entries.reverse();
-        let asked = ActsQuestion { kinds: shift_kinds(), ..ActsQuestion::below(below) };
-        let mut log = reader.acts(&asked, LIST_MAX)?;
-        log.retain(|entry| entry.at >= period.begin);
-        log.reverse();
-        let log = log.iter().filter_map(shift_entry).collect();
-        Ok(Acts { entries, log, is_cut })
-    }
 }
 
 /// All that a report is made of.
@@ -146,10 +109,11 @@ struct Report<'r> {
 
 impl Report<'_> {
     fn json(&self, by: &str) -> Value {
-        let Period { begin, end } = self.period;
+        let Period { begin, end, .. } = self.period;
         let city = self.then.city();
         let opened = self.opened();
-        let figures = Figures::of(self, opened.matched);
+        let resolved = self.led_to(Status::Resolved);
+        let figures = Figures::of(self, opened.matched, resolved.len());
         let open = Open::of(self.then, &self.filter(), &self.period);
         json!({
             "message_id": format!("{}:{}:{}", self.then.epoch(), self.then.seq(), begin.0),
@@ -163,7 +127,7 @@ impl Report<'_> {
             "summary": figures.sentence(self, city),
             "now": stats(&figures.now, city),
             "before": stats(&figures.before, city),
-            "changes": self.changes(&figures, &opened, open.newly_overdue),
+            "changes": self.changes(&figures, &opened, &resolved, open.newly_overdue),
             "open": open.all.json(self.then),
             "overdue": open.overdue.json(self.then),
             "hotspots": self.hotspots,
@@ -178,7 +142,7 @@ impl Report<'_> {
     }
 
     /// Those that an action of the period led to a status, and that stand there still.
-    fn led_to(&self, to: Status) -> Value {
+    fn led_to(&self, to: Status) -> Vec<&Incident> {
         let mut numbers: Vec<IncidentNo> = Vec::new();
         for entry in &self.acts.entries {
             if let Fact::Action(fact) = &entry.fact
@@ -194,20 +158,26 @@ impl Report<'_> {
             let incident = self.then.incident(*no)?;
             (incident.status == to && incident.drill == self.drill).then_some(incident)
         };
-        let incidents: Vec<&Incident> = numbers.iter().filter_map(stands).collect();
-        json!({
-            "total": incidents.len(),
-            "incidents": features(self.then, incidents.into_iter().take(LIST_MAX)),
-        })
+        numbers.iter().filter_map(stands).collect()
     }
 
-    fn changes(&self, figures: &Figures, opened: &Found, newly_overdue: Ranked) -> Value {
+    fn changes(
+        &self,
+        figures: &Figures,
+        opened: &Found,
+        resolved: &[&Incident],
+        newly_overdue: Ranked,
+    ) -> Value {
+        let listed = |incidents: &[&Incident]| {
+            let first = incidents.iter().copied().take(LIST_MAX);
+            json!({"total": incidents.len(), "incidents": features(self.then, first)})
+        };
         json!({
             "actions": figures.actions,
             "is_cut": self.acts.is_cut,
             "opened": {"total": opened.matched, "incidents": features(self.then, opened.incidents.iter())},
-            "resolved": self.led_to(Status::Resolved),
-            "rejected": self.led_to(Status::Rejected),
+            "resolved": listed(resolved),
+            "rejected": listed(&self.led_to(Status::Rejected)),
             "newly_overdue": newly_overdue.json(self.then),
         })
     }
@@ -232,7 +202,7 @@ impl Report<'_> {
     fn people(&self) -> Vec<Value> {
         let mut people: BTreeMap<String, (Option<TimeMs>, u32)> = BTreeMap::new();
         // Of a period that is over nobody knows who was signed in; who acted is in the log.
-        if self.period.end >= self.then.now() {
+        if !self.period.is_over {
             let signed_in = self.app.accounts.iter().flat_map(|accounts| accounts.signed_in());
             people.extend(signed_in.map(|(name, since)| (name, (Some(since), 0))));
         }
@@ -265,11 +235,12 @@ struct Figures {
     before: Stats,
     actions: Map<String, Value>,
     opened: u64,
-    resolved: u64,
+    /// And stand so at the end: what was opened again is not told of as done.
+    resolved: usize,
 }
 
 impl Figures {
-    fn of(report: &Report, opened: u64) -> Figures {
+    fn of(report: &Report, opened: u64, resolved: usize) -> Figures {
         let (then, open) = (report.then, report.filter());
         let mut actions: Map<String, Value> = Action::ALL
             .map(Action::key)
@@ -277,24 +248,13 @@ impl Figures {
             .chain([MERGE, SPLIT])
             .map(|key| (key.to_owned(), 0.into()))
             .collect();
-        let mut resolved = 0;
         for entry in &report.acts.entries {
-            let joined = match &entry.fact {
-                Fact::Merge(fact) => Some((MERGE, fact.into)),
-                Fact::Split(fact) => Some((SPLIT, fact.into)),
-                _ => None,
-            };
-            let is_other =
-                |no| then.any_incident(no).is_some_and(|incident| incident.drill != report.drill);
-            if let Some((key, _)) = joined.filter(|(_, into)| !is_other(*into)) {
-                count(&mut actions, key);
+            match &entry.fact {
+                Fact::Merge(_) => count(&mut actions, MERGE),
+                Fact::Split(_) => count(&mut actions, SPLIT),
+                Fact::Action(fact) => count(&mut actions, fact.action.key()),
+                _ => {}
             }
-            let Fact::Action(fact) = &entry.fact else { continue };
-            if is_other(fact.incident) {
-                continue;
-            }
-            count(&mut actions, fact.action.key());
-            resolved += u64::from(fact.to == Status::Resolved && fact.from != Status::Resolved);
         }
         Figures {
             now: then.stats(Projection::Staff, &open),
@@ -309,7 +269,7 @@ impl Figures {
     fn sentence(&self, report: &Report, city: &City) -> Text {
         let clock =
             |at: TimeMs, form: &str| city.time_zone.to_datetime(at.timestamp()).strftime(form).to_string();
-        let Period { begin, end } = report.period;
+        let Period { begin, end, .. } = report.period;
         let (total, overdue) = (self.now.matched.total.count, self.now.matched.overdue);
         let hotspots = count_told(&report.hotspots);
         Text {

@@ -27,8 +27,9 @@ struct Answer {
 
 #[utoipa::path(get, path = "/api/v1/statistics", tag = "map",
     description = "How long steps took: median and 90th percentile in seconds from the opening, and what was resolved \
-        in time. Imports are left out. The public sees what it sees on the map; of sensitive categories only whole \
-        months of whole districts, and no groups of fewer than five.",
+        in time (`on_time`) or is late, of those whose category has a deadline of the whole (`with_deadline`). Imports \
+        are left out. The public sees what it sees on the map; of sensitive categories only whole months of whole \
+        districts, and no groups of fewer than five.",
     params(("by" = Option<String>, Query, description = "agency, category, area or month; agency where it is left out"),
         ("level" = Option<String>, Query, description = "with by=area: district or village"),
         ("since" = Option<String>, Query, description = "opened at or after, RFC 3339"),
@@ -117,6 +118,7 @@ fn group_json(group: &Group, by: By, city: &City) -> Value {
         "resolved": group.resolved,
         "on_time": group.on_time,
         "late": group.late,
+        "with_deadline": group.with_deadline,
         "n": steps(|group, step| group.steps[step as usize].n.into()),
         "median_s": steps(|group, step| group.steps[step as usize].median_s.into()),
         "p90_s": steps(|group, step| group.steps[step as usize].p90_s.into()),
@@ -132,6 +134,8 @@ fn table(answer: &Answer, city: &City) -> Result<Response, Box<dyn std::error::E
     for step in Step::ALL.map(Step::key) {
         head.extend([format!("{step}_n"), format!("{step}_median_s"), format!("{step}_p90_s")]);
     }
+    // Behind all that was there before it.
+    head.push("with_deadline".to_owned());
     table.write_record(&head)?;
     for group in &answer.figures.groups {
         let name = group.key.map(|key| key.name(answer.question.by, city));
@@ -144,6 +148,7 @@ fn table(answer: &Answer, city: &City) -> Result<Response, Box<dyn std::error::E
             let seconds = |value: Option<u32>| value.map_or_else(String::new, |s| s.to_string());
             row.extend([step.n.to_string(), seconds(step.median_s), seconds(step.p90_s)]);
         }
+        row.push(group.with_deadline.to_string());
         table.write_record(&row)?;
     }
     let headers = [

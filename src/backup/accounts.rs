@@ -28,12 +28,12 @@ pub(super) fn digest(json: &str, center: &str) -> String {
     hex(&Sha256::new().chain_update(center).chain_update([0]).chain_update(json).finalize())
 }
 
-/// Puts them into the data folder, which has none.
+/// Puts them into a store that has none.
 pub(super) fn restore(
     target: &Target,
     file: &FileRef,
     (opener, sealed): (&Opener, bool),
-    data: &Path,
+    store: &AccountStore,
 ) -> Result<(), BackupError> {
     let damaged = |what: &dyn std::fmt::Display| BackupError::Damaged {
         file: file.file.clone(),
@@ -47,11 +47,8 @@ pub(super) fn restore(
     input.check()?;
     read?;
     let rows: LastingRows = serde_json::from_str(&json).map_err(|e| damaged(&e))?;
-    if !AccountStore::in_folder(data)?.fill(&rows)? {
-        return Err(BackupError::Unfit(format!(
-            "{} has accounts already; name a new folder",
-            data.display()
-        )));
+    match store.fill(&rows)? {
+        true => Ok(()),
+        false => Err(BackupError::Unfit("there are accounts already; name a new folder".to_owned())),
     }
-    Ok(())
 }

@@ -7,7 +7,6 @@
 
 use std::borrow::Cow;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::Path;
 
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -118,23 +117,19 @@ pub(super) fn is_outdated(file: &EventsRef, oldest_kept: i64, newest_at: i64) ->
     gone > 0 && (too_old || gone.unsigned_abs() * 4 >= file.events)
 }
 
-/// Puts the events of a backup into the data folder, whose accounts were just restored.
+/// Puts the events of a backup into a store, whose accounts were just restored.
 pub(super) fn restore(
     target: &Target,
     files: &[EventsRef],
     (opener, sealed): (&Opener, bool),
-    data: &Path,
+    store: &AccountStore,
 ) -> Result<(), BackupError> {
-    if files.is_empty() {
-        return Ok(());
-    }
-    let store = AccountStore::in_folder(data)?;
     for EventsRef { file, events, .. } in files {
         let damaged = |what: String| BackupError::Damaged { file: file.file.clone(), what };
         let mut input = target.read(file)?;
         let read = opener
             .open(sealed, &file.file, &mut input)
-            .and_then(|plain| read_into(&store, plain, *events, &damaged));
+            .and_then(|plain| read_into(store, plain, *events, &damaged));
         // A wrong checksum says more than what it led to.
         input.check()?;
         read?;

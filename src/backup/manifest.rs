@@ -44,6 +44,9 @@ pub(super) struct Manifest {
     /// What happened to accounts, in the order of their ids.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<EventsRef>,
+    /// Lists of the encrypted photos; none where they are not encrypted, or in backups from before there were any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub photos: Vec<PhotosRef>,
     /// No piece holds what this erasure or one before it took.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub erased_to: u64,
@@ -83,6 +86,15 @@ pub(super) struct EventsRef {
     pub last_at: i64,
     /// Digest of the last one, in hex, salted like that of the accounts: tells one store's events from another's.
     pub last: String,
+    pub file: FileRef,
+}
+
+/// A list of encrypted photos.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PhotosRef {
+    /// How many.
+    pub photos: u64,
     pub file: FileRef,
 }
 
@@ -126,6 +138,7 @@ impl Manifest {
             identity: file,
             accounts: None,
             events: Vec::new(),
+            photos: Vec::new(),
             erased_to: 0,
             pieces: Vec::new(),
         }
@@ -186,7 +199,8 @@ impl Manifest {
         let pieces = self.pieces.iter().map(|piece| &piece.file);
         let events = self.events.iter().map(|events| &events.file);
         let accounts = self.accounts.iter().map(|accounts| &accounts.file);
-        pieces.chain([&self.identity]).chain(accounts).chain(events)
+        let photos = self.photos.iter().map(|photos| &photos.file);
+        pieces.chain([&self.identity]).chain(accounts).chain(events).chain(photos)
     }
 
     /// Pieces follow each other, and name files of this folder.

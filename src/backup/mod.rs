@@ -12,12 +12,13 @@
 //! - Pieces are never edited: one that must change is written anew under a new number. One must change
 //!   when something was erased that it holds: the next run sees to that, and overwrites the old file.
 //! - The photos that entries name lie beside the pieces, each under the name that the entry has for it
-//!   ([`photos`]), before the manifest that has the entry.
+//!   ([`photos`]), before the manifest that has the entry; where they are encrypted [`photo_list`] has their digests.
 //! - A target of another center, of another history, or ahead of the journal is never written to.
 
 mod accounts;
 mod events;
 mod manifest;
+mod photo_list;
 mod photos;
 mod piece;
 mod restore;

@@ -1,6 +1,6 @@
 //! Photos in a target: one file each, `photos/ab/abcdef….jpg`, named as entries name it.
 //!
-//! The manifest does not list them: what the pieces hold does. A file is written before the manifest that has its
+//! What the pieces hold names them; where they are encrypted a list has the digests of the files. A file is written before the manifest that has its
 //! entry, never changed, and overwritten once no entry names it any more.
 
 use std::collections::BTreeSet;
@@ -8,8 +8,10 @@ use std::fs::{DirBuilder, File};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use super::manifest::PhotosRef;
+use super::photo_list::PhotoLine;
 use super::target::{Target, shred};
-use super::update::Run;
+use super::update::{Run, is_broken};
 use super::{BackupError, Opener};
 use crate::journal::{JournalError, Restoring, photo_name};
 use crate::model::{PhotoName, Seq, hex, unhex};
@@ -19,7 +21,7 @@ pub(super) const FOLDER: &str = "photos";
 const NAMES: usize = 1_000;
 
 /// The file of a photo, from the target's folder.
-fn file_of(name: PhotoName, sealed: bool) -> String {
+pub(super) fn file_of(name: PhotoName, sealed: bool) -> String {
     let hex = hex(&name.0);
     format!("{FOLDER}/{}/{hex}.jpg{}", &hex[..2], if sealed { ".age" } else { "" })
 }
@@ -39,34 +41,77 @@ impl Run<'_> {
                 folders.extend(Path::new(&file).parent().map(Path::to_owned));
             }
         }
+        self.sync_folders(folders)?;
+        self.list_photos()
+    }
+
+    /// Makes the names durable of what was written into folders below that of the photos.
+    fn sync_folders(&self, folders: BTreeSet<PathBuf>) -> Result<(), BackupError> {
         let folders: Vec<PathBuf> = folders.into_iter().collect();
-        if !folders.is_empty() {
-            self.sync(&[&folders[..], &[PathBuf::from(FOLDER), PathBuf::new()]].concat())?;
+        match folders.is_empty() {
+            true => Ok(()),
+            false => self.sync(&[&folders[..], &[PathBuf::from(FOLDER), PathBuf::new()]].concat()),
         }
-        Ok(())
     }
 
     /// Those that are not there, of all entries that are.
     pub fn add_missing_photos(&mut self) -> Result<(), BackupError> {
-        let head = Seq(self.done.head);
-        self.write_photos(Seq(0), head)
+        let (head, before) = (Seq(self.done.head), self.manifest.photos.clone());
+        self.write_photos(Seq(0), head)?;
+        self.commit_lists(&before)
     }
 
-    /// Reads every photo that lies there to its end, as far as it can be read without the key; writes anew what is
-    /// damaged or not there.
+    fn commit_lists(&mut self, before: &[PhotosRef]) -> Result<(), BackupError> {
+        if self.manifest.photos == before {
+            return Ok(());
+        }
+        self.commit()?;
+        self.target.clean(&self.manifest)
+    }
+
+    /// Reads every photo that lies there to its end, against its name, or where it is encrypted against the digest in
+    /// the list; writes anew what is damaged, not there, or in no list.
     pub fn check_photos(&mut self) -> Result<(), BackupError> {
-        if !self.is_sealed() {
-            let names = self.log.moment()?.photos(Seq(0), Seq(self.done.head))?;
-            for name in names {
-                let file = file_of(name, false);
-                let path = self.target.dir.join(&file);
-                let is_damaged = std::fs::read(&path).is_ok_and(|bytes| photo_name(&bytes) != name);
-                if is_damaged && self.write_photo(name, &file)? {
-                    self.done.healed.push(file);
-                }
+        let names: BTreeSet<PhotoName> =
+            self.log.moment()?.photos(Seq(0), Seq(self.done.head))?.into_iter().collect();
+        if self.is_sealed() {
+            return self.check_sealed(&names);
+        }
+        for name in names {
+            let file = file_of(name, false);
+            let path = self.target.dir.join(&file);
+            let is_damaged = std::fs::read(&path).is_ok_and(|bytes| photo_name(&bytes) != name);
+            if is_damaged && self.write_photo(name, &file)? {
+                self.done.healed.push(file);
             }
         }
         self.add_missing_photos()
+    }
+
+    fn check_sealed(&mut self, names: &BTreeSet<PhotoName>) -> Result<(), BackupError> {
+        let (listed, before) = (self.listed_photos()?, self.manifest.photos.clone());
+        let (mut folders, mut is_stale) = (BTreeSet::new(), listed.is_stale_for(names));
+        for name in names {
+            let file = file_of(*name, true);
+            let is_there = self.target.dir.join(&file).is_file();
+            let known = listed.file(*name);
+            // One that is in no list was written before there were lists, or by a run that was cut.
+            let is_sound = match known {
+                Some(known) => is_there && !is_broken(self.target.check(known))?,
+                None => false,
+            };
+            if !is_sound && self.write_photo(*name, &file)? {
+                folders.extend(Path::new(&file).parent().map(Path::to_owned));
+                is_stale |= known.is_some();
+                self.done.healed.extend((is_there && known.is_some()).then_some(file));
+            }
+        }
+        self.sync_folders(folders)?;
+        match is_stale {
+            true => self.renew_lists(listed, names)?,
+            false => self.list_photos()?,
+        }
+        self.commit_lists(&before)
     }
 
     /// Whether there was something to write. What the data folder lacks is told, and holds nothing up.
@@ -91,6 +136,9 @@ impl Run<'_> {
         let unwritable = |source| BackupError::Write { path: path.clone(), source };
         DirBuilder::new().recursive(true).create(folder).map_err(unwritable)?;
         let written = self.target.write(file, self.sealer, |out| out.write_all(&bytes))?;
+        if self.is_sealed() {
+            self.unlisted.push(PhotoLine::of(name, &written));
+        }
         self.done.bytes_written += written.bytes;
         self.done.photos_written += 1;
         Ok(true)
@@ -113,16 +161,18 @@ impl Run<'_> {
     /// Overwrites and deletes the photos that no entry names any more: they were erased.
     pub fn clean_photos(&mut self) -> Result<(), BackupError> {
         let files = files(self.target)?;
+        let mut gone = BTreeSet::new();
         for files in files.chunks(NAMES) {
             let names: Vec<PhotoName> = files.iter().filter_map(|(_, name)| *name).collect();
             let named: BTreeSet<PhotoName> = self.log.moment()?.named_photos(&names)?.into_iter().collect();
             for (path, name) in files {
                 if name.is_none_or(|name| !named.contains(&name)) {
                     shred(path).map_err(|source| BackupError::Write { path: path.clone(), source })?;
+                    gone.extend(*name);
                 }
             }
         }
-        Ok(())
+        self.unlist_photos(&gone)
     }
 }
 

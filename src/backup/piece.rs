@@ -59,6 +59,9 @@ struct EntryLine<'a> {
     /// Idempotency key and digest.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     key: Option<(Cow<'a, str>, Cow<'a, str>)>,
+    /// The numbers in codes of a report that waited for a database.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    waiting: Vec<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -222,6 +225,7 @@ fn write_entry(out: &mut impl Write, entry: &StoredEntry) -> std::io::Result<()>
         private: private.map(|private| raw(&private.json)).transpose()?,
         import: entry.import.as_ref().map(|(source, digest)| pair((source, digest))),
         key: entry.idempotency.as_ref().map(|(key, digest)| pair((key, digest))),
+        waiting: entry.waiting.clone(),
     });
     write_line(out, &line)
 }
@@ -364,6 +368,7 @@ impl EntryLine<'_> {
             private,
             import,
             idempotency,
+            waiting: self.waiting.clone(),
         })
     }
 }

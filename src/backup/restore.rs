@@ -96,7 +96,28 @@ pub fn restore(
         read?;
     }
     let (photos, photos_missing) = photos::restore(&target, &into.restoring, (opener, sealed), progress)?;
-    let verified = into.restoring.finish(&mut |done, total| progress("verify", done, total))?;
+    if let Some(reference) = &manifest.accounts {
+        let store = into.restoring.accounts()?;
+        accounts::restore(&target, &reference.file, (opener, sealed), &store)?;
+        events::restore(&target, &manifest.events, (opener, sealed), &store)?;
+    }
+    let (verified, proven) = into.restoring.prove(&mut |done, total| progress("verify", done, total))?;
+    if let Err(unfit) = check_whole(&verified, &manifest) {
+        proven.throw_away()?;
+        return Err(unfit);
+    }
+    proven.put_in_place()?;
+    Ok(Restored {
+        city: manifest.city,
+        replay: identity.mode == FolderMode::Replay,
+        newest: manifest.newest,
+        photos,
+        photos_missing,
+        verified,
+    })
+}
+
+fn check_whole(verified: &VerifyReport, manifest: &Manifest) -> Result<(), BackupError> {
     if let Some(fault) = verified.faults.first() {
         let seq = fault.seq.map_or_else(String::new, |seq| format!(" at entry {seq}"));
         return Err(BackupError::Unfit(format!(
@@ -109,18 +130,7 @@ pub fn restore(
             "the backup does not lead to the entry that its manifest names; take another backup".to_owned(),
         ));
     }
-    if let Some(reference) = &manifest.accounts {
-        accounts::restore(&target, &reference.file, (opener, sealed), data)?;
-        events::restore(&target, &manifest.events, (opener, sealed), data)?;
-    }
-    Ok(Restored {
-        city: manifest.city,
-        replay: identity.mode == FolderMode::Replay,
-        newest: manifest.newest,
-        photos,
-        photos_missing,
-        verified,
-    })
+    Ok(())
 }
 
 struct Into {

@@ -209,7 +209,7 @@ impl LockedTarget {
 }
 
 fn is_ours(name: &str) -> bool {
-    ["piece-", "identity.", "accounts-", "events-"].iter().any(|ours| name.starts_with(ours))
+    ["piece-", "identity.", "accounts-", "events-", "photos-"].iter().any(|ours| name.starts_with(ours))
         || name == "manifest.json.part"
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::events::{self, EVENTS_MAX};
 use super::manifest::{self, AccountsRef, EventsRef, FileRef, Manifest, PieceRef};
+use super::photo_list::PhotoLine;
 use super::target::{LockedTarget, Target};
 use super::{BackupError, Sealer, accounts, piece};
 use crate::journal::{AccountStore, ChainHead, EventRow, Identity, LogReader};
@@ -66,7 +67,9 @@ pub(super) struct Run<'r> {
     pub(super) log: &'r mut LogReader,
     pub(super) target: &'r LockedTarget,
     pub(super) sealer: &'r Sealer,
-    manifest: Manifest,
+    pub(super) manifest: Manifest,
+    /// Encrypted photos that were written and stand in no list yet.
+    pub(super) unlisted: Vec<PhotoLine>,
     /// The newest entry when a piece of this run was read from the journal.
     read_at: HashMap<u64, Seq>,
     /// As it lies in the target; `None` where nothing does.
@@ -97,7 +100,8 @@ impl<'r> Run<'r> {
             }
         };
         let read_at = HashMap::new();
-        Ok(Run { log, target, sealer, manifest, read_at, committed, done })
+        let unlisted = Vec::new();
+        Ok(Run { log, target, sealer, manifest, unlisted, read_at, committed, done })
     }
 
     /// The pieces that are not as the manifest says; the identity is written anew at once.
@@ -141,7 +145,7 @@ impl<'r> Run<'r> {
     }
 
     /// The manifest as it is now goes into the target, where it says something else than the one there.
-    fn commit(&mut self) -> Result<(), BackupError> {
+    pub(super) fn commit(&mut self) -> Result<(), BackupError> {
         if self.committed.as_ref() != Some(&self.manifest) {
             self.target.commit(&self.manifest)?;
             self.committed = Some(self.manifest.clone());
@@ -378,6 +382,8 @@ impl<'r> Run<'r> {
             self.clean_photos()?;
             self.manifest.erased_to = newest.0;
             self.commit()?;
+            // Lists that named the photos.
+            self.target.clean(&self.manifest)?;
         }
     }
 
@@ -399,7 +405,7 @@ impl<'r> Run<'r> {
 
 /// Where the files at the end begin, given how much each holds, that are to become one: as many as [`MERGED_AT`],
 /// none of them larger than all after it together, and together not too much.
-fn merged_from(sizes: &[u64], size_max: u64) -> Option<usize> {
+pub(super) fn merged_from(sizes: &[u64], size_max: u64) -> Option<usize> {
     let level =
         |size: &u64| (0..).find(|level| *size <= (MERGED_AT as u64).pow(*level)).unwrap_or(u32::MAX);
     let last = level(sizes.last()?);
@@ -408,7 +414,7 @@ fn merged_from(sizes: &[u64], size_max: u64) -> Option<usize> {
     (same >= MERGED_AT && sizes[first..].iter().sum::<u64>() <= size_max).then_some(first)
 }
 
-fn is_broken(checked: Result<(), BackupError>) -> Result<bool, BackupError> {
+pub(super) fn is_broken(checked: Result<(), BackupError>) -> Result<bool, BackupError> {
     match checked {
         Ok(()) => Ok(false),
         Err(BackupError::Damaged { .. }) => Ok(true),

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::Defaults;
 use super::progress::Progress;
 use crate::city::City;
+use crate::clock::SystemClock;
 use crate::config;
-use crate::journal::{AccountStore, JournalError, Place, migrate};
+use crate::journal::{CopiedAccounts, Place, check_spool, migrate};
 
 /// Move a whole history into a database, or back into a folder
 ///
@@ -29,15 +30,23 @@ pub struct MigrateArgs {
     /// The city pack of the history [default: geodata/ternate]
     #[arg(long, value_name = "DIR")]
     pub city: Option<PathBuf>,
+    /// The data folder of each server that was on the database, if it is on this machine: reports that wait in one are
+    /// not left behind [default: var]
+    #[arg(long, value_name = "DIR")]
+    pub data: Vec<PathBuf>,
 }
 
-/// Events of accounts are copied so many at a time.
-const EVENTS_AT_ONCE: usize = 5_000;
+/// What to do where reports wait in a folder that a history is moved away from.
+const LEFT_BEHIND: &str = "they would be left behind. Start the server on the database with that folder (--store, --data), \
+     wait until `waiting` of /readyz is 0, stop it, and migrate again";
 
 /// # Errors
 /// Where a side cannot be used, or the copy does not compare equal.
 pub fn run(args: &MigrateArgs, defaults: &Defaults) -> anyhow::Result<()> {
     let (from, to) = (place(&args.from)?, place(&args.to)?);
+    for dir in folders(args, &from, &to, defaults) {
+        check_spool(&dir, Arc::new(SystemClock::new()), LEFT_BEHIND)?;
+    }
     let city = Arc::new(City::load(args.city.as_ref().unwrap_or(&defaults.city))?);
     let mut progress: Option<Progress> = None;
     let copied = migrate(&from, &to, city, &mut |done, total| {
@@ -58,7 +67,12 @@ pub fn run(args: &MigrateArgs, defaults: &Defaults) -> anyhow::Result<()> {
             copied.photos_missing.len()
         );
     }
-    migrate_accounts(&from, &to)?;
+    let CopiedAccounts { accounts, tokens, passkeys, subjects, events } = copied.accounts;
+    println!("{accounts:>12} account");
+    println!("{tokens:>12} account_token");
+    println!("{passkeys:>12} account_passkey");
+    println!("{subjects:>12} account_subject");
+    println!("{events:>12} account_event");
     println!("head {} {}", copied.head, copied.head_hash);
     println!(
         "Both sides hold the same. Start the server on {to}, keep {from} as a backup, and never serve both."
@@ -66,43 +80,18 @@ pub fn run(args: &MigrateArgs, defaults: &Defaults) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Accounts and tokens go along; sessions end, as the server's address may be another.
-fn migrate_accounts(from: &Place, to: &Place) -> anyhow::Result<()> {
-    let rows = AccountStore::open(from)?.lasting()?;
-    let store = AccountStore::open(to)?;
-    // An attempt before this one may have carried them already.
-    if !store.fill(&rows)? && store.lasting()? != rows {
-        anyhow::bail!("{to} has other accounts than {from}; they were left as they are");
+/// The folders in which reports may wait that the history does not know of.
+fn folders(args: &MigrateArgs, from: &Place, to: &Place, defaults: &Defaults) -> Vec<PathBuf> {
+    let mut folders = args.data.clone();
+    for place in [from, to] {
+        match place {
+            Place::Folder(dir) => folders.push(dir.clone()),
+            // Of the server that was on it.
+            Place::Database(_) if args.data.is_empty() => folders.push(defaults.data.clone()),
+            Place::Database(_) => {}
+        }
     }
-    let events = migrate_events(&AccountStore::open(from)?, &store, to)?;
-    println!("{:>12} account", rows.accounts.len());
-    println!("{:>12} account_token", rows.tokens.len());
-    println!("{:>12} account_passkey", rows.passkeys.len());
-    println!("{:>12} account_subject", rows.subjects.len());
-    println!("{events:>12} account_event");
-    Ok(())
-}
-
-/// What happened to accounts goes along with its ids; goes on where an attempt before this one was cut.
-fn migrate_events(from: &AccountStore, to: &AccountStore, name: &Place) -> anyhow::Result<usize> {
-    let mut copied = 0;
-    let mut next = to.event_ids()?.map_or(i64::MIN, |(_, newest)| newest + 1);
-    loop {
-        let events = from.events_from(next, i64::MAX, EVENTS_AT_ONCE)?;
-        let Some(last) = events.last() else { break };
-        to.put_events(&events)?;
-        next = last.id + 1;
-        copied += events.len();
-    }
-    let ends = |store: &AccountStore| -> Result<_, JournalError> {
-        let Some((oldest, newest)) = store.event_ids()? else { return Ok(None) };
-        Ok(Some((store.events_from(oldest, oldest, 1)?, store.events_from(newest, newest, 1)?)))
-    };
-    anyhow::ensure!(
-        ends(from)? == ends(to)?,
-        "{name} holds other events of accounts than were to be copied; they were left as they are"
-    );
-    Ok(copied)
+    folders
 }
 
 fn place(text: &str) -> anyhow::Result<Place> {

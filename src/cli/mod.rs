@@ -1,5 +1,5 @@
 //! The commands beside the server: [`import`], [`replay`] and [`drill`] bring reports in, [`verify`]
-//! and [`city`] prove that what is there is whole, [`privacy`] answers what people ask about their data, [`migrate`] moves it, [`user`] says who may sign in, [`evaluate`] says how well hotspots foretell.
+//! and [`city`] prove that what is there is whole, [`privacy`] answers what people ask about their data, [`migrate`] moves it, [`waiting`] shows what is not in it yet, [`user`] says who may sign in, [`evaluate`] says how well hotspots foretell.
 //!
 //! Thin shells: files, sockets, clocks and progress bars are here, the rules are in `intake`.
 
@@ -16,6 +16,7 @@ pub mod privacy;
 pub mod replay;
 pub mod user;
 pub mod verify;
+pub mod waiting;
 
 mod http;
 mod mapped;

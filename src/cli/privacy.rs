@@ -9,8 +9,11 @@ use anyhow::{Context, bail};
 use super::Defaults;
 use super::time::now;
 use crate::city::City;
+use crate::clock::SystemClock;
 use crate::config;
-use crate::journal::{FolderMode, JournalError, Place, Reader, Reading, vacuum_erased};
+use crate::journal::{
+    FolderMode, JournalError, Place, Reader, Reading, Unshared, check_spool, vacuum_erased,
+};
 use crate::model::{IdKey, Kinds, ReportNo};
 use crate::privacy::control::{self, ControlError};
 use crate::privacy::{
@@ -159,11 +162,21 @@ impl Where {
             None => Place::Folder(folder.clone()),
         };
         let city = Arc::new(City::load(self.city.as_ref().unwrap_or(&defaults.city))?);
-        let Reading { reader, secret, mode, waiting } = place.read(city.clone())?;
+        let Reading { reader, secret, mode, unshared } = place.read(city.clone())?;
+        let asked_again =
+            "start the server on the database, wait until `waiting` of /readyz is 0, and ask again";
+        check_spool(&folder, Arc::new(SystemClock::new()), asked_again)?;
+        let Unshared { waiting, set_aside } = unshared;
         if waiting > 0 {
             bail!(
                 "{waiting} reports wait in the database and are not in the journal yet; start the server, wait \
                  until they are, and ask again"
+            );
+        }
+        if set_aside > 0 {
+            bail!(
+                "{set_aside} reports that were acknowledged do not fit the city pack and are set aside in the database; \
+                 `pantau waiting` shows them: mend the city pack and start the server again, or discard them, and ask again"
             );
         }
         let ids = IdKey::new(secret, &city.code_prefix);
@@ -172,12 +185,15 @@ impl Where {
 }
 
 impl Who {
-    fn find(&self, store: &Store) -> anyhow::Result<Found> {
+    fn selector(&self) -> anyhow::Result<Selector> {
         let code = self.code.clone().map(Selector::Code);
         let selector = code.or(self.phone.clone().map(Selector::Phone));
         let selector = selector.or(self.email.clone().map(Selector::Email));
-        let selector = selector.context("name the person with --code, --phone or --email")?;
-        find(&*store.reader, &store.ids, &selector)
+        selector.context("name the person with --code, --phone or --email")
+    }
+
+    fn find(&self, store: &Store) -> anyhow::Result<Found> {
+        find(&*store.reader, &store.ids, &self.selector()?)
     }
 }
 
@@ -286,7 +302,22 @@ fn run_erase(args: &EraseArgs, defaults: &Defaults) -> anyhow::Result<ExitCode> 
         compact(&store.folder, &store.city, store.mode)?;
         println!("The file was built anew.");
     }
-    prove(&store, proof::values(&found, &store.city), erased.wiped)
+    let values = proof::values(&found, &store.city);
+    let searched = match values.is_empty() {
+        false => Searched { values, what: "erased value(s)" },
+        // All of it went before: by what the person was asked for it can be looked whether that is true.
+        true => Searched {
+            values: proof::spellings(&args.who.selector()?),
+            what: "way(s) to write what the person was asked for by",
+        },
+    };
+    prove(&store, searched, erased.wiped)
+}
+
+/// What must be gone.
+struct Searched {
+    values: Vec<Vec<u8>>,
+    what: &'static str,
 }
 
 /// The seqs of the notes that go.
@@ -385,7 +416,8 @@ fn erase(store: &Store, request: &Request) -> anyhow::Result<Erased> {
 }
 
 /// Looks whether it is gone, to the last byte.
-fn prove(store: &Store, mut values: Vec<Vec<u8>>, wiped: bool) -> anyhow::Result<ExitCode> {
+fn prove(store: &Store, searched: Searched, wiped: bool) -> anyhow::Result<ExitCode> {
+    let Searched { mut values, what } = searched;
     if let Place::Database(url) = &store.place {
         vacuum_erased(url)?;
         println!(
@@ -395,6 +427,13 @@ fn prove(store: &Store, mut values: Vec<Vec<u8>>, wiped: bool) -> anyhow::Result
     }
     if !store.folder.is_dir() {
         return Ok(ExitCode::SUCCESS);
+    }
+    if values.is_empty() {
+        println!(
+            "Nothing was searched for: what these reports said is held no more, so nobody knows it. Name the person by \
+             --phone or --email, and the files are searched for that."
+        );
+        return Ok(if wiped { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     let mut proven = proof::search(&store.folder, &values)?;
     if !proven.found_in.is_empty() {
@@ -416,9 +455,15 @@ fn prove(store: &Store, mut values: Vec<Vec<u8>>, wiped: bool) -> anyhow::Result
         }
     }
     let (files, mb) = (proven.files, proven.bytes as f64 / 1e6);
+    if proven.found_in.is_empty() && wiped && proven.values == 0 {
+        println!(
+            "Nothing is left to search for: all of it stands in what is held about others, and stays there."
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
     if proven.found_in.is_empty() && wiped {
         println!(
-            "Proven: of {} erased value(s) none is in the {files} files of {} ({mb:.1} MB).",
+            "Proven: of {} {what} none is in the {files} files of {} ({mb:.1} MB).",
             proven.values,
             store.folder.display()
         );

@@ -1,6 +1,7 @@
 //! After an erasure: what it erased goes from the disk too.
 //!
-//! The journal empties its log, then the snapshot of before, which may hold exact places, is deleted and
+//! The journal takes the files of photos away, beside this thread where they are many, and empties its log; then the
+//! snapshot of before, which may hold exact places, is deleted and
 //! one is written anew. A reader of an older moment can hold the first up for a while, and a snapshot that is
 //! being written the second: it is tried again, a few times a second, and the loop goes on meanwhile. A try holds
 //! it up for some milliseconds, however many batches come.
@@ -8,6 +9,7 @@
 use std::time::Duration;
 
 use super::core::Core;
+use crate::journal::{Journal, JournalError};
 use crate::model::Seq;
 
 /// How long from one try to the next.
@@ -32,9 +34,13 @@ impl Core {
 
     /// Tries to make the bytes of what was erased be gone, unless that was tried a moment ago.
     pub(super) fn wipe_if_due(&mut self) {
+        self.wipe_if_due_by(|journal| journal.wipe());
+    }
+
+    fn wipe_if_due_by(&mut self, wipe: impl FnOnce(&mut dyn Journal) -> Result<bool, JournalError>) {
         let due = self.wipe_due.filter(|_| !self.has_failed() && !self.away && !self.fenced);
         let Some(seq) = due.filter(|_| self.until_next_try().is_zero()) else { return };
-        if self.wipe() {
+        if self.wipe(wipe) {
             self.wipe_due = None;
             self.wiped.send_replace(seq);
             tracing::info!(%seq, "what was erased is gone from the disk");
@@ -48,21 +54,24 @@ impl Core {
             saving.wait();
         }
         self.wipe_tried = None;
-        self.wipe_if_due();
+        self.wipe_if_due_by(|journal| journal.wipe_patiently());
     }
 
     /// Whether it is gone.
-    fn wipe(&mut self) -> bool {
+    fn wipe(&mut self, wipe: impl FnOnce(&mut dyn Journal) -> Result<bool, JournalError>) -> bool {
         if self.saving.as_ref().is_some_and(|saving| saving.is_busy()) {
             // What it writes may hold what was erased, and would come after all else was wiped.
             return false;
         }
-        match self.journal.wipe() {
+        match wipe(&mut *self.journal) {
             Ok(true) => {}
             Ok(false) => return false,
             Err(e) => {
                 let error = &e as &dyn std::error::Error;
-                tracing::warn!(error, "what was erased is still in the write-ahead log; trying again");
+                tracing::warn!(
+                    error,
+                    "what was erased is still on the disk, a photo or in the write-ahead log; trying again"
+                );
                 return false;
             }
         }

@@ -10,7 +10,7 @@ use super::photo_wire::{AddedWire, PhotoNoWire, read_photos};
 use super::wire::{ActionPrivateWire, ActionWire, StepWire};
 use crate::city::City;
 use crate::model::{
-    Action, ActionFact, ActionMore, CheckedStep, Disposition, IncidentNo, Photo, Seq, TimeMs,
+    Action, ActionFact, ActionMore, CheckedStep, Disposition, IncidentNo, Photo, Seq, TimeMs, unhex,
 };
 
 pub(super) fn action_wire<'a>(
@@ -46,11 +46,11 @@ impl ActionWire<'_> {
         keys: &impl Keys,
         private: Option<&str>,
     ) -> Result<ActionFact, JournalError> {
-        let (note, photos) = match private {
+        let ActionPrivate { note, photos, sent } = match private {
             Some(json) => read_action_private(json).map_err(|e| corrupt(seq, e))?,
-            None => (None, Vec::new()),
+            None => ActionPrivate::default(),
         };
-        let photos = self.photos.as_ref().map(|added| added.read(photos)).transpose();
+        let photos = self.photos.as_ref().map(|added| added.read(photos, sent)).transpose();
         let disposition = self
             .disposition
             .map(|key| Disposition::from_key(&key).ok_or_else(|| unknown(seq, "disposition", &key)));
@@ -77,17 +77,30 @@ impl ActionWire<'_> {
     }
 }
 
-/// Note and photos of a private part.
-pub(super) fn read_action_private(json: &str) -> Result<(Option<String>, Vec<Photo>), String> {
+/// What an action's private part holds.
+#[derive(Default)]
+pub(super) struct ActionPrivate {
+    pub note: Option<String>,
+    pub photos: Vec<Photo>,
+    /// Digest of what was sent under a key.
+    pub sent: Option<[u8; 32]>,
+}
+
+pub(super) fn read_action_private(json: &str) -> Result<ActionPrivate, String> {
     let wire: ActionPrivateWire =
         serde_json::from_str(json).map_err(|e| format!("its private part: {e}"))?;
-    Ok((wire.note.map(Cow::into_owned), read_photos(&wire.photos)?))
+    let digest = |hex: &str| unhex(hex).ok_or_else(|| format!("{hex:?} is no digest of what was sent"));
+    Ok(ActionPrivate {
+        note: wire.note.map(Cow::into_owned),
+        photos: read_photos(&wire.photos)?,
+        sent: wire.sent.as_deref().map(digest).transpose()?,
+    })
 }
 
 /// The note of a private part that holds nothing else.
 pub(super) fn read_note(json: &str) -> Result<String, String> {
-    let (note, _) = read_action_private(json)?;
-    note.ok_or_else(|| "its private part has no note".to_owned())
+    let private = read_action_private(json)?;
+    private.note.ok_or_else(|| "its private part has no note".to_owned())
 }
 
 #[cfg(test)]

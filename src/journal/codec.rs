@@ -14,11 +14,11 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::JournalError;
-use super::action_wire::action_wire;
+use super::action_wire::{action_wire, read_action_private};
 use super::clock_wire::ClockWire;
 use super::erase::{Held, Left};
 use super::keys::Keys;
-use super::photo_wire::{photo_wires, read_photos};
+use super::photo_wire::{AddedWire, photo_wires, read_photos};
 use super::records::RecordWire;
 use super::salts::Salts;
 use super::wire::{
@@ -27,8 +27,8 @@ use super::wire::{
 };
 use crate::city::City;
 use crate::model::{
-    Channel, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, IncidentNo, Kinds, LngLat, Opening, Photo,
-    ReportFact, ReportNo, ReportPrivate, SenderId, Seq, Status, TimeMs, hex, unhex,
+    AddedPhotos, Channel, Entry, ErasedNote, ErasedReport, ErasureFact, Fact, IncidentNo, Kinds, LngLat,
+    Opening, ReportFact, ReportNo, ReportPrivate, SenderId, SentPhotos, Seq, Status, TimeMs, hex, unhex,
 };
 
 /// What [`Wire::v`] says today.
@@ -155,8 +155,7 @@ fn write_private(buffer: &mut Vec<u8>, fact: &Fact, coarse_place: Option<LngLat>
             write_report_private(buffer, &report.private, coarse_place.map(|_| report.place));
         }
         Fact::Action(action) => {
-            let photos = action.more.photos.as_ref().map_or(&[][..], |added| &added.photos);
-            write_action_private(buffer, action.note.as_deref(), photos);
+            write_action_private(buffer, action.note.as_deref(), action.more.photos.as_deref());
         }
         Fact::Merge(merge) | Fact::Split(merge) => write_note(buffer, merge.note.as_deref()),
         Fact::Record(record) => write_note(buffer, record.text.as_deref()),
@@ -165,14 +164,22 @@ fn write_private(buffer: &mut Vec<u8>, fact: &Fact, coarse_place: Option<LngLat>
 }
 
 fn write_note(buffer: &mut Vec<u8>, note: Option<&str>) {
-    write_action_private(buffer, note, &[]);
+    write_action_private(buffer, note, None);
 }
 
-fn write_action_private(buffer: &mut Vec<u8>, note: Option<&str>, photos: &[Photo]) {
-    if note.is_some() || !photos.is_empty() {
-        let (note, photos) = (note.map(Cow::Borrowed), photo_wires(photos));
-        write_json(buffer, &ActionPrivateWire { note, photos });
+fn write_action_private(buffer: &mut Vec<u8>, note: Option<&str>, added: Option<&AddedPhotos>) {
+    if note.is_none() && !added.is_some_and(AddedPhotos::has_private) {
+        return;
     }
+    let content = added.and_then(|added| added.sent).and_then(|sent| sent.content);
+    write_json(
+        buffer,
+        &ActionPrivateWire {
+            note: note.map(Cow::Borrowed),
+            photos: photo_wires(added.map_or(&[], |added| &added.photos)),
+            sent: content.map(|digest| Cow::Owned(hex(&digest))),
+        },
+    );
 }
 
 fn write_report_private(buffer: &mut Vec<u8>, private: &ReportPrivate, exact_place: Option<LngLat>) {
@@ -390,6 +397,15 @@ impl<'a> Body<'a> {
             exact_place,
             body_place: place(report.place).ok_or_else(outside)?,
         }))
+    }
+
+    /// The key that photos of an action were sent under, and the digest of what was sent while that is there.
+    pub fn sent_photos(&self, private: Option<&str>) -> Result<Option<SentPhotos>, JournalError> {
+        let added = self.wire.action.as_ref().and_then(|action| action.photos.as_ref());
+        let key = added.map(AddedWire::sent_key).transpose().map_err(|e| corrupt(self.seq, e))?.flatten();
+        let Some(key) = key else { return Ok(None) };
+        let private = private.map(read_action_private).transpose().map_err(|e| corrupt(self.seq, e))?;
+        Ok(Some(SentPhotos { key, content: private.and_then(|private| private.sent) }))
     }
 
     /// The fact. `private` is `None` where there is no private part or it was erased.

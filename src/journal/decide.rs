@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::clocks::{self, Acted, Due};
 use super::erase::{Held, HeldNote, Left};
+use super::photos_sent::{self, PhotosSent};
 use super::{IncidentRow, JournalError, erase, fold, merging, records};
 use crate::city::City;
 use crate::model::transitions::transition;
@@ -28,6 +29,9 @@ pub(super) trait Store {
 
     /// The submission stored under an idempotency key, if any; may be older than it counts.
     fn keyed(&mut self, key: &str) -> Result<Option<Keyed>, JournalError>;
+
+    /// The photos that were added to an incident under a key, if any.
+    fn photos_sent(&mut self, no: IncidentNo, key: [u8; 16]) -> Result<Option<PhotosSent>, JournalError>;
 
     fn imported(&mut self, row: &ImportRow) -> Result<Option<ReportNo>, JournalError>;
 
@@ -345,6 +349,9 @@ fn decide_action(
     let Some(mut incident) = store.incident(new.incident)? else {
         return Ok(Decision::Refuse(Refusal::UnknownIncident));
     };
+    if let Some(repeat) = photos_sent::repeat_of(store, &new)? {
+        return Ok(repeat);
+    }
     if let Some(refusal) = merging::refusal_of_absorbed(store, &incident)? {
         return Ok(Decision::Refuse(refusal));
     }

@@ -14,7 +14,8 @@ use super::erase::{Held, HeldNote, Left};
 use super::{
     ActsQuestion, Derived, DerivedUpdate, ENDED_ENTRIES_MAX, EVENTS_MAX, Head, HotspotEventRow,
     HotspotMemberRow, HotspotMembers, HotspotRow, HotspotStateRow, IncidentRow, Journal, JournalError,
-    PhotoFiles, Reader, ReportPlace, ReportRow, SURGES_MAX, SurgeRow, fold, records,
+    PhotoFiles, Reader, ReportPlace, ReportRow, SURGES_MAX, SurgeRow, fold, photos_sent::PhotosSent,
+    records,
 };
 use crate::city::City;
 use crate::model::{
@@ -209,12 +210,7 @@ impl State {
         }
         for note in &fact.notes {
             match &mut self.entries[note.seq.0 as usize - 1].fact {
-                Fact::Action(action) => {
-                    action.note = None;
-                    if let Some(added) = &mut action.more.photos {
-                        added.photos.clear();
-                    }
-                }
+                Fact::Action(action) => action.erase(),
                 Fact::Merge(merge) | Fact::Split(merge) => merge.note = None,
                 Fact::Record(record) => record.text = None,
                 _ => {}
@@ -270,6 +266,10 @@ impl Store for State {
 
     fn keyed(&mut self, key: &str) -> Result<Option<Keyed>, JournalError> {
         Ok(self.keyed.get(key).copied())
+    }
+
+    fn photos_sent(&mut self, no: IncidentNo, key: [u8; 16]) -> Result<Option<PhotosSent>, JournalError> {
+        Ok(PhotosSent::among(&self.entries, no, key))
     }
 
     fn imported(&mut self, row: &ImportRow) -> Result<Option<ReportNo>, JournalError> {

@@ -34,6 +34,8 @@ mod naive;
 mod photo_folder;
 mod photo_wire;
 mod photos;
+mod photos_gone;
+mod photos_sent;
 mod place;
 mod postgis;
 #[cfg(test)]
@@ -57,8 +59,8 @@ pub use accounts::{
     AccountRow, AccountRows, AccountStore, DeviceRow, EVENT_DAYS, EVENTS_KEPT_MAX, EventQuestion, EventRow,
     LastingRows, LinkRow, PasskeyRow, SessionRow, SubjectRow, TokenRow,
 };
-use copy::waiting_in;
-pub use copy::{Copied, migrate, verify_database, verify_database_against};
+use copy::unshared_in;
+pub use copy::{Copied, CopiedAccounts, migrate, verify_database, verify_database_against};
 pub use fold::{check_incident, incident_at};
 pub use lock::HeldLock;
 pub use memory::MemoryJournal;
@@ -67,11 +69,14 @@ pub use place::{Place, Reading};
 pub use postgis::{PostgisJournal, PostgisStandby, StoreUrl, vacuum_erased};
 pub use records::{ActsQuestion, ERASE, MERGE, SPLIT};
 pub use shared::{Pseudonyms, SharedEntry, shared_accuracy_m};
-pub use spool::{Answers, HandIn, Kept, Spool, Waiting, WaitingRoom, Whereabouts};
+pub use spool::{
+    Answers, CodeTold, HandIn, HeldReport, Kept, Spool, Unshared, Waiting, WaitingRoom, Whereabouts,
+    check_spool,
+};
 use sqlite::folder_reader;
 pub use sqlite::{
-    FolderMode, LogReader, Moment, Noted, Restoring, SqliteJournal, VerifyFault, VerifyReport, is_journal,
-    verify, verify_against,
+    FolderMode, LogReader, Moment, Noted, Proven, Restoring, SqliteJournal, VerifyFault, VerifyReport,
+    is_journal, verify, verify_against,
 };
 pub use standing::Standing;
 pub use stored::{ChainHead, Identity, StoredEntry, StoredPrivate};
@@ -169,12 +174,21 @@ pub trait Journal: Send {
     }
 
     /// After an erasure: makes its bytes be gone from where the journal is, but for what readers of an
-    /// older moment hold up; then it answers `false`, and is to be asked again.
+    /// older moment hold up, or what takes long and goes on beside; then it answers `false`, and is to be asked
+    /// again.
     ///
     /// # Errors
     /// Where the disk fails. What was erased is erased all the same.
     fn wipe(&mut self) -> Result<bool, JournalError> {
         Ok(true)
+    }
+
+    /// The same where nobody waits for the journal: what takes long is done when this returns.
+    ///
+    /// # Errors
+    /// As [`Journal::wipe`].
+    fn wipe_patiently(&mut self) -> Result<bool, JournalError> {
+        self.wipe()
     }
 
     /// Looks whether what stopped reports for a while is over, and says so in its health. Called every
@@ -296,6 +310,12 @@ pub trait Reader: Send + Sync {
     fn entries(&self, after: Seq, limit: usize) -> Result<Vec<Entry>, JournalError>;
 
     fn report(&self, no: ReportNo) -> Result<Option<ReportRow>, JournalError>;
+
+    /// What became of a report that had to wait while the database was away, by the number in its code; `None` where
+    /// nobody has handed it on yet.
+    fn waiting_report(&self, _no: u64) -> Result<Option<Whereabouts>, JournalError> {
+        Ok(None)
+    }
 
     /// The highest number of a report; 0 where there is none.
     fn last_report(&self) -> Result<ReportNo, JournalError>;

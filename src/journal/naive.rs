@@ -229,10 +229,32 @@ impl Naive {
         outcome
     }
 
+    /// The same photos once more, or others under their key.
+    fn photos_again(&self, new: &NewAction) -> Option<Outcome> {
+        let sent = new.more.photos.as_ref()?.sent?;
+        let before = |entry: &Entry| match &entry.fact {
+            Fact::Action(fact) if fact.incident == new.incident => {
+                let before = fact.more.photos.as_ref()?.sent?;
+                (before.key == sent.key).then_some((entry.seq, before))
+            }
+            _ => None,
+        };
+        let (seq, before) = self.entries.iter().find_map(before)?;
+        Some(match before.content {
+            Some(_) if before == sent => {
+                Outcome::Repeat { receipt: Receipt::Action { seq, incident: new.incident } }
+            }
+            _ => Outcome::Refused(Refusal::KeyReused),
+        })
+    }
+
     fn action(&mut self, new: NewAction, at: TimeMs) -> Outcome {
         let Some(row) = self.incident(new.incident) else {
             return Outcome::Refused(Refusal::UnknownIncident);
         };
+        if let Some(outcome) = self.photos_again(&new) {
+            return outcome;
+        }
         if row.merged_into.is_some() {
             return Outcome::Refused(Refusal::Merged { into: self.root(row.no) });
         }
@@ -315,9 +337,9 @@ impl Naive {
                 }
                 Fact::Action(fact) if new.notes.contains(&entry.seq) => {
                     let incident = fact.incident;
-                    let photos = fact.more.photos.as_mut().map(|added| std::mem::take(&mut added.photos));
-                    let some =
-                        fact.note.take().is_some() || photos.is_some_and(|photos| !photos.is_empty());
+                    let some = fact.has_private();
+                    fact.note = None;
+                    fact.more.photos.iter_mut().for_each(|added| added.erase());
                     notes.extend(some.then_some(ErasedNote { seq: entry.seq, incident }));
                 }
                 Fact::Merge(fact) | Fact::Split(fact) if new.notes.contains(&entry.seq) => {

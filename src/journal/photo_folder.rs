@@ -1,6 +1,6 @@
 //! Files of photos in a folder: `photos/ab/abcdef….jpg`, named by their digest.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -91,12 +91,23 @@ impl PhotoFiles for PhotoFolder {
     }
 
     fn remove(&self, names: &[PhotoName]) -> Result<(), JournalError> {
-        for name in names {
-            match shred(&self.path(*name)) {
-                Err(e) if e.kind() != ErrorKind::NotFound => return Err(failure(e)),
-                _ => {}
+        // Each folder is asked of the disk once, however many files go from it.
+        let mut folders = BTreeSet::new();
+        let mut shred_one = |name: &PhotoName| {
+            let path = self.path(*name);
+            match shred(&path) {
+                Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
+                _ => folders.extend(path.parent().map(Path::to_owned)),
             }
-        }
+            Ok(())
+        };
+        let shredded = names.iter().try_for_each(&mut shred_one);
+        let synced = folders.iter().try_for_each(|folder| match sync_folder(folder) {
+            // Nothing was ever kept there.
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+            synced => synced,
+        });
+        shredded.and(synced).map_err(failure)?;
         self.settle(names);
         Ok(())
     }
@@ -152,9 +163,9 @@ fn shred(path: &Path) -> std::io::Result<()> {
     let bytes = file.metadata()?.len();
     file.rewind()?;
     std::io::copy(&mut std::io::repeat(0).take(bytes), &mut file)?;
-    file.sync_all()?;
-    std::fs::remove_file(path)?;
-    path.parent().map_or(Ok(()), sync_folder)
+    // Its length stays, so that the bytes are all that has to get there.
+    file.sync_data()?;
+    std::fs::remove_file(path)
 }
 
 fn sync_folder(folder: &Path) -> std::io::Result<()> {

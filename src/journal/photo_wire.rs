@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AddedPhotos, Photo, PhotoKind, PhotoName, PhotoNo, Seq, hex, unhex};
+use crate::model::{AddedPhotos, Photo, PhotoKind, PhotoName, PhotoNo, SentPhotos, Seq, hex, unhex};
 
 /// A photo in a private part.
 #[derive(Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub(super) struct AddedWire<'a> {
     pub n: u8,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub public: bool,
+    /// Of what was sent under an Idempotency-Key.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Cow<'a, str>>,
 }
 
 /// The photo that a release or a withdrawal is about.
@@ -60,13 +63,21 @@ pub(super) fn read_photos(wires: &[PhotoWire]) -> Result<Vec<Photo>, String> {
 
 impl<'a> AddedWire<'a> {
     pub fn of(added: &'a AddedPhotos) -> AddedWire<'a> {
-        AddedWire { kind: Cow::Borrowed(added.kind.key()), n: added.n, public: added.public }
+        let key = added.sent.map(|sent| Cow::Owned(hex(&sent.key)));
+        AddedWire { kind: Cow::Borrowed(added.kind.key()), n: added.n, public: added.public, key }
     }
 
-    pub fn read(&self, photos: Vec<Photo>) -> Result<AddedPhotos, String> {
+    pub fn read(&self, photos: Vec<Photo>, content: Option<[u8; 32]>) -> Result<AddedPhotos, String> {
         let kind = PhotoKind::from_key(&self.kind);
         let kind = kind.ok_or_else(|| format!("there is no kind of photo {:?}", self.kind))?;
-        Ok(AddedPhotos { kind, public: self.public, n: self.n, photos })
+        let sent = self.sent_key()?.map(|key| SentPhotos { key, content });
+        Ok(AddedPhotos { kind, public: self.public, n: self.n, photos, sent })
+    }
+
+    /// Of the key that they were sent under.
+    pub fn sent_key(&self) -> Result<Option<[u8; 16]>, String> {
+        let read = |hex: &str| unhex(hex).ok_or_else(|| format!("{hex:?} is no digest of a key"));
+        self.key.as_deref().map(read).transpose()
     }
 }
 
@@ -106,7 +117,8 @@ mod tests {
 
     #[test]
     fn photos_of_staff_are_stored_like_this_for_good_their_names_outside_the_chain() {
-        let added = AddedPhotos { kind: PhotoKind::After, public: true, n: 1, photos: vec![photo(7)] };
+        let added =
+            AddedPhotos { kind: PhotoKind::After, public: true, n: 1, photos: vec![photo(7)], sent: None };
         let more = ActionMore { photos: Some(Box::new(added)), ..ActionMore::default() };
         let fact = Fact::Action(Box::new(action(Action::Photo, more)));
         let entry = Entry { seq: Seq(9), at: TimeMs(1), fact };
@@ -132,6 +144,30 @@ mod tests {
         let Fact::Action(erased) = erased else { panic!("{erased:?}") };
         assert!(!erased.has_private());
         assert!(erased.repair_shown_after(false), "what was done stays known");
+    }
+
+    #[test]
+    fn the_key_of_photos_stays_in_the_chain_and_the_digest_of_what_was_sent_outside() {
+        let sent = Some(SentPhotos { key: [5; 16], content: Some([6; 32]) });
+        let added =
+            AddedPhotos { kind: PhotoKind::Before, public: false, n: 1, photos: vec![photo(7)], sent };
+        let more = ActionMore { photos: Some(Box::new(added)), ..ActionMore::default() };
+        let fact = Fact::Action(Box::new(action(Action::Photo, more)));
+        let entry = Entry { seq: Seq(9), at: TimeMs(1), fact };
+        let mut encoder = Encoder::default();
+        let encoded = encoder.encode(&city(), &entry, None).unwrap();
+        let (_, private) = encoded.private.unwrap();
+        assert!(private.ends_with(&format!(r#"],"sent":"{}"}}"#, "06".repeat(32))), "{private}");
+        let photos = format!(r#""photos":{{"kind":"before","n":1,"key":"{}"}}"#, "05".repeat(16));
+        assert!(encoded.body.contains(&photos), "{}", encoded.body);
+        let body = || Body::parse(Seq(9), encoded.body).unwrap();
+        assert_eq!(body().sent_photos(Some(private)).unwrap(), sent);
+        assert_eq!(body().into_fact(&*city(), Some(private)).unwrap(), entry.fact);
+
+        let erased = Some(SentPhotos { key: [5; 16], content: None });
+        assert_eq!(body().sent_photos(None).unwrap(), erased);
+        let Fact::Action(fact) = body().into_fact(&*city(), None).unwrap() else { panic!("no action") };
+        assert!(!fact.has_private() && fact.more.photos.unwrap().sent == erased);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     FolderMode, Journal, JournalError, LogReader, PostgisJournal, PostgisStandby, Reader, SqliteJournal,
-    Standby, StoreUrl, folder_reader, waiting_in,
+    Standby, StoreUrl, Unshared, folder_reader, unshared_in,
 };
 use crate::city::City;
 use crate::model::Secret;
@@ -22,8 +22,8 @@ pub struct Reading {
     pub reader: Arc<dyn Reader>,
     pub secret: Secret,
     pub mode: FolderMode,
-    /// Reports in the database that the journal does not know of yet.
-    pub waiting: u64,
+    /// Reports in the database that the journal does not know of.
+    pub unshared: Unshared,
 }
 
 impl Place {
@@ -44,13 +44,14 @@ impl Place {
                     )));
                 }
                 let reader = folder_reader(dir, city);
-                Ok(Reading { reader, secret: identity.secret, mode: identity.mode, waiting: 0 })
+                let unshared = Unshared::default();
+                Ok(Reading { reader, secret: identity.secret, mode: identity.mode, unshared })
             }
             Place::Database(url) => {
                 let mode = FolderMode::Live;
                 let standby = PostgisStandby::open(url, city, mode)?;
                 let (reader, secret) = (standby.reader(), standby.secret());
-                Ok(Reading { reader, secret, mode, waiting: waiting_in(url)? })
+                Ok(Reading { reader, secret, mode, unshared: unshared_in(url)? })
             }
         }
     }

@@ -5,14 +5,21 @@
 //! A report is kept as it was sent, under its Idempotency-Key; every one has a key here. The journal
 //! stores that key in the commit of the report, so a report that is handed on twice is stored once. What
 //! was handed on is erased from here but for its code and number; its key's digest when the key counts no more.
+//! What the journal does not take, say with another city pack, is set aside whole, and tried again at each start.
 
-use std::fs::OpenOptions;
+mod group;
+#[cfg(test)]
+mod tests;
+
+use std::fs::{DirBuilder, OpenOptions, Permissions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
+use self::group::Group;
 use super::decide::IDEMPOTENCY_MS;
 use super::{HeldLock, JournalError};
 use crate::clock::Clock;
@@ -27,10 +34,15 @@ const TABLES: &str = "
       received_at INTEGER NOT NULL,
       body        BLOB,                              -- what was sent, JSON or with photos; NULL once it was handed on
       report_no   INTEGER,                           -- in the journal, once it was handed on
-      refused     TEXT,                              -- why the journal did not take it
+      refused     TEXT,                              -- why the journal did not take it; with a body: set aside
       handed_in   INTEGER NOT NULL DEFAULT 0         -- 1: it is in the database, for the writer
     ) STRICT;
     CREATE INDEX IF NOT EXISTS spooled_waiting ON spooled (place) WHERE body IS NOT NULL;";
+
+/// The file in the data folder.
+const FILE: &str = "spool.db";
+/// SQLite's own files beside it.
+const BESIDE: [&str; 2] = ["spool.db-wal", "spool.db-shm"];
 
 /// Of what waits so much is held in memory at a time, and one report more: some come with photos.
 pub(super) const WAITING_BYTES_MAX: usize = 32 << 20;
@@ -39,12 +51,20 @@ pub(super) const WAITING_BYTES_MAX: usize = 32 << 20;
 const FORGET_EVERY: Duration = Duration::from_secs(24 * 3_600);
 
 pub struct Spool {
-    conn: Mutex<Connection>,
+    file: Mutex<File>,
+    /// Reports that wait for the commit that is under way.
+    group: Group,
     clock: Arc<dyn Clock>,
-    /// Monotonic time at which digests were forgotten last.
-    forgot: Mutex<Duration>,
     /// Held until the spool is dropped.
-    _lock: HeldLock,
+    _lock: Option<HeldLock>,
+}
+
+struct File {
+    conn: Connection,
+    /// Monotonic time at which digests were forgotten last.
+    forgot: Duration,
+    /// The write-ahead log may hold bodies that were erased since.
+    log_is_long: bool,
 }
 
 /// A report that is not in the journal yet.
@@ -71,6 +91,7 @@ pub enum Kept {
 /// What is known of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whereabouts {
+    /// Also where it was set aside.
     Waiting {
         received_at: TimeMs,
     },
@@ -82,8 +103,39 @@ pub enum Whereabouts {
     HandedIn,
 }
 
-/// The answer to each place: the report's number in the journal, or why it is not there.
+/// How many reports lie somewhere that are in no journal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unshared {
+    /// They go on by themselves.
+    pub waiting: u64,
+    /// The journal did not take them: somebody must look.
+    pub set_aside: u64,
+}
+
+/// A report that is in no journal, for whoever looks after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldReport {
+    /// What its code says.
+    pub no: u64,
+    pub received_at: TimeMs,
+    /// Why it was set aside; `None` where it waits.
+    pub why: Option<String>,
+    /// As it was sent.
+    pub body: Vec<u8>,
+}
+
+/// The answer to each place: the report's number in the journal, or why it is not there and never will be.
 pub type Answers = [(i64, Result<ReportNo, String>)];
+
+/// What became of the report under a code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodeTold {
+    /// What the code says.
+    pub no: u64,
+    pub received_at: TimeMs,
+    /// As in [`Answers`].
+    pub answer: Result<ReportNo, String>,
+}
 
 /// Where reports wait for the journal.
 pub trait WaitingRoom: Send + Sync {
@@ -93,11 +145,40 @@ pub trait WaitingRoom: Send + Sync {
     /// Where the store fails.
     fn waiting(&self, limit: usize) -> Result<Vec<Waiting>, JournalError>;
 
-    /// After the journal's answers, all at once.
+    /// After the journal's answers, all at once: the bodies are erased.
     ///
     /// # Errors
     /// Where the store fails: they are handed on again, which the journal notices by their keys.
     fn handed_on(&self, answers: &Answers) -> Result<(), JournalError>;
+
+    /// Sets reports aside that the journal cannot take as they are, with the reason of each: nothing of them is lost,
+    /// and they hold up nobody.
+    ///
+    /// # Errors
+    /// Where the store fails: they wait on.
+    fn set_aside(&self, reports: &[(i64, String)]) -> Result<(), JournalError>;
+
+    /// Lets what was set aside wait again.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    fn take_up_again(&self) -> Result<(), JournalError>;
+
+    /// # Errors
+    /// Where the store fails.
+    fn unshared(&self) -> Result<Unshared, JournalError>;
+
+    /// What waits, and what was set aside, in the order of its arrival.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    fn held(&self) -> Result<Vec<HeldReport>, JournalError>;
+
+    /// Erases what waits or was set aside under a number, for good; `false` where there is nothing.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    fn discard(&self, no: u64, why: &str) -> Result<bool, JournalError>;
 
     /// What became of the report under a number.
     ///
@@ -113,10 +194,42 @@ pub trait HandIn: WaitingRoom {
     /// # Errors
     /// Where the store fails: handing them in again does no harm.
     fn hand_in(&self, reports: &[Waiting]) -> Result<(), JournalError>;
+
+    /// Notes what became of codes, for every node to tell; durable when this returns.
+    ///
+    /// # Errors
+    /// Where the store fails: noting them again does no harm.
+    fn note_codes(&self, told: &[CodeTold]) -> Result<(), JournalError>;
+}
+
+impl Unshared {
+    pub fn is_none(self) -> bool {
+        self == Unshared::default()
+    }
+}
+
+/// Refuses where the spool of a folder holds reports that are in no journal; `advice` says what to do.
+///
+/// # Errors
+/// [`JournalError::Folder`] where it holds any; where the file cannot be read.
+pub fn check_spool(dir: &Path, clock: Arc<dyn Clock>, advice: &str) -> Result<(), JournalError> {
+    let Some(spool) = Spool::beside(dir, clock)? else { return Ok(()) };
+    let Unshared { waiting, set_aside } = spool.unshared()?;
+    let aside = match set_aside {
+        0 => String::new(),
+        n => format!(" ({n} of them set aside: `pantau waiting --data {}` shows why)", dir.display()),
+    };
+    match waiting + set_aside {
+        0 => Ok(()),
+        n => Err(JournalError::Folder(format!(
+            "{n} report(s) that were acknowledged lie in {} and are in no journal yet{aside}; {advice}",
+            dir.join(FILE).display()
+        ))),
+    }
 }
 
 impl Spool {
-    /// Opens the spool in a data folder; makes it where there is none.
+    /// Opens the spool in a data folder; makes it where there is none. What was set aside waits again.
     ///
     /// # Errors
     /// [`JournalError::Folder`] where another process has it, or it cannot be made.
@@ -124,6 +237,7 @@ impl Spool {
         let folder = |what: std::io::Error| {
             JournalError::Folder(format!("the data folder {} cannot be used: {what}", dir.display()))
         };
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(folder)?;
         let path = dir.join("spool.lock");
         let lock =
             OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(folder)?;
@@ -133,39 +247,55 @@ impl Spool {
                 dir.display()
             )));
         }
-        let conn = Connection::open(dir.join("spool.db"))?;
+        for_its_owner_alone(dir).map_err(folder)?;
+        let spool = Spool::of(Connection::open(dir.join(FILE))?, clock, Some(HeldLock::of(lock)))?;
+        spool.file().conn.execute_batch(TABLES)?;
+        spool.take_up_again()?;
+        {
+            let mut file = spool.file();
+            forget_digests(&file.conn, spool.clock.now())?;
+            // What a process that was killed left in the log.
+            file.log_is_long = true;
+            file.cut_log();
+        }
+        Ok(spool)
+    }
+
+    /// The spool of a folder whose server may be running, for a look and for [`WaitingRoom::discard`]; `None` where
+    /// there is none.
+    ///
+    /// # Errors
+    /// Where it cannot be opened.
+    pub fn beside(dir: &Path, clock: Arc<dyn Clock>) -> Result<Option<Spool>, JournalError> {
+        let path = dir.join(FILE);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        // One that was cut before its tables were made.
+        let sql = "SELECT count(*) FROM sqlite_master WHERE name = 'spooled'";
+        if conn.query_row(sql, [], |row| row.get::<_, i64>(0))? == 0 {
+            return Ok(None);
+        }
+        Spool::of(conn, clock, None).map(Some)
+    }
+
+    fn of(conn: Connection, clock: Arc<dyn Clock>, lock: Option<HeldLock>) -> Result<Spool, JournalError> {
         conn.pragma_update(None, "journal_mode", "WAL")?;
         conn.pragma_update(None, "synchronous", "FULL")?;
         // What was handed on is overwritten, not only unlinked.
         conn.pragma_update(None, "secure_delete", "ON")?;
-        conn.execute_batch(TABLES)?;
-        forget_digests(&conn, clock.now())?;
-        let forgot = Mutex::new(clock.monotonic());
-        Ok(Spool { conn: Mutex::new(conn), clock, forgot, _lock: HeldLock::of(lock) })
+        let file = File { conn, forgot: clock.monotonic(), log_is_long: false };
+        Ok(Spool { file: Mutex::new(file), group: Group::default(), clock, _lock: lock })
     }
 
-    /// Once a day: what was handed on long ago is known by its key alone.
-    fn forget_digests_if_due(&self, conn: &Connection) {
-        let mut forgot = self.forgot.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = self.clock.monotonic();
-        if now.saturating_sub(*forgot) < FORGET_EVERY {
-            return;
-        }
-        match forget_digests(conn, self.clock.now()) {
-            Ok(()) => *forgot = now,
-            Err(e) => {
-                let error = &e as &dyn std::error::Error;
-                tracing::warn!(error, "digests of what waited here could not be forgotten; trying again");
-            }
-        }
-    }
-
-    fn conn(&self) -> MutexGuard<'_, Connection> {
+    fn file(&self) -> MutexGuard<'_, File> {
         // A transaction that a panic cut is rolled back by the next use.
-        self.conn.lock().unwrap_or_else(PoisonError::into_inner)
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a report; it is durable when this returns. `draw` gives a number for its code.
+    /// Keeps a report; it is durable when this returns. `draw` gives a number for its code. Those that come while
+    /// others are written are written together.
     ///
     /// # Errors
     /// [`JournalError::Full`] and others of the disk: nothing was kept.
@@ -173,31 +303,13 @@ impl Spool {
         &self,
         key: &str,
         body_digest: [u8; 32],
-        body: &[u8],
+        body: Vec<u8>,
         received_at: TimeMs,
         draw: impl Fn() -> Result<u64, JournalError>,
     ) -> Result<Kept, JournalError> {
-        let conn = self.conn();
-        let sql = "SELECT waiting_no, body_digest FROM spooled WHERE key = ?1";
-        let known = conn
-            .prepare_cached(sql)?
-            .query_row([key], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 32]>(1)?)))
-            .optional()?;
-        if let Some((no, digest)) = known {
-            let same = digest == body_digest;
-            return Ok(if same { Kept::Under(no.cast_unsigned()) } else { Kept::OtherBody });
-        }
-        let no = draw()?;
-        let sql = "INSERT INTO spooled (waiting_no, key, body_digest, received_at, body) \
-                   VALUES (?1, ?2, ?3, ?4, ?5)";
-        conn.prepare_cached(sql)?.execute(params![
-            no.cast_signed(),
-            key,
-            body_digest,
-            received_at.0,
-            body
-        ])?;
-        Ok(Kept::Under(no))
+        let (place, no, key) = (0, draw()?, key.to_owned());
+        let report = Waiting { place, no, key, body_digest, received_at, body };
+        self.group.write(report, || self.file(), |file, reports| keep_all(&mut file.conn, reports))
     }
 
     /// After they are in the database, for the writer.
@@ -205,22 +317,103 @@ impl Spool {
     /// # Errors
     /// Where the disk fails: they are handed in again.
     pub fn handed_in(&self, reports: &[Waiting]) -> Result<(), JournalError> {
-        let mut conn = self.conn();
-        let tx = conn.transaction()?;
+        let mut file = self.file();
+        let tx = file.conn.transaction()?;
         for report in reports {
             let sql = "UPDATE spooled SET body = NULL, handed_in = 1 WHERE place = ?1";
             tx.prepare_cached(sql)?.execute([report.place])?;
         }
-        Ok(tx.commit()?)
+        tx.commit()?;
+        file.erased();
+        Ok(())
+    }
+}
+
+/// The file, and those that SQLite makes beside it, which get its mode: names and phones are in them.
+fn for_its_owner_alone(dir: &Path) -> std::io::Result<()> {
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(dir.join(FILE))?;
+    for name in [FILE].iter().chain(&BESIDE) {
+        match std::fs::set_permissions(dir.join(name), Permissions::from_mode(0o600)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// All in one transaction.
+fn keep_all(conn: &mut Connection, reports: &[Waiting]) -> Result<Vec<Kept>, JournalError> {
+    let tx = conn.transaction()?;
+    let kept = reports.iter().map(|report| keep_one(&tx, report)).collect::<Result<_, _>>()?;
+    tx.commit()?;
+    Ok(kept)
+}
+
+fn keep_one(conn: &Connection, report: &Waiting) -> Result<Kept, JournalError> {
+    let sql = "SELECT waiting_no, body_digest FROM spooled WHERE key = ?1";
+    let known = conn
+        .prepare_cached(sql)?
+        .query_row([&report.key], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 32]>(1)?)))
+        .optional()?;
+    if let Some((no, digest)) = known {
+        let same = digest == report.body_digest;
+        return Ok(if same { Kept::Under(no.cast_unsigned()) } else { Kept::OtherBody });
+    }
+    let sql = "INSERT INTO spooled (waiting_no, key, body_digest, received_at, body) \
+               VALUES (?1, ?2, ?3, ?4, ?5)";
+    conn.prepare_cached(sql)?.execute(params![
+        report.no.cast_signed(),
+        report.key,
+        report.body_digest,
+        report.received_at.0,
+        report.body
+    ])?;
+    Ok(Kept::Under(report.no))
+}
+
+impl File {
+    /// After bodies were erased.
+    fn erased(&mut self) {
+        self.log_is_long = true;
+        self.cut_log();
     }
 
-    /// How many wait.
-    ///
-    /// # Errors
-    /// Where the disk fails.
-    pub fn waiting_count(&self) -> Result<u64, JournalError> {
-        let sql = "SELECT count(*) FROM spooled WHERE body IS NOT NULL";
-        Ok(self.conn().query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
+    /// Once nothing waits: what was erased goes out of the write-ahead log too. Where somebody reads just now, or the
+    /// disk fails, it is tried again with the next look.
+    fn cut_log(&mut self) {
+        if !self.log_is_long {
+            return;
+        }
+        let waits = "SELECT EXISTS (SELECT 1 FROM spooled WHERE body IS NOT NULL AND refused IS NULL)";
+        let cut = self.conn.query_row(waits, [], |row| row.get(0)).and_then(|waits: bool| match waits {
+            true => Ok(false),
+            false => self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+                // Whether it was held up.
+                Ok(row.get::<_, i64>(0)? == 0)
+            }),
+        });
+        match cut {
+            Ok(cut) => self.log_is_long = !cut,
+            Err(e) => {
+                let error = &e as &dyn std::error::Error;
+                tracing::warn!(error, "what was erased is still in spool.db-wal; trying again");
+            }
+        }
+    }
+
+    /// Once a day: what was handed on long ago is known by its key alone.
+    fn forget_digests_if_due(&mut self, clock: &dyn Clock) {
+        let now = clock.monotonic();
+        if now.saturating_sub(self.forgot) < FORGET_EVERY {
+            return;
+        }
+        match forget_digests(&self.conn, clock.now()) {
+            Ok(()) => self.forgot = now,
+            Err(e) => {
+                let error = &e as &dyn std::error::Error;
+                tracing::warn!(error, "digests of what waited here could not be forgotten; trying again");
+            }
+        }
     }
 }
 
@@ -239,11 +432,12 @@ fn forget_digests(conn: &Connection, now: TimeMs) -> Result<(), JournalError> {
 impl WaitingRoom for Spool {
     /// Asked again and again; forgets now and then what nobody needs.
     fn waiting(&self, limit: usize) -> Result<Vec<Waiting>, JournalError> {
-        let conn = self.conn();
-        self.forget_digests_if_due(&conn);
+        let mut file = self.file();
+        file.forget_digests_if_due(&*self.clock);
+        file.cut_log();
         let sql = "SELECT place, waiting_no, key, body_digest, received_at, body FROM spooled \
-                   WHERE body IS NOT NULL ORDER BY place LIMIT ?1";
-        let mut statement = conn.prepare_cached(sql)?;
+                   WHERE body IS NOT NULL AND refused IS NULL ORDER BY place LIMIT ?1";
+        let mut statement = file.conn.prepare_cached(sql)?;
         let rows = statement.query_map([limit as i64], |row| {
             Ok(Waiting {
                 place: row.get(0)?,
@@ -267,8 +461,8 @@ impl WaitingRoom for Spool {
     }
 
     fn handed_on(&self, answers: &Answers) -> Result<(), JournalError> {
-        let mut conn = self.conn();
-        let tx = conn.transaction()?;
+        let mut file = self.file();
+        let tx = file.conn.transaction()?;
         let sql = "UPDATE spooled SET body = NULL, report_no = ?2, refused = ?3 WHERE place = ?1";
         for (place, answer) in answers {
             let (no, refused) = match answer {
@@ -277,11 +471,66 @@ impl WaitingRoom for Spool {
             };
             tx.prepare_cached(sql)?.execute(params![place, no, refused])?;
         }
-        Ok(tx.commit()?)
+        tx.commit()?;
+        file.erased();
+        Ok(())
+    }
+
+    fn set_aside(&self, reports: &[(i64, String)]) -> Result<(), JournalError> {
+        let mut file = self.file();
+        let tx = file.conn.transaction()?;
+        for (place, why) in reports {
+            let sql = "UPDATE spooled SET refused = ?2 WHERE place = ?1 AND body IS NOT NULL";
+            tx.prepare_cached(sql)?.execute(params![place, why])?;
+        }
+        tx.commit()?;
+        // The last that waited may have been one of these.
+        file.cut_log();
+        Ok(())
+    }
+
+    fn take_up_again(&self) -> Result<(), JournalError> {
+        let sql = "UPDATE spooled SET refused = NULL WHERE body IS NOT NULL AND refused IS NOT NULL";
+        self.file().conn.execute(sql, [])?;
+        Ok(())
+    }
+
+    fn unshared(&self) -> Result<Unshared, JournalError> {
+        let sql = "SELECT count(*) FILTER (WHERE refused IS NULL), count(*) FILTER (WHERE refused IS NOT NULL) \
+                   FROM spooled WHERE body IS NOT NULL";
+        let read = |row: &rusqlite::Row| {
+            let count = |i| row.get::<_, i64>(i).map(i64::unsigned_abs);
+            Ok(Unshared { waiting: count(0)?, set_aside: count(1)? })
+        };
+        Ok(self.file().conn.query_row(sql, [], read)?)
+    }
+
+    fn held(&self) -> Result<Vec<HeldReport>, JournalError> {
+        let sql = "SELECT waiting_no, received_at, refused, body FROM spooled WHERE body IS NOT NULL ORDER BY place";
+        let file = self.file();
+        let mut statement = file.conn.prepare(sql)?;
+        let rows = statement.query_map([], |row| {
+            Ok(HeldReport {
+                no: row.get::<_, i64>(0)?.cast_unsigned(),
+                received_at: TimeMs(row.get(1)?),
+                why: row.get(2)?,
+                body: row.get(3)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn discard(&self, no: u64, why: &str) -> Result<bool, JournalError> {
+        let mut file = self.file();
+        let sql = "UPDATE spooled SET body = NULL, body_digest = zeroblob(32), refused = ?2 \
+                   WHERE waiting_no = ?1 AND body IS NOT NULL";
+        let n = file.conn.execute(sql, params![no.cast_signed(), why])?;
+        file.erased();
+        Ok(n > 0)
     }
 
     fn whereabouts(&self, no: u64) -> Result<Option<Whereabouts>, JournalError> {
-        let sql = "SELECT received_at, report_no, refused IS NOT NULL, handed_in FROM spooled \
+        let sql = "SELECT received_at, report_no, refused IS NOT NULL AND body IS NULL, handed_in FROM spooled \
                    WHERE waiting_no = ?1";
         let read = |row: &rusqlite::Row| {
             let received_at = TimeMs(row.get(0)?);
@@ -292,87 +541,6 @@ impl WaitingRoom for Spool {
                 (None, false, false) => Whereabouts::Waiting { received_at },
             })
         };
-        Ok(self.conn().query_row(sql, [no.cast_signed()], read).optional()?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::ManualClock;
-    use crate::model::HOUR_MS;
-    use std::cell::Cell;
-
-    fn open(dir: &Path, at: TimeMs) -> Result<Spool, JournalError> {
-        Spool::open(dir, Arc::new(ManualClock::at(at)))
-    }
-
-    #[test]
-    fn what_is_kept_waits_in_order_also_after_a_restart_and_is_erased_once_it_was_handed_on() {
-        let dir = tempfile::tempdir().unwrap();
-        let spool = open(dir.path(), TimeMs(5)).unwrap();
-        assert!(open(dir.path(), TimeMs(5)).err().unwrap().to_string().contains("in use"));
-        let next = Cell::new(7);
-        let draw = || Ok(next.replace(next.get() + 1));
-        let keep = |spool: &Spool, key: &str, body: &str| {
-            spool.keep(key, [body.len() as u8; 32], body.as_bytes(), TimeMs(5), draw).unwrap()
-        };
-        assert_eq!(keep(&spool, "a", "first"), Kept::Under(7));
-        assert_eq!(keep(&spool, "b", "secret words"), Kept::Under(8));
-        assert_eq!(keep(&spool, "a", "first"), Kept::Under(7), "the same again");
-        assert_eq!(keep(&spool, "a", "other body"), Kept::OtherBody);
-        drop(spool);
-        let spool = open(dir.path(), TimeMs(5)).unwrap();
-        let waiting = spool.waiting(10).unwrap();
-        assert_eq!(waiting.iter().map(|w| w.key.as_str()).collect::<Vec<_>>(), ["a", "b"]);
-        let answers = [(waiting[0].place, Err("no".to_owned())), (waiting[1].place, Ok(ReportNo(3)))];
-        spool.handed_on(&answers).unwrap();
-        assert_eq!((spool.waiting(10).unwrap(), spool.waiting_count().unwrap()), (vec![], 0));
-        assert_eq!(spool.whereabouts(8).unwrap(), Some(Whereabouts::InJournal(ReportNo(3))));
-        assert_eq!(spool.whereabouts(7).unwrap(), Some(Whereabouts::Refused { received_at: TimeMs(5) }));
-        assert_eq!(spool.whereabouts(9).unwrap(), None);
-        assert_eq!(keep(&spool, "b", "secret words"), Kept::Under(8), "the key is known for good");
-        let conn = spool.conn();
-        conn.pragma_update(None, "wal_checkpoint", "TRUNCATE").unwrap();
-        let bytes = std::fs::read(dir.path().join("spool.db")).unwrap();
-        assert!(!bytes.windows(12).any(|window| window == b"secret words"), "erased to the byte");
-    }
-
-    #[test]
-    fn the_digest_of_what_was_handed_on_is_forgotten_after_three_days_and_the_key_is_not() {
-        let dir = tempfile::tempdir().unwrap();
-        let clock = Arc::new(ManualClock::at(TimeMs(0)));
-        let spool = Spool::open(dir.path(), clock.clone()).unwrap();
-        let next = Cell::new(7);
-        let keep = |spool: &Spool, key: &str, n: u8| {
-            let draw = || Ok(next.replace(next.get() + 1));
-            spool.keep(key, [n; 32], b"body", TimeMs(0), draw).unwrap()
-        };
-        keep(&spool, "gone on", 171);
-        keep(&spool, "waits", 172);
-        let place = spool.waiting(10).unwrap()[0].place;
-        spool.handed_on(&[(place, Ok(ReportNo(3)))]).unwrap();
-        let stands_there = |n: u8| {
-            let files = std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path());
-            files
-                .map(|file| std::fs::read(file).unwrap())
-                .any(|bytes| bytes.windows(32).any(|w| w == [n; 32]))
-        };
-        clock.advance_ms(72 * HOUR_MS);
-        spool.waiting(10).unwrap();
-        assert_eq!(keep(&spool, "gone on", 171), Kept::Under(7), "a phone may send it again until then");
-        assert!(stands_there(171));
-        clock.advance_ms(24 * HOUR_MS);
-        assert_eq!(spool.waiting(10).unwrap().len(), 1);
-        assert!(!stands_there(171) && stands_there(172));
-        assert_eq!(keep(&spool, "gone on", 171), Kept::OtherBody, "it is never stored twice");
-        assert_eq!(keep(&spool, "waits", 172), Kept::Under(8));
-        drop(spool);
-        let spool = open(dir.path(), TimeMs(0)).unwrap();
-        let place = spool.waiting(10).unwrap()[0].place;
-        spool.handed_on(&[(place, Ok(ReportNo(4)))]).unwrap();
-        drop(spool);
-        drop(open(dir.path(), TimeMs(73 * HOUR_MS)).unwrap());
-        assert!(!stands_there(172), "also when it is opened");
+        Ok(self.file().conn.query_row(sql, [no.cast_signed()], read).optional()?)
     }
 }

@@ -39,6 +39,8 @@ pub struct StoredEntry {
     pub import: Option<(String, [u8; 16])>,
     /// Idempotency key and digest of what was submitted under it, as long as it counts.
     pub idempotency: Option<(String, [u8; 32])>,
+    /// The numbers in the codes that were given out while it waited for a database; they lead to it still.
+    pub waiting: Vec<u64>,
 }
 
 /// A private part, and the salt under which the body holds a digest of it.

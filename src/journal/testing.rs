@@ -6,7 +6,7 @@ use crate::city::City;
 use crate::model::{
     Action, ActionMore, AddedPhotos, AgencyId, CategoryId, Channel, CheckedStep, Command, Disposition,
     Idempotency, ImportRow, IncidentNo, LngLat, NewAction, NewMerge, NewReport, Outcome, Photo, PhotoKind,
-    PhotoName, PhotoNo, Receipt, ReportPrivate, Secret, Seq, Status, TimeMs,
+    PhotoName, PhotoNo, Receipt, ReportPrivate, Secret, SentPhotos, Seq, Status, TimeMs,
 };
 
 pub const SECRET: Secret = Secret([7; 32]);
@@ -118,6 +118,10 @@ pub fn key(key: &str, body: u8) -> Option<Idempotency> {
     Some(Idempotency { key: key.to_owned(), body_digest: [body; 32] })
 }
 
+pub fn sent_photos(key: u8, content: u8) -> Option<SentPhotos> {
+    Some(SentPhotos { key: [key; 16], content: Some([content; 32]) })
+}
+
 pub fn import_row(source: &str, row: u8, status: Status) -> Option<ImportRow> {
     Some(ImportRow { source: source.to_owned(), row_digest: [row; 16], status })
 }
@@ -137,7 +141,7 @@ pub fn act(incident: u32, action: Action) -> Command {
             step: (action == Action::Check).then(|| CheckedStep { key: "look".to_owned(), done: true }),
             photos: (action == Action::Photo).then(|| {
                 let photos = vec![photo(1)];
-                Box::new(AddedPhotos { kind: PhotoKind::Before, public: false, n: 1, photos })
+                Box::new(AddedPhotos { kind: PhotoKind::Before, public: false, n: 1, photos, sent: None })
             }),
             photo: matches!(action, Action::Release | Action::Withdraw)
                 .then_some(PhotoNo { seq: Seq(2), n: 0 }),

@@ -250,6 +250,9 @@ pub(super) struct ActionPrivateWire<'a> {
     pub note: Option<Cow<'a, str>>,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     pub photos: Vec<PhotoWire<'a>>,
+    /// Digest of all that was sent under the key in the body.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Cow<'a, str>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -133,7 +133,13 @@ impl ActionFact {
 
     /// What is erased with its note: whether anything of it is there.
     pub fn has_private(&self) -> bool {
-        self.note.is_some() || self.more.photos.as_ref().is_some_and(|added| !added.photos.is_empty())
+        self.note.is_some() || self.more.photos.as_ref().is_some_and(|added| added.has_private())
+    }
+
+    /// Forgets that.
+    pub fn erase(&mut self) {
+        self.note = None;
+        self.more.photos.iter_mut().for_each(|added| added.erase());
     }
 
     /// Whether an agency has sent it back and nobody else has it yet, after the action.

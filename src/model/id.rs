@@ -103,6 +103,7 @@ enum Use {
     Report = 3,
     Sender = 4,
     Photo = 5,
+    SentKey = 6,
 }
 
 /// Numbers that no report has, and that fit into a code: its eight signs hold 40 bits.
@@ -220,6 +221,15 @@ impl IdKey {
         hash.update(mark.as_bytes());
         let bytes: [u8; 8] = hash.finalize()[..8].try_into().expect("a digest has 32 bytes");
         SenderId(u64::from_be_bytes(bytes) | MARKED)
+    }
+
+    /// What is kept for good of an Idempotency-Key: a keyed hash, whatever somebody put into it.
+    pub fn sent_key(&self, key: &str) -> [u8; 16] {
+        let mut hash = Sha256::new();
+        hash.update(self.secret.0);
+        hash.update([Use::SentKey as u8]);
+        hash.update(key.as_bytes());
+        hash.finalize()[..16].try_into().expect("a digest has 32 bytes")
     }
 
     fn uuid(&self, used_for: Use, no: u64, at: TimeMs) -> Uuid {

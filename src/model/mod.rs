@@ -28,7 +28,7 @@ pub use fact::{ActionFact, Entry, Fact, Opening, ReportFact, ReportPrivate};
 pub use hex::{hex, unhex};
 pub use id::{CodeStart, Epoch, IdKey, IncidentNo, ReportNo, Secret, SenderId, Seq};
 pub use merging::{MergeFact, NewMerge};
-pub use photo::{AddedPhotos, PHOTOS_MAX, Photo, PhotoKind, PhotoName, PhotoNo, PhotoRow};
+pub use photo::{AddedPhotos, PHOTOS_MAX, Photo, PhotoKind, PhotoName, PhotoNo, PhotoRow, SentPhotos};
 pub use record::{NewRecord, RecordFact, RecordKind};
 pub use time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, TimeMs};
 pub use transitions::{Requirement, TRANSITIONS, Transition};

@@ -78,6 +78,32 @@ pub struct AddedPhotos {
     pub n: u8,
     /// Erasable like a note: then none.
     pub photos: Vec<Photo>,
+    /// The key that they were sent under, where the sender gave one.
+    pub sent: Option<SentPhotos>,
+}
+
+/// A sender's key for photos of one incident, so that what is sent again adds nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SentPhotos {
+    /// Keyed digest of the Idempotency-Key; stays where the photos are erased, so that nobody brings them back.
+    pub key: [u8; 16],
+    /// Digest of all that was sent; erased with the photos.
+    pub content: Option<[u8; 32]>,
+}
+
+impl AddedPhotos {
+    /// Whether anything of it is there that can be erased.
+    pub fn has_private(&self) -> bool {
+        !self.photos.is_empty() || self.sent.is_some_and(|sent| sent.content.is_some())
+    }
+
+    /// Forgets what can be erased.
+    pub fn erase(&mut self) {
+        self.photos.clear();
+        if let Some(sent) = &mut self.sent {
+            sent.content = None;
+        }
+    }
 }
 
 /// A photo as the state tables hold it; its row goes when it is erased.

@@ -139,10 +139,12 @@ pub struct Group {
     pub incidents: u32,
     pub open: u32,
     pub resolved: u32,
-    /// Resolved not after the deadline.
+    /// Resolved not after the deadline of the whole; time for which it was paused does not count.
     pub on_time: u32,
     /// Resolved after it, or open and past it.
     pub late: u32,
+    /// Those that have such a deadline; of the others nobody can say either.
+    pub with_deadline: u32,
     /// In the order of [`Step::ALL`].
     pub steps: [StepFigures; 4],
 }
@@ -164,9 +166,8 @@ impl Figures {
         for case in cases.iter().filter(|case| question.counts(case, &small, city)) {
             groups.entry(question.group_of(case, city)).or_default().add(case, now);
             total.add(case, now);
-            if let Some(due_at) = case.due_at.filter(|due_at| case.status.is_open() && *due_at > now) {
-                good_until = good_until.min(due_at);
-            }
+            let ends_at = case.whole.ends_at().filter(|ends_at| case.status.is_open() && *ends_at > now);
+            good_until = good_until.min(ends_at.unwrap_or(TimeMs::MAX));
         }
         let groups = groups.into_iter().map(|(key, gather)| gather.finish(Some(key))).collect();
         Figures { groups, total: total.finish(None), good_until }
@@ -268,30 +269,33 @@ struct Gather {
     resolved: u32,
     on_time: u32,
     late: u32,
+    with_deadline: u32,
     seconds: [Vec<u32>; 4],
 }
 
 impl Gather {
     fn add(&mut self, case: &Case, now: TimeMs) {
-        let is_overdue = case.status.is_open() && case.due_at.is_some_and(|due_at| due_at <= now);
+        let left_ms = case.whole.left_ms(now);
+        let is_overdue = case.status.is_open() && left_ms.is_some_and(|left_ms| left_ms <= 0);
         self.incidents += 1;
         self.open += u32::from(case.status.is_open());
         self.resolved += u32::from(case.status == Status::Resolved);
         self.on_time += u32::from(case.on_time == Some(true));
         self.late += u32::from(case.on_time == Some(false) || is_overdue);
+        self.with_deadline += u32::from(left_ms.is_some());
         for step in Step::ALL {
             self.seconds[step as usize].extend(case.seconds(step));
         }
     }
 
     fn finish(self, key: Option<GroupKey>) -> Group {
-        let Gather { incidents, open, resolved, on_time, late, seconds } = self;
+        let Gather { incidents, open, resolved, on_time, late, with_deadline, seconds } = self;
         let steps = seconds.map(|mut seconds| StepFigures {
             n: seconds.len() as u32,
             median_s: quantile(&mut seconds, 5),
             p90_s: quantile(&mut seconds, 9),
         });
-        Group { key, incidents, open, resolved, on_time, late, steps }
+        Group { key, incidents, open, resolved, on_time, late, with_deadline, steps }
     }
 }
 

@@ -54,8 +54,8 @@ pub(super) struct Case {
     pub opened_at: TimeMs,
     /// The city's month that it was opened in.
     pub month: Month,
-    /// When it as a whole must be resolved, as of its newest entry.
-    pub due_at: Option<TimeMs>,
+    /// The time that it as a whole has left; once it is closed, as it last stood while it was open.
+    pub whole: Whole,
     /// Whether it was resolved in time; `None` while it is not resolved, or where no deadline ran.
     pub on_time: Option<bool>,
     /// Whole seconds from the opening, in the order of [`Step::ALL`]; [`Case::NEVER`] where not taken.
@@ -89,16 +89,18 @@ impl Case {
             is_absorbed: false,
             opened_at: incident.opened_at,
             month: Month::of(incident.opened_at, city),
-            due_at: None,
+            whole: Whole::Unbounded,
             on_time: None,
             seconds: [Case::NEVER; 4],
         }
     }
 
     fn act(&mut self, fact: &ActionFact, at: TimeMs) {
-        let due_at = self.due_at;
         (self.status, self.agency) = (fact.to, fact.agency);
-        self.due_at = whole_due_at(fact.due_at, fact.clock);
+        // What closes it leaves it as it stood.
+        if fact.to.is_open() {
+            self.whole = Whole::of(fact.due_at, fact.clock);
+        }
         if fact.from == Status::New && fact.to != Status::New && fact.to != Status::Rejected {
             self.take_first(Step::Verify, at);
         }
@@ -112,7 +114,7 @@ impl Case {
             (Status::Resolved, Status::Resolved) => {}
             (_, Status::Resolved) => {
                 self.seconds[Step::Resolve as usize] = self.seconds_until(at);
-                self.on_time = due_at.map(|due_at| at <= due_at);
+                self.on_time = self.whole.left_ms(at).map(|left_ms| left_ms >= 0);
             }
             _ => {
                 self.seconds[Step::Resolve as usize] = Case::NEVER;
@@ -135,9 +137,46 @@ impl Case {
     }
 }
 
-/// When an incident as a whole must be resolved: its clock knows; without one, the one deadline that it has.
-fn whole_due_at(due_at: Option<TimeMs>, clock: Option<Clock>) -> Option<TimeMs> {
-    clock.and_then(|clock| clock.whole_due_at).or(due_at)
+/// What an incident as a whole has left of its time, whatever its steps may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whole {
+    /// No deadline: nobody can say whether it is in time.
+    Unbounded,
+    Until(TimeMs),
+    /// It is paused, with so much left; less than nothing where it was late by then.
+    Paused {
+        left_ms: i64,
+    },
+}
+
+impl Whole {
+    /// Of an open incident: its clock knows. One of before there were clocks has its one deadline for that; `due_at`
+    /// of one that has a clock is the step's.
+    fn of(due_at: Option<TimeMs>, clock: Option<Clock>) -> Whole {
+        let Some(clock) = clock else { return due_at.map_or(Whole::Unbounded, Whole::Until) };
+        match (clock.whole_due_at, clock.paused_at) {
+            (None, _) => Whole::Unbounded,
+            (Some(due_at), None) => Whole::Until(due_at),
+            (Some(due_at), Some(paused_at)) => Whole::Paused { left_ms: due_at.since(paused_at) },
+        }
+    }
+
+    /// At `now`, less than nothing where it is over; `None` where it has no bound.
+    pub fn left_ms(self, now: TimeMs) -> Option<i64> {
+        match self {
+            Whole::Unbounded => None,
+            Whole::Until(due_at) => Some(due_at.since(now)),
+            Whole::Paused { left_ms } => Some(left_ms),
+        }
+    }
+
+    /// When time alone will end it.
+    pub fn ends_at(self) -> Option<TimeMs> {
+        match self {
+            Whole::Until(due_at) => Some(due_at),
+            Whole::Unbounded | Whole::Paused { .. } => None,
+        }
+    }
 }
 
 /// A month of the city's calendar.
@@ -198,9 +237,9 @@ impl Ledger {
         self.seq = entry.seq;
         match &entry.fact {
             Fact::Report(fact) if fact.opens.is_some() && !fact.imported => {
-                let opening = fact.opens.and_then(|opening| whole_due_at(opening.due_at, opening.clock));
+                let whole = fact.opens.map(|opening| Whole::of(opening.due_at, opening.clock));
                 let case = Case::of(&Incident::opened_by(fact, entry.at, city), city);
-                self.cases.push(Case { due_at: opening, ..case });
+                self.cases.push(Case { whole: whole.unwrap_or(case.whole), ..case });
                 self.version += 1;
             }
             Fact::Action(fact) => {

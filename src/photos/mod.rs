@@ -7,8 +7,10 @@
 mod reencode;
 #[cfg(test)]
 mod tests;
+mod weigh;
 
 pub use reencode::{Drawn, draw_anew};
+pub use weigh::peak_bytes;
 
 /// A file larger than this is refused, in bytes: twice what the largest phones write.
 pub const FILE_BYTES_MAX: usize = 12 << 20;
@@ -16,6 +18,9 @@ pub const FILE_BYTES_MAX: usize = 12 << 20;
 pub const SIDE_MAX: u32 = 8_192;
 /// A picture whose pixels need more is refused before one is decoded, in bytes.
 pub const ALLOC_MAX: u64 = 128 << 20;
+/// Whatever is decoded at one time takes at most this, in bytes, the files themselves not counted; a picture that takes
+/// more by itself is refused.
+pub const DRAWN_BYTES_MAX: u64 = 192 << 20;
 /// The longer side of what is kept, in pixels, and of the small one beside it.
 pub const KEPT_SIDE_MAX: u32 = 2_048;
 pub const THUMB_SIDE_MAX: u32 = 320;
@@ -37,7 +42,11 @@ pub enum PhotoFault {
     Format,
     #[error("it has more than {} MiB", FILE_BYTES_MAX >> 20)]
     Bytes,
-    #[error("it is {width} × {height} pixels; the most is {SIDE_MAX} a side and {} MiB decoded", ALLOC_MAX >> 20)]
+    #[error(
+        "it is {width} × {height} pixels; the most is {SIDE_MAX} a side and {} MiB decoded, \
+         and less of a progressive JPEG or a WebP, which take more while they are unpacked",
+        ALLOC_MAX >> 20
+    )]
     Pixels { width: u32, height: u32 },
     #[error("it is damaged or cut short")]
     Damaged,

@@ -100,7 +100,7 @@ fn wipe(journal: &mut dyn Journal) -> Result<bool, JournalError> {
     if let Some(folder) = journal.folder() {
         engine::remove_snapshot(folder)?;
     }
-    journal.wipe()
+    journal.wipe_patiently()
 }
 
 /// Builds the file of a folder anew that no server has open, without what lies between its rows.

@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::find::Found;
+use super::find::{Found, Selector};
 use crate::city::City;
+use crate::intake::phone_key;
 use crate::journal::{JournalError, Reader};
 use crate::model::{Fact, LngLat, ReportPrivate, Seq};
 
@@ -15,6 +16,8 @@ const BLOCK: usize = 1 << 20;
 const ENTRIES: usize = 5_000;
 /// Shorter values stand in a file by chance.
 const VALUE_BYTES_MIN: usize = 4;
+/// Digits of a phone stand in other numbers sooner.
+const SPELLING_BYTES_MIN: usize = 8;
 
 /// What was looked through, and what was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,6 +48,27 @@ pub fn values(found: &Found, city: &City) -> Vec<Vec<u8>> {
     values.sort_unstable();
     values.dedup();
     values
+}
+
+/// Ways to write the phone or the e-mail by which a person was asked for: what can be searched for where nothing of
+/// the person is held any more. None of a code.
+pub fn spellings(selector: &Selector) -> Vec<Vec<u8>> {
+    let mut texts = match selector {
+        Selector::Code(_) => Vec::new(),
+        Selector::Email(email) => vec![email.trim().to_owned(), email.trim().to_lowercase()],
+        Selector::Phone(phone) => {
+            let national = phone_key(phone).unwrap_or_default();
+            let parts =
+                national.split_at_checked(3).and_then(|(net, rest)| Some((net, rest.split_at_checked(4)?)));
+            let grouped = parts.iter().flat_map(|(net, (first, rest))| {
+                ["-", " ", "."].map(|between| [net, *first, rest].join(between))
+            });
+            [phone.trim().to_owned(), national.clone()].into_iter().chain(grouped).collect()
+        }
+    };
+    texts.sort_unstable();
+    texts.dedup();
+    texts.iter().map(|text| in_json(text)).filter(|value| value.len() >= SPELLING_BYTES_MIN).collect()
 }
 
 fn said(private: &ReportPrivate) -> impl Iterator<Item = &str> {
@@ -169,6 +193,24 @@ mod tests {
         assert_eq!(search(b"needle!!").found_in, [path]);
         let none = search(b"needles!");
         assert_eq!((none.found_in.len(), none.files, none.bytes), (0, 1, 3 * BLOCK as u64));
+    }
+
+    #[test]
+    fn a_phone_is_searched_for_as_it_was_given_and_as_people_write_it() {
+        let spelt = |phone: &str| spellings(&Selector::Phone(phone.to_owned()));
+        let stands_in = |phone: &str, text: &str| {
+            spelt(phone).iter().any(|value| memchr::memmem::find(text.as_bytes(), value).is_some())
+        };
+        for text in
+            ["081234567890", "+6281234567890", "0812-3456-7890", "+62 812 3456 7890", "0812.3456.7890"]
+        {
+            assert!(stands_in("62 812-34567890", text), "{text}");
+        }
+        assert!(stands_in("(0812) 345 678 90", "tel (0812) 345 678 90"));
+        assert!(!stands_in("081234567890", "081234567891"));
+        let email = spellings(&Selector::Email("Ani@Example.id".to_owned()));
+        assert_eq!(email, [b"Ani@Example.id".to_vec(), b"ani@example.id".to_vec()]);
+        assert_eq!(spellings(&Selector::Code("TTE-7K3M-9QXAC".to_owned())), Vec::<Vec<u8>>::new());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use pantau::model::{HOUR_MS, MINUTE_MS};
 use serde_json::{Value, json};
 
 use crate::http::{report, with};
-use crate::support::app::{Setup, TestApp};
+use crate::support::app::{Answer, Setup, TestApp};
 use crate::support::history::START;
 
 const PHONE: &str = "0812-7777-0001";
@@ -30,6 +30,19 @@ fn reported() -> Value {
 async fn audit(app: &TestApp, query: &str) -> Vec<Value> {
     let answer = app.get(&format!("/api/v1/audit?{query}")).send().await.ok();
     answer["entries"].as_array().expect("entries").clone()
+}
+
+fn add_operator(app: &TestApp, name: &str) {
+    let scope = Scope::new(Role::Operator, None, Vec::new(), None).expect("a scope");
+    let mut account = new_account(name, None, &scope, START).expect("an account");
+    account.password = Some(hash_password(PASSWORD, name).expect("a password"));
+    assert!(app.accounts().store().add_account(&account).expect("a store"));
+    app.accounts().look().expect("a store");
+}
+
+async fn sign_in(app: &TestApp, name: &str, password: &str) -> Answer {
+    let body = json!({"name": name, "password": password});
+    app.post("/api/v1/session", body.to_string()).send().await
 }
 
 fn actions(entries: &[Value]) -> Vec<&str> {
@@ -92,16 +105,8 @@ async fn contacts_are_shown_to_who_says_why_and_nowhere_else() {
 async fn the_audit_tells_who_did_what_and_who_was_refused() {
     let (app, clock) = start().await;
     let store = app.accounts().store();
-    let scope = Scope::new(Role::Operator, None, Vec::new(), None).expect("a scope");
-    let mut ani = new_account("ani", None, &scope, START).expect("an account");
-    ani.password = Some(hash_password(PASSWORD, "ani").expect("a password"));
-    assert!(store.add_account(&ani).expect("a store"));
-    app.accounts().look().expect("a store");
-
-    let sign_in = async |name: &str, password: &str| {
-        let body = json!({"name": name, "password": password});
-        app.post("/api/v1/session", body.to_string()).send().await
-    };
+    add_operator(&app, "ani");
+    let sign_in = async |name: &str, password: &str| sign_in(&app, name, password).await;
     sign_in("ani", "wrong-wrong-wrong").await.problem(401);
     // Whoever tries on and on is told of once a minute; a name that none can be is no guess.
     for _ in 0..40 {
@@ -241,5 +246,70 @@ async fn a_shift_is_logged_handed_over_and_reported() {
     assert_eq!(app.get(&backwards).send().await.pointers(400), ["since"]);
     let answer = app.ask(Method::POST, "/api/v1/shift-log").body(r#"{"kind":"party"}"#).send().await;
     assert_eq!(answer.pointers(422), ["/text", "/kind"]);
+    app.stop().await;
+}
+
+/// Who a report names: since when they are signed in, and how often they acted.
+fn people(sitrep: &Value) -> Vec<(&str, bool, u64)> {
+    let people = sitrep["people"].as_array().expect("people").iter();
+    people
+        .map(|one| {
+            let acts = one["acts"].as_u64().expect("a number");
+            (one["name"].as_str().expect("a name"), one["since"].is_string(), acts)
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_counts_acts_of_its_kind_alone_and_names_who_was_there() {
+    let (app, clock) = start().await;
+    add_operator(&app, "ani");
+    let drilled = with(report("water"), json!({"drill": true}));
+    let (real, drill) = (app.report(&report("garbage")).await, app.report(&drilled).await);
+    for (action, body) in
+        [("verify", json!({})), ("assign", json!({"agency": "dlh"})), ("start", json!({}))]
+    {
+        app.act(&real["incident"], action, &body).await;
+    }
+    app.act(&drill["incident"], "verify", &json!({})).await;
+    clock.advance_ms(HOUR_MS);
+    assert_eq!(sign_in(&app, "ani", PASSWORD).await.status, 200);
+
+    let sitrep = async |query: &str| app.get(&format!("/api/v1/sitrep{query}")).send().await.ok();
+    let now = sitrep("").await;
+    assert_eq!(people(&now), [("ani", true, 0), ("loopback", false, 3)]);
+    assert_eq!(now["changes"]["actions"]["verify"], 1);
+    let exercise = sitrep("?drill=true").await;
+    assert_eq!(people(&exercise), [("ani", true, 0), ("loopback", false, 1)]);
+    assert_eq!(exercise["changes"]["actions"]["assign"], 0);
+    // Whoever is signed in now was not there then, however quiet it was since.
+    clock.advance_ms(HOUR_MS);
+    let then = START.plus_ms(HOUR_MS + MINUTE_MS);
+    assert_eq!(people(&sitrep(&format!("?until={then}")).await), [("loopback", false, 3)]);
+    assert_eq!(people(&sitrep("").await)[0], ("ani", true, 0));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sentence_of_a_report_says_what_its_sections_say() {
+    let (app, _) = start().await;
+    let told = async |resolved: u64| {
+        let sitrep = app.get("/api/v1/sitrep").send().await.ok();
+        assert_eq!(sitrep["changes"]["resolved"]["total"], resolved, "{sitrep}");
+        for (lang, words) in [("id", "selesai"), ("en", "resolved")] {
+            let sentence = sitrep["summary"][lang].as_str().expect("a sentence");
+            assert!(sentence.contains(&format!(" {resolved} {words}")), "{sentence}");
+        }
+        sitrep["changes"]["actions"]["resolve"].clone()
+    };
+    let incident = app.report(&report("garbage")).await["incident"].clone();
+    app.act(&incident, "verify", &json!({})).await;
+    app.act(&incident, "resolve", &json!({"note": "diangkut"})).await;
+    assert_eq!(told(1).await, 1);
+    // What was opened again is not resolved; that somebody thought so was an act all the same.
+    app.act(&incident, "reopen", &json!({"note": "masih ada"})).await;
+    assert_eq!(told(0).await, 1);
+    app.act(&incident, "resolve", &json!({"note": "diangkut"})).await;
+    assert_eq!(told(1).await, 2);
     app.stop().await;
 }

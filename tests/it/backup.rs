@@ -9,12 +9,13 @@ use pantau::backup::{self, BackupError, Opener, Restored, Sealer, Updated};
 use pantau::city::City;
 use pantau::engine;
 use pantau::journal::{
-    AccountStore, EVENT_DAYS, EventRow, FolderMode, Journal, SqliteJournal, VerifyReport, verify,
+    AccountStore, EVENT_DAYS, EventRow, FolderMode, Journal, SqliteJournal, VerifyReport, Whereabouts,
+    verify,
 };
 use pantau::live::LiveWriter;
 use pantau::model::{
     CategoryId, Channel, Command, DAY_MS, IdKey, Idempotency, ImportRow, LngLat, NewReport, Outcome,
-    ReportPrivate, Status, TimeMs,
+    ReportNo, ReportPrivate, Status, TimeMs,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -262,6 +263,24 @@ fn keys_of_submissions_and_imports_come_back_so_nothing_is_taken_twice() {
     assert!(matches!(journal.append(vec![imported(3)], START, None).unwrap()[0], Outcome::Accepted { .. }));
 }
 
+/// As in a folder that a history was moved into out of a database.
+#[test]
+fn codes_of_reports_that_waited_for_a_database_lead_to_them_after_a_restore_too() {
+    let place = Place::new();
+    drop(some_history(&place));
+    let conn = rusqlite::Connection::open(place.data().join("pantau.db")).unwrap();
+    conn.execute_batch(
+        "INSERT INTO waiting_code (waiting_no, received_at, report_no) VALUES (77, 0, 1), (78, 0, 1)",
+    )
+    .unwrap();
+    drop(conn);
+    place.backup();
+    place.restore();
+    let known = |no| open(&place.anew()).reader().waiting_report(no).unwrap();
+    assert_eq!(known(77), Some(Whereabouts::InJournal(ReportNo(1))));
+    assert_eq!((known(78), known(79)), (known(77), None));
+}
+
 fn event(at: TimeMs, actor: &str) -> EventRow {
     EventRow {
         id: 0,
@@ -362,9 +381,25 @@ fn a_damaged_file_of_events_is_named_by_restore_and_healed_by_backup() {
     fs::write(&file, bytes).unwrap();
     let sentence = place.try_restore(&Opener::default()).unwrap_err().to_string();
     assert!(sentence.contains("events-") && sentence.contains("damaged"), "{sentence}");
+    // Nobody gets a journal without its accounts, and what the try left is known for what it is.
+    let there = |name: &str| place.anew().join(name).exists();
+    assert!(!there("pantau.db") && !there("accounts.db"));
+    let refused =
+        SqliteJournal::open(&place.anew(), ternate(), FolderMode::Live).err().unwrap().to_string();
+    assert!(refused.contains("a restore that was cut or failed"), "{refused}");
+    // As where it was cut while it put its files in place: the accounts come first.
+    fs::write(place.anew().join("accounts.db"), "of the try before").unwrap();
+
     let healed = place.backup().healed;
     assert!(healed.len() == 1 && healed[0].starts_with("events-"), "{healed:?}");
-    place.restore();
+    backup::restore(&place.target(), &place.anew(), &Opener::default(), &mut |_, _, _| {}).unwrap();
+    assert_eq!(events_in(&place.anew()), events_in(&place.data()));
+    assert!(!there("restore.accounts") && !there("restore.part"));
+    open(&place.anew());
+    // Accounts that somebody made in a folder of their own are overwritten by nobody.
+    fs::remove_file(place.anew().join("pantau.db")).unwrap();
+    let own = backup::restore(&place.target(), &place.anew(), &Opener::default(), &mut |_, _, _| {});
+    assert!(own.unwrap_err().to_string().contains("is not empty"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -194,6 +194,53 @@ impl OnPowerCut {
     }
 }
 
+/// What a node takes while its database is away: it is in the spool alone.
+fn keep_some(client: &Client, n: u32) -> Vec<Sent> {
+    let one = |i: u32| {
+        let mark = format!("{n}-kept {i}");
+        let body = json!({"category": "garbage", "lng": 127.38, "lat": 0.791, "description": mark});
+        let acknowledged = client.post("/api/v1/reports", &body, None).is_ok();
+        Sent { mark, acknowledged }
+    };
+    (0..5).map(one).collect()
+}
+
+/// The folder of the node, with its spool, on a disk of ours too.
+struct NodeFolder {
+    platters: tempfile::TempDir,
+    mount: tempfile::TempDir,
+    disk: Option<PowerCut>,
+}
+
+impl NodeFolder {
+    fn new() -> NodeFolder {
+        let (platters, mount) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let disk = PowerCut::mount(platters.path(), mount.path()).unwrap();
+        NodeFolder { platters, mount, disk: Some(disk) }
+    }
+
+    fn path(&self) -> &Path {
+        self.mount.path()
+    }
+
+    /// The machine's power goes, and comes back.
+    fn cut(&mut self, how: Cut, node: Node) {
+        let mut disk = self.disk.take().expect("the power is on");
+        disk.cut(how);
+        node.kill();
+        disk.unmount().unwrap();
+        self.disk = Some(PowerCut::mount(self.platters.path(), self.mount.path()).unwrap());
+    }
+}
+
+impl Drop for NodeFolder {
+    fn drop(&mut self) {
+        if let Some(mut disk) = self.disk.take() {
+            let _ = disk.unmount();
+        }
+    }
+}
+
 impl Drop for OnPowerCut {
     fn drop(&mut self) {
         if self.disk.is_some() {
@@ -209,8 +256,8 @@ fn what_was_acknowledged_survives_power_cuts_of_the_databases_disk() {
     let Some(mut database) = OnPowerCut::new() else { return };
     let store = database.cluster.new_database().unwrap();
     let url: StoreUrl = store.parse().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let (mut sent, mut torn) = (Vec::new(), 0);
+    let mut folder = NodeFolder::new();
+    let (mut sent, mut kept, mut torn) = (Vec::new(), Vec::new(), 0);
     for n in 0..rounds {
         let mut chance = Chance::new(seed ^ u64::from(n) << 40);
         let until = 1 + chance.below(REPORTS_MAX);
@@ -218,10 +265,13 @@ fn what_was_acknowledged_survives_power_cuts_of_the_databases_disk() {
         torn += u32::from(how != Cut::Clean);
         // Now and then it was one machine.
         let with_server = chance.happens(0.5);
-        let node = under_load(&store, folder.path(), (seed, n), until, &mut sent, |node| {
+        let at = folder.path().to_owned();
+        let node = under_load(&store, &at, (seed, n), until, &mut sent, |node| {
             database.cut(how);
             if with_server {
-                node.take().unwrap().kill();
+                let node = node.take().unwrap();
+                kept.extend(keep_some(&node.client(), n));
+                folder.cut(how, node);
             }
         });
         database.power_on();
@@ -229,6 +279,9 @@ fn what_was_acknowledged_survives_power_cuts_of_the_databases_disk() {
         wait_until_handed_on(&node);
         node.kill();
     }
+    let in_spool = kept.iter().filter(|one: &&Sent| one.acknowledged).count();
+    println!("of these the node alone had {in_spool} when the power went");
+    sent.append(&mut kept);
     check(&url, &sent, &format!("postgres power cuts={rounds} torn={torn} seed={seed}"));
 }
 

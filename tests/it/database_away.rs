@@ -34,12 +34,12 @@ fn post(client: &Client, mark: String, key: Option<&str>) -> Told {
 }
 
 /// With a photo, which waits with it.
-fn post_photo(client: &Client, mark: &str) -> Told {
+fn post_photo(client: &Client, mark: &str, key: Option<&str>) -> Told {
     let json = report(mark).to_string();
     let body =
         form(&[("report", json.as_bytes()), ("photo", &jpeg(40, 30, MARKER)), ("photo", b"no photo")]);
     let receipt =
-        client.post_bytes("/api/v1/reports", "multipart/form-data; boundary=b", &body, None).unwrap();
+        client.post_bytes("/api/v1/reports", "multipart/form-data; boundary=b", &body, key).unwrap();
     assert_eq!(receipt["warnings"].as_array().map(Vec::len), Some(1), "{receipt}");
     let code = receipt["code"].as_str().unwrap().to_owned();
     Told { mark: mark.to_owned(), code, waits: receipt["status"] == "waiting" }
@@ -80,7 +80,7 @@ fn reports_go_on_while_the_database_stands_still_or_is_killed_and_each_is_stored
     let node = Node::on_database(&text, folder.path()).unwrap();
     let client = node.client();
     let mut told: Vec<Told> = (0..5).map(|i| post(&client, format!("before {i}"), None)).collect();
-    told.push(post_photo(&client, "before, with a photo"));
+    told.push(post_photo(&client, "before, with a photo", None));
     assert!(told.iter().all(|one| !one.waits));
 
     // It stands still, in the middle of a commit as likely as not.
@@ -104,24 +104,32 @@ fn reports_go_on_while_the_database_stands_still_or_is_killed_and_each_is_stored
     check(&store, &client, &told);
 
     // It dies; the server dies too, with reports in its spool.
+    let taken = post(&client, "taken".to_owned(), Some("key taken"));
     cluster.kill().unwrap();
     told.extend((0..20).map(|i| post(&client, format!("killed {i}"), None)));
     assert!(told[30].waits);
-    let waits = post_photo(&client, "killed, with a photo");
+    let waits = post_photo(&client, "killed, with a photo", None);
     assert!(waits.waits);
     told.push(waits);
+    // Nobody can say now that its key stands for another report.
+    let refused = post_photo(&client, "refused, with a photo", Some("key taken"));
+    assert!(refused.waits);
     node.kill();
     cluster.run().unwrap();
     let node = Node::on_database(&text, folder.path()).unwrap();
     let client = node.client();
     wait_until_handed_on(&client);
-    told.push(post(&client, "after".to_owned(), None));
+    told.extend([taken, post(&client, "after".to_owned(), None)]);
+    assert_eq!(client.get(&format!("/api/v1/reports/{}", refused.code)).unwrap()["status"], "rejected");
     check(&store, &client, &told);
     assert_eq!(
         verify_database(&store, &mut |_, _| {}).unwrap().photos,
         4,
         "two photos, and their small ones"
     );
+    let files =
+        cluster.query(text.rsplit('/').next().unwrap(), "SELECT count(*) FROM pantau.photo_file").unwrap();
+    assert_eq!(files.trim(), "4", "of the one that was refused none is left");
     node.kill();
     check_once(&store, &told);
 }

@@ -798,6 +798,7 @@ async fn the_api_describes_every_route_of_the_router_and_no_other() {
         "/statistics",
         "/sitrep",
         "/handover",
+        "/audit",
         "/replay",
         "/assets/",
         "/favicon.svg",

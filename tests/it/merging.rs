@@ -190,6 +190,52 @@ async fn the_public_learns_of_no_sender_and_of_nothing_that_was_joined() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_agency_learns_that_its_incident_was_joined_but_nothing_of_anothers() {
+    let app = TestApp::start().await;
+    let agency = app.token(Role::Agency, OWN_AGENCY, "");
+    let own = app.report(&report("garbage")).await["incident"].clone();
+    let foreign = app.report(&report("water")).await["incident"].clone();
+    post(&app, &own, "merge", json!({"incident": foreign, "note": "sama"})).await.ok();
+    let path = format!("/api/v1/incidents/{}", own.as_str().unwrap());
+    let name = foreign.as_str().unwrap();
+    let seen = async || app.get(&path).bearing(&agency).send().await.ok();
+    let last = |seen: &Value| seen["properties"]["log"].as_array().unwrap().last().unwrap().clone();
+
+    let hidden = seen().await;
+    assert!(!hidden.to_string().contains(name), "{hidden}");
+    assert_eq!(
+        (&hidden["properties"]["joined"], &hidden["properties"]["merged_into"]),
+        (&json!(true), &Value::Null)
+    );
+    let line = last(&hidden);
+    assert_eq!((&line["action"], &line["absorbed"], &line["into"]), (&json!("merge"), &own, &Value::Null));
+    assert_eq!(line["note"], "sama");
+    for (action, body) in [("note", json!({"note": "x"})), ("start", json!({}))] {
+        let answer = app.post(&format!("{path}/{action}"), body.to_string()).bearing(&agency).send().await;
+        assert_eq!(answer.problem(409)["type"], "/problems/merged");
+        assert!(!answer.text().contains(name), "{}", answer.text());
+    }
+    // Whoever may see the one that stays is told which one it is.
+    let staff = get(&app, &own).await;
+    assert_eq!((&staff["properties"]["merged_into"], &last(&staff)["into"]), (&foreign, &foreign));
+    app.act(&foreign, "assign", &json!({"agency": OWN_AGENCY})).await;
+    let told = seen().await;
+    assert_eq!(
+        (&told["properties"]["merged_into"], &told["properties"]["joined"]),
+        (&foreign, &json!(true))
+    );
+    // What it has by now absorbed itself is its own; what was split off and given away is not.
+    let stays = app.get(&format!("/api/v1/incidents/{name}")).bearing(&agency).send().await.ok();
+    assert_eq!(stays["properties"]["merged"][0]["incident"], own);
+    post(&app, &foreign, "split", json!({"incident": own})).await.ok();
+    app.act(&foreign, "assign", &json!({"agency": "ake_gaale"})).await;
+    let freed = seen().await;
+    assert_eq!((&freed["properties"]["joined"], &last(&freed)["action"]), (&Value::Null, &json!("split")));
+    assert!(!freed.to_string().contains(name), "{freed}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_may_be_the_same_is_suggested_with_the_reason_and_the_best_is_first() {
     let app = TestApp::start().await;
     let made = async |lng: f64, category: &str, text: Option<&str>| {

@@ -29,6 +29,7 @@ async fn worked(app: &TestApp, clock: &ManualClock, category: &str) -> Value {
 async fn statistics_tell_how_long_steps_took() {
     let (app, clock) = start().await;
     worked(&app, &clock, "garbage").await;
+    worked(&app, &clock, "water").await;
     app.report(&report("water")).await;
     let by_category = app.get("/api/v1/statistics?by=category").send().await.ok();
     assert_eq!(by_category["by"], "category");
@@ -38,17 +39,20 @@ async fn statistics_tell_how_long_steps_took() {
     };
     let garbage = group("garbage");
     assert_eq!(garbage["name"]["en"], "Garbage");
-    assert_eq!(
-        (&garbage["incidents"], &garbage["resolved"], &garbage["on_time"]),
-        (&json!(1), &json!(1), &json!(1))
-    );
+    // Its steps have deadlines, and the whole has none: nobody can say that it was in time.
+    let counts = |group: &Value| {
+        ["incidents", "resolved", "on_time", "late", "with_deadline"]
+            .map(|key| group[key].as_u64().unwrap())
+    };
+    assert_eq!(counts(&garbage), [1, 1, 0, 0, 0]);
+    assert_eq!(counts(&group("water")), [2, 1, 1, 0, 2]);
     assert_eq!(
         garbage["median_s"],
         json!({"verify": 600, "assign": null, "start": null, "resolve": 4_200})
     );
     assert_eq!(garbage["n"], json!({"verify": 1, "assign": 0, "start": 0, "resolve": 1}));
     assert_eq!(group("water")["open"], 1);
-    assert_eq!(by_category["total"]["incidents"], 2);
+    assert_eq!(by_category["total"]["incidents"], 3);
 
     let by_month = app.get("/api/v1/statistics?by=month").send().await.ok();
     assert_eq!(by_month["groups"][0]["key"], "2026-11");
@@ -61,6 +65,7 @@ async fn statistics_tell_how_long_steps_took() {
         head.starts_with("key,name_id,name_en,incidents,open,resolved,on_time,late,verify_n"),
         "{head}"
     );
+    assert!(head.ends_with(",resolve_p90_s,with_deadline") && row.trim_end().ends_with(",2"), "{text}");
     assert!(row.starts_with("82.71."), "{row}");
 
     for (query, pointer) in [

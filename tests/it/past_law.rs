@@ -25,7 +25,8 @@ struct Told {
     area: Option<AreaId>,
     drill: bool,
     opened_at: TimeMs,
-    due_at: Option<TimeMs>,
+    /// As the city pack has it for its category: from the opening, or a reopening, to resolved.
+    deadline_ms: Option<i64>,
     agency: Option<AgencyId>,
     absorbed: bool,
     actions: Vec<(TimeMs, ActionFact)>,
@@ -40,9 +41,26 @@ impl Told {
         self.actions.last().map_or(self.agency, |(_, fact)| fact.agency)
     }
 
-    fn due_at_before(&self, i: usize) -> Option<TimeMs> {
-        let of_action = |fact: &ActionFact| fact.clock.and_then(|clock| clock.whole_due_at).or(fact.due_at);
-        i.checked_sub(1).map_or(self.due_at, |i| of_action(&self.actions[i].1))
+    /// How long its time has run by `until`, of which it took its first `n` actions: since the opening, or since it
+    /// was last reopened, but not while it was paused. A pause ends when it is resumed, and with the step that it
+    /// stopped: the status changes, or a verified one goes to another agency.
+    fn ran_ms(&self, n: usize, until: TimeMs) -> i64 {
+        let (mut ran_ms, mut from, mut runs, mut agency) = (0, self.opened_at, true, self.agency);
+        for (at, fact) in &self.actions[..n] {
+            if runs {
+                ran_ms += at.since(from);
+            }
+            from = *at;
+            let is_handed_on = fact.from == Status::Verified && fact.agency != agency;
+            agency = fact.agency;
+            match fact.action {
+                Action::Reopen => (ran_ms, runs) = (0, true),
+                Action::Pause => runs = false,
+                Action::Resume => runs = true,
+                _ => runs |= fact.from != fact.to || is_handed_on,
+            }
+        }
+        if runs { ran_ms + until.since(from) } else { ran_ms }
     }
 
     fn area(&self, projection: Projection, city: &City) -> Option<AreaId> {
@@ -76,11 +94,17 @@ impl Told {
 
     fn on_time(&self) -> Option<bool> {
         let i = self.resolution()?;
-        Some(self.actions[i].0 <= self.due_at_before(i)?)
+        Some(self.ran_ms(i, self.actions[i].0) <= self.deadline_ms?)
+    }
+
+    fn is_overdue(&self, now: TimeMs) -> bool {
+        let ran_ms = self.ran_ms(self.actions.len(), now);
+        self.status().is_open() && self.deadline_ms.is_some_and(|deadline_ms| ran_ms >= deadline_ms)
     }
 }
 
 fn told(history: &History) -> Vec<Told> {
+    let city = &history.city;
     let mut all: BTreeMap<IncidentNo, Told> = BTreeMap::new();
     for entry in &history.entries {
         match &entry.fact {
@@ -92,7 +116,7 @@ fn told(history: &History) -> Vec<Told> {
                         area: fact.area,
                         drill: fact.drill,
                         opened_at: opening.opened_at,
-                        due_at: opening.clock.and_then(|clock| clock.whole_due_at).or(opening.due_at),
+                        deadline_ms: city.category(fact.category).deadline_ms,
                         agency: opening.agency,
                         absorbed: false,
                         actions: Vec::new(),
@@ -178,9 +202,8 @@ fn check_group(group: &Group, told: &[&Told], now: TimeMs) {
     assert_eq!(group.open, count(&|one| one.status().is_open()));
     assert_eq!(group.resolved, count(&|one| one.status() == Status::Resolved));
     assert_eq!(group.on_time, count(&|one| one.on_time() == Some(true)));
-    let due_at = |one: &Told| one.due_at_before(one.actions.len());
-    let overdue = |one: &Told| one.status().is_open() && due_at(one).is_some_and(|at| at <= now);
-    assert_eq!(group.late, count(&|one| one.on_time() == Some(false) || overdue(one)));
+    assert_eq!(group.late, count(&|one| one.on_time() == Some(false) || one.is_overdue(now)));
+    assert_eq!(group.with_deadline, count(&|one| one.deadline_ms.is_some()));
     for step in Step::ALL {
         let mut seconds: Vec<i64> = told.iter().filter_map(|one| one.seconds(step)).collect();
         seconds.sort_unstable();
@@ -272,21 +295,93 @@ proptest! {
     }
 }
 
-#[test]
-fn what_is_asked_again_is_not_counted_again() {
+/// Has no deadline of the whole.
+const GARBAGE: u8 = 0;
+/// Two days from opening to resolved.
+const WATER: u8 = 2;
+
+/// A history of one incident.
+fn reported(category: u8) -> History {
     let city = ternate();
     let mut history = History::new(city.clone());
-    let report = Event::Report {
-        category: 0,
+    history.step(&Event::Report {
+        category,
         place: city.centre,
         age_min: 0,
         sender: 1,
         join: None,
         drill: false,
         text: false,
+    });
+    history
+}
+
+/// Hours pass, something is done to the one incident, and so on.
+fn go(history: &mut History, steps: &[(u16, Option<Action>)]) {
+    for (hours, action) in steps {
+        history.step(&Event::Pass { minutes: hours * 60 });
+        let act = |action| Event::Act { incident: 0, action, agency: 1 };
+        history.step(&action.map_or(Event::Tick, act));
+    }
+}
+
+/// How many were in time, late, and had a deadline at all.
+fn judged(history: &History) -> (u32, u32, u32) {
+    let statistics = Statistics::new(history.journal.reader(), history.city.clone());
+    let question = Question { by: By::Agency, projection: Projection::Staff, filter: Filter::default() };
+    let answer = statistics.answer(&question, history.map().seq(), history.map().now());
+    let total = &answer.unwrap().1.total;
+    (total.on_time, total.late, total.with_deadline)
+}
+
+#[test]
+fn only_the_deadline_of_the_whole_is_kept_or_missed() {
+    use Action::{Assign, Resolve, Start, Verify};
+    // Each of its steps takes weeks longer than it may.
+    let late = [(500, Some(Verify)), (500, Some(Start)), (500, None)];
+    let check = |category: u8, steps: &[(u16, Option<Action>)], expected| {
+        let mut history = reported(category);
+        go(&mut history, steps);
+        assert_eq!(judged(&history), expected, "{category} {steps:?}");
     };
-    history.step(&report);
-    let statistics = Statistics::new(history.journal.reader(), city.clone());
+    check(GARBAGE, &late, (0, 0, 0));
+    check(GARBAGE, &[&late[..], &[(500, Some(Resolve))]].concat(), (0, 0, 0));
+    check(WATER, &late, (0, 1, 1));
+    // Every step is late, or begun anew, and the whole in time; and the other way round.
+    check(WATER, &[(30, Some(Verify)), (17, Some(Resolve))], (1, 0, 1));
+    check(WATER, &[(1, Some(Verify)), (40, Some(Assign)), (6, Some(Start)), (2, Some(Resolve))], (0, 1, 1));
+}
+
+#[test]
+fn a_pause_stops_the_time_of_the_whole_and_undoes_no_lateness() {
+    use Action::{Note, Pause, Reopen, Resolve, Resume, Verify};
+    let paused = |hours: u16, then: &[(u16, Option<Action>)], expected| {
+        let mut history = reported(WATER);
+        go(&mut history, &[(hours, Some(Pause)), (240, None)]);
+        go(&mut history, then);
+        assert_eq!(judged(&history), expected, "paused after {hours} hours, then {then:?}");
+    };
+    paused(47, &[], (0, 0, 1));
+    paused(47, &[(10, Some(Note)), (10, None)], (0, 0, 1));
+    paused(47, &[(0, Some(Resume)), (0, None)], (0, 0, 1));
+    paused(47, &[(0, Some(Resume)), (1, None)], (0, 1, 1));
+    // The next step ends the pause.
+    paused(47, &[(0, Some(Verify)), (1, Some(Resolve))], (1, 0, 1));
+    paused(47, &[(0, Some(Verify)), (2, Some(Resolve))], (0, 1, 1));
+    paused(40, &[(0, Some(Verify)), (1, Some(Pause)), (99, Some(Resolve))], (1, 0, 1));
+    // What was late stays so.
+    paused(49, &[], (0, 1, 1));
+    paused(49, &[(0, Some(Verify)), (0, Some(Pause)), (99, Some(Resolve))], (0, 1, 1));
+    // A reopening begins anew.
+    let reopened = [(0, Some(Verify)), (0, Some(Resolve)), (0, Some(Reopen))];
+    paused(49, &[&reopened[..], &[(47, None)]].concat(), (0, 0, 1));
+    paused(49, &[&reopened[..], &[(48, None)]].concat(), (0, 1, 1));
+}
+
+#[test]
+fn what_is_asked_again_is_not_counted_again() {
+    let mut history = reported(WATER);
+    let statistics = Statistics::new(history.journal.reader(), history.city.clone());
     let question = Question { by: By::Agency, projection: Projection::Staff, filter: Filter::default() };
     let ask = |history: &History| {
         statistics.answer(&question, history.map().seq(), history.map().now()).unwrap().1

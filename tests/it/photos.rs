@@ -2,7 +2,7 @@
 //! are erased.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::http::{report, with};
 use crate::policy::{OWN_AGENCY, OWN_AREA, spot};
 use crate::support::app::{Answer, Ask, Kept, Setup, TestApp};
-use crate::support::ternate;
+use crate::support::{repo, ternate};
 
 /// Stands in a file that is sent, and must never stand in one that is kept or served.
 pub const MARKER: &str = "KANARI-EXIF-GPS";
@@ -584,6 +584,55 @@ async fn a_sealed_backup_gives_no_photo_away_brings_them_back_and_says_which_it_
     assert_eq!(restored("one"), (1, 1, 1), "everything else is there");
     assert_eq!(back_up().photos_written, 1, "written anew");
     assert_eq!(restored("again"), (2, 0, 0));
+
+    // Nobody has the key here, and a bit that the disk changed is found all the same.
+    let sealed = files(&target.path().join("photos"));
+    let flip = |path: &Path| {
+        let mut bytes = std::fs::read(path).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        std::fs::write(path, bytes).unwrap();
+    };
+    flip(&sealed[0]);
+    assert_eq!(restored("flipped"), (1, 1, 1));
+    let run = back_up();
+    let name = sealed[0].file_name().unwrap().to_str().unwrap();
+    assert!(run.healed.len() == 1 && run.healed[0].ends_with(name), "{:?}", run.healed);
+    assert_eq!((back_up().bytes_written, restored("healed")), (0, (2, 0, 0)));
+    // So is a list, and a photo of before there were lists.
+    let lists = || {
+        let files = std::fs::read_dir(target.path()).unwrap().map(|file| file.unwrap().path());
+        let is_list = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "jsonl");
+        files.filter(is_list).collect::<Vec<_>>()
+    };
+    assert_eq!(lists().len(), 1, "what does not count any more is gone");
+    flip(&lists()[0]);
+    let run = back_up();
+    assert!(run.healed.len() == 1 && run.healed[0].starts_with("photos-"), "{:?}", run.healed);
+    assert_eq!(run.photos_written, 2, "what is in no list is written anew");
+    assert_eq!((back_up().bytes_written, restored("listed")), (0, (2, 0, 0)));
+    let listed = std::fs::read_to_string(&lists()[0]).unwrap();
+    assert!(listed.lines().count() == 2 && listed.contains(name.trim_end_matches(".jpg.age")), "{listed}");
+
+    // What was erased stands in no list.
+    let erased = std::process::Command::new(env!("CARGO_BIN_EXE_pantau"))
+        .args([
+            "privacy",
+            "erase",
+            "--reason",
+            "surat 12",
+            "--code",
+            receipt["code"].as_str().unwrap(),
+            "--data",
+        ])
+        .arg(folder.path())
+        .arg("--city")
+        .arg(repo("geodata/ternate"))
+        .output()
+        .unwrap();
+    assert!(erased.status.success(), "{erased:?}");
+    back_up();
+    assert_eq!((files(&target.path().join("photos")), lists()), (vec![], vec![]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -190,6 +190,19 @@ async fn erased_markers_are_nowhere_in_the_folder_of_a_stopped_server_where_they
     assert_eq!((found.erased, found.erased_by_hand), (3, 0));
     let again = town.privacy(&["erase", "--phone", PHONE, "--reason", "surat 12/2026"]).ok();
     assert!(again.contains("erased before"), "{again}");
+    // Nothing is known of what it was, so what was asked for is searched for, and said to have been.
+    assert!(again.contains("Proven: of 5 way(s) to write what the person was asked for by"), "{again}");
+    let stray = town.data().join("stray");
+    fs::write(&stray, format!("kept by hand: {PHONE}")).unwrap();
+    let left = town.privacy(&["erase", "--phone", PHONE, "--reason", "surat 12/2026", "--compact"]);
+    assert!(
+        left.code == 1 && left.out.contains("NOT GONE YET") && left.out.contains("stray"),
+        "{}",
+        left.out
+    );
+    fs::remove_file(stray).unwrap();
+    let by_code = town.privacy(&["erase", "--code", &codes[0], "--reason", "surat 12/2026"]).ok();
+    assert!(by_code.contains("Nothing was searched for") && !by_code.contains("Proven"), "{by_code}");
     assert_eq!(town.verified().entries, found.entries);
 
     let app = town.app().await;

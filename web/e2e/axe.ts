@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Page } from 'playwright-core';
+import { expect } from 'vitest';
 
 const SOURCE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22a', 'wcag22aa'];
@@ -21,6 +22,13 @@ export async function findings(page: Page): Promise<string[]> {
   }, TAGS);
   if (passes.length < 5) throw new Error(`axe looked at nothing: ${passes.length} rules passed`);
   return violations.flatMap(({ id, help, nodes }) => nodes.map(({ target, failureSummary, html }) => `${id}: ${help}\n    ${target.join(' ')}\n    ${html.slice(0, 160)}\n    ${(failureSummary ?? '').replaceAll('\n', ' ')}`));
+}
+
+/** Nothing is found on the page as it stands. */
+export async function clean(page: Page, state: string): Promise<void> {
+  await still(page);
+  const found = await findings(page);
+  expect.soft(found, `${state}:\n${found.join('\n')}`).toEqual([]);
 }
 
 /** Plain changes instead of movement: what fades is not looked at while it does. */

@@ -1,8 +1,9 @@
 /** The console played by its keys alone against the real server: one case from arrival to its end, and two operators at once. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { clean } from './axe';
 import { CHROMIUM, launch, open, tooWide } from './browser';
-import { desk, LIVE, PASSWORD, signIn, wasNothing } from './desk';
+import { asLate, desk, LIVE, PASSWORD, signIn, wasNothing } from './desk';
 import { BINARY, Pantau, until } from './pantau';
 
 if (BINARY === null || CHROMIUM === null) console.warn(`skipped, no ${BINARY === null ? 'pantau binary (PANTAU_BIN)' : 'Chromium (CHROMIUM_BIN)'}: e2e/console.test.ts`);
@@ -91,6 +92,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a runnin
     await page.click('[data-send-now]');
     await page.waitForSelector('[data-trouble="conflict"]');
     expect(await page.textContent('[data-trouble="conflict"]')).toContain('Sudah berubah');
+    await clean(page, 'a conflict');
     expect(await status(incident)).toBe('verified');
     expect(await page.inputValue('textarea:focus')).toBe('tidak ada di lokasi');
     // The second answer counts only once the first could be read.
@@ -240,6 +242,43 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a runnin
     await console.close();
   });
 
+  it('what one handled is found in a list of its own, counted, until it is closed', async () => {
+    const name = await server.account('operator', PASSWORD);
+    const [own, closed, other] = [await server.report('water', 127.3701, 0.7959), await server.report('garbage', 127.3702, 0.7969), await server.report('water', 127.3703, 0.7979)];
+    const console = await open(browser, `${server.url}/login`, 1366, 768, desk);
+    const { page } = console;
+    const counts = (n: number): Promise<unknown> => page.waitForFunction((text) => document.querySelector('[data-tab="mine"] b')?.textContent === text, String(n));
+    await signIn(page, name);
+    await page.goto(`${server.url}/console`);
+    await page.waitForSelector(LIVE);
+    await counts(0);
+    for (const [n, incident] of [own, closed].entries()) {
+      await page.click(`[data-row="i:${incident}"] button`);
+      await page.waitForSelector('[data-action="verify"]');
+      await page.keyboard.press('v');
+      await page.click('[data-send-now]');
+      await counts(n + 1);
+    }
+    await page.keyboard.press('5');
+    await page.waitForSelector(`[data-row="i:${own}"]`);
+    await page.waitForSelector(`[data-row="i:${closed}"]`);
+    expect(await page.locator(`[data-row="i:${other}"]`).count()).toBe(0);
+    await page.keyboard.press('Escape');
+    await server.act(closed, 'reject', { reason: 'sudah diangkut', disposition: 'ghost' });
+    await page.waitForSelector(`[data-row="i:${closed}"]`, { state: 'detached' });
+    await counts(1);
+    // It outlives the page, and is somebody else's of nobody else.
+    await page.reload();
+    await page.waitForSelector(`[data-row="i:${own}"]`);
+    await counts(1);
+    await clean(page, 'the list of what is mine');
+    await signIn(page, await server.account('operator', PASSWORD));
+    await page.goto(`${server.url}/console?tab=mine`);
+    await page.waitForSelector('[data-empty]');
+    await counts(0);
+    await console.close();
+  });
+
   it('an agency sees its own queue, and what it may do there', async () => {
     const name = await server.account('agency', PASSWORD, ['--agency', 'dlh']);
     const [mine, other] = [await server.report('garbage', 127.3835, 0.7925), await server.report('traffic', 127.3835, 0.7925)];
@@ -294,9 +333,30 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a runnin
     const console = await open(browser, `${server.url}/console`, 1366, 768, async (page) => {
       await desk(page);
       await page.route('**/api/v1/city*', async (route) => route.fulfill({ json: { ...(await (await route.fetch()).json()), projection: 'public' } }));
+      // Also where the line is gone in that moment: there is a page to sign in at.
+      await page.route('**/login', (route) => route.abort());
     });
     await console.page.waitForSelector('[data-denied] .do:not(:empty)');
-    expect(await console.page.innerText('[data-denied]')).toContain('Anda belum masuk');
+    const said = await console.page.innerText('[data-denied]');
+    expect(said).toContain('Anda belum masuk');
+    expect(said).toContain('Masuk, lalu buka konsol lagi');
+    expect(await console.page.getAttribute('[data-denied] a', 'href')).toBe('/login?next=%2Fconsole');
+    await console.close();
+  });
+
+  it('who was told of what is late can be read to the end', async () => {
+    const incident = await server.report('water', 127.3822, 0.7897);
+    const console = await open(browser, `${server.url}/console?incident=i:${incident}`, 1440, 900, async (page) => {
+      await desk(page);
+      await asLate(page, incident, 2);
+    });
+    const { page } = console;
+    await page.waitForSelector('article [data-escalation="2"]');
+    for (const [width, height] of [[1440, 900], [390, 844]] as const) {
+      await page.setViewportSize({ width, height });
+      const [chip, panel] = await Promise.all(['article [data-escalation="2"]', 'article'].map((one) => page.locator(one).boundingBox()));
+      expect((chip?.x ?? NaN) + (chip?.width ?? NaN), `at ${width}`).toBeLessThanOrEqual((panel?.x ?? NaN) + (panel?.width ?? NaN));
+    }
     await console.close();
   });
 

@@ -1,6 +1,7 @@
 /** The life of an incident as people at the console live it: who gives back, confirms, answers, joins, pauses. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { clean } from './axe';
 import { CHROMIUM, launch, open, type Opened } from './browser';
 import { desk, LIVE, PASSWORD, signIn } from './desk';
 import { BINARY, Pantau, until } from './pantau';
@@ -47,6 +48,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('an incident lives at the 
     // Without a choice it is not sent, and what is missing is said.
     await page.keyboard.press('Enter');
     await page.waitForSelector('[data-form="reject"] [role="alert"]');
+    await clean(page, 'a rejection that lacks something');
     await page.keyboard.press('4');
     await page.keyboard.press('Enter');
     await page.waitForSelector('[data-status="rejected"]');
@@ -66,6 +68,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('an incident lives at the 
     await agency.page.waitForSelector('[data-form="return"] textarea:focus');
     await agency.page.keyboard.type('ini selokan, bukan sampah');
     await agency.page.selectOption('[data-form="return"] select', 'pupr');
+    await clean(agency.page, 'giving back');
     await agency.page.click('[data-form="return"] [data-send]');
     await agency.page.click('[data-send-now]');
     await until(10_000, () => 'nobody has it', async () => (await told(incident)).returned === true);
@@ -91,6 +94,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('an incident lives at the 
     await first.page.waitForSelector('[data-status="resolved"]');
     await sendNow(first.page);
     await first.page.waitForSelector('[data-four-eyes]');
+    await clean(first.page, 'four eyes');
     expect(await first.page.locator('[data-action="confirm"]').count()).toBe(0);
     await first.close();
 
@@ -116,6 +120,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('an incident lives at the 
     await page.waitForSelector('[data-form="answer"] textarea:focus');
     expect(await page.evaluate(() => getComputedStyle(document.querySelector('[data-form]')!).backgroundColor)).not.toBe(inside);
     await page.keyboard.type('Air mengalir lagi pukul tujuh.');
+    await clean(page, 'an answer');
     await page.keyboard.press('Enter');
     await sendNow(page);
     await page.waitForSelector('.answer[data-step]');
@@ -148,6 +153,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('an incident lives at the 
     await page.waitForSelector(`[data-suggestion="i:${second}"][aria-selected="true"]`);
     await page.waitForSelector(`[data-side="i:${second}"] blockquote`);
     expect(await page.locator('[data-side]').count()).toBe(2);
+    await clean(page, 'joining two');
     // The older one stays, unless the operator turns it round.
     expect(await page.getAttribute(`[data-side="i:${first}"]`, 'data-stays')).toBe('true');
     await page.keyboard.press('Enter');
@@ -213,6 +219,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('an incident lives at the 
     await second.page.waitForSelector(`[data-row="i:${incident}"] [data-others="${ani}"]`);
     await second.page.keyboard.press('n');
     await first.page.waitForSelector(`article [data-others="${budi}"][data-writing="true"]`);
+    await clean(first.page, 'somebody else writes');
     // Whoever goes is gone.
     await second.close();
     await first.page.waitForSelector('article [data-others]', { state: 'detached' });
@@ -226,6 +233,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('an incident lives at the 
     await page.keyboard.press('p');
     await page.waitForSelector('[data-form="pause"] textarea:focus');
     await page.keyboard.type('menunggu suku cadang');
+    await clean(page, 'pausing');
     await page.keyboard.press('Enter');
     await page.waitForSelector('article [data-clock="paused"]');
     expect(await page.textContent('dl')).toContain('menunggu suku cadang');

@@ -122,6 +122,11 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('photos of an incident', {
     await add(page, 'before');
     await page.waitForSelector('[data-upload="lost"]');
     await clean(console, 'not sent');
+    await page.click('[data-upload="lost"] [data-drop-photo="drop"]');
+    await page.waitForSelector('[data-upload="dropped"] [data-drop-photo="back"]:focus');
+    await clean(console, 'thrown away');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('[data-upload="lost"]');
     expect(await photos(incident)).toEqual([]);
     await page.unroute('**/api/v1/incidents/*/photos');
     await page.reload();

@@ -29,3 +29,20 @@ export async function wasNothing(page: Page): Promise<void> {
   await page.keyboard.press('3');
   await page.waitForSelector('[data-disposition="ghost"][aria-checked="true"]');
 }
+
+/** It is late by an hour and more, and the supervisor, or the head too, was told. */
+export async function asLate(page: Page, incident: string, level: number): Promise<void> {
+  const late = (feature: any): void => {
+    if (feature?.id !== `i:${incident}`) return;
+    const due_at = new Date(Date.now() - level * 4_000_000).toISOString();
+    Object.assign(feature.properties, { overdue: true, due_at, clock: { step: 'verify', warn_at: due_at, ...feature.properties.clock, state: 'late', due_at, escalation: level } });
+  };
+  await page.route(/[/]api[/]v1[/]incidents([?]|[/][^/]+$)/, async (route) => {
+    if (route.request().method() !== 'GET') return route.continue();
+    const answer = await route.fetch();
+    const json = await answer.json();
+    late(json);
+    for (const feature of json.features ?? []) late(feature);
+    await route.fulfill({ response: answer, json });
+  });
+}

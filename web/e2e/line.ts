@@ -8,6 +8,8 @@ const HEARTBEAT_S = 8;
 export class Line {
   private readonly open = new Set<WebSocketRoute>();
   private whole = true;
+  /** What the server says it is, where that is said differently. */
+  private build: string | null = null;
 
   /** Before the page loads. */
   async runThrough(page: Page): Promise<void> {
@@ -17,9 +19,16 @@ export class Line {
       const server = socket.connectToServer();
       server.onMessage((message) => {
         const json = typeof message === 'string' ? message : inflateRawSync(message).toString();
-        socket.send(altered(JSON.parse(json)));
+        socket.send(altered(JSON.parse(json), this.build));
       });
     });
+  }
+
+  /** What is open ends, and whoever comes back finds a newer server. */
+  async update(): Promise<void> {
+    this.build = 'a newer one';
+    for (const socket of this.open) await socket.close();
+    this.open.clear();
   }
 
   /** What is open ends, and what the page opens afterwards stays silent. */
@@ -29,8 +38,11 @@ export class Line {
   }
 }
 
-function altered(frame: any): string {
-  if (frame.type === 'hello') frame.heartbeat_s = HEARTBEAT_S;
+function altered(frame: any, build: string | null): string {
+  if (frame.type === 'hello') {
+    frame.heartbeat_s = HEARTBEAT_S;
+    frame.build = build ?? frame.build;
+  }
   for (const counts of [frame.stats?.by_status, frame.stats?.by_category]) {
     for (const key of Object.keys(counts ?? {})) counts[key] += 12_345;
   }

@@ -102,6 +102,30 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the pages over a running 
     await wall.close();
   });
 
+  it('a wall whose address names what the city does not have says so, is live, and shows the rest', async () => {
+    for (const [lang, says] of [['id', /menyebut kategori yang tidak ada di kota ini: banjir\. Yang tampil: Air bersih/], ['en', /names a category that this city does not have: banjir\. Shown are: Water supply/]] as const) {
+      const wall = await open(browser, `${server.url}/wall?category=banjir,water&area=99.99&bbox=127,1&lang=${lang}`, 1920, 1080);
+      await wall.page.waitForSelector(LIVE);
+      expect(await wall.page.getAttribute('[data-misnamed]', 'data-misnamed')).toBe('category area box');
+      expect(await wall.page.textContent('[data-misnamed]')).toMatch(says);
+      expect(await wall.page.$$eval('[data-category]', (all) => all.map((one) => one.getAttribute('data-category')))).toEqual(['water']);
+      expect(await tooWide(wall.page)).toEqual([]);
+      await wall.close();
+    }
+    const right = await open(browser, `${server.url}/wall?category=water`, 1920, 1080);
+    await right.page.waitForSelector(LIVE);
+    expect(await right.page.locator('[data-misnamed]').count()).toBe(0);
+    await right.close();
+  });
+
+  it('an embedded map says what its address names in vain', async () => {
+    const embed = await open(browser, `${server.url}/embed?category=banjir&area=99.99`, 390, 560);
+    await embed.page.waitForSelector('.misnamed');
+    expect(await embed.page.textContent('.misnamed')).toMatch(/kategori yang tidak ada di kota ini: banjir.*wilayah yang tidak ada di kota ini: 99\.99/);
+    expect(await tooWide(embed.page)).toEqual([]);
+    await embed.close();
+  });
+
   it('a report is first in the list of the field page the moment it is in', async () => {
     const field = await open(browser, `${server.url}/field`, 390, 844);
     await field.page.waitForSelector(LIVE);

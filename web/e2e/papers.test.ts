@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findings, still, withoutMap } from './axe';
 import { CHROMIUM, launch, open, tooWide, type Opened } from './browser';
 import { BINARY, Pantau, until } from './pantau';
+import { periodOf, wholeMonthsFrom } from '../src/statistics/period';
 
 const PHONE = [390, 844] as const;
 const DESK = [1366, 768] as const;
@@ -61,8 +62,18 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the pages that look back'
       const cells = await page.locator(`[data-by="category"] [data-group="${key}"] td`).allTextContents();
       expect(cells.slice(0, 2), key).toEqual([String(incidents), String(resolved)]);
     }
+    // Garbage has deadlines for its steps, and none for the whole.
+    expect(told.groups.map(({ key, with_deadline }: { key: string; with_deadline: number }) => [key, with_deadline])).toEqual([['garbage', 0], ['water', 2]]);
+    expect(await page.textContent('[data-undue]')).toContain('Sampah.');
     await clean(statistics, 'statistics');
     await page.click('[data-step="verify"]');
+    await page.click('[data-span="30"]');
+    // Which months count of what is sensitive is said where the period cuts one, and is the truth of no other.
+    const cut = wholeMonthsFrom(periodOf('30', Date.now(), 'Asia/Jayapura'), 'Asia/Jayapura');
+    expect(await page.locator('[data-months]').count()).toBe(cut === null ? 0 : 1);
+    if (cut !== null) expect(await page.textContent('[data-months]')).toContain('Kategori sensitif (Kecelakaan, Sosial)');
+    await page.click('[data-span="all"]');
+    expect(await page.locator('[data-months]').count()).toBe(0);
     await page.click('[data-span="30"]');
     expect(new URL(page.url()).searchParams.get('step')).toBe('verify');
     expect(new URL(page.url()).searchParams.get('days')).toBe('30');
@@ -155,6 +166,19 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the pages that look back'
       await clean(phone, path);
       await phone.close();
     }
+  });
+
+  it('a handover counts by the server’s clock, whatever that of its machine says', async () => {
+    const handover = await open(browser, `${server.url}/handover`, ...DESK, async (page) => {
+      await still(page);
+      await page.clock.setFixedTime(new Date('2020-01-05T03:00:00Z'));
+    });
+    const { page } = handover;
+    await page.waitForSelector('[data-handover="read"]');
+    const year = (await server.get('/api/v1/sitrep')).until.slice(0, 4);
+    expect(await page.innerText('header')).toContain(` ${year} `);
+    expect(await page.innerText('header')).not.toContain('2020');
+    await handover.close();
   });
 
   it('what is written while the server is away stays in the field, and the page says so', async () => {

@@ -250,10 +250,14 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('a shift', { timeout: 300_
 
   /** Nobody saw to it: the supervisor is told a minute after it was due, and sees to it. */
   async function climb({ incident }: Report): Promise<void> {
+    // With no key pressed: whoever is above is told, and one key opens it.
+    await supervisor.page.waitForSelector(`[data-late="i:${incident}"][data-level="1"]`, { timeout: 150_000 });
+    await supervisor.press('e');
+    await supervisor.reads(incident);
+    await supervisor.page.waitForSelector('[data-late]', { state: 'detached' });
     await supervisor.press('2');
     await supervisor.page.waitForSelector(`[data-row="i:${incident}"] [data-clock="late"][data-escalation="1"]`, { timeout: 150_000 });
     expect((await server.get('/api/v1/incidents?escalation=1')).features.map(({ id }: { id: string }) => id)).toEqual([`i:${incident}`]);
-    await supervisor.pick(incident);
     await supervisor.press('v');
     await supervisor.assigns('pupr', agencies);
     await supervisor.stands(incident, 'verify', ({ status }) => status !== 'new');
@@ -333,6 +337,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('a shift', { timeout: 300_
     while (taken.length < ARRIVALS) taken.push(await takesTheNewest(ani));
     // Late by now: everybody sees it, and nobody above has been told.
     await ani.page.waitForFunction(() => document.querySelector('[data-tab="overdue"] b')?.textContent === '1');
+    for (const operator of [ani, budi]) await operator.page.waitForSelector(`[data-late="i:${lamp.incident}"][data-level="0"]`);
 
     await meet(noise);
     const free = await joinAndSplit(pipes);

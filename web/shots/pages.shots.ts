@@ -1,18 +1,23 @@
 /**
  * Every state of the pages as pictures to be looked at: `npm run shots`, into the folder that `SHOTS` names or a new one.
+ * It fails at the end where one is missing.
  * `ONLY=text,text` takes the pictures whose names have one of them; `MAP=1` draws the maps, which is slow without a graphics card.
  */
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHROMIUM, launch, open } from '../e2e/browser';
 import { desk, LIVE, wasNothing } from '../e2e/desk';
 import { Line } from '../e2e/line';
 import { BINARY, Pantau, until } from '../e2e/pantau';
+import { workStates } from './console_work';
 
-const SIZES = [[1440, 900], [1366, 768], [390, 844]] as const;
+type Size = readonly [number, number];
+const SIZES: readonly (readonly Size[])[] = [[[1440, 900], [1366, 768]], [[390, 844]]];
+const PHONE: readonly (readonly Size[])[] = [[[390, 844]]];
+const WALL: readonly (readonly Size[])[] = [[[1920, 1080], [3840, 2160]]];
 /** A4 at 96 dots an inch. */
 const PAPER = [794, 1123] as const;
 const FOLDER = process.env.SHOTS ?? mkdtempSync(join(tmpdir(), 'pantau-shots-'));
@@ -27,6 +32,10 @@ interface State {
   /** Until what is to be seen is there. */
   readonly until: (page: Page) => Promise<unknown>;
   readonly print?: boolean;
+  /** Those of one line are taken of one page, one after the other. */
+  readonly sizes?: readonly (readonly Size[])[];
+  /** Drawn, whatever `MAP` says. */
+  readonly map?: boolean;
 }
 
 /** What the server says is said differently. */
@@ -49,6 +58,8 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
   let incident: string;
   let joined: string;
   let resolved: string;
+  /** The states that did not appear: the others are taken all the same. */
+  const missing: string[] = [];
 
   beforeAll(async () => {
     mkdirSync(FOLDER, { recursive: true });
@@ -115,6 +126,19 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
       at('incident', async () => undefined),
       at('offline', (page) => page.context().setOffline(true).then(() => page.waitForSelector('[data-notice]'))),
       { name: 'console-late', path, before: (page) => (line = new Line()).runThrough(page), until: atIncident(async (page) => (await line.cut(), page.waitForSelector('[data-notice="late"]'))) },
+      { name: 'console-new-build', path, before: (page) => (line = new Line()).runThrough(page), until: atIncident(async (page) => {
+        await type(page, 'n', '[data-form="note"] textarea:focus', 'pelapor sudah ditelepon');
+        await line.update();
+        await page.waitForSelector('[data-new-build]');
+      }) },
+      at('photo-dropped', async (page) => {
+        await page.route('**/api/v1/incidents/*/photos', (route) => route.abort());
+        await page.click('[data-add]');
+        for (const kind of ['before', 'after']) await page.setInputFiles(`[data-choose="${kind}"]`, { name: 'jalan.png', mimeType: 'image/png', buffer: Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0]) });
+        await page.waitForSelector('[data-upload="lost"]:nth-child(2)');
+        await page.locator('[data-drop-photo="drop"]').first().click();
+        await page.waitForSelector('[data-upload="dropped"]');
+      }),
       at('conflict', async (page) => {
         await page.route('**/api/v1/incidents/*/reject', async (route) => {
           await server.act(incident, 'note', { note: 'Budi: sudah saya telepon.' });
@@ -160,6 +184,10 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
     ];
   };
 
+  const nobody = { signed_in: false, ended: false, can_sign_in: true };
+  const session = (json: object) => answers('**/api/v1/session', json);
+  const somebody = { signed_in: true, name: 'ani', full_name: 'Ani Wijaya', role: 'operator', via: 'session', ends_at: '2027-11-24T05:05:00Z', second_factor: false, may: { 'verify': 'all', 'see-incident': 'all', 'shift-log': 'all' }, projection: 'staff' };
+
   const ofPapers = (): readonly State[] => [
     { name: 'statistics', path: '/statistics', until: waits('[data-whole]'), print: true },
     { name: 'statistics-loading', path: '/statistics', before: never('**/api/v1/statistics*'), until: waits('main') },
@@ -179,6 +207,23 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
       await page.click('[data-send="note"]');
       await page.waitForSelector('.trouble');
     } },
+    { name: 'audit', path: '/audit', until: waits('[data-line]'), print: true },
+    { name: 'audit-incident', path: `/audit?incident=${incident}`, until: waits('[data-end]') },
+    { name: 'audit-nobody', path: '/audit?actor=siapa', until: waits('[data-empty]') },
+    { name: 'audit-unknown', path: '/audit', until: async (page) => {
+      await page.waitForSelector('[data-line]');
+      await page.fill('input[name="incident"]', 'TTE-0000-00000');
+      await page.click('[data-ask]');
+      await page.waitForSelector('[data-unknown]');
+    } },
+    { name: 'audit-loading', path: '/audit', before: never('**/api/v1/audit*'), until: waits('main form') },
+    { name: 'audit-error', path: '/audit', before: fails('**/api/v1/audit*'), until: waits('[data-fault="network"]') },
+    { name: 'audit-refused', path: '/audit?incident=019aa0c4-7b1e-7c60-8d52-3f2f6a1b9c04', until: waits('[data-fault="refused"]') },
+    { name: 'audit-more-failed', path: '/audit', before: (page) => page.route('**/api/v1/audit?*', (route) => (route.request().url().includes('cursor=') ? route.abort() : route.continue({ url: route.request().url().replace('limit=100', 'limit=20') }))), until: async (page) => {
+      await page.click('[data-more]');
+      await page.waitForSelector('[data-failed]');
+    } },
+    { name: 'audit-denied', path: '/audit', before: session(somebody), until: waits('[data-denied]') },
     ...['sitrep', 'handover', 'replay'].map((page): State => ({ name: `${page}-denied`, path: `/${page}`, before: (one) => one.route('**/api/v1/city*', async (route) => route.fulfill({ json: { ...(await (await route.fetch()).json()), projection: 'public' } })), until: waits('[data-denied]') })),
     { name: 'replay', path: '/replay', until: async (page) => {
       await page.waitForSelector('[data-at]');
@@ -195,9 +240,6 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
     { name: 'replay-error', path: '/replay', before: fails('**/api/v1/stats*'), until: waits('.replay .fault') },
   ];
 
-  const nobody = { signed_in: false, ended: false, can_sign_in: true };
-  const session = (json: object) => answers('**/api/v1/session', json);
-  const somebody = { signed_in: true, name: 'ani', full_name: 'Ani Wijaya', role: 'operator', via: 'session', ends_at: '2027-11-24T05:05:00Z', second_factor: false, may: { 'verify': 'all', 'see-incident': 'all', 'shift-log': 'all' }, projection: 'staff' };
   const ofLogin = (): readonly State[] => [
     { name: 'login', path: '/login', before: session(nobody), until: waits('input[type="password"]') },
     { name: 'login-wrong', path: '/login', before: session(nobody), until: async (page) => {
@@ -217,28 +259,104 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
     } },
   ];
 
+  const ofField = (): readonly State[] => {
+    const path = `/field?incident=i:${incident}`;
+    let line = new Line();
+    const unsent = (page: Page): Promise<unknown> => page.route('**/api/v1/incidents/*/{note,check}', (route) => route.abort());
+    const inSight = (selector: string) => (page: Page): Promise<unknown> => page.locator(selector).first().evaluate((one) => one.scrollIntoView({ block: 'center' }));
+    const at = (name: string, more: (page: Page) => Promise<unknown>, before?: State['before']): State => ({
+      name: `field-${name}`,
+      path,
+      sizes: PHONE,
+      ...(before !== undefined && { before }),
+      until: async (page) => {
+        await page.waitForSelector('[data-write="note"]');
+        for (const key of ['ArrowUp', 'ArrowUp']) await page.press('.grip', key);
+        await more(page);
+      },
+    });
+    const write = async (page: Page, form: string, text: string): Promise<void> => {
+      await page.click(`[data-write="${form}"]`);
+      await page.fill(`[data-form="${form}"] textarea`, text);
+    };
+    return [
+      at('incident', async () => undefined),
+      at('checklist', inSight('[data-checklist]')),
+      at('note', async (page) => (await write(page, 'note', 'Pompa tiba, air masih setinggi lutut.'), inSight('[data-form]')(page))),
+      at('answer', async (page) => (await write(page, 'answer', 'Petugas sedang memompa air di gang Anda.'), inSight('[data-form]')(page))),
+      at('unsent', async (page) => {
+        await write(page, 'note', 'Pompa tiba, air masih setinggi lutut.');
+        await page.click('[data-send]');
+        await page.locator('[data-check]').nth(1).check();
+        await page.waitForSelector('[data-unsent="2"]');
+        await inSight('[data-waiting]')(page);
+      }, unsent),
+      at('new-build', async (page) => {
+        await write(page, 'note', 'Pompa tiba, air masih setinggi lutut.');
+        await line.update();
+        await page.waitForSelector('[data-new-build]');
+      }, (page) => (line = new Line()).runThrough(page)),
+      at('changed', async (page) => {
+        await page.route('**/api/v1/incidents/*/note', async (route) => {
+          await server.act(incident, 'note', { note: 'Budi: pompa kedua dikirim.' });
+          await route.continue();
+        });
+        await write(page, 'answer', 'Pompa belum ada.');
+        await page.click('[data-send]');
+        await page.waitForSelector('[data-waiting="changed"]');
+        await inSight('[data-waiting]')(page);
+      }),
+    ];
+  };
+
+  const ofWall = (): readonly State[] => {
+    let line = new Line();
+    const lost = (phase: string): State => ({
+      name: `wall-${phase}`,
+      path: '/wall',
+      sizes: WALL,
+      map: true,
+      before: (page) => (line = new Line()).runThrough(page),
+      until: async (page) => {
+        await page.waitForSelector(LIVE);
+        await page.waitForSelector('[data-hotspot]');
+        await line.cut();
+        await page.waitForSelector(`[data-phase="${phase}"]`, { timeout: 60_000 });
+      },
+    });
+    const misnamed = 'category=banjir,water&area=82.71.99';
+    return [
+      lost('reconnecting'),
+      lost('stale'),
+      { name: 'wall-misnamed', path: `/wall?${misnamed}`, sizes: WALL, map: true, until: waits(LIVE) },
+      { name: 'embed-misnamed', path: `/embed?${misnamed}`, sizes: [[[800, 560]], [[390, 480]]], map: true, until: waits('.map canvas') },
+    ];
+  };
+
   async function shoot(states: readonly State[]): Promise<void> {
     for (const state of states.filter(({ name }) => ONLY.some((part) => name.includes(part)))) {
       for (const lang of ['id', 'en'] as const) {
-        for (const sizes of [SIZES.slice(0, 2), SIZES.slice(2), ...(state.print === true ? [[PAPER]] : [])]) {
+        for (const sizes of [...(state.sizes ?? SIZES), ...(state.print === true ? [[PAPER]] : [])]) {
           try {
             await look(state, lang, sizes);
           } catch (error) {
-            console.warn(`${state.name} ${lang} ${sizes[0]?.join('×')}: ${String(error).split('\n')[0]}`);
+            missing.push(`${state.name} ${lang} ${sizes[0]?.join('×')}: ${String(error).split('\n')[0]}`);
+            console.warn(missing.at(-1));
           }
         }
       }
     }
   }
 
-  async function look(state: State, lang: string, sizes: readonly (readonly [number, number])[]): Promise<void> {
+  async function look(state: State, lang: string, sizes: readonly Size[]): Promise<void> {
     const [[width, height] = [0, 0]] = sizes;
+    const drawn = state.map === true || process.env.MAP === '1';
     const [path = '', hash] = state.path.split('#');
     const address = lang === 'id' ? path : `${path}${path.includes('?') ? '&' : '?'}lang=en`;
     const { page, close } = await open(browser, `${server.url}${address}${hash === undefined ? '' : `#${hash}`}`, width, height, async (page) => {
       page.setDefaultTimeout(20_000);
       await page.emulateMedia({ reducedMotion: 'reduce' });
-      if (process.env.MAP !== '1') await desk(page);
+      if (!drawn) await desk(page);
       if (!state.name.includes('tour')) await page.addInitScript(() => localStorage.setItem('pantau.tour', 'known'));
       await state.before?.(page);
     });
@@ -253,8 +371,9 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
       }
       for (const [width, height] of sizes) {
         await page.setViewportSize({ width, height });
-        if (process.env.MAP === '1') await page.waitForTimeout(1_500);
-        await page.screenshot({ path: join(FOLDER, `${state.name}.${lang}.${isPaper ? 'print' : `${width}x${height}`}.png`), fullPage: !/^(console|replay)/.test(state.name) });
+        // Four times the points take as much longer without a graphics card.
+        if (drawn) await page.waitForTimeout(width > 2_000 ? 12_000 : 1_500);
+        await page.screenshot({ path: join(FOLDER, `${state.name}.${lang}.${isPaper ? 'print' : `${width}x${height}`}.png`), fullPage: !/^(console|replay|field|wall)/.test(state.name) });
       }
     } finally {
       await close();
@@ -263,8 +382,12 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
 
   it('are taken', async () => {
     await shoot(ofConsole());
+    await shoot(await workStates(server, browser));
     await shoot(ofPapers());
     await shoot(ofLogin());
+    await shoot(ofField());
+    await shoot(ofWall());
     console.log(`pictures: ${FOLDER}`);
+    expect(missing, 'states of which there is no picture').toEqual([]);
   });
 });

@@ -74,6 +74,9 @@ pub struct AccountStore {
 }
 
 impl AccountStore {
+    /// The name of the file in a data folder.
+    pub const FILE: &str = file::FILE;
+
     /// Those of the journal at `place`; the tables are made where there are none. Any number of processes
     /// may have them open.
     ///

@@ -2,8 +2,9 @@
 //!
 //! Epoch, secret, hashes and numbers stay: the copy is the same journal in another place. The log goes
 //! first and is only added to, so a copy that was cut goes on where it stopped; the other tables begin
-//! anew where the source has changed meanwhile. A copy that is not finished cannot be served.
+//! anew where the source has changed meanwhile. Accounts come last. A copy that is not finished cannot be served.
 
+mod accounts;
 mod file;
 mod photos;
 mod server;
@@ -13,13 +14,14 @@ mod tests;
 
 use std::sync::Arc;
 
+pub use self::accounts::CopiedAccounts;
 use self::file::FileSide;
 use self::server::ServerSide;
 use self::table::{Cell, ENTRY, STATE, Table};
 use super::sqlite::verify_rows_against;
 use super::{
     FolderMode, Head, Journal, JournalError, Noted, Place, PostgisJournal, SqliteJournal, StoreUrl,
-    VerifyReport,
+    Unshared, VerifyReport,
 };
 use crate::city::City;
 use crate::model::Seq;
@@ -46,6 +48,7 @@ pub struct Copied {
     pub photos: u64,
     /// Files that the source does not have, or has damaged, though an entry names them: names, in hex.
     pub photos_missing: Vec<String>,
+    pub accounts: CopiedAccounts,
 }
 
 /// One end of a copy.
@@ -100,12 +103,8 @@ pub fn migrate(
         return Err(JournalError::Folder(format!("there is nothing in {from}")));
     }
     let target = Held::open(to, city.clone(), mode, true)?;
-    if let Place::Database(url) = from
-        && server::waiting(url)? > 0
-    {
-        return Err(JournalError::Folder(format!(
-            "reports that were handed in wait in {from}; start the server on it once, so that they get into the journal"
-        )));
+    for place in [from, to] {
+        check_shared(place)?;
     }
     let head = source.head();
     let files = (source.0.reader().photo_files()?, target.0.reader().photo_files()?);
@@ -113,13 +112,30 @@ pub fn migrate(
     let mut copied = copy(&mut *source, &mut *target, head, to, tell)?;
     (copied.photos, copied.photos_missing) = photos::carry(&mut *source, &*files.0, &*files.1)?;
     target.finish(&city)?;
+    copied.accounts = accounts::carry(from, to)?;
     target.set_meta(UNFINISHED, None)?;
     Ok(copied)
 }
 
-/// How many reports wait in a database for the writer, which the journal does not know of.
-pub(super) fn waiting_in(url: &StoreUrl) -> Result<u64, JournalError> {
-    server::waiting(url)
+/// Refuses a database with reports that its journal does not know of: they would be left behind.
+fn check_shared(place: &Place) -> Result<(), JournalError> {
+    let Place::Database(url) = place else { return Ok(()) };
+    let refused = |sentence: String| Err(JournalError::Folder(sentence));
+    match server::unshared(url)? {
+        Unshared { waiting: 0, set_aside: 0 } => Ok(()),
+        Unshared { waiting: 0, set_aside } => refused(format!(
+            "{set_aside} report(s) that were acknowledged do not fit the city pack and are set aside in {url}; \
+             `pantau waiting --store …` shows them: mend the city pack and start the server on it once, or discard them"
+        )),
+        _ => refused(format!(
+            "reports that were handed in wait in {url}; start the server on it once, so that they get into the journal"
+        )),
+    }
+}
+
+/// How many reports lie in a database that the journal does not know of.
+pub(super) fn unshared_in(url: &StoreUrl) -> Result<Unshared, JournalError> {
+    server::unshared(url)
 }
 
 /// Checks the journal in a database as [`super::verify`] checks a folder: by a copy of it in a file that
@@ -271,9 +287,9 @@ fn copy(
             "the copy's newest entry is not the source's; empty {to} and migrate again"
         )));
     }
-    let (photos, photos_missing) = Default::default();
+    let (photos, photos_missing, accounts) = Default::default();
     let head_hash = hash_of(&head_row);
-    Ok(Copied { head: head.seq, head_hash, rows, were_there, photos, photos_missing })
+    Ok(Copied { head: head.seq, head_hash, rows, were_there, photos, photos_missing, accounts })
 }
 
 /// Marks the target as a copy of this source that is not finished.

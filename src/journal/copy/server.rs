@@ -4,7 +4,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::table::{Cell, Kind, Table};
-use super::{FolderMode, Journal, JournalError, Side, StoreUrl};
+use super::{FolderMode, Journal, JournalError, Side, StoreUrl, Unshared};
 use crate::city::City;
 use crate::journal::postgis::{self, Driver, Link, Param};
 
@@ -26,11 +26,9 @@ pub(super) fn mode(url: &StoreUrl) -> Result<FolderMode, JournalError> {
     Ok(FolderMode::of_key(side.meta("mode")?.as_deref()))
 }
 
-/// How many reports wait for the writer, which the journal does not know of.
-pub(super) fn waiting(url: &StoreUrl) -> Result<u64, JournalError> {
-    let link = Link::connect(&Driver::start()?, url)?;
-    let row = link.first("SELECT count(*) FROM handed_in WHERE body IS NOT NULL", &[])?;
-    row.map_or(Ok(0), |row| postgis::get::<i64>(&row, 0).map(i64::unsigned_abs))
+/// How many reports lie there for the writer, which the journal does not know of.
+pub(super) fn unshared(url: &StoreUrl) -> Result<Unshared, JournalError> {
+    postgis::unshared(&Link::connect(&Driver::start()?, url)?)
 }
 
 impl ServerSide {

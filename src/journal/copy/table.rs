@@ -68,7 +68,7 @@ pub(super) const PHOTO: Table = Table {
 };
 
 /// All other tables, in an order that may be cut anywhere.
-pub(super) const STATE: [Table; 15] = [
+pub(super) const STATE: [Table; 16] = [
     Table {
         name: "report",
         key: 1,
@@ -149,6 +149,11 @@ pub(super) const STATE: [Table; 15] = [
         name: "idempotency",
         key: 1,
         columns: &[("key", Text), ("body_digest", Bytes), ("report_no", Int), ("at", Int)],
+    },
+    Table {
+        name: "waiting_code",
+        key: 1,
+        columns: &[("waiting_no", Int), ("received_at", Int), ("report_no", Int), ("refused", Text)],
     },
     Table { name: "derived", key: 1, columns: &[("as_of_seq", Int)] },
     Table {

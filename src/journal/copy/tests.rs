@@ -3,7 +3,10 @@
 use super::*;
 use crate::journal::postgres_server;
 use crate::journal::testing::{self, NOW, act, import_row, key, merge, report, sensitive_report, split};
-use crate::journal::{DerivedUpdate, HotspotMemberRow, HotspotMembersUpdate, HotspotRow, SurgeRow, verify};
+use crate::journal::{
+    AccountStore, CodeTold, DerivedUpdate, EventRow, HotspotMemberRow, HotspotMembersUpdate, HotspotRow,
+    PostgisStandby, SurgeRow, Unshared, Waiting, Whereabouts, verify,
+};
 use crate::model::{Action, Command, IncidentNo, Projection, ReportNo, Status};
 
 /// Something in every table.
@@ -174,6 +177,88 @@ fn a_migration_that_was_cut_goes_on_and_cannot_be_served_before() {
     assert_eq!((copied.photos, &copied.photos_missing[..]), (2, &[][..]));
     let Place::Database(url) = &places.database else { unreachable!() };
     assert_eq!(verify_database(url, &mut |_, _| {}).unwrap().faults, []);
+}
+
+#[test]
+fn a_migration_that_was_cut_before_its_accounts_goes_on_and_cannot_be_served_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let (from, to) = (Place::Folder(dir.path().join("from")), Place::Folder(dir.path().join("to")));
+    fill(&mut *Places::open(&from));
+    let event = EventRow {
+        id: 0,
+        at: NOW,
+        actor: Some("ani".to_owned()),
+        action: "sign-in".to_owned(),
+        subject: None,
+        network: None,
+        detail: None,
+    };
+    AccountStore::open(&from).unwrap().add_events(&[event]).unwrap();
+    // No file can be made there: it ends as a process that is killed then.
+    let in_the_way = dir.path().join("to").join(AccountStore::FILE);
+    std::fs::create_dir_all(&in_the_way).unwrap();
+    migrate(&from, &to, testing::city(), &mut |_, _| {}).unwrap_err();
+    let refused = to.open(testing::city(), FolderMode::Live).err().unwrap().to_string();
+    assert!(refused.contains("migration that was cut"), "{refused}");
+    std::fs::remove_dir(&in_the_way).unwrap();
+    let copied = migrated(&from, &to);
+    assert!(copied.were_there > 0 && copied.accounts.events == 1, "{copied:?}");
+    assert_eq!(
+        AccountStore::open(&to).unwrap().events_from(i64::MIN, i64::MAX, 10).unwrap(),
+        AccountStore::open(&from).unwrap().events_from(i64::MIN, i64::MAX, 10).unwrap(),
+    );
+    Places::open(&to);
+}
+
+#[test]
+fn codes_of_reports_that_waited_move_along_and_what_was_set_aside_is_not_left_behind() {
+    let Some(places) = Places::new() else { return };
+    fill(&mut *Places::open(&places.database));
+    let Place::Database(url) = &places.database else { unreachable!() };
+    let hand_in = PostgisStandby::open(url, testing::city(), FolderMode::Live).unwrap().hand_in();
+    let waiting = |no: u64, key: &str| Waiting {
+        place: 0,
+        no,
+        key: key.to_owned(),
+        body_digest: [7; 32],
+        received_at: NOW,
+        body: b"secret words".to_vec(),
+    };
+    // One report came to two nodes under one key, and each gave out a code.
+    hand_in.hand_in(&[waiting(11, "a"), waiting(12, "b"), waiting(13, "c")]).unwrap();
+    hand_in.hand_in(&[waiting(21, "a")]).unwrap();
+    let places_of = || hand_in.waiting(10).unwrap().iter().map(|w| (w.no, w.place)).collect::<Vec<_>>();
+    let waits = places_of();
+    assert_eq!(waits.iter().map(|(no, _)| *no).collect::<Vec<_>>(), [11, 12, 13, 21]);
+    let told = |no, answer| CodeTold { no, received_at: NOW, answer };
+    hand_in.note_codes(&[told(11, Ok(ReportNo(2))), told(21, Ok(ReportNo(2)))]).unwrap();
+    hand_in.handed_on(&[(waits[0].1, Ok(ReportNo(2))), (waits[3].1, Ok(ReportNo(2)))]).unwrap();
+    // And later to a third.
+    hand_in.hand_in(&[waiting(31, "a")]).unwrap();
+    hand_in.note_codes(&[told(12, Err("no".to_owned()))]).unwrap();
+    hand_in.handed_on(&[(waits[1].1, Err("no".to_owned()))]).unwrap();
+    hand_in.set_aside(&[(waits[2].1, "no such category".to_owned())]).unwrap();
+    assert_eq!(places_of(), []);
+    assert_eq!(hand_in.unshared().unwrap(), Unshared { waiting: 0, set_aside: 1 });
+    let known = |place: &Place| {
+        let reader = Places::open(place).reader();
+        [11, 21, 31, 12, 13, 99].map(|no| reader.waiting_report(no).unwrap())
+    };
+    let (in_journal, refused) =
+        (Whereabouts::InJournal(ReportNo(2)), Whereabouts::Refused { received_at: NOW });
+    let there = [in_journal, in_journal, in_journal, refused].map(Some);
+    let waits_on = Some(Whereabouts::Waiting { received_at: NOW });
+    assert_eq!(known(&places.database), [&there[..], &[waits_on, None]].concat()[..]);
+
+    let left =
+        migrate(&places.database, &places.back, testing::city(), &mut |_, _| {}).unwrap_err().to_string();
+    assert!(left.contains("1 report(s)") && left.contains("pantau waiting"), "{left}");
+    // The writer tries it again after its next start.
+    hand_in.take_up_again().unwrap();
+    assert_eq!(hand_in.waiting(10).unwrap()[0].body, b"secret words");
+    assert!(hand_in.discard(13, "discarded").unwrap() && !hand_in.discard(13, "discarded").unwrap());
+    migrated(&places.database, &places.back);
+    assert_eq!(known(&places.back), [&there[..], &[None, None]].concat()[..]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::Naive;
 use crate::journal::testing::{
-    NOW, SECRET, act, import_row, kept_photo, key, new_report, photo, sensitive_report,
+    NOW, SECRET, act, import_row, kept_photo, key, new_report, photo, sensitive_report, sent_photos,
 };
 use crate::journal::{ActsQuestion, ERASE, MERGE, Reader};
 use crate::model::{
@@ -80,12 +80,14 @@ fn any_action() -> impl Strategy<Value = Command> {
     let lacks = prop::bool::weighted(0.1);
     let which = (1..12_u64, 0..2_u8).prop_map(|(seq, n)| PhotoNo { seq: Seq(seq), n });
     let flags = any::<(bool, bool, bool)>();
-    (1..8_u32, action, version, prop::option::of(0..2_u8), flags, lacks, which).prop_map(
-        |(no, action, version, agency, (deadline, by_ani, after), lacks, which)| {
+    let sent = prop::option::of((0..2_u8, 0..2_u8));
+    (1..8_u32, action, version, prop::option::of(0..2_u8), flags, lacks, (which, sent)).prop_map(
+        |(no, action, version, agency, (deadline, by_ani, after), lacks, (which, sent))| {
             let Command::Action(mut new) = act(no, action) else { panic!("not an action") };
             if let Some(added) = &mut new.more.photos {
                 (added.kind, added.public) =
                     (if after { PhotoKind::After } else { PhotoKind::Before }, by_ani);
+                added.sent = sent.and_then(|(key, content)| sent_photos(key, content));
             }
             new.more.photo = new.more.photo.map(|_| which);
             new.version = version;

@@ -87,7 +87,7 @@ fn ask(
     patience: Duration,
 ) -> Result<(), JournalError> {
     let client = &session.link.client;
-    let Asked { incidents, keys, import_sources, import_rows, senders: _ } = asked;
+    let Asked { incidents, keys, import_sources, import_rows, senders: _, photos } = asked;
     if incidents.is_empty() && keys.is_empty() && import_rows.is_empty() {
         return Ok(());
     }
@@ -103,6 +103,7 @@ fn ask(
     incidents.iter().try_for_each(|row| batch.know_incident(row))?;
     keys.iter().try_for_each(|row| batch.know_key(row))?;
     imported.iter().try_for_each(|row| batch.know_imported(row))?;
+    batch.photos.know_sent(&session.link, photos)?;
     batch.know_senders(&session.link, &asked.senders)
 }
 

@@ -14,6 +14,7 @@ use crate::city::City;
 use crate::journal::codec::{Encoder, Hash, chain};
 use crate::journal::decide::{Accepted, Keyed, Store};
 use crate::journal::erase::{Held, HeldNote};
+use crate::journal::photos_sent::PhotosSent;
 use crate::journal::records::row_no;
 use crate::journal::{IncidentRow, JournalError};
 use crate::model::{
@@ -32,6 +33,8 @@ pub(super) struct Asked {
     pub import_sources: Vec<i64>,
     pub import_rows: Vec<Vec<u8>>,
     pub senders: AskedSenders,
+    /// Incidents that photos come to under a key.
+    pub photos: Vec<i64>,
 }
 
 impl Asked {
@@ -50,7 +53,12 @@ impl Asked {
                         asked.import_rows.push(row.row_digest.to_vec());
                     }
                 }
-                Command::Action(action) => asked.incidents.push(i64::from(action.incident.0)),
+                Command::Action(action) => {
+                    let no = i64::from(action.incident.0);
+                    asked.incidents.push(no);
+                    let is_keyed = action.more.photos.as_ref().is_some_and(|added| added.sent.is_some());
+                    asked.photos.extend(is_keyed.then_some(no));
+                }
                 Command::Merge(merge) | Command::Split(merge) => {
                     asked.incidents.extend([merge.absorbed, merge.into].map(|no| i64::from(no.0)));
                     asked.senders.all = true;
@@ -321,6 +329,10 @@ impl Store for Batch<'_> {
         Ok(self.keyed.get(key).copied())
     }
 
+    fn photos_sent(&mut self, no: IncidentNo, key: [u8; 16]) -> Result<Option<PhotosSent>, JournalError> {
+        Ok(self.photos.sent(no, key))
+    }
+
     fn imported(&mut self, row: &ImportRow) -> Result<Option<ReportNo>, JournalError> {
         let source = self.source(&row.source);
         Ok(source.and_then(|source| self.imported.get(&(source, row.row_digest)).copied()))
@@ -354,6 +366,7 @@ impl Store for Batch<'_> {
             self.head_hash = self.entries.add(&self.head_hash, seq, at, "erasure", &encoded.body);
             self.erasures.extend(erase::changes(seq, fact, &encoded));
             self.erasable.erase(fact, &accepted.lefts);
+            self.photos.forget_sent(fact);
             let is_erased =
                 |keyed: &&mut Keyed| fact.reports.iter().any(|erased| erased.report == keyed.report);
             let keyed = self.keyed.values_mut().chain(self.new_keys.values_mut());

@@ -110,10 +110,6 @@ pub(super) fn changes(seq: Seq, fact: &ErasureFact, encoded: &EncodedErasure) ->
          WHERE r.no = ANY($1) AND k.report_no = r.no AND k.at = r.received_at",
     )
     .numbers(reports().map(no));
-    let handed_in = Change::new(
-        "UPDATE handed_in SET body_digest = decode(repeat('00', 32), 'hex') WHERE report_no = ANY($1)",
-    )
-    .numbers(reports().map(no));
     let places = places(
         "UPDATE report r SET lng_e7 = a.lng::integer, lat_e7 = a.lat::integer \
          FROM unnest($1, $2, $3) AS a (no, lng, lat) WHERE r.no = a.no",
@@ -139,7 +135,7 @@ pub(super) fn changes(seq: Seq, fact: &ErasureFact, encoded: &EncodedErasure) ->
     )
     .numbers(photos.iter().copied());
     let photos = Change::new("DELETE FROM photo WHERE seq = ANY($1)").numbers(photos.iter().copied());
-    [private, keys, handed_in, places, incidents, notes, erased, files, photos]
+    [private, keys, places, incidents, notes, erased, files, photos]
         .into_iter()
         .filter(|change| !change.is_empty())
         .collect()

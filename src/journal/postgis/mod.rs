@@ -33,6 +33,7 @@ mod url;
 
 pub(super) use area::put as put_areas;
 pub use erase::vacuum_erased;
+pub(super) use hand_in::unshared;
 pub(super) use link::{Driver, Link, Param};
 pub(super) use open::{coarsen, meta, prepare_tables};
 pub(super) use rows::get;

@@ -20,7 +20,7 @@ use crate::journal::{FolderMode, JournalError};
 use crate::model::{Secret, Seq, TimeMs, hex, unhex};
 
 /// In order; never edited, only added to.
-const MIGRATIONS: [(&str, &str); 11] = [
+const MIGRATIONS: [(&str, &str); 13] = [
     ("0001_journal", include_str!("../../../migrations/postgis/0001_journal.sql")),
     ("0002_erased", include_str!("../../../migrations/postgis/0002_erased.sql")),
     ("0003_accounts", include_str!("../../../migrations/postgis/0003_accounts.sql")),
@@ -32,6 +32,8 @@ const MIGRATIONS: [(&str, &str); 11] = [
     ("0009_photos", include_str!("../../../migrations/postgis/0009_photos.sql")),
     ("0010_credibility", include_str!("../../../migrations/postgis/0010_credibility.sql")),
     ("0012_subjects", include_str!("../../../migrations/postgis/0012_subjects.sql")),
+    ("0013_handed_in", include_str!("../../../migrations/postgis/0013_handed_in.sql")),
+    ("0014_waiting_codes", include_str!("../../../migrations/postgis/0014_waiting_codes.sql")),
 ];
 
 /// PostgreSQL 15: `server_version_num`.

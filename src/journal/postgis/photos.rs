@@ -1,6 +1,6 @@
 //! Photos: their rows, and the table that holds their files, which every node of a database reaches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_postgres::Row;
@@ -10,10 +10,12 @@ use super::columns::Change;
 use super::link::{Driver, Link};
 use super::rows::{bad_row, get, hash, number, seq, time};
 use super::url::StoreUrl;
+use crate::journal::codec::Body;
 use crate::journal::photos::{PhotoFiles, proven};
+use crate::journal::photos_sent::{PhotosSent, sent_of};
 use crate::journal::{JournalError, fold};
 use crate::model::{
-    Fact, IncidentNo, Photo, PhotoKind, PhotoName, PhotoNo, PhotoRow, ReportNo, Seq, TimeMs,
+    ErasureFact, Fact, IncidentNo, Photo, PhotoKind, PhotoName, PhotoNo, PhotoRow, ReportNo, Seq, TimeMs,
 };
 
 /// A file this young may be named by an entry in a moment, on whichever node it came in.
@@ -52,6 +54,8 @@ pub(super) struct Photos {
     added: Vec<PhotoRow>,
     /// The last word on each.
     released: BTreeMap<PhotoNo, bool>,
+    /// What came under keys, as it stands in this batch.
+    sent: HashMap<(IncidentNo, [u8; 16]), PhotosSent>,
 }
 
 impl Photos {
@@ -62,6 +66,39 @@ impl Photos {
             self.added.push(row);
         }
         self.released.extend(fold::photo_released(fact));
+        if let Some((no, sent)) = sent_of(fact) {
+            self.sent.insert((no, sent.key), PhotosSent { seq, content: sent.content });
+        }
+    }
+
+    /// Asks what came to these incidents under keys.
+    pub fn know_sent(&mut self, link: &Link, incidents: &[i64]) -> Result<(), JournalError> {
+        if incidents.is_empty() {
+            return Ok(());
+        }
+        let sql = "SELECT e.seq, e.body, a.private, a.incident_no FROM action a JOIN entry e ON e.seq = a.seq \
+                   WHERE a.incident_no = ANY($1) AND a.action = 'photo'";
+        link.rows(sql, &[(&incidents, Type::INT8_ARRAY)], &mut |row| {
+            let seq = seq(row, 0)?;
+            if let Some(sent) = Body::parse(seq, get(row, 1)?)?.sent_photos(get(row, 2)?)? {
+                let no = IncidentNo(number(row, 3)?);
+                self.sent.insert((no, sent.key), PhotosSent { seq, content: sent.content });
+            }
+            Ok(())
+        })
+    }
+
+    pub fn sent(&self, no: IncidentNo, key: [u8; 16]) -> Option<PhotosSent> {
+        self.sent.get(&(no, key)).copied()
+    }
+
+    /// What the batch itself erases is gone for the commands after it.
+    pub fn forget_sent(&mut self, fact: &ErasureFact) {
+        for sent in self.sent.values_mut() {
+            if fact.notes.iter().any(|erased| erased.seq == sent.seq) {
+                sent.content = None;
+            }
+        }
     }
 
     pub fn changes(&self) -> impl Iterator<Item = Change> {

@@ -13,12 +13,12 @@ use super::rows::{
     report_row, seq, time,
 };
 use super::url::StoreUrl;
-use super::{open, read_derived};
+use super::{hand_in, open, read_derived};
 use crate::city::City;
 use crate::journal::codec::{self, Body};
 use crate::journal::{
     ActsQuestion, Derived, HotspotStateRow, IncidentRow, JournalError, PhotoFiles, Reader, ReportPlace,
-    ReportRow,
+    ReportRow, Whereabouts,
 };
 use crate::model::{
     Entry, Fact, IncidentNo, PhotoName, PhotoNo, PhotoRow, Projection, ReportNo, SenderId, Seq, TimeMs,
@@ -292,6 +292,10 @@ impl Reader for PostgisReader {
     fn report(&self, no: ReportNo) -> Result<Option<ReportRow>, JournalError> {
         let sql = concat!("SELECT ", report_columns!(), " FROM report WHERE no = $1");
         self.first(sql, &[(&i64::from(no.0), Type::INT8)], |row| report_row(row, &*self.city))
+    }
+
+    fn waiting_report(&self, no: u64) -> Result<Option<Whereabouts>, JournalError> {
+        self.first(hand_in::WHEREABOUTS, &[(&no.cast_signed(), Type::INT8)], hand_in::whereabouts)
     }
 
     fn last_report(&self) -> Result<ReportNo, JournalError> {

@@ -8,7 +8,7 @@ use crate::health::Condition;
 use crate::journal::postgres_server::{Cluster, shared};
 use crate::journal::suite;
 use crate::journal::testing::{self, NOW, act, import_row, key, receipt, report, sensitive_report};
-use crate::journal::{HotspotRow, Standby};
+use crate::journal::{HotspotRow, Standby, Waiting, Whereabouts};
 use crate::model::{Action, ImportRow, IncidentNo, Projection, Receipt, ReportNo, Seq, Status};
 
 /// A database that goes with the test.
@@ -274,6 +274,44 @@ fn of_reports_that_wait_the_database_sends_no_more_than_may_be_held() {
     db.query("UPDATE pantau.handed_in SET body = NULL WHERE waiting_no = 1");
     assert_eq!(places(), small[..3], "and one more than there is room for");
     assert_eq!(hand_in.waiting(2).unwrap().len(), 2);
+}
+
+#[test]
+fn of_reports_that_were_handed_in_the_digest_goes_with_the_body_also_of_refused_ones() {
+    let Some(db) = Db::new() else { return };
+    let hand_in = || PostgisStandby::open(&db.url(), testing::city(), FolderMode::Live).unwrap().hand_in();
+    let waiting = |no: u64| Waiting {
+        place: 0,
+        no,
+        key: format!("key {no}"),
+        body_digest: [no as u8; 32],
+        received_at: NOW,
+        body: b"{}".to_vec(),
+    };
+    let room = hand_in();
+    room.hand_in(&[waiting(1), waiting(2), waiting(3)]).unwrap();
+    let places: Vec<i64> = room.waiting(10).unwrap().iter().map(|report| report.place).collect();
+    room.handed_on(&[(places[0], Ok(ReportNo(7))), (places[1], Err("no".to_owned()))]).unwrap();
+    let digests = || {
+        db.query(
+            "SELECT waiting_no FROM pantau.handed_in WHERE body_digest <> decode(repeat('00', 32), 'hex') \
+             ORDER BY waiting_no",
+        )
+    };
+    assert_eq!(digests(), "3", "of the one that waits, with its body");
+    assert_eq!(room.waiting(10).unwrap()[0].body_digest, [3; 32]);
+    assert_eq!(room.whereabouts(1).unwrap(), Some(Whereabouts::InJournal(ReportNo(7))));
+    assert_eq!(room.whereabouts(2).unwrap(), Some(Whereabouts::Refused { received_at: NOW }));
+    // The keys stay: what comes again is not put in again.
+    room.hand_in(&[waiting(1), waiting(2)]).unwrap();
+    assert_eq!((room.waiting(10).unwrap().len(), digests()), (1, "3".to_owned()));
+
+    // As they were left by a program of before.
+    db.query("UPDATE pantau.handed_in SET body_digest = sha256('x') WHERE body IS NULL");
+    db.query("DELETE FROM pantau.migration WHERE name = '0013_handed_in'");
+    drop(room);
+    drop(hand_in());
+    assert_eq!(digests(), "3");
 }
 
 #[test]

@@ -23,6 +23,7 @@ use crate::journal::decide::{
     Accepted, IDEMPOTENCY_MS, Keyed, PRUNE_EVERY_MS, PRUNED_KEYS_MAX, Store, decide_all,
 };
 use crate::journal::erase::{Held, HeldNote};
+use crate::journal::photos_sent::PhotosSent;
 use crate::journal::{
     DerivedUpdate, HotspotMemberRow, HotspotMembersUpdate, IncidentRow, JournalError, SurgeRow,
 };
@@ -334,6 +335,10 @@ impl Store for Batch<'_> {
         sums::IDEMPOTENCY.check(row, 3)?;
         let (report, at) = (ReportNo(row.get(0)?), TimeMs(row.get(2)?));
         Ok(Some(Keyed { report, body_digest: row.get(1)?, at }))
+    }
+
+    fn photos_sent(&mut self, no: IncidentNo, key: [u8; 16]) -> Result<Option<PhotosSent>, JournalError> {
+        photos::sent(self.conn, no, key)
     }
 
     fn imported(&mut self, row: &ImportRow) -> Result<Option<ReportNo>, JournalError> {

@@ -93,14 +93,19 @@ pub(super) fn put(conn: &Connection, seq: Seq, part: &ErasedPart) -> Result<(), 
     Ok(())
 }
 
-/// Takes the files of erased photos away and empties the write-ahead log; `false` where a reader needs it still.
-pub(super) fn wipe(journal: &mut SqliteJournal) -> Result<bool, JournalError> {
+/// Takes the files of erased photos away and empties the write-ahead log; `false` where a reader needs it still, or
+/// the files take a while and are not waited for.
+pub(super) fn wipe(journal: &mut SqliteJournal, waits: bool) -> Result<bool, JournalError> {
     if journal.broken {
         return Ok(false);
     }
     // After a crash in between the sweep at the start takes them: no row names them.
-    journal.reader.photo_files()?.remove(&journal.gone_photos)?;
-    journal.gone_photos.clear();
+    let files = journal.reader.photo_files()?;
+    if waits {
+        journal.gone_photos.take_away_now(&*files)?;
+    } else if !journal.gone_photos.take_away(files)? {
+        return Ok(false);
+    }
     journal.conn.busy_timeout(PATIENCE)?;
     let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
     let is_held_up = journal.conn.query_row(sql, [], |row| row.get::<_, bool>(0));
@@ -116,6 +121,6 @@ impl SqliteJournal {
     /// Where the disk fails or is full; the file is as it was then.
     pub fn compact(&mut self) -> Result<(), JournalError> {
         self.conn.execute_batch("VACUUM")?;
-        wipe(self).map(drop)
+        wipe(self, true).map(drop)
     }
 }

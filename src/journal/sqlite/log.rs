@@ -161,10 +161,12 @@ impl Moment<'_> {
                 private,
                 import: None,
                 idempotency: None,
+                waiting: Vec::new(),
             });
         }
         self.add_import_keys(&mut entries, &reports, &imported)?;
         self.add_idempotency_keys(&mut entries, &reports)?;
+        self.add_waiting_codes(&mut entries, &reports)?;
         Ok(entries)
     }
 
@@ -244,6 +246,28 @@ impl Moment<'_> {
             sums::IDEMPOTENCY.check(row, 3)?;
             if let Some(index) = reports.get(&ReportNo(row.get(0)?)) {
                 entries[*index].idempotency = Some((row.get(1)?, row.get(2)?));
+            }
+        }
+        Ok(())
+    }
+
+    fn add_waiting_codes(
+        &self,
+        entries: &mut [StoredEntry],
+        reports: &HashMap<ReportNo, usize>,
+    ) -> Result<(), JournalError> {
+        let (Some(first), Some(last)) = (reports.keys().min(), reports.keys().max()) else { return Ok(()) };
+        let sound = sums::WAITING_CODE.is_sound("c");
+        let sql = format!(
+            "SELECT report_no, waiting_no, {sound} FROM waiting_code c WHERE report_no BETWEEN ?1 AND ?2 \
+             ORDER BY waiting_no"
+        );
+        let mut statement = self.tx.prepare_cached(&sql)?;
+        let mut rows = statement.query([first.0, last.0])?;
+        while let Some(row) = rows.next()? {
+            sums::WAITING_CODE.check(row, 2)?;
+            if let Some(index) = reports.get(&ReportNo(row.get(0)?)) {
+                entries[*index].waiting.push(row.get::<_, i64>(1)?.cast_unsigned());
             }
         }
         Ok(())

@@ -33,12 +33,13 @@ mod sums;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod waiting_codes;
 
 pub use checkpoint::Noted;
 pub use log::{LogReader, Moment};
 pub use open::FolderMode;
 pub(super) use open::{connect, scratch};
-pub use restore::Restoring;
+pub use restore::{Proven, Restoring};
 pub(super) use sums::fill as fill_sums;
 pub(super) use verify::verify_rows_against;
 pub use verify::{VerifyFault, VerifyReport, verify, verify_against};
@@ -56,10 +57,11 @@ use self::read::SqliteReader;
 use self::reserve::Reserve;
 use super::codec::{Encoder, Hash};
 use super::decide::Counters;
+use super::photos_gone::GonePhotos;
 use super::{DerivedUpdate, Head, HeldLock, Journal, JournalError, Reader};
 use crate::city::City;
 use crate::health::{Condition, Health};
-use crate::model::{Command, Epoch, Outcome, PhotoName, Secret, TimeMs};
+use crate::model::{Command, Epoch, Outcome, Secret, TimeMs};
 
 /// The journal's file in the data folder.
 const FILE_NAME: &str = "pantau.db";
@@ -86,7 +88,7 @@ pub struct SqliteJournal {
     wal_pages: Arc<AtomicU32>,
     reader: Arc<SqliteReader>,
     /// Files of photos that erasures took and that still lie there.
-    gone_photos: Vec<PhotoName>,
+    gone_photos: GonePhotos,
     /// Held until the journal is dropped.
     _lock: HeldLock,
 }
@@ -175,7 +177,11 @@ impl Journal for SqliteJournal {
     }
 
     fn wipe(&mut self) -> Result<bool, JournalError> {
-        erase::wipe(self)
+        erase::wipe(self, false)
+    }
+
+    fn wipe_patiently(&mut self) -> Result<bool, JournalError> {
+        erase::wipe(self, true)
     }
 
     fn try_again(&mut self) {

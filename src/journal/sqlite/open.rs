@@ -17,13 +17,14 @@ use super::import_keys::ImportKeys;
 use super::mark::{self, Mark, Marked};
 use super::read::SqliteReader;
 use super::reserve::Reserve;
-use super::{SqliteJournal, file_in, io_failure, sums};
+use super::{SqliteJournal, file_in, io_failure, restore, sums};
 use crate::city::City;
 use crate::health::{Condition, Health};
 use crate::journal::codec::{CHAIN_START, Encoder, Hash};
 use crate::journal::copy::UNFINISHED;
 use crate::journal::decide::Counters;
 use crate::journal::identity::{Fresh, read_epoch};
+use crate::journal::photos_gone::GonePhotos;
 use crate::journal::{HeldLock, JournalError};
 use crate::model::{Epoch, Secret, Seq, TimeMs, hex};
 
@@ -56,7 +57,7 @@ impl FolderMode {
 }
 
 /// In order; never edited, only added to.
-pub(super) const MIGRATIONS: [(&str, &str); 12] = [
+pub(super) const MIGRATIONS: [(&str, &str); 13] = [
     ("0001_journal", include_str!("../../../migrations/sqlite/0001_journal.sql")),
     ("0002_report_places", include_str!("../../../migrations/sqlite/0002_report_places.sql")),
     ("0003_hotspot_states", include_str!("../../../migrations/sqlite/0003_hotspot_states.sql")),
@@ -69,6 +70,7 @@ pub(super) const MIGRATIONS: [(&str, &str); 12] = [
     ("0010_clocks", include_str!("../../../migrations/sqlite/0010_clocks.sql")),
     ("0011_photos", include_str!("../../../migrations/sqlite/0011_photos.sql")),
     ("0012_credibility", include_str!("../../../migrations/sqlite/0012_credibility.sql")),
+    ("0013_waiting_codes", include_str!("../../../migrations/sqlite/0013_waiting_codes.sql")),
 ];
 
 /// The newest that gives a table a sum: rows that have none get theirs with it.
@@ -97,6 +99,13 @@ pub(super) fn open(
     };
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(folder)?;
     let lock = lock(dir, &folder)?;
+    if restore::is_unfinished(dir) {
+        return Err(JournalError::Folder(format!(
+            "the data folder {} holds a restore that was cut or failed; run the same pantau restore again to its end, or \
+             name another folder",
+            dir.display()
+        )));
+    }
     let mut reserve = Reserve::none(dir);
     let open = || open_locked(dir, &city, mode, may_be_unfinished);
     match open() {
@@ -124,7 +133,7 @@ pub(super) fn open(
                 mark,
                 reserve,
                 wal_pages,
-                gone_photos: Vec::new(),
+                gone_photos: GonePhotos::default(),
                 _lock: lock,
             }
         },

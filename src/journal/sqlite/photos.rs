@@ -2,11 +2,13 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::read::{seq, text};
+use super::read::{seq, text, text_or_null};
 use super::{bad_row, sums};
+use crate::journal::codec::Body;
+use crate::journal::photos_sent::PhotosSent;
 use crate::journal::{JournalError, fold};
 use crate::model::{
-    Fact, IncidentNo, Photo, PhotoKind, PhotoName, PhotoNo, PhotoRow, ReportNo, Seq, TimeMs,
+    Action, Fact, IncidentNo, Photo, PhotoKind, PhotoName, PhotoNo, PhotoRow, ReportNo, Seq, TimeMs,
 };
 
 const COLUMNS: &str = "seq, n, incident_no, report_no, at, kind, actor, name, thumb, width, height, public";
@@ -113,6 +115,26 @@ fn photo_row(row: &Row) -> Result<PhotoRow, JournalError> {
         },
         public: row.get(11)?,
     })
+}
+
+/// The photos that were added to an incident under a key.
+pub(super) fn sent(
+    conn: &Connection,
+    no: IncidentNo,
+    key: [u8; 16],
+) -> Result<Option<PhotosSent>, JournalError> {
+    let sql = "SELECT e.seq, e.body, a.private FROM action a JOIN entry e ON e.seq = a.seq \
+               WHERE a.incident_no = ?1 AND a.action = ?2";
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query(params![no.0, Action::Photo.key()])?;
+    while let Some(row) = rows.next()? {
+        let seq = seq(row, 0)?;
+        let sent = Body::parse(seq, text(row, 1)?)?.sent_photos(text_or_null(row, 2)?)?;
+        if let Some(sent) = sent.filter(|sent| sent.key == key) {
+            return Ok(Some(PhotosSent { seq, content: sent.content }));
+        }
+    }
+    Ok(None)
 }
 
 /// Calls `each` with every row, in order, as it is stored.

@@ -9,14 +9,14 @@ use rusqlite::{Connection, OptionalExtension, Row};
 pub(super) use super::incident_row::incident_row;
 use super::merges::{self, changed_after};
 use super::proven::{self, entries, entry_columns};
-use super::{acts, bad_row, open, photos, senders, sums};
+use super::{acts, bad_row, open, photos, senders, sums, waiting_codes};
 use crate::city::City;
 use crate::journal::keys::Keys;
 use crate::journal::photo_folder::PhotoFolder;
 use crate::journal::{
     ActsQuestion, Derived, ENDED_ENTRIES_MAX, EVENTS_MAX, HotspotEventRow, HotspotMemberRow,
     HotspotMembers, HotspotRow, HotspotStateRow, IncidentRow, JournalError, PhotoFiles, Reader,
-    ReportPlace, ReportRow, SURGES_MAX, SurgeRow, codec,
+    ReportPlace, ReportRow, SURGES_MAX, SurgeRow, Whereabouts, codec,
 };
 use crate::model::{
     Channel, Entry, IncidentNo, LngLat, PhotoName, PhotoNo, PhotoRow, Projection, ReportNo, ReportPrivate,
@@ -231,6 +231,10 @@ impl Reader for SqliteReader {
             let row = rows.next()?.map(|row| report_row(row, &*self.city)).transpose()?;
             row.map(|row| proven::report(conn, row, &self.city)).transpose()
         })
+    }
+
+    fn waiting_report(&self, no: u64) -> Result<Option<Whereabouts>, JournalError> {
+        self.with(|conn| waiting_codes::whereabouts(conn, no))
     }
 
     fn last_report(&self) -> Result<ReportNo, JournalError> {

@@ -2,8 +2,9 @@
 //!
 //! Entries go in as they were stored, rows as `fold.rs` makes them of the entries: the same fold as
 //! with any commit. The file is built beside its place, without the caution of a journal in use, then
-//! proven from its first entry to its last, and only then put in its place: a restore that was cut
-//! short leaves no journal behind, and a backup that was tampered with becomes none.
+//! proven from its first entry to its last, and only then put in its place, with the accounts: a restore
+//! that was cut short or failed leaves no journal behind, and a backup that was tampered with becomes none.
+//! What it leaves is known, so that it can be repeated in the same folder, and that no server is started there.
 
 use std::collections::HashMap;
 use std::fs::{DirBuilder, File};
@@ -22,16 +23,23 @@ use crate::journal::keys::Interner;
 use crate::journal::photo_folder::{FOLDER, PhotoFolder};
 use crate::journal::photos::{PhotoFiles, proven};
 use crate::journal::{
-    DerivedUpdate, HeldLock, Identity, IncidentRow, JournalError, StoredEntry, SurgeRow, fold,
+    AccountStore, DerivedUpdate, HeldLock, Identity, IncidentRow, JournalError, StoredEntry, SurgeRow, fold,
 };
 use crate::model::{Fact, IncidentNo, MergeFact, PhotoName, ReportFact, ReportNo, Seq, TimeMs};
 
 const CACHE_KIB: u32 = 65_536;
 const PART: &str = "restore.part";
+/// The accounts until they are put in place.
+const STAGED: &str = "restore.accounts";
 /// What may lie in a folder that is restored into: the lock, and what an earlier try left.
-const OURS: [&str; 4] = ["lock", PART, "restore.part-journal", FOLDER];
+const OURS: [&str; 5] = ["lock", PART, "restore.part-journal", STAGED, FOLDER];
 
-/// A journal that is being restored. Dropped before [`Restoring::finish`] it leaves nothing that a
+/// Whether a folder has what a restore left that was not finished.
+pub(super) fn is_unfinished(dir: &Path) -> bool {
+    !file_in(dir).exists() && (dir.join(PART).exists() || dir.join(STAGED).exists())
+}
+
+/// A journal that is being restored. Dropped before [`Proven::put_in_place`] it leaves nothing that a
 /// server would open.
 pub struct Restoring {
     dir: PathBuf,
@@ -53,9 +61,12 @@ impl Restoring {
             JournalError::Folder(format!("the folder {} cannot be used: {what}", dir.display()))
         };
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(folder)?;
+        // The accounts are put in place first, and the journal may have been on the way.
+        let again = is_unfinished(dir);
         for entry in std::fs::read_dir(dir).map_err(folder)? {
             let name = entry.map_err(folder)?.file_name();
-            if !OURS.iter().any(|ours| name == *ours) {
+            let is_ours = OURS.iter().any(|ours| name == *ours) || again && name == AccountStore::FILE;
+            if !is_ours {
                 return Err(JournalError::Folder(format!(
                     "the folder {} is not empty ({} is there); a restore writes into a new or empty folder and overwrites nothing",
                     dir.display(),
@@ -65,11 +76,12 @@ impl Restoring {
         }
         let lock = open::lock(dir, &folder)?;
         let part = dir.join(PART);
-        for left in [&part, &dir.join(OURS[2])] {
-            match std::fs::remove_file(left) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(folder(e)),
-                _ => {}
-            }
+        if again {
+            // While the part says whose it is.
+            remove(&dir.join(AccountStore::FILE)).map_err(folder)?;
+        }
+        for left in [&dir.join(OURS[2]), &dir.join(STAGED), &part] {
+            remove(left).map_err(folder)?;
         }
         let mut conn = connect(&part)?;
         open::migrate(&mut conn)?;
@@ -166,6 +178,11 @@ impl Restoring {
             };
             import_keys::add_key(&self.conn, id, digest, no)?;
         }
+        for waiting_no in &entry.waiting {
+            let put = sums::WAITING_CODE.put();
+            let row = params![waiting_no.cast_signed(), at.0, no.0, None::<String>];
+            self.conn.prepare_cached(&put)?.execute(row)?;
+        }
         if let Some((key, digest)) = &entry.idempotency {
             let put = sums::IDEMPOTENCY.put();
             self.conn.prepare_cached(&put)?.execute(params![key, digest, no.0, at.0])?;
@@ -231,27 +248,74 @@ impl Restoring {
         PhotoFolder::of(&self.dir).put(&[(name, &bytes)])
     }
 
-    /// Proves all of it and puts the journal in its place, durably. What [`VerifyReport`] says is that of
-    /// the new folder; where it names faults, none was made.
+    /// Accounts to be filled, that are put in place with the journal.
+    ///
+    /// # Errors
+    /// Where the file cannot be made.
+    pub fn accounts(&self) -> Result<AccountStore, JournalError> {
+        AccountStore::in_folder(&self.dir.join(STAGED))
+    }
+
+    /// Proves all of it. Where [`VerifyReport`] names faults nothing may come of it.
     ///
     /// # Errors
     /// Where the file cannot be written or read.
-    pub fn finish(self, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport, JournalError> {
+    pub fn prove(self, progress: &mut dyn FnMut(u64, u64)) -> Result<(VerifyReport, Proven), JournalError> {
         let Restoring { dir, conn, _lock, .. } = self;
         conn.execute_batch(import_keys::MERGE)?;
         conn.execute_batch("COMMIT")?;
         conn.close().map_err(|(_, error)| error)?;
-        let part = dir.join(PART);
-        let found = verify_file(&part, progress)?;
-        let io = |e: std::io::Error| JournalError::Store(Box::new(e));
-        if !found.faults.is_empty() {
-            std::fs::remove_file(&part).map_err(io)?;
-            return Ok(found);
-        }
-        File::open(&part).and_then(|file| file.sync_all()).map_err(io)?;
-        std::fs::rename(&part, file_in(&dir)).map_err(io)?;
-        File::open(&dir).and_then(|dir| dir.sync_all()).map_err(io)?;
-        Ok(found)
+        let found = verify_file(&dir.join(PART), progress)?;
+        Ok((found, Proven { dir, _lock }))
+    }
+}
+
+/// A journal that was restored and read to its end, not yet in its place.
+pub struct Proven {
+    dir: PathBuf,
+    _lock: HeldLock,
+}
+
+impl Proven {
+    /// Puts the accounts and the journal in their places, durably; the journal last. [`Restoring::accounts`] must be
+    /// closed.
+    ///
+    /// # Errors
+    /// Where the disk fails: then there is no journal.
+    pub fn put_in_place(self) -> Result<(), JournalError> {
+        let put = || {
+            let (part, staged) = (self.dir.join(PART), self.dir.join(STAGED));
+            let accounts = staged.join(AccountStore::FILE);
+            let sync = |path: &Path| File::open(path)?.sync_all();
+            sync(&part)?;
+            if accounts.exists() {
+                sync(&accounts)?;
+                std::fs::rename(&accounts, self.dir.join(AccountStore::FILE))?;
+            }
+            sync(&self.dir)?;
+            std::fs::rename(&part, file_in(&self.dir))?;
+            sync(&self.dir)?;
+            remove(&staged)
+        };
+        put().map_err(|e: std::io::Error| JournalError::Store(Box::new(e)))
+    }
+
+    /// Takes away what was made.
+    ///
+    /// # Errors
+    /// Where the disk fails.
+    pub fn throw_away(self) -> Result<(), JournalError> {
+        let gone = [STAGED, PART].iter().try_for_each(|left| remove(&self.dir.join(left)));
+        gone.map_err(|e| JournalError::Store(Box::new(e)))
+    }
+}
+
+/// Removes a file, or a folder with all in it, where it is there.
+fn remove(path: &Path) -> std::io::Result<()> {
+    let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    match removed {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
     }
 }
 

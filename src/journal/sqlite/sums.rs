@@ -33,8 +33,10 @@ pub(super) const IMPORT_KEY: Summed =
 pub(super) const IMPORT_KEY_NEW: Summed = Summed { table: "import_key_new", ..IMPORT_KEY };
 pub(super) const IDEMPOTENCY: Summed =
     Summed { table: "idempotency", columns: "key, body_digest, report_no, at" };
+pub(super) const WAITING_CODE: Summed =
+    Summed { table: "waiting_code", columns: "waiting_no, received_at, report_no, refused" };
 
-pub(super) const ALL: [Summed; 11] = [
+pub(super) const ALL: [Summed; 12] = [
     DERIVED,
     HOTSPOT,
     HOTSPOT_STATE,
@@ -46,6 +48,7 @@ pub(super) const ALL: [Summed; 11] = [
     IMPORT_KEY,
     IMPORT_KEY_NEW,
     IDEMPOTENCY,
+    WAITING_CODE,
 ];
 
 /// A table whose rows hold a sum.

@@ -9,8 +9,8 @@ use pantau::live::{Filter, LiveMap, LiveWriter, Snapshot, Sort, Where};
 use pantau::model::transitions::requirements;
 use pantau::model::{
     Action, ActionMore, AgencyId, CategoryId, Channel, CheckedStep, Command, Disposition, Entry, Fact,
-    HOUR_MS, IdKey, IncidentNo, Kinds, LngLat, MINUTE_MS, NewAction, NewErasure, NewMerge, NewReport,
-    Outcome, Projection, ReportNo, ReportPrivate, Requirement, Secret, SenderId, TimeMs,
+    IdKey, IncidentNo, Kinds, LngLat, MINUTE_MS, NewAction, NewErasure, NewMerge, NewReport, Outcome,
+    Projection, ReportNo, ReportPrivate, Requirement, Secret, SenderId, TimeMs,
 };
 use proptest::prelude::*;
 
@@ -185,13 +185,16 @@ impl History {
             }
             Step::Act { incident, action, agency } => {
                 let n = self.map().incident_count().max(1) as u32;
+                let no = IncidentNo(u32::from(*incident) % n + 1);
+                let category = self.map().any_incident(no).map(|incident| incident.category);
+                let deadline_ms = category.and_then(|category| self.city.category(category).deadline_ms);
                 self.submit(Command::Action(Box::new(NewAction {
-                    incident: IncidentNo(u32::from(*incident) % n + 1),
+                    incident: no,
                     action: *action,
                     agency: (*action == Action::Assign).then_some(AgencyId(*agency)),
                     note: requirements(*action).contains(&Requirement::Note).then(|| "catatan".to_owned()),
                     version: None,
-                    due_after_ms: (*action == Action::Reopen).then_some(HOUR_MS),
+                    due_after_ms: deadline_ms.filter(|_| *action == Action::Reopen),
                     actor: if *agency < 4 { "test" } else { "ani" }.to_owned(),
                     more: more_of(*action, *agency),
                 })));

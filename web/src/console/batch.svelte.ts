@@ -1,6 +1,6 @@
 /** Actions on many incidents at once: what waits, what is on its way, and what was refused. */
 import type { Incident } from '../feed/protocol';
-import { runBulk, type BulkResult, type OwnStep } from './bulk';
+import { runBulk, type BulkResult, type Made, type OwnStep } from './bulk';
 import type { Sent } from './casefile';
 import { keepDraft } from './drafts';
 import { keepHeld } from './held';
@@ -27,8 +27,8 @@ interface Batch {
   no?: number;
   /** What was done to some of them one by one, and goes out first. */
   behind?: Promise<void>;
-  /** Told, once it is answered, which of them are stored. */
-  readonly told: ((stored: readonly string[]) => void)[];
+  /** Told, once it is answered, which of them are stored, with the version of each. */
+  readonly told: ((versions: BulkResult['versions']) => void)[];
 }
 
 const holds = ({ incidents }: Batch, id: string): boolean => incidents.some((incident) => incident.id === id);
@@ -50,8 +50,8 @@ export class Batches {
   constructor(
     private readonly table: Table,
     private readonly undo: Undo,
-    /** Ids that are done with. */
-    private readonly stored: (ids: readonly string[]) => void,
+    /** Ids that are done with, and the incidents as they are after it. */
+    private readonly stored: (ids: readonly string[], after: readonly Incident[]) => void,
     private readonly run = runBulk,
     /** Sends what waits for these one by one; null: nothing does. */
     private readonly single: (ids: readonly string[]) => Promise<readonly OwnStep[]> | null = () => null,
@@ -72,11 +72,16 @@ export class Batches {
     one.no = this.undo.add({ action: wish.action, incidents, agency: wish.agency, send: () => this.release(one), takeBack: () => this.takeBack(one) });
   }
 
-  /** What is to be done to it with others goes out now; null: nothing is. Resolves to whether it was stored. */
-  letGo(id: string): Promise<boolean> | null {
+  /** What is to be done to it with others goes out now; null: nothing is. Resolves to what it made of it, or to null where it was not stored. */
+  letGo(id: string): Promise<Made | null> | null {
     for (const one of this.waiting) if (holds(one, id)) this.release(one);
     const last = [...(this.sending === null ? [] : [this.sending]), ...this.line].findLast((one) => holds(one, id));
-    return last === undefined ? null : new Promise((resolve) => last.told.push((stored) => resolve(stored.includes(id))));
+    return last === undefined ? null : new Promise((resolve) => last.told.push((versions) => resolve(versions.has(id) ? { version: versions.get(id) ?? null } : null)));
+  }
+
+  /** Something waits, is under way, or was refused and nobody has said that they read it. */
+  get busy(): boolean {
+    return this.will.size > 0 || this.outcome !== null;
   }
 
   forget(): void {
@@ -118,9 +123,9 @@ export class Batches {
     this.learn(incidents.filter(({ id }) => result.versions.has(id)).map(({ id, version }) => ({ id, from: version, to: result.versions.get(id) ?? null })));
     this.keep();
     if (result.refused.length > 0) this.outcome = { wish, ...result };
-    this.stored(result.stored);
-    for (const tell of one.told) tell(result.stored);
     const stored = incidents.filter(({ id }) => result.stored.includes(id));
+    this.stored(result.stored, stored.map((incident) => foreseen({ ...wish, version: null }, incident, this.table)));
+    for (const tell of one.told) tell(result.versions);
     if (undoable && stored.length > 0) this.undo.add({ action: wish.action, incidents: stored, agency: wish.agency, takeBack: () => void this.sendBack(wish, stored, result) });
     const next = this.line.shift();
     if (next !== undefined) void this.send(next);
@@ -149,7 +154,7 @@ export class Batches {
       done.push(...result.stored);
     }
     if (refused.length > 0) this.outcome = { wish, stored: done, refused, versions: new Map() };
-    this.stored([]);
+    this.stored([], []);
   }
 
   private keep(): void {
@@ -158,7 +163,7 @@ export class Batches {
     for (const { wish, incidents } of open) for (const incident of incidents) shown.set(incident.id, foreseen({ ...wish, version: null }, shown.get(incident.id) ?? incident, this.table));
     this.will = shown;
     if (leaving()) return;
-    // By its version the next page finds out whether it was stored; the queue tells no number.
-    keepHeld('bulk', open.flatMap(({ wish, incidents }) => incidents.map(({ id, version }) => ({ id, sent: { ...wish, version }, seq: 0 }))));
+    // The queue tells no number: what is later than the last change that was seen there may be this.
+    keepHeld('bulk', open.flatMap(({ wish, incidents }) => incidents.map(({ id, version, updatedAtMs }) => ({ id, sent: { ...wish, version }, seq: 0, afterMs: updatedAtMs }))));
   }
 }

@@ -60,6 +60,17 @@ it('the next step on the same ones sends the one before, and meets no conflict w
   expect([batches.outcome, undo.deeds, batches.will.size]).toEqual([null, [], 0]);
 });
 
+it('handing on waits where one of them is verified: nothing brings back the time that it had', async () => {
+  const had = both.map((one) => ({ ...one, agency: 'dlh' }));
+  batches.begin([had[0], { ...had[1], status: 'verified' }] as typeof had, assign);
+  await moment();
+  expect([sent.length, undo.deeds.length]).toEqual([0, 1]);
+  undo.takeBack();
+  batches.begin(had, assign);
+  await moment();
+  expect(sent.length).toBe(2);
+});
+
 it('those that others are done to go on waiting', async () => {
   batches.begin(both, verify);
   batches.begin([incident('i:3')], verify);
@@ -89,4 +100,22 @@ it('a reason that was typed is there again when the rejection is taken back', as
   expect(draft('bulk', 'reject')).toBe('');
   await waited();
   expect(sent).toEqual([]);
+});
+
+it('what was stored without an answer counts as stored, and the next step goes with the version after it', async () => {
+  const file = async (id: string): Promise<ReturnType<typeof decodeCase>> => decodeCase({ type: 'Feature', id, geometry: { type: 'Point', coordinates: [127.38, 0.79] }, properties: { kind: 'incident', category: 'water', status: 'verified', reports: 1, opened_at: AT, updated_at: AT, version: 7 } });
+  const cut = async (id: string, one: Sent): Promise<never> => {
+    sent.push({ id, sent: one });
+    throw new TypeError('the line was cut');
+  };
+  const asked: string[] = [];
+  const result = await runBulk([incident('i:1', { version: 3 }), incident('i:2', { version: 5 })], verify, () => undefined, cut, async (one, { version }) => {
+    asked.push(`${one.id} ${version}`);
+    return one.id === 'i:1' ? file(one.id) : null;
+  });
+  expect(asked).toEqual(['i:1 3', 'i:2 5']);
+  expect([result.stored, [...result.versions], result.refused.map(({ incident: { id }, why }) => [id, why])]).toEqual([['i:1'], [['i:1', 4]], [['i:2', 'network']]]);
+  // Nothing can be read without a line either.
+  const without = await runBulk([incident('i:1')], verify, () => undefined, cut, () => Promise.reject(new TypeError('no network')));
+  expect(without.refused.map(({ why }) => why)).toEqual(['network']);
 });

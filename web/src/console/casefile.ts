@@ -68,6 +68,8 @@ export interface CaseFile {
   readonly steps: readonly Step[];
   /** It was joined into another one: its bare id. */
   readonly mergedInto: string | null;
+  /** It was joined into another one, also where that is not for whoever reads. */
+  readonly joined: boolean;
   readonly merged: readonly Joined[];
   readonly checklist: readonly Check[];
   /** Whom the city pack gives it to, and why. */
@@ -146,6 +148,7 @@ export function decodeCase(value: unknown): CaseFile {
     said: log.filter(({ kind }) => kind === 'report').map((line) => decodeSaid(line)),
     steps: log.filter(({ kind, from, to }) => kind === 'action' || (from !== undefined && to !== undefined)).map((line) => decodeStep(line, bare(incident.id))),
     mergedInto: p.merged_into == null ? null : bare(string(p.merged_into, 'merged_into')),
+    joined: p.joined === true || p.merged_into != null,
     merged: list(p.merged ?? [], 'merged').map(decodeJoined),
     checklist: list(p.checklist ?? [], 'checklist').map(decodeCheck),
     routing: decodeRouting(p.routing),

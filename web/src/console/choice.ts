@@ -3,7 +3,7 @@ import type { FeedFilter } from '../feed/live';
 import type { Query } from '../feed/http';
 import { STATUSES, type Stats } from '../feed/protocol';
 
-export const TABS = ['new', 'overdue', 'in_progress', 'open'] as const;
+export const TABS = ['new', 'overdue', 'in_progress', 'open', 'mine'] as const;
 export type Tab = (typeof TABS)[number];
 
 export interface Choice {
@@ -64,6 +64,8 @@ export function toQuery(choice: Choice): Query {
     case 'in_progress':
       return { ...filter, status: 'in_progress', sort: 'due_at' };
     case 'open':
+    case 'mine':
+      // Which of them are one's own the page knows (`mine.svelte.ts`).
       return filter;
   }
 }
@@ -83,7 +85,10 @@ export function toFeedFilter(choice: Choice): FeedFilter {
   };
 }
 
-export function tabCount(tab: Tab, stats: Stats): number {
+/** `mine` is counted by the page; null: not yet. */
+export function tabCount(tab: Tab, stats: Stats | null, mine: number | null): number | null {
+  if (tab === 'mine') return mine;
+  if (stats === null) return null;
   if (tab === 'overdue') return stats.overdue;
   return tab === 'open' ? stats.total : (stats.byStatus[tab] ?? 0);
 }

@@ -12,7 +12,7 @@ import { commandOf, tabLetter, type Press } from './keys';
 import { append, entered, merge, range, step, type Row } from './queue';
 import { Offer } from './offer';
 import { incident } from './testing';
-import { ACTIONS, keyOf, PLAIN_TABLE, type Action } from './transitions';
+import { ACTIONS, dispositionByDigit, keyOf, PLAIN_TABLE, type Action } from './transitions';
 
 const rows = (ids: string): readonly Row[] => [...ids].map((id) => ({ incident: incident(id), left: false }));
 const read = (ids: string): readonly Incident[] => [...ids].map((id) => incident(id));
@@ -123,11 +123,12 @@ it('a choice of another city’s pack keeps only what this one knows', () => {
 
 it('a tab is a question to the list; map and counts are asked for all tabs at once', () => {
   const choice = { ...START, agencies: ['dlh'] };
-  expect(TABS.map((tab) => toQuery({ ...choice, tab }))).toMatchObject([{ status: 'new' }, { overdue: 'true', sort: 'due_at' }, { status: 'in_progress' }, { agency: 'dlh' }]);
+  expect(TABS.map((tab) => toQuery({ ...choice, tab }))).toMatchObject([{ status: 'new' }, { overdue: 'true', sort: 'due_at' }, { status: 'in_progress' }, { agency: 'dlh' }, { agency: 'dlh' }]);
   expect(toQuery({ ...choice, q: 'banjir', everywhere: true }).status).toBe(STATUSES.join(','));
   expect(TABS.map((tab) => toFeedFilter({ ...choice, tab }))).toEqual(TABS.map(() => ({ agency: ['dlh'] })));
   const stats = { total: 9, byCategory: {}, byStatus: { new: 4, in_progress: 2 }, overdue: 3, openedToday: 0, resolvedToday: 0 };
-  expect(TABS.map((tab) => tabCount(tab, stats))).toEqual([4, 3, 2, 9]);
+  expect(TABS.map((tab) => tabCount(tab, stats, 1))).toEqual([4, 3, 2, 9, 1]);
+  expect(TABS.map((tab) => tabCount(tab, null, null))).toEqual(TABS.map(() => null));
 });
 
 it('saved filters: the newest of a name stands, and what cannot be read is none', () => {
@@ -177,7 +178,7 @@ it('reads a case, and says what happened since the operator looked', () => {
 
 it('many at once: each with the version that was seen, and a refusal stops no neighbour', async () => {
   const all = [incident('a', { version: 3 }), incident('b'), incident('c', { status: 'resolved' }), incident('d')];
-  const may = { name: 'ani', may: { verify: 'all' }, agency: null } as const;
+  const may = { name: 'ani', role: 'operator', may: { verify: 'all' }, agency: null } as const;
   const asked = able(all, 'verify', new Offer(PLAIN_TABLE, may));
   expect(asked.map(({ id }) => id)).toEqual(['a', 'b', 'd']);
   expect(able(all, 'reject', new Offer(PLAIN_TABLE, may))).toEqual([]);
@@ -185,7 +186,7 @@ it('many at once: each with the version that was seen, and a refusal stops no ne
   const done: number[] = [];
   const result = await runBulk(asked, { action: 'verify', words: '', agency: null }, (n) => done.push(n), async (id, one) => {
     sent.push([id, one.version]);
-    if (id === 'b') throw new ProblemError({ type: '', title: '', detail: 'x', status: 409 });
+    if (id === 'b') throw new ProblemError({ type: '/problems/version', title: '', detail: 'x', status: 409 });
     if (id === 'd') throw new TypeError('no network');
     return decodeCase({ ...FILE, properties: { ...FILE.properties, version: 4 } });
   });
@@ -196,9 +197,27 @@ it('many at once: each with the version that was seen, and a refusal stops no ne
   expect(done).toEqual([1, 2, 3]);
 });
 
+it('of many, only what somebody was faster at counts as changed; any other refusal keeps its reason', async () => {
+  const kinds = [['version', 409], ['transition', 409], ['archived', 409], ['four-eyes', 409], ['forbidden', 403], ['invalid-body', 422], ['disk-full', 507]] as const;
+  const all = kinds.map(([kind]) => incident(kind));
+  const { refused } = await runBulk(all, { action: 'verify', words: '', agency: null }, () => undefined, async (id) => {
+    throw new ProblemError({ type: `/problems/${id}`, title: '', detail: 'in English', status: kinds.find(([kind]) => kind === id)?.[1] ?? 0 });
+  });
+  // As they are answered, in any order.
+  expect(Object.fromEntries(refused.map(({ incident: { id }, why, problem }) => [id, [why, problem?.type]]))).toEqual(
+    Object.fromEntries([['version', 'conflict'], ['transition', 'conflict'], ['archived', 'refused'], ['four-eyes', 'refused'], ['forbidden', 'denied'], ['invalid-body', 'refused'], ['disk-full', 'network']].map(([kind, why]) => [kind, [why, `/problems/${kind}`]])),
+  );
+});
+
 it('what is chosen stays chosen when others come before it, and at an end it stays', () => {
   const before = ['a', 'b', 'c'];
   const chosen = moved(before, null, 1);
   expect([chosen, placeOf(['x', 'a', 'b', 'c'], chosen), placeOf(['a', 'c'], chosen)]).toEqual(['b', 2, 0]);
   expect([moved(before, 'c', 1), moved(before, 'a', -1), moved(before, null, 8), moved([], 'a', 1)]).toEqual(['c', 'a', 'c', null]);
+});
+
+it('a digit says what a rejected incident was, as long as nothing is written', () => {
+  const press = (key: string, more = {}): Parameters<typeof dispositionByDigit>[0] => ({ key, ctrlKey: false, metaKey: false, altKey: false, ...more });
+  expect(['1', '4', '6', '7', '0', 'a'].map((key) => dispositionByDigit(press(key), ''))).toEqual(['duplicate', 'prank', 'invalid', null, null, null]);
+  expect([dispositionByDigit(press('1'), 'rumah nomor '), dispositionByDigit(press('1', { ctrlKey: true }), '')]).toEqual([null, null]);
 });

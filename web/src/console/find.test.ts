@@ -60,11 +60,14 @@ it('the clock speaks plainly, and the server’s state is not contradicted', () 
 });
 
 it('only what leaves no trace in status, agency, clock or counts has an opposite', () => {
-  const before = incident('i:7', { agency: 'dlh', status: 'verified' });
+  const before = incident('i:7', { agency: 'dlh', status: 'in_progress' });
   const plain = { version: 4, words: '', agency: null } as const;
   for (const action of ['verify', 'start', 'resolve', 'confirm', 'reject', 'return', 'reopen', 'note', 'answer'] as const) expect(opposite({ ...plain, action }, before), action).toBeNull();
   expect(opposite({ ...plain, action: 'assign', agency: 'bpbd' }, before)).toEqual({ id: 'i:7', sent: { version: null, words: '', agency: 'dlh', action: 'assign' } });
   expect(opposite({ ...plain, action: 'assign', agency: 'bpbd' }, { ...before, agency: null })).toBeNull();
+  // Its time to start would begin anew, twice.
+  expect(opposite({ ...plain, action: 'assign', agency: 'bpbd' }, { ...before, status: 'verified' })).toBeNull();
+  expect(opposite({ ...plain, action: 'assign', agency: 'bpbd' }, { ...before, status: 'verified' }, true)?.sent).toMatchObject({ action: 'assign', agency: 'dlh' });
   expect(opposite({ ...plain, action: 'merge', other: '8', absorbs: true }, before)).toMatchObject({ id: 'i:7', sent: { action: 'split', other: '8' } });
   expect(opposite({ ...plain, action: 'merge', other: '8', absorbs: false }, before)).toMatchObject({ id: 'i:8', sent: { action: 'split', other: '7' } });
   const split = opposite({ ...plain, action: 'split', other: '8' }, before);

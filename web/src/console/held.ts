@@ -1,15 +1,11 @@
 /** What waits to be sent, is under way or got no answer, kept in the tab's store, so that a browser that dies meanwhile loses nothing. */
-import type { Case } from './case.svelte';
-import type { Sent } from './casefile';
+import type { Attempt } from './stored';
 import { ACTIONS } from './transitions';
 
 const STORE = 'pantau.console.held';
 
-export interface Kept {
+export interface Kept extends Attempt {
   readonly id: string;
-  readonly sent: Sent;
-  /** The highest number that the operator had seen. */
-  readonly seq: number;
 }
 
 /** By who keeps it: one incident's work, one action on many, or the page before until it is known what became of its own. */
@@ -46,11 +42,4 @@ export function readHeld(text: string | null): readonly Kept[] {
   } catch {
     return [];
   }
-}
-
-/** Whether it is in the incident's history since. */
-export function isStored(one: Case, { sent, seq }: Kept): boolean {
-  if (sent.version !== null && one.file?.incident.version === sent.version) return false;
-  const names: readonly string[] = sent.action === 'answer' ? ['answer', 'note'] : [sent.action];
-  return one.file?.steps.some((step) => step.of === null && step.seq > seq && names.includes(step.action) && step.note.trim() === sent.words.trim()) ?? false;
 }

@@ -7,7 +7,7 @@ export type Command =
   | { readonly do: 'step'; readonly by: 1 | -1 }
   | { readonly do: 'tab'; readonly tab: Tab }
   | { readonly do: 'act'; readonly action: Action }
-  | { readonly do: 'search' | 'filters' | 'help' | 'palette' | 'zoom' | 'mark' | 'newest' | 'escape' | 'undo' | 'contacts' | 'replay' | 'photos' }
+  | { readonly do: 'search' | 'filters' | 'help' | 'palette' | 'zoom' | 'mark' | 'newest' | 'escape' | 'undo' | 'contacts' | 'replay' | 'photos' | 'late' }
   /** `G` was pressed: the next letter names a tab. */
   | { readonly do: 'wait' };
 
@@ -25,7 +25,7 @@ export interface Press {
 const ACTION_KEYS: Readonly<Record<string, Action>> = {
   v: 'verify', t: 'assign', a: 'assign', s: 'start', r: 'resolve', c: 'confirm', x: 'reject', b: 'return', o: 'reopen', n: 'note', w: 'answer', m: 'merge', u: 'split', p: 'pause', l: 'check',
 };
-const TAB_LETTERS: Readonly<Record<Lang, string>> = { id: 'btds', en: 'nopa' };
+const TAB_LETTERS: Readonly<Record<Lang, string>> = { id: 'btdsm', en: 'nopam' };
 
 /** As written in the help: the letters after `G`. */
 export function tabLetter(tab: Tab, lang: Lang): string {
@@ -58,7 +58,7 @@ export function commandOf(press: Press, lang: Lang, waiting = false, letters = t
     const tab = key.length === 1 ? TABS[TAB_LETTERS[lang].indexOf(key)] : undefined;
     return tab === undefined ? null : { do: 'tab', tab };
   }
-  const tab = /^[1-4]$/.test(key) ? TABS[Number(key) - 1] : undefined;
+  const tab = /^[1-9]$/.test(key) ? TABS[Number(key) - 1] : undefined;
   if (tab !== undefined) return { do: 'tab', tab };
   switch (key) {
     case 'j':
@@ -81,6 +81,8 @@ export function commandOf(press: Press, lang: Lang, waiting = false, letters = t
       return { do: 'photos' };
     case 'd':
       return { do: 'replay' };
+    case 'e':
+      return { do: 'late' };
   }
   const action = ACTION_KEYS[key];
   return action === undefined ? null : { do: 'act', action };

@@ -1,10 +1,11 @@
 /** A look at what the reporters left of themselves: asked for with a reason, which the server writes down. */
-import { ProblemError } from '../feed/http';
+import type { Problem } from '../feed/protocol';
+import { problemOf } from '../ui/problem';
 
 /** `refused`: the server will not, and says why. `network`: there was no answer. */
 export interface LookupFault {
   readonly kind: 'refused' | 'network';
-  readonly detail: string;
+  readonly problem: Problem | null;
 }
 
 export class Lookup<T> {
@@ -31,7 +32,8 @@ export class Lookup<T> {
     try {
       this.found = await this.look(reason);
     } catch (error) {
-      this.fault = error instanceof ProblemError ? { kind: 'refused', detail: error.message } : { kind: 'network', detail: '' };
+      const problem = problemOf(error);
+      this.fault = { kind: problem === null ? 'network' : 'refused', problem };
     } finally {
       this.asking = false;
     }

@@ -28,9 +28,9 @@ it('a refusal is told from a line that is gone, and the reason stands', async ()
   const lookup = new Lookup<string>(() => Promise.reject(fault));
   lookup.type('menelepon pelapor');
   await lookup.ask();
-  expect(lookup.fault).toEqual({ kind: 'network', detail: '' });
+  expect(lookup.fault).toEqual({ kind: 'network', problem: null });
   fault = new ProblemError({ type: '', title: '', detail: 'bukan bagian Anda', status: 403 });
   await lookup.ask();
-  expect(lookup.fault).toEqual({ kind: 'refused', detail: 'bukan bagian Anda' });
+  expect(lookup.fault).toMatchObject({ kind: 'refused', problem: { status: 403 } });
   expect([lookup.reason, lookup.asking, lookup.found]).toEqual(['menelepon pelapor', false, null]);
 });

@@ -97,6 +97,8 @@ it('a clock is paused only where one runs, and a join is split only where there 
   // What went into another one is done with here.
   const gone = file({ merged_into: '8' });
   expect(all.buttons(incident('a'), gone)).toEqual([]);
+  // Also where nobody says into which one.
+  expect(all.buttons(incident('a'), file({ joined: true }))).toEqual([]);
 });
 
 it('a photo may be added to what is theirs, or to all', () => {

@@ -9,6 +9,8 @@ import { ACTIONS, BULK_ACTIONS, buttonOrder, decodeTable, isOpen, permissionOf, 
 /** Whoever works here. */
 export interface Worker {
   readonly name: string;
+  /** As the server names it. */
+  readonly role: string;
   readonly may: May;
   /** Of those whose incidents are an agency's. */
   readonly agency: string | null;
@@ -35,7 +37,7 @@ export class Offer {
 
   /** `file` is all that is known of the incident; without it, what the queue knows must do. */
   verdict(action: Action, incident: Incident, file: CaseFile | null): Verdict {
-    if (!this.owns(permissionOf(action), incident) || (file !== null && file.mergedInto !== null)) return 'no';
+    if (!this.owns(permissionOf(action), incident) || file?.joined === true) return 'no';
     if (this.table.leadsTo(action, incident.status) === null || !possible(action, incident, file)) return 'no';
     return this.table.fourEyes(action, incident.status) && tookStepBefore(this.worker.name, incident, file) ? 'four_eyes' : 'yes';
   }
@@ -99,7 +101,7 @@ function tookStepBefore(name: string, incident: Incident, file: CaseFile | null)
 /** `null`: nobody is signed in. A server that does not tell its table has the plain one. */
 export async function readOffer(): Promise<Offer | null> {
   const [me, table] = await Promise.all([whoAmI(), readTable()]);
-  return me.signedIn ? new Offer(table, { name: me.name, may: me.may, agency: me.agency }) : null;
+  return me.signedIn ? new Offer(table, { name: me.name, role: me.role, may: me.may, agency: me.agency }) : null;
 }
 
 async function readTable(): Promise<Table> {

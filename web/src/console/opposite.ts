@@ -9,12 +9,15 @@ export interface Opposite {
   readonly sent: Sent;
 }
 
-/** `before`: the incident as it was. `null`: nothing undoes it exactly, so it must wait. */
-export function opposite(sent: Sent, before: Incident): Opposite | null {
+/**
+ * `before`: the incident as it was. `freshly`: its step began only just now, by one's own hand. `null`: nothing undoes
+ * it exactly, so it must wait.
+ */
+export function opposite(sent: Sent, before: Incident, freshly = false): Opposite | null {
   const back = (more: Partial<Sent> & Pick<Sent, 'action'>, id = before.id): Opposite => ({ id, sent: { version: null, words: '', agency: null, ...more } });
   switch (sent.action) {
     case 'assign':
-      return before.agency === null ? null : back({ action: 'assign', agency: before.agency });
+      return before.agency === null || (startsAnew(before) && !freshly) ? null : back({ action: 'assign', agency: before.agency });
     case 'merge': {
       const other = `i:${sent.other ?? ''}`;
       return sent.absorbs === true ? back({ action: 'split', other: bare(other) }) : back({ action: 'split', other: bare(before.id) }, other);
@@ -31,6 +34,14 @@ export function opposite(sent: Sent, before: Incident): Opposite | null {
     default:
       return null;
   }
+}
+
+/**
+ * Whoever is given a verified incident gets the time to start work anew: neither what was late, nor who was told of it,
+ * nor a pause comes back with the agency that had it before.
+ */
+function startsAnew({ status }: Incident): boolean {
+  return status === 'verified';
 }
 
 /** The version that undoing goes with: of the incident that it is asked of, if the answer is about that one. */

@@ -1,6 +1,7 @@
 /** The queue as it is read: again when the socket says that something changed, and page by page further down. */
-import { getIncidents, ProblemError, type IncidentPage } from '../feed/http';
-import type { Incident } from '../feed/protocol';
+import { getIncidents, ProblemError, type IncidentPage, type Query } from '../feed/http';
+import type { Incident, Problem } from '../feed/protocol';
+import { problemOf } from '../ui/problem';
 import { toQuery, type Choice } from './choice';
 import { append, entered, merge, type Row } from './queue';
 
@@ -21,8 +22,8 @@ export class QueueList {
   /** What is shown was not read anew for a while. */
   stale = $state(false);
   denied = $state(false);
-  /** The server's sentence about a choice that it does not take. */
-  refused = $state<string | null>(null);
+  /** The server's answer to a choice that it does not take. */
+  refused = $state.raw<Problem | null>(null);
   /** There is more below. */
   more = $state(false);
 
@@ -37,6 +38,7 @@ export class QueueList {
     private choice: Choice,
     /** What is open at the right, as the page knows it. */
     private readonly kept: () => Incident | null,
+    private readonly ask: (choice: Choice, query: Query) => Promise<IncidentPage> = (choice, query) => getIncidents({ ...toQuery(choice), ...query }),
   ) {
     setInterval(() => document.hidden || this.poke(), RECHECK_MS);
   }
@@ -95,7 +97,7 @@ export class QueueList {
     const round = this.round;
     this.running = true;
     try {
-      const page = await getIncidents({ ...toQuery(this.choice), ...query });
+      const page = await this.ask(this.choice, query);
       if (round !== this.round) return;
       take(page);
       this.next = page.next;
@@ -111,7 +113,7 @@ export class QueueList {
       this.failed = true;
       const status = error instanceof ProblemError ? error.problem.status : 0;
       this.denied = status === 401 || status === 403;
-      this.refused = status === 400 && error instanceof Error ? error.message : null;
+      this.refused = status === 400 ? problemOf(error) : null;
     } finally {
       this.running = false;
       if (this.again || round !== this.round) this.poke();

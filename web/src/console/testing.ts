@@ -29,9 +29,9 @@ const EVERYTHING: May = Object.fromEntries(
   ['see-incident', 'verify', 'assign', 'start', 'resolve', 'confirm', 'reject', 'return', 'reopen', 'note', 'answer', 'merge', 'split', 'pause', 'check'].map((permission) => [permission, 'all']),
 );
 
-export function offer(more: { table?: Table; may?: May; agency?: string | null; name?: string } = {}): Offer {
-  const { table = PLAIN_TABLE, may = EVERYTHING, agency = null, name = 'ani' } = more;
-  return new Offer(table, { name, may, agency });
+export function offer(more: { table?: Table; may?: May; agency?: string | null; name?: string; role?: string } = {}): Offer {
+  const { table = PLAIN_TABLE, may = EVERYTHING, agency = null, name = 'ani', role = 'operator' } = more;
+  return new Offer(table, { name, role, may, agency });
 }
 
 export const AT = '2026-11-24T05:00:00Z';
@@ -44,6 +44,8 @@ export class Server {
   status: Status = 'new';
   agency: string | null = null;
   down = false;
+  /** What is sent is stored, and its answer lost on the way. */
+  mute = false;
   merged: unknown[] = [];
   more: Record<string, unknown> = {};
   readonly log: unknown[] = [{ kind: 'report', seq: 1, at: AT, code: 'TTE-7K3M-9QXAC', description: 'air mati' }];
@@ -58,9 +60,15 @@ export class Server {
     if ((action === 'verify' && this.status !== 'new') || (action === 'reject' && this.status === 'rejected')) return problem(409, 'transition', 'not possible');
     if (action === 'assign') this.agency = String(body.agency);
     this.version += 1;
-    this.log.push({ kind: 'action', seq: this.version, at: AT, action, from: this.status, to, actor, note: body.reason ?? body.note ?? null });
+    const { agency = null, disposition = null, step = null, done = null } = body;
+    this.log.push({ kind: 'action', seq: this.version, at: this.at, action, from: this.status, to, actor, note: body.reason ?? body.note ?? null, agency, disposition, step, done });
     this.status = to;
     return this.answer();
+  }
+
+  /** Each version a second after the one before. */
+  private get at(): string {
+    return new Date(Date.parse(AT) + (this.version - 1) * 1_000).toISOString();
   }
 
   fetch = async (url: string, init?: RequestInit): Promise<Response> => {
@@ -70,12 +78,14 @@ export class Server {
     const action = url.split('/').at(-1) ?? '';
     const body = JSON.parse(String(init.body)) as Record<string, unknown>;
     this.sent.push({ action, body });
-    return this.do(action, body, 'ani');
+    const answer = this.do(action, body, 'ani');
+    if (this.mute) throw new TypeError('the line was cut');
+    return answer;
   };
 
   answer(id = this.id): Response {
     const properties = {
-      kind: 'incident', category: 'water', status: this.status, agency: this.agency, reports: 1, opened_at: AT, updated_at: AT, version: this.version, log: this.log, merged: this.merged, ...this.more,
+      kind: 'incident', category: 'water', status: this.status, agency: this.agency, reports: 1, opened_at: AT, updated_at: this.at, version: this.version, log: this.log, merged: this.merged, ...this.more,
     };
     return Response.json({ type: 'Feature', id: id.startsWith('i:') ? id : this.id, geometry: { type: 'Point', coordinates: [127.38, 0.79] }, properties });
   }

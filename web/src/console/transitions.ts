@@ -8,6 +8,12 @@ export const DISPOSITIONS = ['duplicate', 'information', 'ghost', 'prank', 'out_
 /** What a rejected incident was instead. */
 export type Disposition = (typeof DISPOSITIONS)[number];
 
+/** By its digit, in a field in which nothing is written yet. */
+export function dispositionByDigit(event: Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'altKey'>, written: string): Disposition | null {
+  if (written !== '' || event.ctrlKey || event.metaKey || event.altKey || !/^[1-6]$/.test(event.key)) return null;
+  return DISPOSITIONS[Number(event.key) - 1] ?? null;
+}
+
 /** One line of the table. What it requires that this page does not know, the server says when it is missing. */
 export interface Transition {
   /** As the server names it, also one that this page does not know. */
@@ -120,6 +126,11 @@ export function formOf(action: Action): Form | null {
 /** Whether the action means nothing without words, whatever the table says. */
 export function needsWords(form: Form): boolean {
   return form === 'note' || form === 'answer' || form === 'return' || form === 'pause';
+}
+
+/** It changes nothing but what is known, and is said as often as there is something to say. */
+export function isWords(action: Action): boolean {
+  return action === 'note' || action === 'answer';
 }
 
 /** What can be done to many at once. */

@@ -4,8 +4,8 @@
  * Two ways were weighed. To send everything at once and let undo send the opposite loses nothing, but few actions have
  * an exact opposite. Nothing takes back a verification, the start of work, or words that somebody has read; and
  * `reopen` after `resolve` or `reject` tells the citizen that it was done and then was not, starts the clocks anew, and
- * leads to another status than the one before. So what has an exact opposite (`opposite.ts`: assign back, split after
- * merge, …) is sent at once, and taking it back sends the opposite. Everything else is shown at once and waits here for
+ * leads to another status than the one before. So what has an exact opposite (`opposite.ts`: assign back where that
+ * begins no clock anew, split after merge, …) is sent at once, and taking it back sends the opposite. Everything else is shown at once and waits here for
  * ten seconds: it goes out earlier when the operator does the next thing to the same incident, says so, or leaves the
  * page. What waits is kept in the tab's store (`held.ts`): a browser that dies meanwhile brings it back as not sent.
  */

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { Batches } from './batch.svelte';
 import { getCase } from './casefile';
+import { readHeld } from './held';
 import { incident, offer, problem, Server } from './testing';
 import { PLAIN_TABLE } from './transitions';
 import { Undo, UNDO_MS } from './undo.svelte';
@@ -121,6 +122,102 @@ it('where nobody had it, there is nobody to assign it back to, so it waits', asy
   expect(undo.takeBack()).toBe(true);
   await waited();
   expect([server.sent, work.open?.shown?.agency]).toEqual([[], null]);
+});
+
+it('a verified incident is not handed on before it can be taken back: its time to start would begin anew', async () => {
+  server.agency = 'dlh';
+  server.status = 'verified';
+  work.poke();
+  await settled();
+  work.begin('assign');
+  work.submit('pupr');
+  expect(work.open?.shown?.agency).toBe('pupr');
+  await settled();
+  expect(undo.takeBack()).toBe(true);
+  await waited();
+  expect([server.sent, work.open?.shown?.agency]).toEqual([[], 'dlh']);
+  // Nobody took it back.
+  work.begin('assign');
+  work.submit('pupr');
+  await waited();
+  expect(server.sent).toEqual([{ action: 'assign', body: { version: 1, agency: 'pupr' } }]);
+});
+
+it('what was verified a moment ago is handed on at once, and later only once it can be taken back no more', async () => {
+  server.agency = 'dlh';
+  work.poke();
+  await settled();
+  work.begin('verify');
+  undo.sendNow();
+  await settled();
+  work.begin('assign');
+  work.submit('bpbd');
+  await settled();
+  expect(server.sent.map(({ action }) => action)).toEqual(['verify', 'assign']);
+  undo.takeBack();
+  await waited();
+  expect(server.sent.slice(2)).toEqual([{ action: 'assign', body: { version: 3, agency: 'dlh' } }]);
+  work.begin('assign');
+  work.submit('pupr');
+  await settled();
+  expect(server.sent).toHaveLength(3);
+});
+
+it('a second note, or answer, may follow at once: the first goes out as its form opens', async () => {
+  for (const [form, key] of [['note', 'note'], ['answer', 'note']] as const) {
+    const before = server.sent.length;
+    for (const words of ['pertama', 'kedua']) {
+      work.begin(form);
+      expect(work.open?.form).toBe(form);
+      work.type(words);
+      work.submit();
+      await settled();
+    }
+    await waited();
+    expect(server.sent.slice(before).map(({ action, body }) => [action, body.note])).toEqual([[key, 'pertama'], [key, 'kedua']]);
+  }
+  // What makes no sense twice is not done twice.
+  const sent = server.sent.length;
+  work.begin('verify');
+  work.begin('verify');
+  await settled();
+  expect([server.sent.length, undo.deeds.length]).toEqual([sent, 1]);
+});
+
+it('two notes of which the first is not stored stand in one form, and nothing of either is lost', async () => {
+  for (const next of ['', 'kedua']) {
+    work.begin('note');
+    work.type('pertama');
+    work.submit();
+    server.down = true;
+    work.begin('note');
+    if (next !== '') work.type(next);
+    await settled();
+    expect([work.open?.trouble?.kind, work.open?.form, work.open?.text]).toEqual(['network', 'note', next === '' ? 'pertama' : 'pertama\nkedua']);
+    server.down = false;
+    work.submit();
+    await settled();
+    expect(server.sent.at(-1)?.body.note).toBe(next === '' ? 'pertama' : 'pertama\nkedua');
+    expect([work.open?.form, work.open?.trouble]).toEqual([null, null]);
+  }
+});
+
+it('of two notes in one form the first is taken out once it proves to be stored', async () => {
+  work.begin('note');
+  work.type('pertama');
+  work.submit();
+  server.mute = true;
+  work.begin('note');
+  work.type('kedua');
+  await vi.advanceTimersByTimeAsync(100);
+  server.mute = false;
+  expect([work.open?.trouble?.kind, work.open?.text]).toEqual(['network', 'pertama\nkedua']);
+  work.poke();
+  await settled();
+  expect([work.open?.trouble, work.open?.form, work.open?.text]).toEqual([null, 'note', 'kedua']);
+  work.submit();
+  await waited();
+  expect(server.sent.map(({ body }) => body.note)).toEqual(['pertama', 'kedua']);
 });
 
 it('what waits goes out when the page goes away, the first thing first', async () => {
@@ -272,7 +369,7 @@ it('a refusal that no newer state explains says what the server says', async () 
   work.type('x');
   work.submit();
   await waited();
-  expect([work.open?.trouble?.kind, work.open?.trouble?.detail]).toEqual(['refused', 'somebody else must confirm']);
+  expect([work.open?.trouble?.kind, work.open?.trouble?.problem?.type]).toEqual(['refused', '/problems/four-eyes']);
 });
 
 it('joining asks the one that goes, and taking it back splits it off the one that stays', async () => {
@@ -415,4 +512,193 @@ it('what stood against the action on many stands against the next step too', asy
   await waited();
   expect(batches.outcome?.refused.map(({ why }) => why)).toEqual(['conflict']);
   expect([work.open?.trouble?.kind, work.open?.form, work.open?.text]).toEqual(['conflict', 'note', 'pelapor sudah ditelepon']);
+});
+
+/** Answers come when they are let go. */
+function slow(): { readonly go: () => Promise<unknown> } {
+  let waiting: (() => void)[] = [];
+  vi.stubGlobal('fetch', async (url: string, init?: RequestInit) => {
+    if (init?.method === 'POST') await new Promise<void>((resolve) => waiting.push(resolve));
+    return server.fetch(url, init);
+  });
+  return {
+    go: async () => {
+      for (let round = 0; round < 4; round++) {
+        const now = waiting;
+        waiting = [];
+        for (const run of now) run();
+        await vi.advanceTimersByTimeAsync(50);
+      }
+    },
+  };
+}
+
+const CHECKLIST = ['call', 'pump', 'drain'].map((key) => ({ key, name: { id: key, en: key }, done_at: null, by: null, after_s: null }));
+const kept = (): readonly [string, string | undefined][] => readHeld(sessionStorage.getItem('pantau.console.held')).map(({ sent }) => [sent.action, sent.step]);
+
+it('steps ticked faster than the server answers are all stored, in order, and shown as ticked meanwhile', async () => {
+  server.more = { checklist: CHECKLIST };
+  work.poke();
+  await settled();
+  const line = slow();
+  for (const { key } of CHECKLIST) work.doToOpen({ action: 'check', step: key, done: true });
+  await vi.advanceTimersByTimeAsync(50);
+  expect([[...(work.open?.wished.keys() ?? [])], kept()]).toEqual([['call', 'pump', 'drain'], [['check', 'call'], ['check', 'pump'], ['check', 'drain']]]);
+  await line.go();
+  expect(server.sent.map(({ body }) => [body.step, body.version])).toEqual([['call', 1], ['pump', 2], ['drain', 3]]);
+  expect([work.open?.unfinished, kept()]).toEqual([false, []]);
+});
+
+it('what stands against the first tick takes the others back, for everybody to see', async () => {
+  server.more = { checklist: CHECKLIST };
+  work.poke();
+  await settled();
+  const line = slow();
+  for (const { key } of CHECKLIST) work.doToOpen({ action: 'check', step: key, done: true });
+  server.do('assign', { agency: 'dlh' }, 'budi');
+  await line.go();
+  expect([work.open?.trouble?.kind, work.open?.wished.size, server.sent.length]).toEqual(['conflict', 0, 1]);
+});
+
+it('a step that was asked for is taken also when another incident is looked at by the time of the answer', async () => {
+  const line = slow();
+  work.begin('verify');
+  work.begin('start');
+  await vi.advanceTimersByTimeAsync(50);
+  work.show('i:8', null);
+  await line.go();
+  await waited();
+  await line.go();
+  expect(server.sent.map(({ action }) => action)).toEqual(['verify', 'start']);
+  expect([server.status, work.open?.id, work.waiting]).toEqual(['in_progress', 'i:8', []]);
+});
+
+it('without a line what was to follow waits too, is kept, and goes out behind the first', async () => {
+  server.more = { checklist: CHECKLIST };
+  work.poke();
+  await settled();
+  server.down = true;
+  for (const key of ['call', 'pump']) work.doToOpen({ action: 'check', step: key, done: true });
+  await settled();
+  expect([work.open?.trouble?.kind, kept()]).toEqual(['network', [['check', 'call'], ['check', 'pump']]]);
+  server.down = false;
+
+  // A page that died with them asks for both, the first first.
+  const next = new Work(() => undefined, offer(), new Undo());
+  void next.recover();
+  await vi.advanceTimersByTimeAsync(3_000);
+  next.show(ID, null);
+  await settled();
+  next.again();
+  await settled();
+  expect(server.sent.map(({ body }) => body.step)).toEqual(['call', 'pump']);
+  expect(next.open?.trouble).toBeNull();
+});
+
+it('what was to follow one that is let go is asked for by itself', async () => {
+  server.more = { checklist: CHECKLIST };
+  work.poke();
+  await settled();
+  server.down = true;
+  for (const key of ['call', 'pump']) work.doToOpen({ action: 'check', step: key, done: true });
+  await settled();
+  work.cancel();
+  expect(work.open?.trouble?.sent.step).toBe('pump');
+  work.cancel();
+  expect([work.open?.trouble, work.open?.unfinished, kept()]).toEqual([null, false, []]);
+});
+
+it('what was stored without an answer is found in the history, and not sent again', async () => {
+  server.mute = true;
+  work.begin('note');
+  work.type('pelapor sudah ditelepon');
+  work.submit();
+  undo.sendNow();
+  await vi.advanceTimersByTimeAsync(50);
+  expect([work.open?.trouble?.kind, work.open?.form]).toEqual(['network', 'note']);
+  work.poke();
+  await settled();
+  expect([work.open?.trouble, work.open?.form, work.open?.changes, server.sent.length, kept()]).toEqual([null, null, [], 1, []]);
+
+  // Whoever presses again before that was read sends it against what was seen, and it is not stored twice.
+  work.begin('note');
+  work.type('pompa datang');
+  work.submit();
+  undo.sendNow();
+  await vi.advanceTimersByTimeAsync(700);
+  server.mute = false;
+  work.submit();
+  await settled();
+  expect([work.open?.trouble, server.log.filter((line) => (line as { note?: string }).note === 'pompa datang').length]).toEqual([null, 1]);
+});
+
+it('what was taken back twice is undone twice: one’s own steps stand against nothing', async () => {
+  server.agency = 'dlh';
+  server.more = { checklist: CHECKLIST };
+  work.poke();
+  await settled();
+  work.begin('assign');
+  work.submit('bpbd');
+  await settled();
+  work.doToOpen({ action: 'check', step: 'call', done: true });
+  await settled();
+  undo.takeBack();
+  // The answer to the first is not here yet.
+  undo.takeBack();
+  await settled();
+  expect(server.sent.slice(2).map(({ action, body }) => [action, body.version])).toEqual([['check', 3], ['assign', 4]]);
+  expect([server.agency, work.open?.trouble]).toEqual(['dlh', null]);
+});
+
+it('what somebody else did since stands against taking it back', async () => {
+  server.agency = 'dlh';
+  work.poke();
+  await settled();
+  work.begin('assign');
+  work.submit('bpbd');
+  await settled();
+  server.do('note', { note: 'kami berangkat' }, 'budi');
+  work.poke();
+  await settled();
+  undo.takeBack();
+  await settled();
+  expect([server.agency, work.open?.trouble?.kind]).toEqual(['bpbd', 'conflict']);
+});
+
+it('what somebody did between the action on many and the next step is news', async () => {
+  const batches: Batches = new Batches(PLAIN_TABLE, undo, () => undefined);
+  work = new Work(() => undefined, offer(), undo, (id) => batches.letGo(id));
+  work.show(ID, null);
+  await settled();
+  batches.begin([incident(ID)], { action: 'assign', words: '', agency: 'bpbd' });
+  const line = slow();
+  work.begin('note');
+  work.type('pelapor sudah ditelepon');
+  work.submit();
+  vi.stubGlobal('fetch', async (url: string, init?: RequestInit) => {
+    if (init?.method !== 'POST' && server.version === 2) server.do('verify', {}, 'budi');
+    return server.fetch(url, init);
+  });
+  await line.go();
+  await waited();
+  expect([work.open?.trouble?.kind, work.open?.text]).toEqual(['conflict', 'pelapor sudah ditelepon']);
+});
+
+it('a step of somebody else, or an older one, does not pass for one of an action on many', async () => {
+  server.do('assign', { agency: 'dlh' }, 'ani');
+  const seen = incident(ID, { version: 2, updatedAtMs: Date.parse('2026-11-24T05:00:01Z') });
+  const assign = { action: 'assign', words: '', agency: 'bpbd', version: 2 } as const;
+  const found = async (): Promise<readonly (string | undefined)[]> => {
+    const batches: Batches = new Batches(PLAIN_TABLE, new Undo(), () => undefined);
+    batches.begin([seen], assign);
+    const next = new Work(() => undefined, offer(), new Undo());
+    void next.recover();
+    await vi.advanceTimersByTimeAsync(3_000);
+    return next.waiting.map(({ trouble }) => trouble?.sent.action);
+  };
+  server.do('assign', { agency: 'bpbd' }, 'budi');
+  server.do('assign', { agency: 'pupr' }, 'ani');
+  expect(await found()).toEqual(['assign']);
+  server.do('assign', { agency: 'bpbd' }, 'ani');
+  expect(await found()).toEqual([]);
 });

@@ -8,7 +8,7 @@ export interface EmbedChoice {
   readonly resolved: boolean;
 }
 
-/** Names that the city does not have are passed over: an old iframe still shows a map. */
+/** Names that the city does not have are passed over, and the page says so: an old iframe still shows a map. */
 export function readEmbedChoice(query: URLSearchParams, city: Pick<City, 'categories'>, areas: readonly Pick<Area, 'code'>[]): EmbedChoice {
   const list = (key: string): string[] => (query.get(key) ?? '').split(',');
   return {

@@ -11,7 +11,8 @@ import { boundsOf, startCamera } from '../map/camera';
 import { PantauMap, type Viewport } from '../map/map';
 import '../style/fonts.css';
 import '../style/tokens.css';
-import { startPage, themeOf, wordsWithoutCity } from '../ui/start';
+import { misnamed } from '../ui/misnamed';
+import { listOf, startPage, themeOf, wordsWithoutCity } from '../ui/start';
 import './embed.css';
 import { fullAddress, readEmbedChoice, type EmbedChoice } from './choice';
 import { el } from './el';
@@ -36,8 +37,10 @@ async function main(app: HTMLElement): Promise<void> {
   const empty = el('p', { class: 'empty', role: 'status', hidden: '' }, words.t('embed.empty'));
   const full = el('a', { href: fullAddress(query, choice), target: '_blank', rel: 'noopener' }, words.t('embed.full'));
   const filters = makeFilters(city, areas, words, choice, (next) => choose(next));
+  const faults = misnamed(city, areas, words, { areas: listOf(query, 'area') ?? [], categories: listOf(query, 'category') ?? [] });
   app.replaceChildren(
     filters,
+    ...(faults.length === 0 ? [] : [el('div', { class: 'misnamed', role: 'alert', tabindex: '0' }, ...faults.map(({ what, instead }) => el('p', {}, el('b', {}, what), ` ${instead}`)))]),
     el('main', {}, stage, empty, el('p', { class: 'source' }, city.attribution)),
     legend.element,
     el('footer', {}, badge, el('span', { class: 'note' }, words.t('embed.note')), full),

@@ -117,6 +117,8 @@ export interface Problem {
   readonly title: string;
   readonly detail: string;
   readonly status: number;
+  /** What of the body or the query is wrong, by its name. */
+  readonly fields?: readonly string[];
 }
 
 export interface Hello {
@@ -422,6 +424,7 @@ export function decodeProblem(value: unknown): Problem {
     title: text(o.title),
     detail: text(o.detail),
     status: typeof o.status === 'number' ? o.status : 0,
+    ...(Array.isArray(o.errors) && { fields: o.errors.map((one: unknown) => text((one as { pointer?: unknown } | null)?.pointer).replace(/^\//, '')) }),
   };
 }
 

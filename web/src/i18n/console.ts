@@ -6,6 +6,7 @@ import { findEn, findId } from './console/find';
 import { helpEn, helpId } from './console/help';
 import { incidentEn, incidentId } from './console/incident';
 import { joinEn, joinId } from './console/join';
+import { lateEn, lateId } from './console/late';
 import { pageEn, pageId } from './console/page';
 import { pastEn, pastId } from './console/past';
 import { queueEn, queueId } from './console/queue';
@@ -19,6 +20,7 @@ export const consoleId = {
   ...incidentId,
   ...actionsId,
   ...troubleId,
+  ...lateId,
   ...bulkId,
   ...joinId,
   ...contactsId,
@@ -33,6 +35,7 @@ export const consoleEn: Record<keyof typeof consoleId, string> = {
   ...incidentEn,
   ...actionsEn,
   ...troubleEn,
+  ...lateEn,
   ...bulkEn,
   ...joinEn,
   ...contactsEn,

@@ -1,16 +1,22 @@
+import { auditEn } from './audit';
 import { clockEn } from './clock';
 import { consoleEn } from './console';
+import { fieldEn } from './field';
 import { papersEn } from './papers';
 import { photosEn } from './photos';
+import { problemEn } from './problem';
 import { replayEn } from './replay';
 import { tourEn } from './tour';
 import type { Key } from './id';
 
 export const en: Record<Key, string> = {
+  ...auditEn,
   ...clockEn,
   ...consoleEn,
+  ...fieldEn,
   ...papersEn,
   ...photosEn,
+  ...problemEn,
   ...replayEn,
   ...tourEn,
   'status.new': 'Not verified',
@@ -71,7 +77,19 @@ export const en: Record<Key, string> = {
   'error.retry': 'Try again',
   'error.webgl': 'This device cannot draw the map',
   'error.webgl.do': 'Turn on WebGL in the browser. The lists keep running.',
+  'address.category': 'The address of this page names a category that this city does not have: {names}.',
+  'address.category.all': 'Shown are all categories.',
+  'address.area': 'The address of this page names an area that this city does not have: {names}.',
+  'address.area.all': 'Shown is the whole city.',
+  'address.rest': 'Shown are: {names}.',
+  'address.instead': 'What can be written: {names}.',
+  'address.box': 'The box of the map (bbox) in the address of this page cannot be read.',
+  'address.box.do': 'Write west,south,east,north in degrees, for example {example}.',
+  'address.refused': 'The server refused the choice in the address of this page: {detail}',
+  'build.waits': 'A new version of this page is there. It is loaded by itself once nothing is being written, sent or open.',
+  'build.now': 'Load it now',
   'map': 'Incident map',
+  'map.incidents': '{n} {n|incident|incidents}',
   'map.scale.m': '{n} m',
   'map.scale.km': '{n} km',
   'map.hint.ctrl': 'Hold Ctrl and scroll to zoom the map',
@@ -140,7 +158,7 @@ export const en: Record<Key, string> = {
   'action.disposition.out_of_area': 'Outside the city',
   'action.disposition.invalid': 'Cannot be acted on',
   'action.reject.confirm': 'Reject this incident',
-  'action.failed': 'Not saved yet. {detail}',
+  'action.failed': 'Not saved yet: {detail}.',
   'action.conflict': 'Somebody else changed this incident. The newest state is shown; check it and try again.',
   'action.network': 'The network is gone. Try again when it is back.',
   'bearing.n': 'north',

@@ -1,16 +1,22 @@
+import { auditId } from './audit';
 import { clockId } from './clock';
 import { consoleId } from './console';
+import { fieldId } from './field';
 import { papersId } from './papers';
 import { photosId } from './photos';
+import { problemId } from './problem';
 import { replayId } from './replay';
 import { tourId } from './tour';
 
 /** Indonesian, as officers speak it. The source of the dictionary: English must have the same keys. */
 export const id = {
+  ...auditId,
   ...clockId,
   ...consoleId,
+  ...fieldId,
   ...papersId,
   ...photosId,
+  ...problemId,
   ...replayId,
   ...tourId,
   'status.new': 'Belum diverifikasi',
@@ -71,7 +77,19 @@ export const id = {
   'error.retry': 'Coba lagi',
   'error.webgl': 'Peta tidak dapat digambar di perangkat ini',
   'error.webgl.do': 'Nyalakan WebGL di peramban. Daftar tetap berjalan.',
+  'address.category': 'Alamat halaman ini menyebut kategori yang tidak ada di kota ini: {names}.',
+  'address.category.all': 'Yang tampil: semua kategori.',
+  'address.area': 'Alamat halaman ini menyebut wilayah yang tidak ada di kota ini: {names}.',
+  'address.area.all': 'Yang tampil: seluruh kota.',
+  'address.rest': 'Yang tampil: {names}.',
+  'address.instead': 'Yang dapat ditulis: {names}.',
+  'address.box': 'Kotak peta (bbox) di alamat halaman ini tidak dapat dibaca.',
+  'address.box.do': 'Tulis barat,selatan,timur,utara dalam derajat, misalnya {example}.',
+  'address.refused': 'Server menolak pilihan di alamat halaman ini: {detail}',
+  'build.waits': 'Versi baru halaman ini sudah ada. Halaman memuatnya sendiri begitu tidak ada yang sedang ditulis, dikirim, atau dibuka.',
+  'build.now': 'Muat sekarang',
   'map': 'Peta kejadian',
+  'map.incidents': '{n} kejadian',
   'map.scale.m': '{n} m',
   'map.scale.km': '{n} km',
   'map.hint.ctrl': 'Tahan Ctrl lalu gulir untuk memperbesar peta',
@@ -140,7 +158,7 @@ export const id = {
   'action.disposition.out_of_area': 'Di luar wilayah kota',
   'action.disposition.invalid': 'Tidak dapat ditangani',
   'action.reject.confirm': 'Tolak kejadian ini',
-  'action.failed': 'Belum tersimpan. {detail}',
+  'action.failed': 'Belum tersimpan: {detail}.',
   'action.conflict': 'Kejadian ini sudah diubah orang lain. Data terbaru sudah ditampilkan; periksa lalu ulangi.',
   'action.network': 'Jaringan terputus. Coba lagi saat tersambung.',
   'bearing.n': 'utara',

@@ -102,8 +102,43 @@ function deadlineSign(c: CanvasRenderingContext2D, x: number, y: number, unit: n
   c.restore();
 }
 
+/** At a desk: of the plate that has the count of reports. */
+const FIGURE = { font_px: 11.5, h: 14, pad: 3.6 } as const;
+
+/** How many reports stand behind a mark, on the lower right of its rim; `right` is where its plate ends at most. */
+function figurePlate(c: CanvasRenderingContext2D, centre: number, r_px: number, right: number, unit: number, figure: string, palette: Palette): void {
+  const h = FIGURE.h * unit;
+  const seam = 1.2 * unit;
+  c.font = `700 ${FIGURE.font_px * unit}px ${FONT}`;
+  const w = Math.max(h, c.measureText(figure).width + 2 * FIGURE.pad * unit);
+  const y = centre + r_px * 0.8;
+  // Round its place on the rim, but within the picture.
+  const x = Math.min(centre + r_px * 0.76, right - w / 2 - seam);
+  c.fillStyle = palette.panel;
+  c.beginPath();
+  c.roundRect(x - w / 2 - seam, y - h / 2 - seam, w + 2 * seam, h + 2 * seam, h / 2 + seam);
+  c.fill();
+  c.fillStyle = palette.text;
+  c.beginPath();
+  c.roundRect(x - w / 2, y - h / 2, w, h, h / 2);
+  c.fill();
+  c.fillStyle = palette.panel;
+  c.textAlign = 'center';
+  c.textBaseline = 'alphabetic';
+  c.fillText(figure, x, y + FIGURE.font_px * unit * 0.334);
+}
+
+interface IncidentLook {
+  readonly icon: string;
+  readonly colour: string;
+  readonly status: Status;
+  readonly deadline: ClockState | null;
+  /** How many reports stand behind it, where it is more than one. */
+  readonly figure: string | null;
+}
+
 export function drawIncident(
-  look: { readonly icon: string; readonly colour: string; readonly status: Status; readonly deadline: ClockState | null },
+  look: IncidentLook,
   r_px: number,
   ratio: number,
   palette: Palette,
@@ -125,6 +160,7 @@ export function drawIncident(
     c.restore();
     statusRing(c, centre, centre, r_px - 1.7 * unit, unit, look.status, palette.status[look.status]);
     if (look.deadline !== null) deadlineSign(c, centre + r_px * 0.76, centre - r_px * 0.76, unit, look.deadline, palette);
+    if (look.figure !== null) figurePlate(c, centre, r_px, size, unit, look.figure, palette);
   });
 }
 

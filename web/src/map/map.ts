@@ -24,6 +24,7 @@ import { covers, widened } from './mercator';
 import { PALETTES, type Theme } from './palette';
 import { placePlates } from './plates';
 import { hasJoined, risen } from './risen';
+import { sayPicked } from './says';
 import { buildStyle, MAP_FONT, NAME_LAYERS, nameFilter, paintsOf, SOURCE } from './style';
 
 maplibregl.setWorkerUrl(workerUrl);
@@ -139,6 +140,8 @@ export class PantauMap {
     this.gl.on('zoom', () => {
       if (Math.abs(this.gl.getZoom() - this.bubbleZoom) > 0.2) this.redraw();
     });
+    this.gl.on('mousemove', (event) => this.point(this.pickAt(event.point)));
+    this.gl.on('mouseout', () => this.point({ kind: 'nothing' }));
     this.gl.on('zoomstart', () => this.gl.getLayer('leaders') && this.gl.setPaintProperty('leaders', 'line-opacity', 0));
     this.gl.on('moveend', () => {
       if (!this.ready) return;
@@ -190,10 +193,18 @@ export class PantauMap {
   }
 
   onPick(then: (picked: Picked) => void): void {
+    this.picks = true;
     this.gl.on('click', (event) => then(this.pickAt(event.point)));
-    this.gl.on('mousemove', (event) => {
-      this.gl.getCanvas().style.cursor = this.pickAt(event.point).kind === 'nothing' ? '' : 'pointer';
-    });
+  }
+
+  private picks = false;
+
+  /** What lies beneath the pointer says what it is and what stands behind it. */
+  private point(picked: Picked): void {
+    const canvas = this.gl.getCanvas();
+    canvas.style.cursor = this.picks && picked.kind !== 'nothing' ? 'pointer' : '';
+    const said = sayPicked(picked, this.options.city.categories, this.options.words);
+    if (canvas.title !== said) canvas.title = said;
   }
 
   /** Outlines what a responder chose: areas or a drawn box. */

@@ -9,6 +9,7 @@ import { NUMBERED_MAX, shortName, type RankedHotspot } from './hotspots';
 import { drawGroundMark, GROUND_MARKS } from './ground';
 import { ALL_ICON } from './icons';
 import { heat, heatColour, PALETTES, type Palette, type Theme } from './palette';
+import { figureOf } from './says';
 
 export interface MarkOptions {
   readonly city: City;
@@ -45,8 +46,9 @@ export class MarkStore {
         colour: category?.colour[theme] ?? palette.muted,
         status: incident.status,
         deadline: deadlineOf(incident, city.projection),
+        figure: figureOf(incident),
       };
-      const id = `i|${theme}|${look.icon}|${look.colour}|${look.status}|${look.deadline}`;
+      const id = `i|${theme}|${look.icon}|${look.colour}|${look.status}|${look.deadline}|${look.figure}`;
       return this.ensure(id, () => drawIncident(look, bubble.r_px, ratio, palette));
     }
     const label = bubble.count < 1000 ? String(bubble.count) : this.compact.format(bubble.count);

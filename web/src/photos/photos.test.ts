@@ -3,7 +3,7 @@ import { ProblemError } from '../feed/http';
 import type { Kept, Store } from './kept';
 import { beside, decodePhotos, faultOfFile, inOrder, PHOTO_BYTES_MAX, photoAddress } from './photo';
 import type { SendPhoto } from './send';
-import { Uploads } from './uploads.svelte';
+import { BACK_MS, Uploads } from './uploads.svelte';
 
 const AT = '2026-11-24T05:00:00Z';
 const JPEG = new Blob([new Uint8Array([0xff, 0xd8, 0xff, 0xe0, 1, 2, 3])]);
@@ -50,7 +50,7 @@ describe('a photo on its way', () => {
     const seen: [string, number][] = [];
     const arrived: unknown[] = [];
     let busy = 0;
-    const send: SendPhoto = async (incident, _, kind, progress) => {
+    const send: SendPhoto = async (_, incident, _file, kind, progress) => {
       expect(++busy).toBe(1);
       progress(0.5);
       seen.push([kind, uploads.of(incident).find(({ state }) => state === 'sending')?.progress ?? -1]);
@@ -83,12 +83,30 @@ describe('a photo on its way', () => {
     expect(down.all).toEqual([]);
   });
 
+  it('goes out under the same id however often, and no other photo does: the server adds it once', async () => {
+    const store = new Memory();
+    const tried: string[] = [];
+    const lost: SendPhoto = (id) => {
+      tried.push(id);
+      return Promise.reject(new TypeError('the answer was lost'));
+    };
+    const before = new Uploads(lost, store, () => undefined, newId);
+    await before.add('i:1', 'after', [JPEG]);
+    await before.again();
+    const sent: string[] = [];
+    const after = new Uploads(async (id) => sent.push(id), store, () => undefined, newId);
+    await after.recover();
+    await after.add('i:1', 'after', [JPEG]);
+    expect(new Set([...tried, sent[0]]).size).toBe(1);
+    expect(sent[1]).not.toBe(sent[0]);
+  });
+
   it('that the server will not have is not sent again, and says why; one that it cannot take now is', async () => {
     const store = new Memory();
     let answer = problem(413, 'the photo is larger than 12 MiB');
     const uploads = new Uploads(() => Promise.reject(answer), store, () => undefined, newId);
     await uploads.add('i:1', 'after', [JPEG]);
-    expect(uploads.all[0]).toMatchObject({ state: 'refused', fault: 'server', detail: 'the photo is larger than 12 MiB' });
+    expect(uploads.all[0]).toMatchObject({ state: 'refused', fault: 'server', problem: { detail: 'the photo is larger than 12 MiB' } });
     expect(store.kept.size).toBe(0);
     answer = problem(401, 'sign in');
     await uploads.add('i:3', 'after', [JPEG]);
@@ -98,11 +116,45 @@ describe('a photo on its way', () => {
     await uploads.add('i:2', 'after', [JPEG]);
     expect(uploads.of('i:2')[0]).toMatchObject({ state: 'lost', fault: null });
     expect(uploads.lost).toBe(1);
-    const [first, second] = uploads.all;
-    uploads.drop(first?.id ?? '');
-    uploads.drop(second?.id ?? '');
-    expect(uploads.all).toEqual([]);
+    for (const { id } of uploads.all) uploads.drop(id);
+    expect(uploads.all.every(({ state }) => state === 'dropped')).toBe(true);
     await Promise.resolve();
+    expect(store.kept.size).toBe(0);
+  });
+
+  it('that was thrown away is not sent, also by the page after, and can be had back for ten seconds', async () => {
+    vi.useFakeTimers();
+    const store = new Memory();
+    let sent = 0;
+    let down = true;
+    const uploads = new Uploads(async () => (down ? Promise.reject(new TypeError('no network')) : ++sent), store, () => undefined, newId);
+    await uploads.add('i:1', 'after', [JPEG, JPEG]);
+    const [first, second] = uploads.all;
+    for (const one of [first, second]) uploads.drop(one?.id ?? '');
+    await uploads.again();
+    expect([uploads.lost, store.kept.size, uploads.all.map(({ state }) => state)]).toEqual([0, 0, ['dropped', 'dropped']]);
+    down = false;
+    await uploads.takeBack(first?.id ?? '');
+    await vi.advanceTimersByTimeAsync(BACK_MS);
+    await uploads.takeBack(second?.id ?? '');
+    expect([sent, uploads.all, store.kept.size]).toEqual([1, [], 0]);
+    vi.useRealTimers();
+  });
+
+  it('that was thrown away or sent before the browser had written it is not found by the page after', async () => {
+    const store = new Memory();
+    const put = store.put;
+    let written = (): void => undefined;
+    store.put = async (one) => {
+      await new Promise<void>((resolve) => (written = resolve));
+      await put(one);
+    };
+    const uploads = new Uploads(async () => null, store, () => undefined, newId);
+    const added = uploads.add('i:1', 'after', [JPEG]);
+    await vi.waitUntil(() => uploads.all.length === 1);
+    uploads.drop(uploads.all[0]?.id ?? '');
+    written();
+    await added;
     expect(store.kept.size).toBe(0);
   });
 

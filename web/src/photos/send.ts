@@ -6,11 +6,14 @@ import type { AddedKind } from './photo';
 /** A weak line is slow; one on which nothing moves for so long is none. */
 const STILL_MS_MAX = 30_000;
 
-/** `progress` from 0 to 1. Answers the incident as the server has it then. */
-export type SendPhoto = (incident: string, file: Blob, kind: AddedKind, progress: (part: number) => void) => Promise<unknown>;
+/**
+ * `id` is the photo's own, however often it is sent: what the server has already it does not add again. `progress` from
+ * 0 to 1. Answers the incident as the server has it then.
+ */
+export type SendPhoto = (id: string, incident: string, file: Blob, kind: AddedKind, progress: (part: number) => void) => Promise<unknown>;
 
 /** `fetch` does not tell how much of a body has gone out. */
-export const sendPhoto: SendPhoto = (incident, file, kind, progress) =>
+export const sendPhoto: SendPhoto = (id, incident, file, kind, progress) =>
   new Promise((resolve, reject) => {
     const form = new FormData();
     form.append('kind', kind);
@@ -26,6 +29,7 @@ export const sendPhoto: SendPhoto = (incident, file, kind, progress) =>
       reject(new TypeError('the photo did not get through'));
     };
     request.open('POST', `/api/v1/incidents/${incident.replace(/^i:/, '')}/photos`);
+    request.setRequestHeader('idempotency-key', id);
     request.upload.addEventListener('progress', ({ loaded, total }) => {
       alive();
       progress(total > 0 ? loaded / total : 0);

@@ -1,7 +1,8 @@
 /** The photos of a page: sent by the browser, kept by it, tried again when the network is back and now and then. */
+import { tryAgain } from '../ui/again';
 import { alone, BrowserStore } from './kept';
 import { sendPhoto } from './send';
-import { RETRY_MS, Uploads } from './uploads.svelte';
+import { Uploads } from './uploads.svelte';
 
 export interface Running {
   readonly uploads: Uploads;
@@ -10,17 +11,10 @@ export interface Running {
 
 export function startUploads(arrived: (incident: string, answer: unknown) => void): Running {
   const uploads = new Uploads(sendPhoto, new BrowserStore(), arrived, undefined, undefined, alone);
-  const again = (): void => void uploads.again();
-  const timer = setInterval(() => {
-    if (!document.hidden && navigator.onLine && uploads.all.some(({ state }) => state === 'lost')) again();
-  }, RETRY_MS);
-  addEventListener('online', again);
+  const stop = tryAgain(
+    () => uploads.all.some(({ state }) => state === 'lost'),
+    () => void uploads.again(),
+  );
   void uploads.recover();
-  return {
-    uploads,
-    stop() {
-      clearInterval(timer);
-      removeEventListener('online', again);
-    },
-  };
+  return { uploads, stop };
 }

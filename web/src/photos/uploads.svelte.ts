@@ -1,14 +1,19 @@
 /** Photos on their way: one after the other, kept until the server has them, tried again when the line is back. */
 import { ProblemError } from '../feed/http';
+import type { Problem } from '../feed/protocol';
+import { problemOf } from '../ui/problem';
 import type { Kept, Store } from './kept';
 import { faultOfFile, type AddedKind, type FileFault } from './photo';
 import type { SendPhoto } from './send';
 
 /**
  * `waiting`: it goes out next. `lost`: there was no answer; it is kept and tried again. `refused`: the server, or a
- * look at the file, will not have it.
+ * look at the file, will not have it. `dropped`: somebody threw it away, and can take that back for a moment.
  */
-export type UploadState = 'waiting' | 'sending' | 'lost' | 'refused';
+export type UploadState = 'waiting' | 'sending' | 'lost' | 'refused' | 'dropped';
+
+/** So long what was thrown away can be had back. */
+export const BACK_MS = 10_000;
 
 export interface Upload {
   readonly id: string;
@@ -23,12 +28,9 @@ export interface Upload {
   readonly progress: number;
   /** `signin`: whoever works here is not signed in any more; it is kept. */
   readonly fault: FileFault | 'server' | 'signin' | null;
-  /** In the server's words. */
-  readonly detail: string;
+  /** The server's answer, where it refused. */
+  readonly problem: Problem | null;
 }
-
-/** The line is tried again this often while something waits for it. */
-export const RETRY_MS = 15_000;
 
 export class Uploads {
   all = $state.raw<readonly Upload[]>([]);
@@ -50,6 +52,11 @@ export class Uploads {
     return this.all.filter(({ state }) => state === 'lost').length;
   }
 
+  /** A page that goes now would lose one, or cut it off. */
+  get busy(): boolean {
+    return this.all.some(({ state, kept }) => state === 'sending' || state === 'dropped' || (state !== 'refused' && !kept));
+  }
+
   of(incident: string): readonly Upload[] {
     return this.all.filter((one) => one.incident === incident);
   }
@@ -68,7 +75,7 @@ export class Uploads {
       const fault = await faultOfFile(file).catch((): FileFault => 'empty');
       const fresh = this.fresh(one, false);
       this.all = [...this.all, fault === null ? fresh : { ...fresh, state: 'refused', fault }];
-      if (fault === null) await this.store.put(one).then(() => this.set(one.id, { kept: true }), () => undefined);
+      if (fault === null) await this.keep(one);
     }
     await this.run();
   }
@@ -79,13 +86,33 @@ export class Uploads {
     await this.run();
   }
 
+  /** It is forgotten at once, should the page go; while that lasts it can be had back. Not where it is under way. */
   drop(id: string): void {
-    this.all = this.all.filter((one) => one.id !== id || one.state === 'sending');
-    if (!this.all.some((one) => one.id === id)) void this.store.drop(id).catch(() => undefined);
+    if (!this.all.some((one) => one.id === id && one.state !== 'sending' && one.state !== 'dropped')) return;
+    this.set(id, { state: 'dropped', kept: false });
+    void this.store.drop(id).catch(() => undefined);
+    setTimeout(() => (this.all = this.all.filter((one) => one.id !== id || one.state !== 'dropped')), BACK_MS);
+  }
+
+  /** It was thrown away by mistake: it goes out, or stands there with its fault, as before. */
+  async takeBack(id: string): Promise<void> {
+    const one = this.all.find((one) => one.id === id && one.state === 'dropped');
+    if (one === undefined) return;
+    const refused = one.fault !== null && one.fault !== 'signin';
+    this.set(id, { state: refused ? 'refused' : 'waiting', fault: refused ? one.fault : null });
+    if (refused) return;
+    await this.keep({ id, incident: one.incident, kind: one.kind, file: one.file, atMs: one.atMs });
+    await this.run();
+  }
+
+  private async keep(one: Kept): Promise<void> {
+    await this.store.put(one).then(() => this.set(one.id, { kept: true }), () => undefined);
+    // Sent, refused or thrown away while the browser was still writing it.
+    if (!this.all.some(({ id, state }) => id === one.id && state !== 'dropped' && state !== 'refused')) await this.store.drop(one.id).catch(() => undefined);
   }
 
   private fresh(one: Kept, kept: boolean): Upload {
-    return { ...one, kept, state: 'waiting', progress: 0, fault: null, detail: '' };
+    return { ...one, kept, state: 'waiting', progress: 0, fault: null, problem: null };
   }
 
   private set(id: string, more: Partial<Upload>): void {
@@ -119,13 +146,13 @@ export class Uploads {
   private async transmit({ id, incident, file, kind }: Upload): Promise<void> {
     let answer: unknown;
     try {
-      answer = await this.send(incident, file, kind, (progress) => this.set(id, { progress }));
+      answer = await this.send(id, incident, file, kind, (progress) => this.set(id, { progress }));
     } catch (error) {
       const status = error instanceof ProblemError ? error.problem.status : 0;
       // Too many at once, or a server in trouble: it stays, as where there was no answer.
       if (status === 0 || status === 401 || status === 429 || status >= 500) this.loseAll(id, status === 401 ? 'signin' : null);
       else {
-        this.set(id, { state: 'refused', fault: 'server', detail: error instanceof ProblemError ? error.message : '' });
+        this.set(id, { state: 'refused', fault: 'server', problem: problemOf(error) });
         await this.store.drop(id).catch(() => undefined);
       }
       return;

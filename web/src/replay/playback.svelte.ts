@@ -1,6 +1,8 @@
 /** A replay as it runs: the hand on its clock, and the moment that is read for where the hand stands. */
 import type { View } from '../feed/fold';
 import { ProblemError, type Query } from '../feed/http';
+import type { Problem } from '../feed/protocol';
+import { problemOf } from '../ui/problem';
 import { readMoment, readOpened, type Look } from './moment';
 import { pass, seek, type Player } from './player';
 import { LatestReader } from './reader';
@@ -31,7 +33,7 @@ export class Playback {
   opened = $state.raw<readonly number[]>([]);
   trouble = $state<'network' | 'refused' | null>(null);
   /** In the server's words. */
-  detail = $state('');
+  problem = $state.raw<Problem | null>(null);
 
   private look: Look | null = null;
   private readonly reader: LatestReader<Wish, View>;
@@ -53,7 +55,7 @@ export class Playback {
       },
       (error) => {
         this.trouble = error instanceof ProblemError && error.problem.status < 500 ? 'refused' : 'network';
-        this.detail = error instanceof ProblemError ? error.message : '';
+        this.problem = problemOf(error);
         this.player = { ...this.player, playing: false };
       },
     );

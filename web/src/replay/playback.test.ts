@@ -52,7 +52,7 @@ describe('a replay that runs', () => {
     });
     playback.lookAt(LOOK);
     await settled();
-    expect([playback.trouble, playback.detail, playback.player.playing]).toEqual(['refused', 'too large', false]);
+    expect([playback.trouble, playback.problem?.detail, playback.player.playing]).toEqual(['refused', 'too large', false]);
     down = false;
     playback.move(toggle(playback.player));
     await settled();

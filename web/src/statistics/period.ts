@@ -1,4 +1,5 @@
 /** The spans of time that the page offers, as days of the city. Pure. */
+import { fieldOf, instantOf } from '../paper/zoned';
 import type { Period } from './read';
 
 export const SPANS = ['30', '90', '365', 'all'] as const;
@@ -20,4 +21,13 @@ export function midnight(ms: number, timeZone: string): number {
   const of = (type: string): number => Number(parts.find((part) => part.type === type)?.value ?? 0);
   const sinceMidnight_ms = ((of('hour') * 60 + of('minute')) * 60 + of('second')) * 1000 + (ms % 1000);
   return ms - sinceMidnight_ms;
+}
+
+/** When the first month of the city begins that lies in the period as a whole; null: one begins with it. */
+export function wholeMonthsFrom({ since }: Period, timeZone: string): number | null {
+  if (since === undefined) return null;
+  const [year = 0, month = 0, day] = fieldOf(Date.parse(since), timeZone).split(/[-T]/).map(Number);
+  if (day === 1) return null;
+  const next = new Date(Date.UTC(year, month, 1)).toISOString().slice(0, 16);
+  return instantOf(next, timeZone);
 }

@@ -20,6 +20,8 @@ export interface Group {
   readonly onTime: number;
   /** Resolved too late, or past their deadline and open. */
   readonly late: number;
+  /** How many have a deadline of the whole at all: of the others nobody can say whether they were in time. */
+  readonly withDeadline: number;
   readonly medianS: StepTimes;
   readonly p90S: StepTimes;
 }
@@ -53,6 +55,7 @@ function decodeGroup(value: unknown): Group {
     resolved: number(o.resolved, 'resolved'),
     onTime: number(o.on_time, 'on_time'),
     late: number(o.late, 'late'),
+    withDeadline: number(o.with_deadline, 'with_deadline'),
     medianS: times(o.median_s, 'median_s'),
     p90S: times(o.p90_s, 'p90_s'),
   };
@@ -83,6 +86,11 @@ export function csvAddress(by: Grouping, period: Period): string {
 /** 0 to 1, of what is resolved or past its deadline; null where nothing is. */
 export function shareOnTime({ onTime, late }: Pick<Group, 'onTime' | 'late'>): number | null {
   return onTime + late === 0 ? null : onTime / (onTime + late);
+}
+
+/** Incidents there are, and not one that could be in time. */
+export function hasNoDeadline({ incidents, withDeadline }: Pick<Group, 'incidents' | 'withDeadline'>): boolean {
+  return incidents > 0 && withDeadline === 0;
 }
 
 /** Those with the most incidents first; months stay in their order. */

@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { makeWords } from '../i18n';
 import { axisFor, roundUp, sayLength } from '../paper/spans';
-import { midnight, periodOf, readSpan } from './period';
-import { csvAddress, decodeStatistics, ordered, shareOnTime } from './read';
+import { midnight, periodOf, readSpan, wholeMonthsFrom } from './period';
+import { csvAddress, decodeStatistics, hasNoDeadline, ordered, shareOnTime } from './read';
 
 const indonesian = makeWords('id', 'Asia/Jayapura', 'WIT');
 const english = makeWords('en', 'Asia/Jayapura', 'WIT');
 
 const ANSWER = {
   groups: [
-    { key: 'dlh', name: { id: 'DLH', en: 'DLH' }, incidents: 10, resolved: 8, on_time: 6, late: 2, median_s: { verify: 120, assign: 300, start: null, resolve: 90_000 }, p90_s: { verify: 600, assign: 900, start: null, resolve: 300_000 } },
-    { key: 'pupr', name: { id: 'PUPR', en: 'PUPR' }, incidents: 30, resolved: 0, on_time: 0, late: 0, median_s: { verify: 60 }, p90_s: {} },
+    { key: 'dlh', name: { id: 'DLH', en: 'DLH' }, incidents: 10, resolved: 8, on_time: 6, late: 2, with_deadline: 9, median_s: { verify: 120, assign: 300, start: null, resolve: 90_000 }, p90_s: { verify: 600, assign: 900, start: null, resolve: 300_000 } },
+    { key: 'pupr', name: { id: 'PUPR', en: 'PUPR' }, incidents: 30, resolved: 0, on_time: 0, late: 0, with_deadline: 0, median_s: { verify: 60 }, p90_s: {} },
   ],
-  total: { key: null, name: null, incidents: 40, resolved: 8, on_time: 6, late: 2, median_s: { resolve: 90_000 }, p90_s: {} },
+  total: { key: null, name: null, incidents: 40, resolved: 8, on_time: 6, late: 2, with_deadline: 9, median_s: { resolve: 90_000 }, p90_s: {} },
   fewest: 5,
 };
 
@@ -28,6 +28,8 @@ describe('the city’s figures', () => {
     const { groups, total, fewest } = decodeStatistics(ANSWER);
     expect([total.incidents, total.name.id, fewest]).toEqual([40, 'Seluruh kota', 5]);
     expect(groups.map(shareOnTime)).toEqual([0.75, null]);
+    expect(groups.map(hasNoDeadline)).toEqual([false, true]);
+    expect(hasNoDeadline({ incidents: 0, withDeadline: 0 })).toBe(false);
   });
 
   it('have the most incidents first, and months in their order', () => {
@@ -48,6 +50,18 @@ describe('spans of time', () => {
     expect(new Date(midnight(at, 'Asia/Jayapura')).toISOString()).toBe('2026-11-23T15:00:00.000Z');
     expect(periodOf('30', at, 'Asia/Jayapura')).toEqual({ since: '2026-10-24T15:00:00.000Z' });
     expect(periodOf('all', at, 'Asia/Jayapura')).toEqual({});
+  });
+
+  it('name the first whole month, where one does not begin with them', () => {
+    const from = (since?: string): string | null => {
+      const ms = wholeMonthsFrom({ since }, 'Asia/Jayapura');
+      return ms === null ? null : new Date(ms).toISOString();
+    };
+    expect(from('2026-10-24T15:00:00.000Z')).toBe('2026-10-31T15:00:00.000Z');
+    expect(from('2025-12-02T15:00:00.000Z')).toBe('2025-12-31T15:00:00.000Z');
+    // The first of a month in the city, though not yet in Greenwich; and all there is.
+    expect(from('2026-10-31T15:00:00.000Z')).toBeNull();
+    expect(from()).toBeNull();
   });
 
   it('are a year unless asked otherwise', () => {

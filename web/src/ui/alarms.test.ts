@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect, it } from 'vitest';
 import { decodeFrame, type Alarm } from '../feed/protocol';
-import { alarmLook, stopsTheWall } from './alarms';
+import { alarmLook, stopsTheWall, toldAtConsole } from './alarms';
 
 const WIRE = resolve(import.meta.dirname, '../../../tests/wire');
 
@@ -34,6 +34,14 @@ it('what is late stops the wall once it went to the supervisor', () => {
   expect(alarmLook(alarm)).toEqual({ word: 'alarm.overdue', shape: 'clock', drill: false });
   expect([stopsTheWall(alarm), stopsTheWall({ ...alarm, level: 0 })]).toEqual([true, false]);
   expect(stopsTheWall(pinned('alarm_surge.json'))).toBe(true);
+});
+
+it('what is late is told at the console to who is on duty at once, and to those above from the first rung on', () => {
+  const alarm = pinned('alarm_overdue.json');
+  const levels = (role: string): readonly number[] => [0, 1, 2].filter((level) => toldAtConsole({ ...alarm, level }, role));
+  for (const role of ['operator', 'agency', 'responder']) expect(levels(role), role).toEqual([0]);
+  for (const role of ['supervisor', 'admin']) expect(levels(role), role).toEqual([1, 2]);
+  for (const other of ['alarm.json', 'alarm_surge.json']) for (const role of ['operator', 'supervisor']) expect(toldAtConsole(pinned(other), role)).toBe(false);
 });
 
 it('a drill is marked', () => {

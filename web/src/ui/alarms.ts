@@ -16,6 +16,15 @@ export function alarmLook(alarm: Alarm): AlarmLook {
   return alarm.kind === 'overdue' ? { word: 'alarm.overdue', shape: 'clock', drill } : { word: 'alarm', shape: 'rings', drill };
 }
 
+/**
+ * Whether the console tells it to somebody of this role: what is late, to whoever is on duty at once, and to those above
+ * them from the first rung on. For the head there is no role: they are told with the supervisors, and by the wall.
+ */
+export function toldAtConsole({ kind, level }: Alarm, role: string): boolean {
+  const above = role === 'supervisor' || role === 'admin';
+  return kind === 'overdue' && (above ? level > 0 : level === 0);
+}
+
 /** Whether the wall stops for it: what is late is told to whoever is on duty first, and to the whole room once it went further. */
 export function stopsTheWall(alarm: Alarm): boolean {
   return alarm.kind !== 'overdue' || alarm.level > 0;

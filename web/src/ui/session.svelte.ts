@@ -5,9 +5,7 @@ import { pageProjection } from '../feed/http';
 import { LiveFeed, liveUrl, type Phase, type Subscription } from '../feed/live';
 import type { Whereabouts } from '../feed/presence';
 import type { Alarm, Hello, Person, Problem } from '../feed/protocol';
-
-/** Pages of ten thousand readers do not all reload in one second. */
-const RELOAD_SPREAD_MS = 4_000;
+import { Update } from './update.svelte';
 
 export class Session {
   phase = $state<Phase>('connecting');
@@ -26,12 +24,19 @@ export class Session {
   /** Who of the staff is where, the reader included; nobody where that is not told. */
   people = $state.raw<readonly Person[]>([]);
 
+  readonly update: Update;
+
   private clock: ServerClock | null = null;
   private feed: LiveFeed | null = null;
   private watchers: readonly ((view: View, cause: 'snapshot' | 'delta') => void)[] = [];
   private readonly alarmWatchers: ((alarm: Alarm) => void)[] = [];
 
-  constructor(private readonly projection: 'public' | null) {
+  /** `busy`: what must not be lost by a reload; null: nobody types on this page. */
+  constructor(
+    private readonly projection: 'public' | null,
+    busy: (() => boolean) | null = null,
+  ) {
+    this.update = new Update(busy);
     this.tick();
     addEventListener('online', () => this.feed?.nudge());
     document.addEventListener('visibilitychange', () => document.hidden || this.feed?.nudge());
@@ -58,7 +63,7 @@ export class Session {
       degraded: (degraded) => (this.degraded = degraded),
       problem: (problem) => (this.problem = problem),
       people: (people) => (this.people = people),
-      newBuild: () => setTimeout(() => location.reload(), Math.random() * RELOAD_SPREAD_MS),
+      newBuild: () => this.update.find(),
       frame: () => {
         this.beat += 1;
         if (this.clock !== null) this.lastFrameMs = serverNow(this.clock, performance.now());

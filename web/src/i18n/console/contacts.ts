@@ -8,7 +8,7 @@ export const contactsId = {
   'console.contacts.send': 'Tampilkan',
   'console.contacts.none': 'Tidak ada pelapor yang meninggalkan kontak.',
   'console.contacts.nameless': 'Tanpa nama',
-  'console.contacts.refused': 'Tidak ditampilkan: {detail}',
+  'console.contacts.refused': 'Tidak ditampilkan: {detail}.',
   'console.contacts.network': 'Belum dapat ditampilkan: server tidak menjawab. Coba lagi.',
 } as const;
 
@@ -21,6 +21,6 @@ export const contactsEn: Record<keyof typeof contactsId, string> = {
   'console.contacts.send': 'Show them',
   'console.contacts.none': 'Nobody who reported left a contact.',
   'console.contacts.nameless': 'Without a name',
-  'console.contacts.refused': 'Not shown: {detail}',
+  'console.contacts.refused': 'Not shown: {detail}.',
   'console.contacts.network': 'Cannot be shown yet: the server does not answer. Try again.',
 };
