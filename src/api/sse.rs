@@ -160,7 +160,7 @@ impl Stream {
                     self.session.beat(&beat)
                 }
                 () = sleep_until(self.give_up.unwrap_or_else(Instant::now)), if self.give_up.is_some() => {
-                    self.session.stop_waiting(&self.app.sockets.newest())
+                    self.session.stop_waiting(self.session.newest_wait(), &self.app.sockets.newest())
                 }
                 _ = self.stopping.changed() => return None,
                 () = self.permit.may_have_ended() => Vec::new(),

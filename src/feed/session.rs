@@ -33,6 +33,8 @@ pub struct Session {
     subscriptions: Vec<Subscription>,
     /// The heartbeat that this socket has had.
     heartbeat_no: u64,
+    /// How many resumes waited for a seq that this node had not reached.
+    waits: u64,
     /// Of a member of the staff who signed in. In a box: most sockets have none.
     seat: Option<Box<Seat>>,
 }
@@ -54,7 +56,7 @@ impl Session {
         beat: &Beat,
     ) -> Session {
         let (sight, heartbeat_no) = (sight.into(), beat.heartbeat_no);
-        Session { sight, views, search, subscriptions: Vec::new(), heartbeat_no, seat: None }
+        Session { sight, views, search, subscriptions: Vec::new(), heartbeat_no, waits: 0, seat: None }
     }
 
     /// The same, of somebody whose colleagues are told where they are.
@@ -78,8 +80,13 @@ impl Session {
         self.heartbeat_no
     }
 
-    /// Whether a resume waits for a seq that this node has not reached. Two seconds after it began,
-    /// the caller shall [`Session::stop_waiting`].
+    /// Names the newest resume that waits, or waited, for a seq that this node has not reached. Two seconds after
+    /// one began to wait, the caller shall [`Session::stop_waiting`] for it.
+    pub fn newest_wait(&self) -> u64 {
+        self.waits
+    }
+
+    /// Whether a resume waits.
     pub fn is_waiting(&self) -> bool {
         self.subscriptions.iter().any(Subscription::is_waiting)
     }
@@ -130,11 +137,12 @@ impl Session {
         }
     }
 
-    /// Gives up on seqs that this node has not reached: a snapshot says so.
-    pub fn stop_waiting(&mut self, beat: &Beat) -> Vec<Frame> {
+    /// Gives up on seqs that this node has not reached, for what began to wait as `wait_no` or before: a snapshot
+    /// says so.
+    pub fn stop_waiting(&mut self, wait_no: u64, beat: &Beat) -> Vec<Frame> {
         let mut frames = Vec::new();
         for subscription in &mut self.subscriptions {
-            match subscription.stop_waiting(beat) {
+            match subscription.stop_waiting(wait_no, beat) {
                 Ok(frame) => frames.extend(frame),
                 Err(e) => tracing::warn!(error = %e, "the texts of a search could not be read"),
             }
@@ -176,8 +184,8 @@ impl Session {
     /// All that is wrong with the question, or that this node cannot serve it.
     pub fn subscribe(&mut self, ask: Subscribe, beat: &Beat) -> Result<Vec<Frame>, SubscribeFault> {
         let view = self.check(&ask, beat)?;
-        let known = self.subscriptions.iter().any(|s| s.id() == ask.id);
-        if !known && self.subscriptions.len() >= SUBSCRIPTIONS_MAX {
+        let known = self.subscriptions.iter().position(|s| s.id() == ask.id);
+        if known.is_none() && self.subscriptions.len() >= SUBSCRIPTIONS_MAX {
             let detail = format!(
                 "a socket has at most {SUBSCRIPTIONS_MAX} subscriptions; end one or open another socket"
             );
@@ -188,14 +196,23 @@ impl Session {
             SubscribeFault::new("too-many-views", "Too many views", detail.to_owned())
         })?;
         let mut subscription = Subscription::new(topic, beat)?;
-        let frames = match (self.remove(&ask.id), ask.resume) {
-            (_, Some(resume)) => subscription.resume(resume, beat),
-            (Some(before), None) => subscription.replace(before, beat),
-            (None, None) => subscription.begin(beat),
-        }?;
-        // Most sockets have just one.
-        self.subscriptions.reserve_exact(1);
-        self.subscriptions.push(subscription);
+        // What was subscribed before stays until there is an answer.
+        let frames = match (known.map(|at| &self.subscriptions[at]), ask.resume) {
+            (_, Some(resume)) => {
+                let frames = subscription.resume(resume, self.waits + 1, beat)?;
+                self.waits += u64::from(subscription.is_waiting());
+                frames
+            }
+            (Some(before), None) => subscription.replace(before, beat)?,
+            (None, None) => subscription.begin(beat)?,
+        };
+        if let Some(at) = known {
+            self.subscriptions[at] = subscription;
+        } else {
+            // Most sockets have just one.
+            self.subscriptions.reserve_exact(1);
+            self.subscriptions.push(subscription);
+        }
         Ok(frames)
     }
 

@@ -24,7 +24,15 @@ pub(super) struct Subscription {
     /// Alarms up to here were sent.
     alarmed: Seq,
     /// A resume from a seq that this node has not reached: answered once it has.
-    ahead: Option<Box<Resume>>,
+    ahead: Option<Box<Ahead>>,
+}
+
+/// Where a client is that is ahead of this node.
+#[derive(Debug, Clone)]
+struct Ahead {
+    resume: Resume,
+    /// Counts what waits on a socket.
+    wait_no: u64,
 }
 
 /// How a subscription goes on at a beat; the same for all in step.
@@ -72,31 +80,41 @@ impl Subscription {
     /// # Errors
     /// Where the texts of a search cannot be read.
     pub fn begin(&mut self, beat: &Beat) -> Result<Vec<Frame>, JournalError> {
-        Ok(vec![self.snapshot(beat, Reason::Subscribed)?])
+        Ok(vec![self.snapshot(beat, self.level, Reason::Subscribed)?])
     }
 
+    /// Waits, under the number `wait_no`, where the seq is ahead of the beat.
+    ///
     /// # Errors
-    /// Where the texts of a search cannot be read.
-    pub fn resume(&mut self, resume: Resume, beat: &Beat) -> Result<Vec<Frame>, JournalError> {
+    /// Where the texts of a search cannot be read; then all is as it was.
+    pub fn resume(
+        &mut self,
+        resume: Resume,
+        wait_no: u64,
+        beat: &Beat,
+    ) -> Result<Vec<Frame>, JournalError> {
         let map = &beat.map;
         let held = Seq(resume.seq);
+        // It may have waited: what counts is what is in force now.
+        let level = beat.level(&self.topic, &*self.topic.view_at(map)?);
         if resume.epoch != map.epoch().to_string() {
-            return Ok(vec![self.snapshot(beat, Reason::EpochChanged)?]);
+            return Ok(vec![self.snapshot(beat, level, Reason::EpochChanged)?]);
         }
         if held > map.seq() {
-            self.ahead = Some(Box::new(resume));
+            self.ahead = Some(Box::new(Ahead { resume, wait_no }));
             return Ok(Vec::new());
         }
+        let frame = if *resume.view != *self.topic.digest(level, map.city()) {
+            self.snapshot(beat, level, Reason::ViewChanged)?
+        } else if !reaches(beat, self.topic.view(), held) {
+            self.snapshot(beat, level, Reason::TooOld)?
+        } else {
+            self.caught_up(held, level, beat)?
+        };
         self.alarmed = held;
         let mut frames = Vec::new();
         self.alarms(beat, &mut frames);
-        if *resume.view != *self.digest {
-            frames.push(self.snapshot(beat, Reason::ViewChanged)?);
-        } else if !reaches(beat, self.topic.view(), held) {
-            frames.push(self.snapshot(beat, Reason::TooOld)?);
-        } else {
-            frames.push(self.caught_up(held, beat)?);
-        }
+        frames.push(frame);
         Ok(frames)
     }
 
@@ -105,40 +123,44 @@ impl Subscription {
     ///
     /// # Errors
     /// Where the texts of a search cannot be read.
-    pub fn replace(&mut self, before: Subscription, beat: &Beat) -> Result<Vec<Frame>, JournalError> {
+    pub fn replace(&mut self, before: &Subscription, beat: &Beat) -> Result<Vec<Frame>, JournalError> {
         if before.ahead.is_some() {
             // What is held is newer than this node: another question makes it no older.
-            self.ahead = before.ahead;
+            self.ahead.clone_from(&before.ahead);
             return Ok(Vec::new());
         }
-        self.alarmed = before.alarmed;
-        let mut frames = Vec::new();
-        self.alarms(beat, &mut frames);
         let pan = self.topic.view().is_pan_of(before.topic.view())
             && self.level == before.level
             && reaches(beat, self.topic.view(), before.seen);
-        if pan {
-            self.told = before.told;
+        let frame = if pan {
             let view = self.topic.view_at(&beat.map)?;
             let contents = Contents::pan(&beat.map, before.topic.view(), &view, self.level, before.seen);
-            frames.push(self.delta_frame(beat, &contents));
+            let frame = self.delta_frame(beat, before.told, self.level, &contents);
             self.stand_at(beat);
+            frame
         } else {
-            frames.push(self.snapshot(beat, Reason::Replaced)?);
-        }
+            self.snapshot(beat, self.level, Reason::Replaced)?
+        };
+        self.alarmed = before.alarmed;
+        let mut frames = Vec::new();
+        self.alarms(beat, &mut frames);
+        frames.push(frame);
         Ok(frames)
     }
 
-    /// Gives up waiting for a seq that this node has not reached.
+    /// Gives up waiting for a seq that this node has not reached, if it waits under a number up to `wait_no`.
     ///
     /// # Errors
-    /// Where the texts of a search cannot be read.
-    pub fn stop_waiting(&mut self, beat: &Beat) -> Result<Option<Frame>, JournalError> {
-        if self.ahead.take().is_none() {
+    /// Where the texts of a search cannot be read; then it waits on.
+    pub fn stop_waiting(&mut self, wait_no: u64, beat: &Beat) -> Result<Option<Frame>, JournalError> {
+        if self.ahead.as_ref().is_none_or(|ahead| ahead.wait_no > wait_no) {
             return Ok(None);
         }
+        let level = beat.level(&self.topic, &*self.topic.view_at(&beat.map)?);
+        let frame = self.snapshot(beat, level, Reason::Ahead)?;
+        self.ahead = None;
         self.alarmed = beat.map.seq();
-        self.snapshot(beat, Reason::Ahead).map(Some)
+        Ok(Some(frame))
     }
 
     /// What is to be sent because of a beat.
@@ -147,30 +169,29 @@ impl Subscription {
     /// Where the texts of a search cannot be read; the next beat tries again.
     pub fn beat(&mut self, beat: &Beat, frames: &mut Vec<Frame>) -> Result<(), JournalError> {
         let map = &beat.map;
-        if let Some(ahead) = self.ahead.take_if(|ahead| Seq(ahead.seq) <= map.seq()) {
-            frames.extend(self.resume(*ahead, beat)?);
+        let reached = self.ahead.as_ref().filter(|ahead| Seq(ahead.resume.seq) <= map.seq()).cloned();
+        if let Some(ahead) = reached {
+            frames.extend(self.resume(ahead.resume, ahead.wait_no, beat)?);
+            self.ahead = None;
         }
         if self.ahead.is_some() || map.seq() <= self.seen {
             return Ok(());
         }
-        let step = beat.step(self.step_key(), || self.step(beat));
-        if !matches!(step, Step::Later) {
-            self.alarms(beat, frames);
-        }
-        match step {
-            Step::Nothing => self.seen = map.seq(),
+        let frame = match beat.step(self.step_key(), || self.step(beat)) {
+            Step::Later => return Ok(()),
+            Step::Nothing => {
+                self.seen = map.seq();
+                None
+            }
             Step::Delta(frame) => {
-                frames.push(frame);
                 self.stand_at(beat);
+                Some(frame)
             }
-            Step::Level(level) => {
-                self.level = level;
-                self.digest = self.topic.digest(level, map.city());
-                frames.push(self.snapshot(beat, Reason::ViewChanged)?);
-            }
-            Step::TooOld => frames.push(self.snapshot(beat, Reason::TooOld)?),
-            Step::Later => {}
-        }
+            Step::Level(level) => Some(self.snapshot(beat, level, Reason::ViewChanged)?),
+            Step::TooOld => Some(self.snapshot(beat, self.level, Reason::TooOld)?),
+        };
+        self.alarms(beat, frames);
+        frames.extend(frame);
         Ok(())
     }
 
@@ -213,7 +234,11 @@ impl Subscription {
             return Step::Level(level());
         }
         let contents = Contents::of_touched(map, &view, self.level, changes.from(), &touched);
-        if contents.is_empty() { Step::Nothing } else { Step::Delta(self.delta_frame(beat, &contents)) }
+        if contents.is_empty() {
+            Step::Nothing
+        } else {
+            Step::Delta(self.delta_frame(beat, self.told, self.level, &contents))
+        }
     }
 
     fn step_key(&self) -> StepKey {
@@ -221,36 +246,45 @@ impl Subscription {
     }
 
     /// The one delta from what a reader that was away holds; there even where nothing is new.
-    fn caught_up(&mut self, held: Seq, beat: &Beat) -> Result<Frame, JournalError> {
-        self.told = held;
-        let key = FrameKey::Resume { topic: self.topic.no(), level: self.level, held };
+    fn caught_up(&mut self, held: Seq, level: u8, beat: &Beat) -> Result<Frame, JournalError> {
+        let key = FrameKey::Resume { topic: self.topic.no(), level, held };
         let view = self.topic.view_at(&beat.map)?;
         let frame = beat.frame(key, || {
-            let contents = Contents::delta(&beat.map, &view, self.level, held);
-            self.delta_frame(beat, &contents)
+            let contents = Contents::delta(&beat.map, &view, level, held);
+            self.delta_frame(beat, held, level, &contents)
         });
+        self.set_level(level, beat);
         self.stand_at(beat);
         Ok(frame)
     }
 
-    fn snapshot(&mut self, beat: &Beat, reason: Reason) -> Result<Frame, JournalError> {
-        let key = FrameKey::Snapshot { topic: self.topic.no(), level: self.level, reason };
+    /// Everything at a level, which is in force from then on. Where there is an error, all is as it was.
+    fn snapshot(&mut self, beat: &Beat, level: u8, reason: Reason) -> Result<Frame, JournalError> {
+        let key = FrameKey::Snapshot { topic: self.topic.no(), level, reason };
         let view = self.topic.view_at(&beat.map)?;
         let frame = beat.frame(key, || {
-            let contents = Contents::snapshot(&beat.map, &view, self.level);
+            let contents = Contents::snapshot(&beat.map, &view, level);
             Frame::of(&ServerMessage::Snapshot {
                 id: self.topic.id(),
-                view: &self.digest,
+                view: &self.topic.digest(level, beat.map.city()),
                 seq: beat.map.seq().0,
-                level: self.level,
+                level,
                 features: &contents.upsert,
                 hotspots: view.layers.hotspots.then_some(&contents.hotspots_upsert),
                 stats: contents.stats.as_ref(),
                 reason,
             })
         });
+        self.set_level(level, beat);
         self.stand_at(beat);
         Ok(frame)
+    }
+
+    fn set_level(&mut self, level: u8, beat: &Beat) {
+        if level != self.level {
+            self.level = level;
+            self.digest = self.topic.digest(level, beat.map.city());
+        }
     }
 
     fn stand_at(&mut self, beat: &Beat) {
@@ -258,13 +292,13 @@ impl Subscription {
         self.seen = self.told;
     }
 
-    fn delta_frame(&self, beat: &Beat, contents: &Contents) -> Frame {
+    fn delta_frame(&self, beat: &Beat, from: Seq, level: u8, contents: &Contents) -> Frame {
         let (upsert, remove) = (&contents.hotspots_upsert, &contents.hotspots_remove);
         let hotspots = HotspotsDelta { upsert, remove };
         Frame::of(&ServerMessage::Delta {
             id: self.topic.id(),
-            view: &self.digest,
-            from: self.told.0,
+            view: &self.topic.digest(level, beat.map.city()),
+            from: from.0,
             seq: beat.map.seq().0,
             upsert: &contents.upsert,
             remove: &contents.remove,

@@ -9,7 +9,8 @@ use super::incident::Incident;
 use super::timeline::Timeline;
 use crate::model::{Clock, ClockState, IncidentNo, Seq, TimeMs};
 
-/// Alarms are remembered up to this many; then the oldest are forgotten.
+/// Alarms are remembered up to this many; then the oldest are forgotten, but none of the newest entry that raised some:
+/// after a standstill one tick turns all clocks, and those who are longest late come first.
 const ALARMS_MAX: usize = 1_000;
 
 /// An incident is late, and somebody more is to be told.
@@ -145,7 +146,9 @@ impl Clocks {
 
     pub fn raise(&mut self, alarm: LateAlarm) {
         self.alarms.push_back(alarm);
-        while self.alarms.len() > ALARMS_MAX {
+        while self.alarms.len() > ALARMS_MAX
+            && self.alarms.front().is_some_and(|oldest| oldest.seq < alarm.seq)
+        {
             self.alarms.pop_front();
         }
     }

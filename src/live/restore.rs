@@ -23,7 +23,7 @@ use super::writer::LiveWriter;
 use crate::city::City;
 use crate::journal::{Derived, Head, ReportPlace, ReportRow};
 use crate::model::{
-    AreaId, CategoryId, Clock, Disposition, Entry, ErasedReport, Fact, IdKey, IncidentNo, LngLat,
+    Action, AreaId, CategoryId, Clock, Disposition, Entry, ErasedReport, Fact, IdKey, IncidentNo, LngLat,
     Projection, Seq, Status, TimeMs,
 };
 
@@ -286,20 +286,16 @@ impl LiveWriter {
     /// What time did to clocks within the tail, as changes that staff learn of; the alarms that it raised are
     /// raised again, but for those of a clock that an entry has set anew since: somebody acted.
     fn turned_in(&mut self, before: TimeMs, tail: &[Entry], moved: Option<Seq>) -> Vec<Change> {
-        let mut set_at: HashMap<IncidentNo, TimeMs> = HashMap::new();
-        for entry in tail {
-            match &entry.fact {
-                Fact::Report(fact) if fact.opens.is_some() => _ = set_at.insert(fact.incident, entry.at),
-                Fact::Action(fact) => _ = set_at.insert(fact.incident, entry.at),
-                Fact::Split(fact) => _ = set_at.insert(fact.absorbed, entry.at),
-                _ => {}
-            }
-        }
+        let set = ClockSet::newest_in(tail);
         let map = &self.map;
         let (mut changes, mut alarms) = (Vec::new(), Vec::new());
         for (no, clock) in map.clocks.iter() {
             let Some(incident) = map.incidents.get(no).copied() else { continue };
-            let since = set_at.get(&no).copied().unwrap_or(TimeMs::MIN);
+            let set = set.get(&no);
+            if let Some(level) = set.and_then(|set| set.told_at_once(clock)) {
+                alarms.extend(set.map(|set| LateAlarm { seq: set.seq, level, clock: *clock, incident }));
+            }
+            let since = set.map_or(TimeMs::MIN, |set| set.at);
             let mut was = clock.state_at(since.max(before)).told();
             for at in clock.moments().filter(|at| *at > since && *at <= map.now) {
                 let Some(seq) = seq_of_time(before, tail, at) else { continue };
@@ -330,6 +326,52 @@ impl LiveWriter {
         let mut changes: Vec<Change> = self.map.changes.iter().copied().collect();
         changes.sort_by_key(|change| change.seq);
         self.map.changes = changes.into_iter().collect();
+    }
+}
+
+/// The entry that set a clock, and how many had been told by the one before.
+struct ClockSet {
+    seq: Seq,
+    at: TimeMs,
+    /// `None` where the entries at hand do not say.
+    told_before: Option<u8>,
+    /// As it was set; `None` where the entries at hand do not say.
+    clock: Option<Option<Clock>>,
+}
+
+impl ClockSet {
+    /// Of each incident, the newest in the tail.
+    fn newest_in(tail: &[Entry]) -> HashMap<IncidentNo, ClockSet> {
+        let mut newest: HashMap<IncidentNo, ClockSet> = HashMap::new();
+        for &Entry { seq, at, ref fact, .. } in tail {
+            let (no, told_before, clock) = match fact {
+                Fact::Report(fact) => match fact.opens {
+                    Some(opening) => (fact.incident, Some(0), Some(opening.clock)),
+                    None => continue,
+                },
+                Fact::Action(fact) => {
+                    let known = newest.get(&fact.incident).and_then(|set| set.clock);
+                    let told = |clock: Option<Clock>| clock.map_or(0, |clock| clock.state_at(at).told());
+                    // Neither a clock that stands nor none had told anybody.
+                    let had_told_none = fact.action == Action::Resume || !fact.from.is_open();
+                    (fact.incident, known.map(told).or(had_told_none.then_some(0)), Some(fact.clock))
+                }
+                // While it was absorbed it had none that ran.
+                Fact::Split(fact) => {
+                    let parked = newest.get(&fact.absorbed).and_then(|set| set.clock);
+                    (fact.absorbed, Some(0), parked)
+                }
+                _ => continue,
+            };
+            newest.insert(no, ClockSet { seq, at, told_before, clock });
+        }
+        newest
+    }
+
+    /// The rung that was told by the entry itself, as in `LiveWriter::set_clock`.
+    fn told_at_once(&self, clock: &Clock) -> Option<u8> {
+        let told = clock.state_at(self.at).told();
+        self.told_before.filter(|before| told > *before).map(|_| told - 1)
     }
 }
 

@@ -23,9 +23,13 @@ use crate::support::{blank, ternate};
 const ACCIDENT: u8 = 4;
 
 fn accident() -> Step {
+    accident_at(127.38)
+}
+
+fn accident_at(lng: f64) -> Step {
     Step::Report {
         category: ACCIDENT,
-        place: LngLat::new(127.38, 0.79).unwrap(),
+        place: LngLat::new(lng, 0.79).unwrap(),
         age_min: 0,
         sender: 1,
         join: None,
@@ -204,6 +208,40 @@ fn a_center_that_was_off_tells_every_rung_that_was_reached_meanwhile() {
 }
 
 #[test]
+fn a_center_that_was_off_tells_of_all_that_became_late_the_longest_too() {
+    let mut history = History::new(ternate());
+    (0..400).for_each(|_| history.step(&accident()));
+    let mut staff = Reader::new(&history, &Sight::STAFF);
+    pass(&mut history, 600);
+    let told = staff.told(&history);
+    assert_eq!(told.len(), 3 * 400);
+    let again = staff.comes_back(&history);
+    assert_eq!(again.len(), 3 * 400, "and whoever was away too");
+    history.step(&accident());
+    pass(&mut history, 5);
+    assert_eq!(staff.told(&history).len(), 1);
+    assert_eq!(staff.comes_back(&history).len(), 1_000, "then the newest thousand are remembered");
+}
+
+#[test]
+fn what_an_entry_itself_made_late_is_told_again_after_a_restart() {
+    let mut history = History::new(ternate());
+    history.step(&accident());
+    history.step(&accident_at(127.3805));
+    history.step(&Step::Merge { absorbed: 0, into: 1 });
+    // It is late when it is set free, and nobody was told of it while others worked on both.
+    pass(&mut history, 600);
+    let staff = Reader::new(&history, &Sight::STAFF);
+    history.step(&Step::Split { absorbed: 0 });
+    let ids = |alarms: &[Value]| alarms.iter().map(|alarm| alarm["id"].to_string()).collect::<Vec<_>>();
+    let told = staff.comes_back(&history);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["level"], 2);
+    history.restart();
+    assert_eq!(ids(&staff.comes_back(&history)), ids(&told));
+}
+
+#[test]
 fn an_alarm_of_before_an_erasure_does_not_tell_the_place_that_went() {
     let mut history = History::new(ternate());
     history.step(&accident());
@@ -267,11 +305,11 @@ fn check_history(city: Arc<City>, steps: &[Step]) {
         }
     }
     let mut expected = alarms_of(&history.entries);
-    let mut found: Vec<(Seq, IncidentNo, u8)> = history
-        .map()
-        .late_alarms_since(Seq(0))
-        .map(|alarm| (alarm.seq, alarm.incident.no, alarm.level))
-        .collect();
+    let alarms = |history: &History| -> Vec<(Seq, IncidentNo, u8)> {
+        let alarms = history.map().late_alarms_since(Seq(0));
+        alarms.map(|alarm| (alarm.seq, alarm.incident.no, alarm.level)).collect()
+    };
+    let mut found = alarms(&history);
     assert!(found.is_sorted_by_key(|(seq, ..)| *seq));
     expected.sort_unstable();
     found.sort_unstable();
@@ -288,6 +326,9 @@ fn check_history(city: Arc<City>, steps: &[Step]) {
     history.restart();
     let stood_up = |history: &History| difference(&before, history.map());
     assert_eq!(stood_up(&history), None, "from the tables");
+    for alarm in alarms(&history) {
+        assert!(expected.binary_search(&alarm).is_ok(), "{alarm:?} was never raised");
+    }
     if let Some(bytes) = bytes {
         history.restart_from(&bytes);
         assert_eq!(stood_up(&history), None, "from a snapshot");

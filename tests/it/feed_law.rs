@@ -33,20 +33,23 @@ enum Move {
     Zoom {
         zoom: u8,
     },
-    /// The connection is lost and resumed.
-    Cut,
+    /// The connection is lost, and resumed after a while: until then the new one has a heartbeat for each step.
+    Cut {
+        meanwhile: Vec<Step>,
+    },
     /// The server restarts; the connection is lost and resumed.
     Restart,
 }
 
 fn any_move(step: BoxedStrategy<Step>) -> impl Strategy<Value = Move> {
+    let meanwhile = prop::collection::vec(step.clone(), 0..4);
     prop_oneof![
         12 => step.prop_map(Move::World),
         6 => prop::bool::weighted(0.2).prop_map(|heartbeat| Move::Beat { heartbeat }),
         2 => (0..6_usize).prop_map(|bbox| Move::Pan { bbox }),
         1 => (0..10_usize).prop_map(|filter| Move::Filter { filter }),
         1 => (0..=20_u8).prop_map(|zoom| Move::Zoom { zoom }),
-        1 => Just(Move::Cut),
+        1 => meanwhile.prop_map(|meanwhile| Move::Cut { meanwhile }),
         1 => Just(Move::Restart),
     ]
 }
@@ -162,15 +165,24 @@ fn run(city: Arc<pantau::city::City>, sight: &Sight, moves: &[Move]) {
                 let ask = subscriber.ask();
                 subscriber.send(&ask, &beat(&history, heartbeat_no));
             }
-            Move::Cut | Move::Restart => {
+            Move::Cut { .. } | Move::Restart => {
                 if matches!(step, Move::Restart) {
                     history.restart();
                 }
                 let now = beat(&history, heartbeat_no);
                 subscriber.session = Session::new(sight.clone(), views.clone(), search.clone(), &now);
+                subscriber.client.in_step = false;
+                if let Move::Cut { meanwhile } = step {
+                    for step in meanwhile {
+                        history.step(step);
+                        heartbeat_no += 1;
+                        let frames = subscriber.session.beat(&beat(&history, heartbeat_no));
+                        subscriber.take(frames);
+                    }
+                }
                 let mut ask = subscriber.ask();
                 ask["resume"] = subscriber.client.resume();
-                subscriber.send(&ask, &now);
+                subscriber.send(&ask, &beat(&history, heartbeat_no));
             }
         }
         settle(&mut subscriber, &beat(&history, heartbeat_no), &views, search.clone());
@@ -224,7 +236,7 @@ fn another_question_while_a_resume_waits_shows_nothing_older() {
             history.submit(pantau::model::Command::Tick);
             session.beat(&beat(&history))
         } else {
-            session.stop_waiting(&behind)
+            session.stop_waiting(session.newest_wait(), &behind)
         };
         let snapshot: Value = serde_json::from_slice(frames[0].json()).unwrap();
         let reason = if catches_up { "view_changed" } else { "ahead" };

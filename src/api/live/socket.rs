@@ -43,8 +43,8 @@ struct State {
     outbox: Outbox,
     /// A task goes on writing when the line takes more.
     finishing: bool,
-    /// A task waits for a resume from a seq ahead of this node.
-    waiting: bool,
+    /// The newest resume from a seq ahead of this node that a task gives up in time.
+    timed: u64,
     leaving: bool,
     /// Heartbeats since the client last answered one.
     unanswered: u8,
@@ -57,8 +57,8 @@ struct State {
 #[derive(Default)]
 struct Missed {
     beat: bool,
-    /// It is time to give up waiting for a seq.
-    end_of_waiting: bool,
+    /// It is time to give up what began to wait for a seq as this, or before.
+    end_of_waiting: Option<u64>,
 }
 
 /// Room to gather messages in, used for one socket after the other.
@@ -82,7 +82,7 @@ impl Socket {
             missed: Missed::default(),
             outbox: Outbox::default(),
             finishing: false,
-            waiting: false,
+            timed: 0,
             leaving: false,
             unanswered: 0,
             ears: None,
@@ -138,18 +138,18 @@ impl Socket {
         state.session = Some(session);
         let mut gathered = Ok(());
         let missed = std::mem::take(&mut state.missed);
-        if missed.beat || missed.end_of_waiting {
+        if missed.beat || missed.end_of_waiting.is_some() {
             let beat = self.sockets.newest();
-            if missed.end_of_waiting {
-                state.stop_waiting(&beat, &mut desk);
+            if let Some(wait_no) = missed.end_of_waiting {
+                state.stop_waiting(wait_no, &beat, &mut desk);
             }
             gathered = state.gather(&beat, self.deflate, &mut desk);
         } else {
             desk.pack(self.deflate);
         }
-        if state.is_waiting() && !state.waiting {
-            state.waiting = true;
-            self.sockets.spawn(self.clone().end_waiting());
+        if let Some(wait_no) = state.newest_wait().filter(|no| *no > state.timed) {
+            state.timed = wait_no;
+            self.sockets.spawn(self.clone().end_waiting(wait_no));
         }
         self.send(state, gathered, &mut desk);
     }
@@ -291,17 +291,17 @@ impl Socket {
         }
     }
 
-    /// Gives a resume from ahead of this node up in time.
-    async fn end_waiting(self: Arc<Socket>) {
+    /// Gives a resume from ahead of this node up in time: each has its own, and a client may not ask often.
+    async fn end_waiting(self: Arc<Socket>, wait_no: u64) {
         sleep(AHEAD_TIMEOUT).await;
         let mut desk = Desk::default();
         let beat = self.sockets.newest();
         let mut state = self.lock();
-        state.waiting = false;
         if state.session.is_none() {
-            state.missed.end_of_waiting = true;
+            // They end in their order.
+            state.missed.end_of_waiting = Some(wait_no);
         } else {
-            state.stop_waiting(&beat, &mut desk);
+            state.stop_waiting(wait_no, &beat, &mut desk);
             desk.pack(self.deflate);
             self.send(state, Ok(()), &mut desk);
         }
@@ -333,13 +333,13 @@ impl State {
         if self.unanswered > SILENT_HEARTBEATS_MAX { Err(CloseReason::Silent) } else { Ok(()) }
     }
 
-    fn is_waiting(&self) -> bool {
-        self.session.as_ref().is_some_and(Session::is_waiting)
+    fn newest_wait(&self) -> Option<u64> {
+        self.session.as_ref().filter(|session| session.is_waiting()).map(Session::newest_wait)
     }
 
-    fn stop_waiting(&mut self, beat: &Beat, desk: &mut Desk) {
+    fn stop_waiting(&mut self, wait_no: u64, beat: &Beat, desk: &mut Desk) {
         if let Some(session) = &mut self.session {
-            desk.frames.extend(session.stop_waiting(beat));
+            desk.frames.extend(session.stop_waiting(wait_no, beat));
         }
     }
 

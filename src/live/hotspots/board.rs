@@ -119,7 +119,9 @@ impl HotspotBoard {
             let oldest = self.ended.pop_front();
             self.ended_from = oldest.map_or(self.ended_from, |oldest| oldest.ended_seq);
         }
-        while self.alarms.len() > ALARMS_MAX {
+        // None of the newest entry that raised some: nobody would have been told of them.
+        let newest = self.alarms.back().map(Alarm::seq);
+        while self.alarms.len() > ALARMS_MAX && self.alarms.front().map(Alarm::seq) < newest {
             self.alarms.pop_front();
         }
     }

@@ -242,7 +242,7 @@ impl World {
         let end = *end;
         let Some(beat) = self.beat(end) else { return };
         let Some((_, session)) = &mut self.screens[screen].at else { return };
-        let frames = session.stop_waiting(&beat);
+        let frames = session.stop_waiting(session.newest_wait(), &beat);
         self.send_frames(screen, end, frames);
     }
 
