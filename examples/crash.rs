@@ -58,7 +58,10 @@ fn main() -> anyhow::Result<ExitCode> {
         holds &= strike(&plan(Disk::Real))?;
     }
     match PowerCut::missing() {
-        Some(why) => println!("skipped: power cuts, {why}"),
+        Some(why) => {
+            eprintln!("NOT DONE power cuts: {why}");
+            holds = false;
+        }
         None => {
             holds &= controls_are_red(&plan(Disk::PowerCut))?;
             holds &= strike(&plan(Disk::PowerCut))?;

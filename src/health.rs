@@ -17,7 +17,7 @@ pub enum Condition {
     DatabaseAway,
     /// The store's own settings break the promise that nothing acknowledged is lost.
     PromiseBroken,
-    /// The disk is full: reports are refused until there is room.
+    /// The disk is full: reports are refused until there is room, or, where it is the database's, kept here.
     DiskFull,
     /// Entries that were acknowledged are gone: the disk did not keep what it had confirmed.
     EntriesLost,

@@ -32,6 +32,7 @@ pub mod edge_node;
 mod recorder;
 pub mod server;
 pub mod service;
+pub mod startup;
 
 /// Version and commit: pages reload themselves when it changes.
 pub const BUILD: &str = env!("PANTAU_BUILD");

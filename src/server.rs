@@ -186,10 +186,8 @@ impl Server {
     /// Opens the data folder and stands the live map up. Must be called within a runtime.
     ///
     /// # Errors
-    /// In words for whoever starts it: what is wrong with the pack or the folder, and what to do.
-    pub fn start(settings: &ServeSettings) -> anyhow::Result<Server> {
-        let city = Arc::new(City::load(&settings.city)?);
-        city.calendar.say_where_blind(SystemClock::new().now());
+    /// In words for whoever starts it: what is wrong with the folder, and what to do.
+    pub fn start(settings: &ServeSettings, city: Arc<City>) -> anyhow::Result<Server> {
         let folder_mode = if settings.replay { FolderMode::Replay } else { FolderMode::Live };
         if let (Some(url), false) = (&settings.store, settings.replay) {
             return Server::on_database(url, city, settings);

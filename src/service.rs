@@ -13,6 +13,17 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::engine::EngineProbe;
 
+/// Asks the service manager for more time until the server serves. Costs nothing where there is none.
+pub fn start_takes_longer(by: Duration) {
+    say(&[NotifyState::ExtendTimeoutUsec(u32::try_from(by.as_micros()).unwrap_or(u32::MAX))]);
+}
+
+fn say(state: &[NotifyState]) {
+    if let Err(e) = sd_notify::notify(state) {
+        tracing::warn!(error = %e, "the service manager could not be told");
+    }
+}
+
 /// What is said, and to whom: the socket of the service manager, or a test.
 pub type Notify = Arc<dyn Fn(&[NotifyState]) + Send + Sync>;
 
@@ -26,12 +37,7 @@ impl Service {
     /// Says that the server serves, and begins to feed the watchdog where there is one. Must be called
     /// within a runtime.
     pub fn start(probe: EngineProbe) -> Service {
-        let notify: Notify = Arc::new(|state| {
-            if let Err(e) = sd_notify::notify(state) {
-                tracing::warn!(error = %e, "the service manager could not be told");
-            }
-        });
-        Service::telling(notify, sd_notify::watchdog_enabled(), probe)
+        Service::telling(Arc::new(say), sd_notify::watchdog_enabled(), probe)
     }
 
     /// The same, to whoever is named. `watchdog`: it must be fed within this time.

@@ -45,7 +45,10 @@ pub async fn readyz(State(app): State<AppState>) -> Result<Response, Problem> {
     app.engine.look_at_clock(app.clock.now());
     let shipped = app.ship.as_ref().map(ShipWatch::look);
     let standing = app.engine.health().standing();
-    if let Some((condition, detail)) = standing.iter().find(|(condition, _)| condition.stops_reports()) {
+    // Where the database's disk is full they wait in the spool, as while it is away.
+    let spools = |condition: Condition| condition == Condition::DiskFull && app.spool.is_some();
+    let stops = |condition: Condition| condition.stops_reports() && !spools(condition);
+    if let Some((condition, detail)) = standing.iter().find(|(condition, _)| stops(*condition)) {
         return Err(Problem::unhealthy(*condition, detail));
     }
     let live = app.live();

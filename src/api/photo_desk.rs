@@ -191,7 +191,7 @@ impl PhotoDesk {
 pub struct KeptPhotos {
     pub photos: Vec<Photo>,
     pub warnings: Vec<PhotoWarning>,
-    /// The database does not answer: the photos go with the report to where that waits.
+    /// The database does not answer, or is full: the photos go with the report to where that waits.
     pub is_away: bool,
     /// What was drawn, where a report may have to wait.
     pub drawn: Vec<Drawn>,
@@ -212,7 +212,9 @@ impl KeptPhotos {
             return kept;
         }
         kept.files = files(&app.engine).ok();
-        kept.is_away = app.engine.health().stands(Condition::DatabaseAway);
+        let stands = |condition| app.engine.health().stands(condition);
+        kept.is_away =
+            stands(Condition::DatabaseAway) || (app.spool.is_some() && stands(Condition::DiskFull));
         for (number, sent) in (1..).zip(sent) {
             let photo = match app.photos.draw(sent).await {
                 Ok(drawn) => {
@@ -237,7 +239,7 @@ impl KeptPhotos {
         let files = self.files.clone().ok_or(Why::Store)?;
         match tokio::task::spawn_blocking(move || put(&*files, &drawn)).await {
             Ok(Ok(photo)) => Ok(Some(photo)),
-            Ok(Err(JournalError::Away(_))) => {
+            Ok(Err(error)) if self.may_wait(&error) => {
                 self.is_away = true;
                 Ok(None)
             }
@@ -248,6 +250,13 @@ impl KeptPhotos {
             }
             Err(_) => Err(Why::Store),
         }
+    }
+
+    /// Whether it can be kept once the database is there, or has room.
+    fn may_wait(&self, error: &JournalError) -> bool {
+        // What was drawn is held where there is a spool for it.
+        matches!(error, JournalError::Away(_))
+            || matches!(error, JournalError::Full) && !self.drawn.is_empty()
     }
 
     /// Whether one is missing for no fault of its own.

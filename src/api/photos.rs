@@ -26,6 +26,7 @@ use crate::access::Permission;
 use crate::city::City;
 use crate::engine::EngineError;
 use crate::feed::wire::time;
+use crate::health::Condition;
 use crate::intake::{ActionRequest, FieldFault, PhotoForm, parse_photo_form};
 use crate::journal::{IncidentRow, JournalError, Reader};
 use crate::live::Incident;
@@ -77,7 +78,9 @@ pub async fn add(
         return Err(body_problem(kept.warnings.iter().map(fault).collect()));
     }
     if kept.is_away {
-        return Err(engine_problem(&EngineError::Away, key.is_some()));
+        let is_full = app.engine.health().stands(Condition::DiskFull);
+        let why = if is_full { EngineError::Full } else { EngineError::Away };
+        return Err(engine_problem(&why, key.is_some()));
     }
     let photos = kept.photos.clone();
     let n = photos.len() as u8;

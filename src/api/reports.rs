@@ -84,7 +84,7 @@ pub struct ReportStatus {
         `warnings` say which and why.",
     params(("Idempotency-Key" = Option<String>, Header, description = "Sent twice, stored once and answered alike; kept at least 72 h")),
     request_body(content = Object, description = "{category, lng, lat, accuracy_m?, description?, occurred_at?, incident?, reporter?: {name?, phone?, email?, device?}, channel?, drill?}"),
-    responses((status = 201, body = ReportReceipt), (status = 202, description = "The database is away: stored here under a code, and shared later"), (status = 400), (status = 409), (status = 422), (status = 507)))]
+    responses((status = 201, body = ReportReceipt), (status = 202, description = "The database is away, or its disk is full: stored here under a code, and shared later"), (status = 400), (status = 409), (status = 422), (status = 507)))]
 pub async fn post_report(State(app): State<AppState>, request: Request) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     let caller = Caller::from_request_parts(&mut parts, &app).await?;
@@ -120,7 +120,7 @@ pub async fn post_report(State(app): State<AppState>, request: Request) -> Resul
 
     let submitted = app.engine.submit(vec![Command::Report(report)]).await;
     let outcomes = match (submitted, &app.spool, sent) {
-        (Err(EngineError::Away), Some(spool), Some(sent)) => {
+        (Err(EngineError::Away | EngineError::Full), Some(spool), Some(sent)) => {
             return spool::keep(&app, spool.clone(), sent, (body, kept), now).await;
         }
         // Of other failures nobody knows what became durable.

@@ -1,6 +1,6 @@
-//! Reports while the database is away: kept in the node's spool and acknowledged with `202`, then handed
-//! on in order, each once; to the journal where this node writes it, else to the writer through the database. What
-//! the journal cannot take as it is, is set aside and told to whoever looks after the center.
+//! Reports while the database is away, or its disk is full: kept in the node's spool and acknowledged with `202`, then
+//! handed on in order, each once; to the journal where this node writes it, else to the writer through the database.
+//! What the journal cannot take as it is, is set aside and told to whoever looks after the center.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,7 +124,8 @@ pub async fn hand_on(app: AppState) {
             return;
         }
         let stands = |condition| app.engine.health().stands(condition);
-        if stands(Condition::DatabaseAway) || stands(Condition::ReadOnly) {
+        let waits = [Condition::DatabaseAway, Condition::DiskFull, Condition::ReadOnly];
+        if waits.into_iter().any(stands) {
             continue;
         }
         let done = match (&app.hand_in, stands(Condition::StandsBy)) {

@@ -24,8 +24,14 @@ impl Core {
             return if self.away { Some(ASK_EVERY) } else { Some(Duration::ZERO) };
         }
         let Some(every) = self.journal.check_every() else { return wait };
-        if let Err(error) = self.journal.check() {
-            self.was_fenced(&error.to_string());
+        match self.journal.check() {
+            Ok(()) => {}
+            Err(JournalError::Away(what)) => {
+                self.went_away(&what);
+                return Some(ASK_EVERY);
+            }
+            Err(JournalError::Lost(what)) => self.was_lost(&what),
+            Err(error) => self.was_fenced(&error.to_string()),
         }
         Some(wait.map_or(every, |wait| wait.min(every)))
     }
@@ -39,6 +45,12 @@ impl Core {
     pub(super) fn was_fenced(&mut self, what: &str) {
         self.fenced = true;
         tracing::error!("{what}");
+    }
+
+    /// What is shown is no longer what the store has.
+    pub(super) fn was_lost(&mut self, what: &str) {
+        self.fenced = true;
+        self.health.raise(Condition::EntriesLost, what);
     }
 
     fn ask_for_store(&mut self) {
@@ -55,6 +67,7 @@ impl Core {
             // It went again while it was read.
             Err(JournalError::Away(what)) => tracing::debug!("the database {what}"),
             Err(JournalError::Fenced(what)) => self.was_fenced(&what),
+            Err(JournalError::Lost(what)) => self.was_lost(&what),
             Err(error) => {
                 self.away = false;
                 self.fail(&error);

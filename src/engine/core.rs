@@ -48,7 +48,7 @@ pub struct Core {
     pub(super) saving: Option<Saving>,
     /// The store does not answer, and what was in flight is not known.
     pub(super) away: bool,
-    /// Another process writes by now: this one ends.
+    /// Another process writes by now, or the store has less than is shown: this one ends.
     pub(super) fenced: bool,
     /// What this erasure took is still on the disk.
     pub(super) wipe_due: Option<Seq>,
@@ -264,6 +264,10 @@ impl Core {
             }
             Err(JournalError::Fenced(what)) => {
                 self.was_fenced(&what);
+                return Err(EngineError::Away);
+            }
+            Err(JournalError::Lost(what)) => {
+                self.was_lost(&what);
                 return Err(EngineError::Away);
             }
             Err(e) => {

@@ -10,6 +10,7 @@ mod elsewhere;
 mod follow;
 mod foundation;
 mod marks;
+mod porter;
 mod publish;
 mod scrub;
 mod snapshot_file;

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, watch};
 
 use super::core::Core;
 use super::follow::Follower;
+use super::porter::Porter;
 use super::publish::Publisher;
 use super::snapshot_file::{Saving, SnapshotFile};
-use super::{Engine, EngineError, INBOX_MAX, Job, open, spawn, start, turn};
+use super::{Engine, INBOX_MAX, open, spawn, start, turn};
 use crate::city::City;
 use crate::clock::Clock;
 use crate::health::{Condition, Health};
@@ -61,7 +61,8 @@ impl Engine {
         let detail =
             "another server writes the database; this one follows it, and takes over when it is gone";
         health.raise(Condition::StandsBy, detail);
-        let waiting = Waiting { standby, follower, reader, city, clock, jobs, failed, health, wiped };
+        let porter = Porter::start(jobs, clock.clone())?;
+        let waiting = Waiting { standby, follower, reader, city, clock, porter, failed, health, wiped };
         Ok((engine, spawn(move || waiting.run())?))
     }
 }
@@ -72,7 +73,7 @@ struct Waiting {
     reader: Arc<dyn Reader>,
     city: Arc<City>,
     clock: Arc<dyn Clock>,
-    jobs: mpsc::Receiver<Job>,
+    porter: Porter,
     failed: Arc<AtomicBool>,
     health: Health,
     wiped: watch::Sender<Seq>,
@@ -81,16 +82,21 @@ struct Waiting {
 impl Waiting {
     fn run(mut self) {
         loop {
-            if self.answer_jobs().is_err() {
+            self.porter.looked();
+            if self.porter.is_alone() {
                 return;
             }
             self.standby.wait();
-            match self.follow().and_then(|()| self.standby.take()) {
+            let looked = self.look_for_losses().and_then(|()| self.follow());
+            match looked.and_then(|()| self.standby.take()) {
                 Ok(None) => self.health.clear(Condition::DatabaseAway),
                 Ok(Some(journal)) => return self.take_over(journal),
                 Err(JournalError::Away(what)) => {
                     let detail = format!("the database {what}; what is shown is as of its last answer");
                     self.health.raise(Condition::DatabaseAway, detail);
+                }
+                Err(JournalError::Lost(what)) => {
+                    return self.health.raise(Condition::EntriesLost, what);
                 }
                 Err(error) => {
                     return tracing::error!(error = &error as &dyn std::error::Error, "following failed");
@@ -99,17 +105,8 @@ impl Waiting {
         }
     }
 
-    /// # Errors
-    /// Where nobody is left who could send any.
-    fn answer_jobs(&mut self) -> Result<(), ()> {
-        loop {
-            match self.jobs.try_recv() {
-                // Who went away meanwhile needs no answer.
-                Ok(job) => drop(job.reply.send(Err(EngineError::StandsBy))),
-                Err(TryRecvError::Empty) => return Ok(()),
-                Err(TryRecvError::Disconnected) => return Err(()),
-            }
-        }
+    fn look_for_losses(&mut self) -> Result<(), JournalError> {
+        self.standby.look_for_losses(self.follower.seq())
     }
 
     fn follow(&mut self) -> Result<(), JournalError> {
@@ -118,6 +115,7 @@ impl Waiting {
             if entries.is_empty() {
                 return Ok(());
             }
+            self.porter.looked();
             self.follower.apply(&entries).map_err(|e| JournalError::Corrupt(e.to_string()))?;
             if entries.iter().any(|entry| matches!(entry.fact, Fact::Erasure(_))) {
                 remove_snapshot(self.standby.folder().map(SnapshotFile::in_folder).as_ref());
@@ -129,18 +127,21 @@ impl Waiting {
     fn take_over(mut self, mut journal: Box<dyn Journal>) {
         let promoted = self
             .follow()
+            .and_then(|()| self.look_for_losses())
             .and_then(|()| promote(&mut *journal, self.follower, &self.city, self.clock.now()));
         let (writer, publisher, saving) = match promoted {
             Ok(promoted) => promoted,
+            Err(JournalError::Lost(what)) => return self.health.raise(Condition::EntriesLost, what),
             Err(error) => {
                 return tracing::error!(error = &error as &dyn std::error::Error, "taking over failed");
             }
         };
         tracing::warn!(seq = %writer.map().seq(), "the writer is gone; this server has taken over");
+        let jobs = self.porter.relieve();
         self.health.clear(Condition::StandsBy);
         self.health.clear(Condition::DatabaseAway);
         match Core::new(journal, writer, self.clock, publisher, saving).wiping() {
-            Ok(core) => turn(core.telling(self.failed, self.wiped), self.jobs),
+            Ok(core) => turn(core.telling(self.failed, self.wiped), jobs),
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "taking over failed");
             }
@@ -163,11 +164,18 @@ pub(super) fn promote(
     now: TimeMs,
 ) -> Result<(LiveWriter, Publisher, Option<Saving>), JournalError> {
     let (head, reader) = (journal.head(), journal.reader());
-    if follower.seq() != head.seq || follower.map().epoch() != head.epoch {
-        let (at, of) = (follower.seq(), follower.map().epoch());
+    if follower.map().epoch() != head.epoch {
+        return Err(JournalError::Lost(
+            "entries that this node knew are gone, and the database counts anew: this server ends, and goes on from what \
+             is there once it is started again"
+                .to_owned(),
+        ));
+    }
+    if follower.seq() != head.seq {
+        let at = follower.seq();
         return Err(JournalError::Corrupt(format!(
-            "the standby is at entry {at} of {of}, the journal at entry {} of {}",
-            head.seq, head.epoch
+            "the standby is at entry {at}, the journal at {}",
+            head.seq
         )));
     }
     let (mut writer, publisher) = follower.into_writer();

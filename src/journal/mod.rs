@@ -26,6 +26,7 @@ mod fold;
 mod identity;
 mod keys;
 mod lock;
+mod mark;
 mod memory;
 mod merge_wire;
 mod merging;
@@ -117,6 +118,9 @@ pub enum JournalError {
     /// Another process has taken over the writing.
     #[error("{0}")]
     Fenced(String),
+    /// The database is not the one that this process knew: what was durable there is gone, or it is counted anew.
+    #[error("{0}")]
+    Lost(String),
     #[error("the store failed")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// This node has no journal.
@@ -205,10 +209,11 @@ pub trait Journal: Send {
         None
     }
 
-    /// Whether this is still the one writer.
+    /// Whether this is still the one writer, and its store is there.
     ///
     /// # Errors
-    /// [`JournalError::Fenced`] where another process took over: nothing more may be written.
+    /// [`JournalError::Fenced`] where another process took over, [`JournalError::Lost`] where the store went
+    /// back: nothing more may be written. [`JournalError::Away`] where it does not answer: see [`Journal::resume`].
     fn check(&mut self) -> Result<(), JournalError> {
         Ok(())
     }
@@ -217,7 +222,7 @@ pub trait Journal: Send {
     /// The head may be higher than it was: what was in flight may have become durable.
     ///
     /// # Errors
-    /// Where it will not come back for this process.
+    /// Where it will not come back for this process; [`JournalError::Lost`] where it came back with less.
     fn resume(&mut self) -> Result<Option<Head>, JournalError> {
         Ok(Some(self.head()))
     }
@@ -236,6 +241,13 @@ pub trait Standby: Send {
 
     /// A reader of what is there now.
     fn reader(&self) -> Arc<dyn Reader>;
+
+    /// Whether the store still leads to the entry `at`, up to which this node follows it, and to those of the
+    /// calls before.
+    ///
+    /// # Errors
+    /// [`JournalError::Lost`] where it does not: this node shows what is gone.
+    fn look_for_losses(&mut self, at: Seq) -> Result<(), JournalError>;
 
     /// Waits until something new may be there to read, for a fraction of a second at most.
     fn wait(&mut self);

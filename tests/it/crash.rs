@@ -2,7 +2,7 @@
 
 use crate::support::crash::{Disk, Plan, lost_to_lies, lost_without_flushes, run};
 use crate::support::power_cut::{Lies, PowerCut};
-use crate::support::repo;
+use crate::support::{repo, skipped_because};
 
 fn number(key: &str) -> Option<u64> {
     std::env::var(key).ok().and_then(|text| text.parse().ok())
@@ -29,7 +29,7 @@ fn what_was_acknowledged_survives_kill_9() {
 #[test]
 fn what_was_acknowledged_survives_power_cuts_and_failed_flushes() {
     match PowerCut::missing() {
-        Some(why) => println!("skipped: power cuts, {why}"),
+        Some(why) => skipped_because("power cuts", why),
         None => holds(&plan(Disk::PowerCut, 4)),
     }
 }
@@ -38,7 +38,7 @@ fn what_was_acknowledged_survives_power_cuts_and_failed_flushes() {
 #[test]
 fn a_disk_that_lies_about_flushes_loses_what_was_acknowledged() {
     if let Some(why) = PowerCut::missing() {
-        return println!("skipped: the controls of power cuts, {why}");
+        return skipped_because("the controls of power cuts", why);
     }
     let plan = plan(Disk::PowerCut, 1);
     for lies in [Lies::WriteAheadLog, Lies::All] {
@@ -51,7 +51,7 @@ fn a_disk_that_lies_about_flushes_loses_what_was_acknowledged() {
 #[test]
 fn a_store_that_does_not_flush_its_commits_loses_what_was_acknowledged() {
     if let Some(why) = PowerCut::missing() {
-        return println!("skipped: the controls of power cuts, {why}");
+        return skipped_because("the controls of power cuts", why);
     }
     let plan = plan(Disk::PowerCut, 1);
     for synchronous in ["NORMAL", "OFF"] {

@@ -10,8 +10,8 @@ use pantau::journal::{StoreUrl, verify_database};
 use serde_json::{Value, json};
 
 use crate::photos::{MARKER, form, jpeg};
-use crate::support::node::{Node, marks_in, monotonic};
-use crate::support::postgres::{Cluster, SETTINGS, skipped};
+use crate::support::node::{Node, marks_in, monotonic, texts_in};
+use crate::support::postgres::{Cluster, SETTINGS, shared, skipped};
 
 fn report(mark: &str) -> Value {
     json!({"category": "garbage", "lng": 127.381, "lat": 0.791, "description": mark})
@@ -119,7 +119,9 @@ fn reports_go_on_while_the_database_stands_still_or_is_killed_and_each_is_stored
     let node = Node::on_database(&text, folder.path()).unwrap();
     let client = node.client();
     wait_until_handed_on(&client);
-    told.extend([taken, post(&client, "after".to_owned(), None)]);
+    // It came after the first 26.
+    told.insert(26, taken);
+    told.push(post(&client, "after".to_owned(), None));
     assert_eq!(client.get(&format!("/api/v1/reports/{}", refused.code)).unwrap()["status"], "rejected");
     check(&store, &client, &told);
     assert_eq!(
@@ -132,6 +134,81 @@ fn reports_go_on_while_the_database_stands_still_or_is_killed_and_each_is_stored
     assert_eq!(files.trim(), "4", "of the one that was refused none is left");
     node.kill();
     check_once(&store, &told);
+    let sent: Vec<&String> = told.iter().map(|one| &one.mark).collect();
+    assert_eq!(texts_in(&store).iter().collect::<Vec<_>>(), sent, "in the order in which they came");
+}
+
+fn condition_stands(client: &Client, name: &str) -> bool {
+    let ready = client.get("/readyz").unwrap();
+    ready["conditions"].as_array().unwrap().iter().any(|condition| condition["name"] == name)
+}
+
+#[test]
+fn a_database_that_goes_while_nobody_reports_is_said_all_the_same() {
+    let Some(mut cluster) = Cluster::start(&SETTINGS).unwrap() else {
+        return skipped("a database that goes while nobody reports");
+    };
+    let store = cluster.new_database().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::on_database(&store, folder.path()).unwrap();
+    let client = node.client();
+    post(&client, "before".to_owned(), None);
+    let wait_until = |away: bool| {
+        while condition_stands(&client, "database-away") != away {
+            look_again();
+        }
+    };
+    wait_until(false);
+    let noticed = |what: &str, began: Duration| {
+        println!("{what} database noticed within {} ms", (monotonic() - began).as_millis());
+    };
+    cluster.signal("STOP").unwrap();
+    let began = monotonic();
+    wait_until(true);
+    noticed("a silent", began);
+    cluster.signal("CONT").unwrap();
+    wait_until(false);
+    let began = monotonic();
+    cluster.kill().unwrap();
+    wait_until(true);
+    noticed("a killed", began);
+    cluster.run().unwrap();
+    wait_until(false);
+    assert!(!post(&client, "after".to_owned(), None).waits);
+}
+
+#[test]
+fn reports_wait_while_the_disk_of_the_database_is_full() {
+    let Some(cluster) = shared() else { return };
+    let text = cluster.new_database().unwrap();
+    let (store, name): (StoreUrl, _) = (text.parse().unwrap(), text.rsplit('/').next().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::on_database(&text, folder.path()).unwrap();
+    let client = node.client();
+    let mut told = vec![post(&client, "before".to_owned(), None)];
+    let full = "CREATE FUNCTION pantau.no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                  RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$; \
+                CREATE TRIGGER no_room BEFORE INSERT ON pantau.entry EXECUTE FUNCTION pantau.no_room()";
+    cluster.query(name, full).unwrap();
+    told.extend((0..5).map(|i| post(&client, format!("full {i}"), None)));
+    told.push(post_photo(&client, "full, with a photo", None));
+    assert!(told[1..].iter().all(|one| one.waits), "none is refused");
+    // It is said, and whoever looks where reports are taken still finds this server.
+    while !condition_stands(&client, "disk-full") {
+        look_again();
+    }
+    cluster.query(name, "DROP TRIGGER no_room ON pantau.entry").unwrap();
+    wait_until_handed_on(&client);
+    while condition_stands(&client, "disk-full") {
+        look_again();
+    }
+    told.push(post(&client, "after".to_owned(), None));
+    assert!(!told[7].waits);
+    check(&store, &client, &told);
+    node.kill();
+    let sent: Vec<&String> = told.iter().map(|one| &one.mark).collect();
+    assert_eq!(texts_in(&store).iter().collect::<Vec<_>>(), sent);
+    cluster.drop_database(&text).unwrap();
 }
 
 #[test]
@@ -144,7 +221,7 @@ fn senders_hardly_wait_for_a_database_that_stands_still() {
     let store: StoreUrl = text.parse().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let node = Node::on_database(&text, folder.path()).unwrap();
-    let mut told = Vec::new();
+    let (mut told, mut kept_by_sender) = (Vec::new(), Vec::new());
     for seconds in [1, 3, 10, 30].into_iter().filter(|seconds| *seconds <= stops) {
         let began = monotonic();
         let (mut waits, mut n) = (Vec::new(), 0);
@@ -174,6 +251,8 @@ fn senders_hardly_wait_for_a_database_that_stands_still() {
                 let (waited, promised) = sender.join().unwrap();
                 n += promised.iter().filter(|one| one.waits).count();
                 waits.extend(waited);
+                let kept = promised.iter().filter(|one| one.waits);
+                kept_by_sender.push(kept.map(|one| one.mark.clone()).collect::<Vec<_>>());
                 told.extend(promised);
             }
         });
@@ -193,4 +272,9 @@ fn senders_hardly_wait_for_a_database_that_stands_still() {
     check(&store, &node.client(), &told);
     node.kill();
     check_once(&store, &told);
+    let texts = texts_in(&store);
+    let place = |mark: &String| texts.iter().position(|text| text == mark);
+    for kept in kept_by_sender {
+        assert!(kept.iter().map(place).is_sorted(), "handed on in the order in which they came");
+    }
 }

@@ -9,7 +9,7 @@ use pantau::model::{Command as Commit, TimeMs};
 use tempfile::TempDir;
 
 use crate::support::postgres::{Cluster, SETTINGS, shared, skipped};
-use crate::support::ternate;
+use crate::support::{skipped_because, ternate};
 
 /// Certificates made by the `openssl` that is on the machine.
 struct Certificates {
@@ -21,7 +21,7 @@ impl Certificates {
     fn new() -> Option<Certificates> {
         let there = Command::new("openssl").arg("version").stdout(Stdio::null()).status();
         if !there.is_ok_and(|status| status.success()) {
-            println!("skipped: TLS to the database, openssl is not on this machine");
+            skipped_because("TLS to the database", "openssl is not on this machine");
             return None;
         }
         let folder = tempfile::Builder::new().prefix("pantau-tls-").tempdir().unwrap();

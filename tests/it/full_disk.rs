@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::support::app::{Kept, Setup, TestApp, wait_for};
 use crate::support::history::{History, Step};
 use crate::support::power_cut::{Cut, PowerCut};
-use crate::support::ternate;
+use crate::support::{skipped_because, ternate};
 
 const RESERVE_BYTES: u64 = 1 << 20;
 
@@ -25,7 +25,7 @@ struct Place {
 /// `None`, said aloud, where this machine has no such disk.
 fn place(what: &str) -> Option<Place> {
     if let Some(why) = PowerCut::missing() {
-        println!("skipped: {what}, {why}");
+        skipped_because(what, why);
         return None;
     }
     let (platters, mount) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -15,6 +15,8 @@ use pantau::service::{Notify, Service};
 use tokio::sync::Mutex;
 
 use crate::support::app::{PATIENCE, SECRET, wait_for};
+use crate::support::node::Node;
+use crate::support::postgres::{Cluster, SETTINGS, skipped};
 use crate::support::{blank, repo};
 
 #[test]
@@ -46,6 +48,44 @@ fn the_service_manager_is_told_when_the_server_serves_lives_and_stops() {
     let last = std::iter::repeat_with(hear).find(|word| word != "WATCHDOG=1");
     assert_eq!(last.as_deref(), Some("STOPPING=1"));
     assert!(server.wait().unwrap().success());
+}
+
+/// Its own thread waits for the database; that it does so is no reason to end it.
+#[test]
+fn a_server_that_stands_by_feeds_the_watchdog_also_while_its_database_stands_still() {
+    let Some(cluster) = Cluster::start(&SETTINGS).unwrap() else {
+        return skipped("the watchdog of a server that stands by");
+    };
+    let store = cluster.new_database().unwrap();
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let _writer = Node::on_database(&store, folders[0].path()).unwrap();
+    let path = folders[1].path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    // Less than a question to the database may take.
+    socket.set_read_timeout(Some(PATIENCE / 2)).unwrap();
+    let settings = [
+        ("PANTAU_STORE", store.as_str()),
+        ("NOTIFY_SOCKET", path.to_str().unwrap()),
+        ("WATCHDOG_USEC", "600000"),
+    ];
+    let standby = Node::start(folders[1].path(), &settings).unwrap();
+    let hear = || {
+        let mut buffer = [0; 256];
+        let n = socket.recv(&mut buffer).expect("a word in time");
+        String::from_utf8_lossy(&buffer[..n]).trim().to_owned()
+    };
+    assert_eq!(hear(), "READY=1");
+    for _ in 0..3 {
+        assert_eq!(hear(), "WATCHDOG=1");
+    }
+    let ready = standby.client().get("/readyz").unwrap_err().to_string();
+    assert!(ready.contains("503"), "{ready}");
+    cluster.signal("STOP").unwrap();
+    // By the last of these it has looked at the database, and waits for it.
+    for _ in 0..10 {
+        assert_eq!(hear(), "WATCHDOG=1");
+    }
+    cluster.signal("CONT").unwrap();
 }
 
 /// A journal on a disk that takes its time.

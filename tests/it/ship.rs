@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use crate::support::app::{PATIENCE, Setup, TestApp, wait_for};
 use crate::support::node::{Node, monotonic};
 use crate::support::power_cut::PowerCut;
-use crate::support::ternate;
+use crate::support::{skipped_because, ternate};
 
 /// A data folder, a target, and where to restore.
 struct Place {
@@ -225,7 +225,7 @@ async fn a_piece_that_is_damaged_while_the_target_is_away_is_written_anew() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_target_that_is_full_stops_no_report_and_goes_on_once_it_has_room() {
     if let Some(why) = PowerCut::missing() {
-        return println!("skipped: a full target, {why}");
+        return skipped_because("a full target", why);
     }
     let place = Place::new();
     let platters = tempfile::tempdir().unwrap();

@@ -1,6 +1,7 @@
 //! Two servers on one database: the second follows, takes over when the first dies or falls silent, and
 //! there are never two writers. `PANTAU_TAKEOVERS=n` runs n rounds of each kind and prints how long they took.
 
+use std::net::SocketAddr;
 use std::ops::Not;
 use std::thread;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::node::{Node, monotonic};
 use crate::support::postgres;
+use crate::support::socket::Socket;
 
 /// The bound on a takeover.
 const BOUND: Duration = Duration::from_secs(5);
@@ -105,6 +107,93 @@ fn round(store: &str, end: End, n: usize) -> Duration {
     assert_eq!(found.faults, []);
     assert!(found.head.0 >= receipt["seq"].as_u64().unwrap());
     took
+}
+
+fn ask() -> Value {
+    json!({"bbox": [-180, -90, 180, 90], "zoom": 17, "layers": ["incidents", "hotspots", "stats"]})
+}
+
+fn address(node: &Node) -> SocketAddr {
+    node.url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap()
+}
+
+async fn wall_at(address: SocketAddr) -> Socket {
+    let mut wall = Socket::connect(address, "").await;
+    wall.subscribe(ask()).await;
+    wall.until_type("snapshot").await;
+    wall
+}
+
+/// At one seq a wall that came over holds what a fresh one is shown.
+async fn holds_what_is_there(wall: &mut Socket, address: SocketAddr) {
+    for _ in 0..100 {
+        let fresh = wall_at(address).await.cut();
+        wall.until("the newest frame", |client| client.seq >= fresh.seq).await;
+        if wall.client.seq == fresh.seq {
+            assert_eq!(wall.client.held.differences(&fresh.held), Vec::<String>::new());
+            return;
+        }
+    }
+    panic!("the feed does not come to rest");
+}
+
+/// A wall of the first server comes to the second and goes on from where it was: without a snapshot, and never
+/// back (the fold sees to that).
+fn a_wall_comes_over(end: End) {
+    let Some(cluster) = postgres::shared() else { return };
+    let store = cluster.new_database().unwrap();
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let first = Node::on_database(&store, folders[0].path()).unwrap();
+    let second = Node::on_database(&store, folders[1].path()).unwrap();
+    let (to_first, to_second) = (first.client(), second.client());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    to_first.post("/api/v1/reports", &report("before"), None).unwrap();
+    let mut wall = runtime.block_on(wall_at(address(&first)));
+    let mut newest = 0;
+    for i in 0..5 {
+        let receipt = to_first.post("/api/v1/reports", &report(&format!("seen {i}")), None).unwrap();
+        newest = receipt["seq"].as_u64().unwrap();
+    }
+    runtime.block_on(wall.until("what was reported", |client| client.seq >= newest));
+    let _silent = match end {
+        End::Kill => {
+            first.kill();
+            None
+        }
+        End::Silence => {
+            first.signal("STOP");
+            Some(first)
+        }
+    };
+    // At once: the second may not have followed this far yet, and does not write.
+    let held = wall.cut();
+    let (seen, snapshots) = (held.seq, held.reasons.len());
+    let mut message = ask();
+    message["resume"] = held.resume();
+    let mut wall = runtime.block_on(Socket::connect(address(&second), ""));
+    assert_eq!(wall.hello["epoch"], *held.epoch, "one history");
+    wall.client = held;
+    runtime.block_on(wall.subscribe(message));
+    let receipt = post_until_taken(&to_second, "after");
+    let after = receipt["seq"].as_u64().unwrap();
+    assert!(after > seen);
+    runtime.block_on(async {
+        wall.until("what was reported to the second", |client| client.in_step && client.seq >= after).await;
+        assert_eq!(wall.client.reasons.len(), snapshots, "a delta: {:?}", wall.client.reasons);
+        holds_what_is_there(&mut wall, address(&second)).await;
+    });
+    second.kill();
+    cluster.drop_database(&store).unwrap();
+}
+
+#[test]
+fn a_wall_of_a_server_that_was_killed_resumes_at_the_standby() {
+    a_wall_comes_over(End::Kill);
+}
+
+#[test]
+fn a_wall_of_a_silent_server_resumes_at_the_standby() {
+    a_wall_comes_over(End::Silence);
 }
 
 fn rounds() -> usize {

@@ -17,11 +17,13 @@ mod derived;
 mod erase;
 mod hand_in;
 mod link;
+mod losses;
 mod merges;
 mod open;
 mod photos;
 mod read;
 mod read_derived;
+mod room;
 mod rows;
 mod session;
 mod standby;
@@ -45,17 +47,21 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
+use self::losses::Stand;
 use self::read::PostgisReader;
 use self::session::Session;
-use self::term::{Beat, fenced};
+use self::term::Beat;
 use super::codec::Encoder;
+use super::mark::Mark;
 use super::{DerivedUpdate, FolderMode, Head, Journal, JournalError, Reader, Standby};
 use crate::city::City;
-use crate::health::Health;
-use crate::model::{Command, Epoch, Outcome, Secret, TimeMs};
+use crate::health::{Condition, Health};
+use crate::model::{Command, Epoch, Outcome, Secret, Seq, TimeMs};
 
 /// A writer that was fenced ends within this.
 const CHECK_EVERY: Duration = Duration::from_millis(500);
+/// A session that is looked at while nothing is written answers within this.
+const LOOK_PATIENCE: Duration = Duration::from_secs(2);
 /// How often the right to write is asked for, a fraction of a second apart, before somebody else has it.
 const TRIES_AT_OPENING: u32 = 5;
 
@@ -64,6 +70,7 @@ struct Database {
     url: StoreUrl,
     driver: Arc<Driver>,
     city: Arc<City>,
+    /// As it was when it was opened.
     epoch: Epoch,
     secret: Secret,
     promise: Promise,
@@ -91,6 +98,10 @@ pub struct PostgisJournal {
     /// The term of the last session.
     term: i64,
     last: Head,
+    /// The newest entry of ours that is durable.
+    stand: Stand,
+    /// The same, in the node's folder.
+    mark: Option<Mark>,
     beat: Beat,
     encoder: Encoder,
     /// When idempotency keys are looked through again for old ones.
@@ -133,33 +144,49 @@ impl PostgisJournal {
     fn with_session(
         db: Arc<Database>,
         node: String,
-        session: Session,
+        mut session: Session,
     ) -> Result<PostgisJournal, JournalError> {
-        Ok(PostgisJournal {
+        if let Some(loss) = losses::look(&db, &session.link, session.epoch, session.last.seq)? {
+            losses::count_anew(&db, &mut session, &loss)?;
+        }
+        losses::say(&db);
+        let mut journal = PostgisJournal {
             beat: Beat::start(db.driver.clone(), db.url.clone(), session.term)?,
             term: session.term,
-            last: head(&db, &session),
+            last: head(&session),
+            stand: Stand::of(&session),
+            mark: losses::mark(&db, session.epoch),
             session: Some(session),
             db,
             node,
             encoder: Encoder::default(),
             prune_at: TimeMs::MIN,
             coming_back: None,
-        })
+        };
+        journal.set_mark();
+        Ok(journal)
+    }
+
+    fn set_mark(&mut self) {
+        if let Some(mark) = self.mark.as_mut().filter(|_| self.stand.seq > Seq(0)) {
+            mark.set(self.stand.seq, &self.stand.hash);
+        }
     }
 
     /// A session that came back takes the place of the one that was lost.
     fn come_back(&mut self, session: Session) -> Result<Head, JournalError> {
         self.beat = Beat::start(self.db.driver.clone(), self.db.url.clone(), session.term)?;
         self.term = session.term;
-        self.last = head(&self.db, &session);
+        self.last = head(&session);
+        self.stand = Stand::of(&session);
         self.session = Some(session);
+        self.set_mark();
         Ok(self.last)
     }
 }
 
-fn head(db: &Database, session: &Session) -> Head {
-    Head { epoch: db.epoch, seq: session.last.seq, at: session.last.at }
+fn head(session: &Session) -> Head {
+    Head { epoch: session.epoch, seq: session.last.seq, at: session.last.at }
 }
 
 impl Journal for PostgisJournal {
@@ -181,24 +208,50 @@ impl Journal for PostgisJournal {
         now: TimeMs,
         derived: Option<&DerivedUpdate>,
     ) -> Result<Vec<Outcome>, JournalError> {
-        self.check()?;
+        self.beat.check()?;
         let Some(mut session) = self.session.take() else {
             return Err(JournalError::Away("has not come back yet".to_owned()));
         };
         let result = append::append(self, &mut session, commands, now, derived);
-        match &result {
-            // The session is dropped with whatever it was in the middle of.
-            Err(JournalError::Away(_) | JournalError::Fenced(_)) => {}
-            _ => {
-                self.last = head(&self.db, &session);
-                self.session = Some(session);
-            }
+        // The session is dropped with whatever it was in the middle of.
+        if matches!(result, Err(JournalError::Away(_) | JournalError::Fenced(_))) {
+            return result;
+        }
+        let before = std::mem::replace(&mut self.last, head(&session));
+        self.stand = Stand::of(&session);
+        self.session = Some(session);
+        if self.last != before {
+            self.set_mark();
+        }
+        if matches!(result, Err(JournalError::Full)) {
+            room::say_full(&self.db.health);
+        } else if result.is_ok() && (self.last != before || derived.is_some()) {
+            self.db.health.clear(Condition::DiskFull);
         }
         result
     }
 
     fn check(&mut self) -> Result<(), JournalError> {
-        if self.beat.is_fenced() { Err(fenced()) } else { Ok(()) }
+        self.beat.check()?;
+        let Some(session) = &self.session else {
+            return Err(JournalError::Away("does not answer".to_owned()));
+        };
+        let answer = if session.link.client.is_closed() {
+            Err(JournalError::Away("ended the session".to_owned()))
+        } else if self.beat.is_silent() {
+            let asked = session.link.client.batch_execute("SELECT 1");
+            session.link.driver().wait(LOOK_PATIENCE, asked)
+        } else {
+            Ok(())
+        };
+        answer.map_err(|error| {
+            // Another session takes its place.
+            self.session = None;
+            match error {
+                JournalError::Away(what) => JournalError::Away(what),
+                other => JournalError::Away(format!("cannot be used now: {other}")),
+            }
+        })
     }
 
     fn resume(&mut self) -> Result<Option<Head>, JournalError> {
@@ -206,14 +259,18 @@ impl Journal for PostgisJournal {
             return Ok(Some(self.last));
         }
         let Some(waiting) = &self.coming_back else {
-            let (db, node, term) = (self.db.clone(), self.node.clone(), self.term);
+            let (db, node, term, stand) = (self.db.clone(), self.node.clone(), self.term, self.stand);
             let (sender, receiver) = std::sync::mpsc::channel();
             std::thread::Builder::new()
                 .name("database-again".to_owned())
                 .spawn(move || {
                     let held = term::retake(&db.driver, &db.url, &node, term);
                     // Where the journal is gone meanwhile, so is the session.
-                    let _ = sender.send(held.and_then(Session::begin));
+                    let session = held.and_then(Session::begin);
+                    let _ = sender.send(session.and_then(|session| {
+                        stand.check(&session.link)?;
+                        Ok(session)
+                    }));
                 })
                 .map_err(|e| JournalError::Store(Box::new(e)))?;
             self.coming_back = Some(receiver);
@@ -229,12 +286,25 @@ impl Journal for PostgisJournal {
                 self.coming_back = None;
                 match result {
                     Ok(session) => self.come_back(session).map(Some),
-                    Err(JournalError::Away(what)) => {
-                        tracing::debug!("the database {what}");
+                    Err(error @ (JournalError::Away(_) | JournalError::Full)) => {
+                        tracing::debug!("{error}");
                         Ok(None)
                     }
                     Err(error) => Err(error),
                 }
+            }
+        }
+    }
+
+    fn try_again(&mut self) {
+        let Some(session) = &self.session else { return };
+        match room::look(&session.link) {
+            Ok(()) => self.db.health.clear(Condition::DiskFull),
+            Err(JournalError::Full) => {}
+            Err(error) => {
+                tracing::debug!("{error}");
+                // It may be in the middle of the look: another one takes its place.
+                self.session = None;
             }
         }
     }

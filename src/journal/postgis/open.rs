@@ -17,10 +17,10 @@ use crate::journal::copy::UNFINISHED;
 use crate::journal::decide::Counters;
 use crate::journal::identity::{Fresh, read_epoch};
 use crate::journal::{FolderMode, JournalError};
-use crate::model::{Secret, Seq, TimeMs, hex, unhex};
+use crate::model::{Epoch, Secret, Seq, TimeMs, hex, unhex};
 
 /// In order; never edited, only added to.
-const MIGRATIONS: [(&str, &str); 13] = [
+pub(super) const MIGRATIONS: [(&str, &str); 13] = [
     ("0001_journal", include_str!("../../../migrations/postgis/0001_journal.sql")),
     ("0002_erased", include_str!("../../../migrations/postgis/0002_erased.sql")),
     ("0003_accounts", include_str!("../../../migrations/postgis/0003_accounts.sql")),
@@ -58,7 +58,7 @@ pub(super) fn open(
             "the database {url} holds a migration that was cut; run the same pantau migrate again to its end"
         )));
     }
-    let epoch = meta(&link, "epoch")?.and_then(|text| read_epoch(&text)).ok_or_else(|| lacks("epoch"))?;
+    let epoch = epoch(&link)?;
     let secret = meta(&link, "secret")?.and_then(|text| unhex(&text)).ok_or_else(|| lacks("secret"))?;
     link.run("COMMIT")?;
     let promise = Promise::read(&link)?;
@@ -86,6 +86,15 @@ pub(in crate::journal) fn prepare_tables(
 }
 
 fn migrate(link: &Link, url: &StoreUrl) -> Result<(), JournalError> {
+    migrate_by(&MIGRATIONS, link, url)
+}
+
+/// All of it or nothing.
+pub(super) fn migrate_by(
+    migrations: &[(&str, &str)],
+    link: &Link,
+    url: &StoreUrl,
+) -> Result<(), JournalError> {
     let version = link.first("SELECT current_setting('server_version_num')::int", &[])?;
     if version.map_or(Ok(0), |row| get::<i32>(&row, 0))? < VERSION_MIN {
         return Err(JournalError::Folder(format!(
@@ -93,12 +102,12 @@ fn migrate(link: &Link, url: &StoreUrl) -> Result<(), JournalError> {
         )));
     }
     link.run(&format!("BEGIN; SELECT pg_advisory_xact_lock({MIGRATING})"))?;
-    let result = migrate_locked(link, url);
+    let result = migrate_locked(migrations, link, url);
     link.run(if result.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
     result
 }
 
-fn migrate_locked(link: &Link, url: &StoreUrl) -> Result<(), JournalError> {
+fn migrate_locked(migrations: &[(&str, &str)], link: &Link, url: &StoreUrl) -> Result<(), JournalError> {
     let there = link.first("SELECT 1 FROM pg_extension WHERE extname = 'postgis'", &[])?;
     if there.is_none() {
         link.run("CREATE EXTENSION postgis SCHEMA public").map_err(|error| {
@@ -117,13 +126,13 @@ fn migrate_locked(link: &Link, url: &StoreUrl) -> Result<(), JournalError> {
         Ok(())
     })?;
     if let Some((newer, _)) =
-        applied.iter().find(|(name, _)| MIGRATIONS.iter().all(|(known, _)| known != name))
+        applied.iter().find(|(name, _)| migrations.iter().all(|(known, _)| known != name))
     {
         return Err(JournalError::Folder(format!(
             "a newer pantau has changed the tables of {url} ({newer}); use that one, or a backup from before"
         )));
     }
-    for (name, sql) in MIGRATIONS {
+    for &(name, sql) in migrations {
         let digest = hex(&Sha256::digest(sql));
         match applied.iter().find(|(known, _)| known == name) {
             Some((_, applied)) if *applied == digest => continue,
@@ -185,7 +194,12 @@ pub(in crate::journal) fn meta(link: &Link, key: &str) -> Result<Option<String>,
     row.map(|row| get(&row, 0)).transpose()
 }
 
-fn lacks(key: &str) -> JournalError {
+/// The epoch that the database counts under now.
+pub(super) fn epoch(link: &Link) -> Result<Epoch, JournalError> {
+    meta(link, "epoch")?.and_then(|text| read_epoch(&text)).ok_or_else(|| lacks("epoch"))
+}
+
+pub(super) fn lacks(key: &str) -> JournalError {
     JournalError::Corrupt(format!("the table meta has no sound {key}; restore a backup"))
 }
 

@@ -12,6 +12,7 @@ use super::term::Held;
 use crate::journal::JournalError;
 use crate::journal::codec::Hash;
 use crate::journal::decide::Counters;
+use crate::model::Epoch;
 
 /// Statements of every commit, prepared once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +84,7 @@ impl Sql {
 pub(super) struct Session {
     pub link: Link,
     pub term: i64,
+    pub epoch: Epoch,
     pub last: Counters,
     pub head_hash: Hash,
     /// Row keys of the sources of imports, by name.
@@ -98,6 +100,7 @@ impl Session {
         link.run("SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'")?;
         // The writer asks by key alone, while its tables grow under plans that were made when they were small.
         link.run("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off")?;
+        let epoch = open::epoch(&link)?;
         let (last, head_hash) = open::last(&link)?;
         let mut sources = HashMap::new();
         link.rows("SELECT id, name FROM import_source", &[], &mut |row| {
@@ -105,7 +108,7 @@ impl Session {
             Ok(())
         })?;
         let statements = link.wait(try_join_all(Sql::ALL.iter().map(|sql| link.client.prepare(sql))))?;
-        Ok(Session { link, term, last, head_hash, sources, statements })
+        Ok(Session { link, term, epoch, last, head_hash, sources, statements })
     }
 
     pub fn statement(&self, sql: Sql) -> &Statement {

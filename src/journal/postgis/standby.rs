@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use super::hand_in::PostgisHandIn;
 use super::link::Link;
+use super::losses::{self, Stand};
 use super::session::Session;
 use super::term::Watch;
 use super::url::StoreUrl;
 use super::{Database, PostgisJournal, open};
 use crate::city::City;
 use crate::health::{Condition, Health};
+use crate::journal::codec::CHAIN_START;
+use crate::journal::mark::Mark;
 use crate::journal::{FolderMode, HandIn, Head, Journal, JournalError, Reader, Standby};
-use crate::model::Secret;
+use crate::model::{Secret, Seq};
 
 /// How often the writer is looked after, where no notice comes.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -24,6 +27,10 @@ pub struct PostgisStandby {
     watch: Watch,
     /// Listens for notices of new entries.
     ears: Option<Link>,
+    /// Up to where this node follows.
+    stand: Option<Stand>,
+    /// The same, in its folder; not where that says that something was lost.
+    mark: Option<Mark>,
 }
 
 impl PostgisStandby {
@@ -72,7 +79,14 @@ impl PostgisStandby {
         let mut node = [0; 8];
         getrandom::fill(&mut node).map_err(|e| JournalError::Store(Box::new(e)))?;
         let node = format!("{:016x}", u64::from_be_bytes(node));
-        Ok(PostgisStandby { db: Arc::new(db), node, watch: Watch::new(), ears: None })
+        Ok(PostgisStandby {
+            db: Arc::new(db),
+            node,
+            watch: Watch::new(),
+            ears: None,
+            stand: None,
+            mark: None,
+        })
     }
 
     /// Takes the right to write, if nobody has it.
@@ -83,6 +97,20 @@ impl PostgisStandby {
         let Some(held) = self.watch.try_take(&self.db, &self.node)? else { return Ok(None) };
         let session = Session::begin(held)?;
         PostgisJournal::with_session(self.db.clone(), self.node.clone(), session).map(Some)
+    }
+
+    /// What this node knew as durable before it was started. Where it is gone the writer may not know: its node
+    /// says so, and leaves its mark to itself as the next writer.
+    fn begin_to_look(&mut self, link: &Link) -> Result<(), JournalError> {
+        let (db, head) = (&self.db, open::last(link)?.0.seq);
+        match losses::look(db, link, db.epoch, head)? {
+            Some(loss) => losses::raise(db, &loss),
+            None => {
+                losses::say(db);
+                self.mark = losses::mark(db, db.epoch);
+            }
+        }
+        Ok(())
     }
 
     fn ears(&mut self) -> Result<Link, JournalError> {
@@ -110,6 +138,28 @@ impl Standby for PostgisStandby {
 
     fn reader(&self) -> Arc<dyn Reader> {
         self.db.reader.clone()
+    }
+
+    fn look_for_losses(&mut self, at: Seq) -> Result<(), JournalError> {
+        let link = self.ears()?;
+        match &self.stand {
+            Some(stand) => stand.check(&link)?,
+            None => self.begin_to_look(&link)?,
+        }
+        if self.stand.is_none_or(|stand| stand.seq != at) {
+            let hash = self.db.reader.entry_hash(at)?;
+            let stand = Stand { epoch: self.db.epoch, seq: at, hash: hash.unwrap_or(CHAIN_START) };
+            if hash.is_none() {
+                // It went in this very moment.
+                stand.check(&link)?;
+            }
+            self.stand = Some(stand);
+            if let Some(mark) = self.mark.as_mut().filter(|_| at > Seq(0)) {
+                mark.set(at, &stand.hash);
+            }
+        }
+        self.ears = Some(link);
+        Ok(())
     }
 
     fn wait(&mut self) {

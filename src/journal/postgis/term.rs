@@ -6,7 +6,7 @@
 //! writer before is then either whole, and the new writer counts on from it, or refused.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tokio_postgres::types::Type;
 
 use super::Database;
 use super::link::{Driver, Link};
+use super::losses::went_back;
 use super::rows::get;
 use super::url::StoreUrl;
 use crate::clock::{Clock, SystemClock};
@@ -23,6 +24,8 @@ use crate::journal::JournalError;
 const WRITING: i64 = 0x504E_5455_0002;
 /// The writer gives a sign of life this often.
 const BEAT_EVERY: Duration = Duration::from_millis(500);
+/// Where none got through for this long the writer looks whether its own session still answers.
+const SILENT_AFTER: Duration = Duration::from_millis(1_500);
 /// One that gave none for this long is taken for dead.
 pub(super) const SILENCE_MAX: Duration = Duration::from_millis(2_500);
 /// Silence counts only where it was asked for at least this often.
@@ -113,7 +116,7 @@ fn raise(link: Link, node: &str) -> Result<Held, JournalError> {
 /// Comes back after a session was lost; nobody may have written meanwhile.
 ///
 /// # Errors
-/// [`JournalError::Fenced`] where another writer took over.
+/// [`JournalError::Fenced`] where another writer took over, [`JournalError::Lost`] where the database is an older one.
 pub(super) fn retake(
     driver: &Arc<Driver>,
     url: &StoreUrl,
@@ -125,8 +128,11 @@ pub(super) fn retake(
     for _ in 0..TRIES {
         let sql = "SELECT pg_try_advisory_lock($1), term, node FROM writer";
         let row = link.first(sql, &[(&WRITING, Type::INT8)])?.ok_or_else(no_writer)?;
-        let ours = get::<i64>(&row, 1)? == term && get::<&str>(&row, 2)? == node;
-        if !ours {
+        let there: i64 = get(&row, 1)?;
+        if there < term {
+            return Err(went_back());
+        }
+        if there > term || get::<&str>(&row, 2)? != node {
             return Err(fenced());
         }
         if get(&row, 0)? {
@@ -152,38 +158,82 @@ fn no_writer() -> JournalError {
 
 /// The writer's signs of life, from a thread and a session of their own.
 pub(super) struct Beat {
-    fenced: Arc<AtomicBool>,
+    heart: Arc<Heart>,
     _stop: Sender<()>,
+}
+
+/// What a sign of life found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// The term is still the writer's.
+    Ours,
+    Another,
+    /// An older term: the database is an older one.
+    Older,
+}
+
+#[derive(Default)]
+struct Heart {
+    clock: SystemClock,
+    /// [`Found`], as a number.
+    found: AtomicU8,
+    /// When the newest one got through, in ms of the clock.
+    beaten_ms: AtomicU64,
+}
+
+impl Heart {
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.clock.monotonic().as_millis()).unwrap_or(u64::MAX)
+    }
 }
 
 impl Beat {
     pub fn start(driver: Arc<Driver>, url: StoreUrl, term: i64) -> Result<Beat, JournalError> {
-        let fenced = Arc::new(AtomicBool::new(false));
+        let heart = Arc::<Heart>::default();
         let (stop, stopped) = channel();
-        let flag = fenced.clone();
+        let beating = heart.clone();
         std::thread::Builder::new()
             .name("writer-beat".to_owned())
-            .spawn(move || beat(&driver, &url, term, &flag, &stopped))
+            .spawn(move || beat(&driver, &url, term, &beating, &stopped))
             .map_err(|e| JournalError::Store(Box::new(e)))?;
-        Ok(Beat { fenced, _stop: stop })
+        Ok(Beat { heart, _stop: stop })
     }
 
-    /// Whether another writer took over.
-    pub fn is_fenced(&self) -> bool {
-        self.fenced.load(Ordering::Relaxed)
+    /// Whether this is still the writer, as far as the newest sign of life that got through tells.
+    ///
+    /// # Errors
+    /// [`JournalError::Fenced`] where another writer took over, [`JournalError::Lost`] where the database is an older one.
+    pub fn check(&self) -> Result<(), JournalError> {
+        match self.heart.found.load(Ordering::Relaxed) {
+            found if found == Found::Another as u8 => Err(fenced()),
+            found if found == Found::Older as u8 => Err(went_back()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether none got through for a while: the database may be away, or this machine busy.
+    pub fn is_silent(&self) -> bool {
+        let silent_ms = self.heart.now_ms().saturating_sub(self.heart.beaten_ms.load(Ordering::Relaxed));
+        u128::from(silent_ms) > SILENT_AFTER.as_millis()
     }
 }
 
-fn beat(driver: &Arc<Driver>, url: &StoreUrl, term: i64, fenced: &AtomicBool, stopped: &Receiver<()>) {
+fn beat(driver: &Arc<Driver>, url: &StoreUrl, term: i64, heart: &Heart, stopped: &Receiver<()>) {
     let mut link: Option<Link> = None;
     while stopped.recv_timeout(BEAT_EVERY) == Err(RecvTimeoutError::Timeout) {
         let beaten = match link.take() {
-            Some(link) => once(&link, term).map(|ours| (link, ours)),
-            None => connect(driver, url).and_then(|link| once(&link, term).map(|ours| (link, ours))),
+            Some(link) => once(&link, term).map(|found| (link, found)),
+            None => connect(driver, url).and_then(|link| once(&link, term).map(|found| (link, found))),
         };
         match beaten {
-            Ok((same, true)) => link = Some(same),
-            Ok((_, false)) => return fenced.store(true, Ordering::Relaxed),
+            Ok((same, found)) => {
+                heart.found.store(found as u8, Ordering::Relaxed);
+                heart.beaten_ms.store(heart.now_ms(), Ordering::Relaxed);
+                if found != Found::Ours {
+                    return;
+                }
+                link = Some(same);
+            }
             Err(error) => tracing::debug!(%error, "the writer's sign of life did not get through"),
         }
     }
@@ -195,8 +245,11 @@ fn connect(driver: &Arc<Driver>, url: &StoreUrl) -> Result<Link, JournalError> {
     Ok(link)
 }
 
-/// Whether the term is still the writer's.
-fn once(link: &Link, term: i64) -> Result<bool, JournalError> {
+fn once(link: &Link, term: i64) -> Result<Found, JournalError> {
     let sql = "UPDATE writer_beat SET beats = beats + 1 WHERE term = $1";
-    Ok(link.execute(sql, &[(&term, Type::INT8)])? == 1)
+    if link.execute(sql, &[(&term, Type::INT8)])? == 1 {
+        return Ok(Found::Ours);
+    }
+    let row = link.first("SELECT term FROM writer_beat", &[])?.ok_or_else(no_writer)?;
+    Ok(if get::<i64>(&row, 0)? < term { Found::Older } else { Found::Another })
 }

@@ -1,5 +1,7 @@
 //! What only the database has: other writers, marks, maps, lost sessions.
 
+mod losses;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -3,7 +3,7 @@
 //! the database file, and each holds the one before it.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -206,18 +206,5 @@ impl std::str::FromStr for Noted {
             seq: Seq(u64::from_be_bytes(seq.try_into().expect("8 bytes"))),
             half: half.try_into().expect("16 bytes"),
         })
-    }
-}
-
-/// Reads a small text file; `None` where there is none.
-pub(super) fn read_small(path: &Path) -> std::io::Result<Option<String>> {
-    match File::open(path) {
-        Ok(file) => {
-            let mut text = String::new();
-            file.take(4_096).read_to_string(&mut text)?;
-            Ok(Some(text))
-        }
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(e),
     }
 }

@@ -19,7 +19,6 @@ mod incident_row;
 #[cfg(test)]
 mod key_tests;
 mod log;
-mod mark;
 mod merges;
 mod open;
 mod photos;
@@ -52,11 +51,11 @@ use rusqlite::Connection;
 
 use self::checkpoint::Sealer;
 use self::import_keys::ImportKeys;
-use self::mark::Mark;
 use self::read::SqliteReader;
 use self::reserve::Reserve;
 use super::codec::{Encoder, Hash};
 use super::decide::Counters;
+use super::mark::Mark;
 use super::photos_gone::GonePhotos;
 use super::{DerivedUpdate, Head, HeldLock, Journal, JournalError, Reader};
 use crate::city::City;
@@ -65,6 +64,10 @@ use crate::model::{Command, Epoch, Outcome, Secret, TimeMs};
 
 /// The journal's file in the data folder.
 const FILE_NAME: &str = "pantau.db";
+/// Says up to which entry all was confirmed as durable.
+const MARK: &str = "durable.mark";
+/// What was lost, a line each; whoever has read it moves it away.
+const LOSSES: &str = "losses.log";
 
 pub struct SqliteJournal {
     dir: PathBuf,

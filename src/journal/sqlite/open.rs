@@ -14,16 +14,16 @@ use sha2::{Digest, Sha256};
 
 use super::checkpoint::Sealer;
 use super::import_keys::ImportKeys;
-use super::mark::{self, Mark, Marked};
 use super::read::SqliteReader;
 use super::reserve::Reserve;
-use super::{SqliteJournal, file_in, io_failure, restore, sums};
+use super::{LOSSES, MARK, SqliteJournal, file_in, io_failure, restore, sums};
 use crate::city::City;
 use crate::health::{Condition, Health};
 use crate::journal::codec::{CHAIN_START, Encoder, Hash};
 use crate::journal::copy::UNFINISHED;
 use crate::journal::decide::Counters;
 use crate::journal::identity::{Fresh, read_epoch};
+use crate::journal::mark::{self, Mark, Marked};
 use crate::journal::photos_gone::GonePhotos;
 use crate::journal::{HeldLock, JournalError};
 use crate::model::{Epoch, Secret, Seq, TimeMs, hex};
@@ -179,7 +179,7 @@ fn open_locked(
     let epoch = epoch.ok_or_else(|| lacks("epoch"))?;
     let secret: [u8; 32] = meta(&tx, "secret")?.ok_or_else(|| lacks("secret"))?;
     tx.commit()?;
-    let mut mark = Mark::open(dir).map_err(io_failure)?;
+    let mut mark = Mark::open(&dir.join(MARK)).map_err(io_failure)?;
     if last.seq > Seq(0) {
         mark.set(last.seq, &head_hash);
     }
@@ -202,7 +202,7 @@ fn open_locked(
 /// Compares the head with the mark of what was confirmed. Where entries are gone their seqs will be
 /// given out again, so the folder counts anew: under a new epoch no wall takes them for the old ones.
 fn notice_losses(conn: &Connection, dir: &Path, head: Seq, health: &Health) -> Result<(), JournalError> {
-    let loss = match Marked::read(dir) {
+    let loss = match Marked::read(&dir.join(MARK)) {
         Some(marked) => marked.loss(head, entry_hash(conn, marked.seq)?),
         None => None,
     };
@@ -211,9 +211,9 @@ fn notice_losses(conn: &Connection, dir: &Path, head: Seq, health: &Health) -> R
             "UPDATE meta SET value = ?1 WHERE key = 'epoch'",
             [Fresh::draw()?.epoch.0.to_string()],
         )?;
-        mark::record_loss(dir, &loss).map_err(io_failure)?;
+        mark::record_loss(&dir.join(LOSSES), &loss).map_err(io_failure)?;
     }
-    if let Some(loss) = mark::newest_loss(dir) {
+    if let Some(loss) = mark::newest_loss(&dir.join(LOSSES)) {
         let advice =
             "look at the disk, compare with other copies; when it is settled, move losses.log away";
         health.raise(Condition::EntriesLost, format!("{loss}; {advice}"));

@@ -18,6 +18,8 @@ pub mod sim;
 pub mod socket;
 pub mod wait;
 
+pub use postgres::skipped_because;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 

@@ -90,15 +90,24 @@ impl Drop for Node {
 
 /// How often each text stands in a journal that no server has open.
 pub fn marks_in(store: &StoreUrl) -> BTreeMap<String, usize> {
+    let mut marks = BTreeMap::new();
+    for text in texts_in(store) {
+        *marks.entry(text).or_default() += 1;
+    }
+    marks
+}
+
+/// The texts of the reports in a journal that no server has open, in the order of their seqs.
+pub fn texts_in(store: &StoreUrl) -> Vec<String> {
     let journal = Place::Database(store.clone()).open(ternate(), FolderMode::Live).unwrap();
-    let (mut marks, mut after) = (BTreeMap::new(), Seq(0));
+    let (mut texts, mut after) = (Vec::new(), Seq(0));
     loop {
         let entries = journal.reader().entries(after, 5_000).unwrap();
-        let Some(last) = entries.last() else { return marks };
+        let Some(last) = entries.last() else { return texts };
         after = last.seq;
         for entry in entries {
             if let Fact::Report(report) = entry.fact {
-                *marks.entry(report.private.description.unwrap()).or_default() += 1;
+                texts.push(report.private.description.unwrap());
             }
         }
     }

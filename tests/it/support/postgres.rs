@@ -43,13 +43,15 @@ pub fn find_bin() -> Option<PathBuf> {
     (bin.join("postgres").exists() && postgis.exists()).then_some(bin)
 }
 
-/// Says that something could not be tested because PostGIS is not on the machine.
+/// Says that something could not be tested, and why, so that whoever ran the tests reads it at the end.
+pub fn skipped_because(what: &str, why: &str) {
+    // Not `println!`: the test runner would keep that to itself. One write, so that lines stay whole.
+    let _ = std::io::stderr().write_all(format!("skipped: {what}, {why}\n").as_bytes());
+}
+
+/// The same where PostGIS is not on the machine.
 pub fn skipped(what: &str) {
-    // Not `println!`: the test runner would keep that to itself.
-    let line = format!(
-        "skipped: {what}, PostGIS is not on this machine (apt-get install postgresql postgresql-postgis)\n"
-    );
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    skipped_because(what, "PostGIS is not on this machine (apt-get install postgresql postgresql-postgis)");
 }
 
 /// The server that the tests of one program share; `None` where there is no PostGIS, which is said once.
@@ -151,6 +153,22 @@ impl Cluster {
         stop.args(["stop", "-m", "fast", "-w", "-D"]).arg(self.data()).stdout(Stdio::null());
         ensure!(stop.status()?.success(), "PostgreSQL did not stop");
         self.let_go()
+    }
+
+    /// A copy of everything as it is now, in a folder beside, taken while the server runs.
+    pub fn base_backup(&self) -> anyhow::Result<PathBuf> {
+        let copy = self.folder.path().join("copy");
+        let mut backup = as_server_user(&self.bin.join("pg_basebackup"))?;
+        backup.args(["-h", "127.0.0.1", "-U", "pantau", "-c", "fast", "-X", "stream", "-p"]);
+        backup.arg(self.address.port().to_string()).arg("-D").arg(&copy);
+        ensure!(backup.status()?.success(), "pg_basebackup failed");
+        Ok(copy)
+    }
+
+    /// After [`Cluster::kill`]: the copy takes the place of what was there.
+    pub fn put_back(&self, copy: &Path) -> anyhow::Result<()> {
+        std::fs::rename(self.data(), self.folder.path().join("gone"))?;
+        Ok(std::fs::rename(copy, self.data())?)
     }
 
     /// The folder that holds the databases.

@@ -8,8 +8,9 @@ use rusqlite::Connection;
 use super::{CACHE_KIB, Link, Verifier, sentence};
 use crate::journal::JournalError;
 use crate::journal::codec::Hash;
+use crate::journal::mark::{self, Marked};
 use crate::journal::sqlite::checkpoint::{Checkpoint, Key, Noted};
-use crate::journal::sqlite::mark::{self, Marked};
+use crate::journal::sqlite::{LOSSES, MARK};
 use crate::journal::sqlite::{open, sums};
 use crate::model::{Seq, TimeMs};
 
@@ -26,7 +27,11 @@ pub(super) struct Beside {
 
 impl Beside {
     pub fn read(dir: &Path) -> Result<Beside, JournalError> {
-        Ok(Beside { marked: Marked::read(dir), key: Key::find(dir)?, loss: mark::newest_loss(dir) })
+        Ok(Beside {
+            marked: Marked::read(&dir.join(MARK)),
+            key: Key::find(dir)?,
+            loss: mark::newest_loss(&dir.join(LOSSES)),
+        })
     }
 }
 

@@ -1,4 +1,5 @@
-//! The mark: a small file beside the database that says up to which entry all was confirmed as durable.
+//! The mark: a small file of this node that says up to which entry all was confirmed as durable: beside the
+//! database in a data folder, and in the folder of a node whose journal is in a database elsewhere.
 //!
 //! It is written after each commit and not waited for, so on a disk that keeps what it confirms it can
 //! be behind the database, never ahead. Where it is ahead, or names another entry, acknowledged entries
@@ -7,16 +8,16 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::journal::codec::Hash;
 use crate::model::{Seq, hex};
 
-const FILE: &str = "durable.mark";
-/// What was lost, a line each; whoever has read it moves it away.
-const LOSSES: &str = "losses.log";
 /// The file's fixed length, so that writing it never needs room: seq, hash and their CRC-32 in hex.
 const BYTES: usize = 16 + 1 + 64 + 1 + 8 + 1;
+
+/// Of the file of losses no more is read.
+const LOSSES_BYTES_MAX: u64 = 4_096;
 
 pub(super) struct Mark {
     file: File,
@@ -32,10 +33,9 @@ pub(super) struct Marked {
 }
 
 impl Mark {
-    pub fn open(dir: &Path) -> std::io::Result<Mark> {
+    pub fn open(path: &Path) -> std::io::Result<Mark> {
         let mut options = OpenOptions::new();
-        let file =
-            options.read(true).write(true).create(true).truncate(false).mode(0o600).open(dir.join(FILE))?;
+        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
         if file.metadata()?.len() < BYTES as u64 {
             file.write_all_at(&[b' '; BYTES], 0)?;
         }
@@ -61,10 +61,14 @@ impl Mark {
 }
 
 impl Marked {
+    pub fn of(seq: Seq, hash: &Hash) -> Marked {
+        Marked { seq, hash: hex(hash) }
+    }
+
     /// `None` where there is no mark, or one that a power cut tore.
-    pub fn read(dir: &Path) -> Option<Marked> {
+    pub fn read(path: &Path) -> Option<Marked> {
         let mut bytes = [0; BYTES];
-        File::open(dir.join(FILE)).and_then(|mut file| file.read_exact(&mut bytes)).ok()?;
+        File::open(path).and_then(|mut file| file.read_exact(&mut bytes)).ok()?;
         let text = std::str::from_utf8(&bytes).ok()?;
         let (text, sum) = text.trim_end().rsplit_once(' ')?;
         if u32::from_str_radix(sum, 16).ok()? != crc32fast::hash(text.as_bytes()) {
@@ -94,20 +98,17 @@ impl Marked {
     }
 }
 
-/// Keeps what was lost on record, outside of the database.
-pub(super) fn record_loss(dir: &Path, loss: &str) -> std::io::Result<()> {
+/// Keeps what was lost on record in the file `losses`, outside of the database.
+pub(super) fn record_loss(losses: &Path, loss: &str) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
-    let mut file = options.append(true).create(true).mode(0o600).open(losses(dir))?;
+    let mut file = options.append(true).create(true).mode(0o600).open(losses)?;
     writeln!(file, "{loss}")?;
     file.sync_all()
 }
 
 /// The newest loss on record.
-pub(super) fn newest_loss(dir: &Path) -> Option<String> {
-    let text = super::checkpoint::read_small(&losses(dir)).ok()??;
+pub(super) fn newest_loss(losses: &Path) -> Option<String> {
+    let mut text = String::new();
+    File::open(losses).and_then(|file| file.take(LOSSES_BYTES_MAX).read_to_string(&mut text)).ok()?;
     text.lines().last().map(str::to_owned)
-}
-
-fn losses(dir: &Path) -> PathBuf {
-    dir.join(LOSSES)
 }
