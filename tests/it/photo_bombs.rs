@@ -93,7 +93,7 @@ fn bombs() -> Vec<Vec<u8>> {
 fn mib(node: &Node, key: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", node.process.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1_024
+    line.split_whitespace().next().unwrap().parse::<u64>().unwrap() / 1_024
 }
 
 /// A report with one photo; its receipt.

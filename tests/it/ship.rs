@@ -216,6 +216,8 @@ async fn a_piece_that_is_damaged_while_the_target_is_away_is_written_anew() {
     wait_for("the piece to be whole", async || {
         let anew = place.path("anew");
         let _ = fs::remove_dir_all(&anew);
+        // What is reported meanwhile brings the next look at the target.
+        post(&app, 1).await;
         backup::restore(&place.target(), &anew, &Opener::default(), &mut |_, _, _| {}).ok()
     })
     .await;
