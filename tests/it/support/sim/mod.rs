@@ -5,6 +5,7 @@
 //! The product's own code runs: `engine::Core`, `edge::Hand` and `edge::Questions`, `feed::Session`, intake's
 //! rules, the journal's decisions. The test suite runs a few hundred seeds, `make sim` as many as one likes.
 
+mod alarms;
 mod book;
 mod chain;
 mod disk;

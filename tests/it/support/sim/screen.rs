@@ -10,9 +10,10 @@ use pantau::model::{Projection, Seq};
 use serde_json::{Value, json};
 
 use super::super::fold::Client;
+use super::alarms::AlarmsHad;
 use super::lines::End;
 use super::time::{Ms, SECOND};
-use super::world::{Event, World};
+use super::world::{Event, Sabotage, World};
 
 /// As the product's: a resume from ahead of a node waits for so long.
 const AHEAD_TIMEOUT: Ms = 2 * SECOND;
@@ -20,6 +21,8 @@ const AHEAD_TIMEOUT: Ms = 2 * SECOND;
 const STALE: Ms = 30 * SECOND;
 /// Heartbeats are at most so far apart.
 const HEARTBEAT: Ms = 15 * SECOND;
+/// A page takes a moment from the hello to its first question, or a phone does.
+const ASKS_WITHIN: [Ms; 4] = [SECOND / 10, SECOND / 10, 3 * SECOND, 20 * SECOND];
 /// Of the frames that change what a screen holds, this share is compared with a fresh snapshot.
 const LOOKS: f64 = 0.25;
 
@@ -49,8 +52,14 @@ pub struct Screen {
     client: Client,
     /// What it holds is of this epoch.
     held_epoch: String,
-    /// Its questions, the newest last: an answer to an older one may be on its way.
+    /// Its questions, the newest last: an answer to an older one may be on its way, or what it holds may be one.
     asks: Vec<Value>,
+    /// Of these, so many were asked before this line.
+    asked_before: usize,
+    /// Whether it has asked on this line.
+    has_asked: bool,
+    /// The alarms that it was told.
+    alarms: AlarmsHad,
     /// Messages on their way, and when the last of them arrives.
     under_way: usize,
     last_arrival: Ms,
@@ -58,12 +67,12 @@ pub struct Screen {
     is_broken: bool,
     /// Each message takes up to this much longer.
     slow_ms: Ms,
-    /// A control: this one drops a message and goes on.
-    drops: bool,
+    /// A control.
+    sabotage: Sabotage,
 }
 
 impl Screen {
-    pub fn new(projection: Projection, slow_ms: Ms, drops: bool) -> Screen {
+    pub fn new(projection: Projection, slow_ms: Ms, sabotage: Sabotage) -> Screen {
         Screen {
             projection,
             at: None,
@@ -71,17 +80,20 @@ impl Screen {
             client: Client::default(),
             held_epoch: String::new(),
             asks: Vec::new(),
+            asked_before: 0,
+            has_asked: false,
+            alarms: AlarmsHad::default(),
             under_way: 0,
             last_arrival: 0,
             is_broken: false,
             slow_ms,
-            drops,
+            sabotage,
         }
     }
 
     /// Epoch and seq of what it shows, where it is connected and nothing is on its way.
     pub fn place(&self) -> Option<(End, &str, u64)> {
-        let (end, _) = self.at.as_ref().filter(|_| self.under_way == 0)?;
+        let (end, _) = self.at.as_ref().filter(|_| self.under_way == 0 && self.has_asked)?;
         Some((*end, &self.held_epoch, self.client.seq))
     }
 
@@ -192,9 +204,15 @@ impl World {
         };
         let state = &mut self.screens[screen];
         let slow = if state.slow_ms == 0 { 0 } else { self.chance.below(state.slow_ms as usize) as Ms };
-        let at = (self.now.ms() + delay + slow).max(state.last_arrival);
-        (state.last_arrival, state.under_way) = (at, state.under_way + 1);
-        self.agenda.put(at, Event::Frames { screen, line: state.line, frames });
+        let mut at = (self.now.ms() + delay + slow).max(state.last_arrival);
+        let line = state.line;
+        state.under_way += frames.len();
+        for frame in frames {
+            // The line may break between two of them.
+            at += self.chance.below(3) as Ms;
+            self.agenda.put(at, Event::Frame { screen, line, frame });
+        }
+        self.screens[screen].last_arrival = at;
     }
 
     /// A screen comes to a node, any that is up, with what it holds.
@@ -210,31 +228,57 @@ impl World {
             return self.agenda.put(self.now.ms() + after, Event::ScreenComes { screen });
         };
         let Some((views, search)) = self.node(end).and_then(|node| node.feed.clone()) else { return };
+        let state = &mut self.screens[screen];
+        state.client.epoch = beat.map.epoch().to_string();
+        state.client.in_step = false;
+        (state.has_asked, state.asked_before) = (false, state.asks.len());
+        state.at = Some((end, Session::new(state.projection, views, search, &beat)));
+        let line = state.line;
+        self.tell(|| format!("screen {screen} comes to {end:?} at {}", beat.map.seq()));
+        self.count("screens came");
+        let within = if self.is_healed() { ASKS_WITHIN[0] } else { *self.chance.pick(&ASKS_WITHIN) };
+        let after = self.chance.below(within as usize) as Ms;
+        self.agenda.put(self.now.ms() + after, Event::ScreenAsks { screen, line });
+    }
+
+    /// Its first question on a line: it resumes what it holds by then.
+    pub fn screen_asks(&mut self, screen: usize, line: u32) {
+        let state = &mut self.screens[screen];
+        let Some((end, _)) = state.at.as_ref().filter(|_| state.line == line) else { return };
+        let (end, now) = (*end, self.now.ms());
+        if self.is_paused(end) {
+            return self.agenda.put(now + SECOND / 2, Event::ScreenAsks { screen, line });
+        }
+        if !self.lines.connects(End::Outside, end) {
+            self.screens[screen].is_broken = true;
+            return self.agenda.put(now + STALE, Event::ScreenFalls { screen, line });
+        }
+        let Some(beat) = self.beat(end) else { return };
         let ask = self.question(screen);
         let state = &mut self.screens[screen];
-        let mut session = Session::new(state.projection, views, search, &beat);
+        let Some((_, session)) = &mut state.at else { return };
         let mut message = ask.clone();
+        let mut since = beat.map.seq().0;
         if !state.client.view.is_empty() {
             message["resume"] =
                 json!({"epoch": state.held_epoch, "seq": state.client.seq, "view": state.client.view});
+            since = state.client.seq;
         }
-        state.client.epoch = beat.map.epoch().to_string();
-        state.asks = vec![ask];
-        let told = format!("screen {screen} comes to {end:?} at {}: {message}", beat.map.seq());
+        let told = format!("screen {screen} asks {end:?} at {}: {message}", beat.map.seq());
         let frames = session.receive(&message.to_string(), &beat);
-        let waits = session.is_waiting();
-        let line = state.line;
-        state.at = Some((end, session));
+        let wait_no = session.is_waiting().then(|| session.newest_wait());
+        state.asks.push(ask);
+        state.has_asked = true;
+        state.alarms.asked_since(since);
         self.tell(|| told);
-        self.count("screens came");
-        if waits {
+        if let Some(wait_no) = wait_no {
             self.count("screens ahead of a node");
-            self.agenda.put(self.now.ms() + AHEAD_TIMEOUT, Event::StopsWaiting { screen, line });
+            self.agenda.put(now + AHEAD_TIMEOUT, Event::StopsWaiting { screen, line, wait_no });
         }
         self.send_frames(screen, end, frames);
     }
 
-    pub fn stops_waiting(&mut self, screen: usize, line: u32) {
+    pub fn stops_waiting(&mut self, screen: usize, line: u32, wait_no: u64) {
         let Some((end, _)) = self.screens[screen].at.as_ref().filter(|_| self.screens[screen].line == line)
         else {
             return;
@@ -242,7 +286,7 @@ impl World {
         let end = *end;
         let Some(beat) = self.beat(end) else { return };
         let Some((_, session)) = &mut self.screens[screen].at else { return };
-        let frames = session.stop_waiting(session.newest_wait(), &beat);
+        let frames = session.stop_waiting(wait_no, &beat);
         self.send_frames(screen, end, frames);
     }
 
@@ -290,6 +334,9 @@ impl World {
         if self.chance.happens(0.3) {
             return self.screen_falls(screen);
         }
+        if !self.screens[screen].has_asked {
+            return;
+        }
         let ask = self.question(screen);
         let Some(beat) = self.beat(end).filter(|_| self.lines.connects(end, End::Outside)) else { return };
         let state = &mut self.screens[screen];
@@ -331,30 +378,16 @@ impl World {
         }
     }
 
-    /// Frames arrive; what they make of the screen must be what is right at their seq.
-    pub fn frames(&mut self, screen: usize, line: u32, frames: &[Frame]) {
+    /// A frame arrives; what it makes of the screen must be what is right at its seq.
+    pub fn frame(&mut self, screen: usize, line: u32, frame: &Frame) {
         if self.screens[screen].line != line {
             return;
         }
         self.screens[screen].under_way -= 1;
-        self.counts.add("frames", frames.len() as u64);
-        let drops = self.screens[screen].drops && self.chance.happens(0.3);
-        for frame in frames {
-            let message: Value = serde_json::from_slice(frame.json()).expect("frames are JSON");
-            let state = &mut self.screens[screen];
-            if drops && message["type"] == "delta" {
-                // The client's own cursor would notice the hole at the next one.
-                state.client.seq = message["seq"].as_u64().unwrap_or(0);
-                continue;
-            }
-            let same_epoch = state.held_epoch == state.client.epoch;
-            if let Some(rule) = broken_rule(&state.client, same_epoch, &message) {
-                return self.book.fault(format!("screen {screen}: {rule}"));
-            }
-            if message["type"] == "snapshot" || message["type"] == "delta" {
-                state.held_epoch.clone_from(&state.client.epoch);
-            }
-            state.client.fold(&message);
+        self.count("frames");
+        let message: Value = serde_json::from_slice(frame.json()).expect("frames are JSON");
+        if !self.fold(screen, &message) {
+            return;
         }
         let client = &self.screens[screen].client;
         self.trace(&[3, screen as u64, client.seq]);
@@ -367,6 +400,40 @@ impl World {
         {
             self.beat_screen(screen, end, &beat);
         }
+    }
+
+    /// `false`: it must not have come.
+    fn fold(&mut self, screen: usize, message: &Value) -> bool {
+        let kind = message["type"].as_str().unwrap_or_default();
+        let drops = matches!(
+            (self.screens[screen].sabotage, kind),
+            (Sabotage::DroppedFrames, "delta") | (Sabotage::DroppedAlarms, "alarm")
+        );
+        let drops = drops && self.chance.happens(0.3);
+        let state = &mut self.screens[screen];
+        if drops {
+            // The client's own cursor would notice the hole at the next delta.
+            if kind == "delta" {
+                state.client.seq = message["seq"].as_u64().unwrap_or(0);
+            }
+            return true;
+        }
+        state.client.in_step |= state.sabotage == Sabotage::EagerHeartbeats && kind == "heartbeat";
+        let same_epoch = state.held_epoch == state.client.epoch;
+        let broken = broken_rule(&state.client, same_epoch, message);
+        if let Some(rule) = broken.or_else(|| state.alarms.take(&state.client, message)) {
+            self.book.fault(format!("screen {screen}: {rule}"));
+            return false;
+        }
+        if kind == "snapshot" || kind == "delta" {
+            state.held_epoch.clone_from(&state.client.epoch);
+            // What it held before this line is gone, or was asked for on it.
+            let answers = !state.client.in_step;
+            let old = if answers { std::mem::take(&mut state.asked_before) } else { 0 };
+            state.asks.drain(..old);
+        }
+        state.client.fold(message);
+        true
     }
 
     /// Compares what a screen holds with a fresh snapshot of the book's moment at the same seq.
@@ -385,9 +452,13 @@ impl World {
         let search = Arc::new(TextSearch::new(self.no_journal.clone()));
         // A beat shares frames among the views of one node.
         let views: Arc<Views> = Arc::default();
+        let (mut missed, mut n_alarms) = (None, 0);
         let mut differences = vec!["it shows a view that it never asked for".to_owned()];
         for ask in state.asks.iter().rev() {
             let mut session = Session::new(state.projection, views.clone(), search.clone(), &beat);
+            let mut ask = ask.clone();
+            // Of no view: a snapshot, and the alarms of before.
+            ask["resume"] = json!({"epoch": state.held_epoch, "seq": state.alarms.since(), "view": "none"});
             let frames = session.receive(&ask.to_string(), &beat);
             if session.cursor("main").is_none_or(|(_, view)| view != state.client.view) {
                 continue;
@@ -397,9 +468,16 @@ impl World {
                 fresh.fold(&serde_json::from_slice(frame.json()).expect("frames are JSON"));
             }
             differences = state.client.held.differences(&fresh.held);
+            let entries = self.book.entries_of(&beat.map);
+            missed = entries.and_then(|entries| state.alarms.missed(&fresh.alarms, &beat.map, entries));
+            n_alarms = fresh.alarms.len();
             break;
         }
         self.count("screens compared");
+        self.counts.add("alarms compared", n_alarms as u64);
+        if let Some(alarm) = missed {
+            self.book.fault(format!("screen {screen} at {seq} was not told: {alarm}"));
+        }
         if !differences.is_empty() {
             self.book.fault(format!("screen {screen} at {seq} is wrong: {}", differences.join("\n")));
         }

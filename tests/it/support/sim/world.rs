@@ -42,11 +42,21 @@ pub enum Sabotage {
     UnfilledHoles,
     /// A screen that drops a change and believes to be in step.
     DroppedFrames,
+    /// A screen that believes each heartbeat, also where it overtook the answer to what it asked.
+    EagerHeartbeats,
+    /// A screen that drops an alarm.
+    DroppedAlarms,
 }
 
 impl Sabotage {
-    pub const ALL: [Sabotage; 4] =
-        [Sabotage::LyingDisk, Sabotage::ForgottenKeys, Sabotage::UnfilledHoles, Sabotage::DroppedFrames];
+    pub const ALL: [Sabotage; 6] = [
+        Sabotage::LyingDisk,
+        Sabotage::ForgottenKeys,
+        Sabotage::UnfilledHoles,
+        Sabotage::DroppedFrames,
+        Sabotage::EagerHeartbeats,
+        Sabotage::DroppedAlarms,
+    ];
 
     /// Whether a run shows what this does.
     pub fn shows_in(self, run: &Run) -> bool {
@@ -56,7 +66,8 @@ impl Sabotage {
             Sabotage::LyingDisk => run.lost > 0,
             Sabotage::ForgottenKeys => run.doubled > 0,
             Sabotage::UnfilledHoles => says("edges are at"),
-            Sabotage::DroppedFrames => says("is wrong"),
+            Sabotage::DroppedFrames | Sabotage::EagerHeartbeats => says("is wrong"),
+            Sabotage::DroppedAlarms => says("was not told"),
         }
     }
 
@@ -95,7 +106,7 @@ impl Plan {
         let mut chance = Chance::new(seed);
         let mut span_ms = *chance.pick(&[MINUTE, 10 * MINUTE, HOUR, 12 * HOUR, 72 * HOUR]);
         if sabotage != Sabotage::None {
-            span_ms = MINUTE;
+            span_ms = if sabotage == Sabotage::DroppedAlarms { HOUR } else { MINUTE };
         }
         let n_wishes = 30 + chance.below(50) as u32;
         Plan {
@@ -159,10 +170,11 @@ pub enum Event {
     Round { end: End },
     Heartbeat { end: End },
     ScreenComes { screen: usize },
+    ScreenAsks { screen: usize, line: u32 },
     ScreenMoves { screen: usize },
     ScreenFalls { screen: usize, line: u32 },
-    StopsWaiting { screen: usize, line: u32 },
-    Frames { screen: usize, line: u32, frames: Vec<Frame> },
+    StopsWaiting { screen: usize, line: u32, wait_no: u64 },
+    Frame { screen: usize, line: u32, frame: Frame },
     Troubles,
     Mends { trouble: Trouble },
     Wakes,
@@ -210,10 +222,8 @@ pub struct World {
 /// An event in a line, bytes as the text that they are.
 fn told_event(event: &Event) -> String {
     match event {
-        Event::Frames { screen, line, frames } => {
-            let text = |frame: &Frame| String::from_utf8_lossy(frame.json()).into_owned();
-            let frames: Vec<String> = frames.iter().map(text).collect();
-            format!("Frames {{ screen: {screen}, line: {line} }} {}", frames.join(" "))
+        Event::Frame { screen, line, frame } => {
+            format!("Frame {{ screen: {screen}, line: {line} }} {}", String::from_utf8_lossy(frame.json()))
         }
         Event::Hears { edge, payload, .. } => {
             format!("Hears {{ edge: {edge} }} {}", String::from_utf8_lossy(payload))
@@ -239,7 +249,7 @@ impl World {
         let mut screen = |i: usize| {
             let projection = if chance.happens(0.5) { Projection::Staff } else { Projection::Public };
             let slow_ms = *chance.pick(&[0, 0, 2 * SECOND, 20 * SECOND]);
-            Screen::new(projection, slow_ms, i == 0 && plan.sabotage == Sabotage::DroppedFrames)
+            Screen::new(projection, slow_ms, if i == 0 { plan.sabotage } else { Sabotage::None })
         };
         World {
             screens: (0..plan.n_screens).map(&mut screen).collect(),
@@ -389,10 +399,11 @@ impl World {
             Event::Round { end } => self.round(end),
             Event::Heartbeat { end } => self.heartbeat(end),
             Event::ScreenComes { screen } => self.screen_comes(screen),
+            Event::ScreenAsks { screen, line } => self.screen_asks(screen, line),
             Event::ScreenMoves { screen } => self.screen_moves(screen),
             Event::ScreenFalls { screen, line } => self.screen_falls_of(screen, line),
-            Event::StopsWaiting { screen, line } => self.stops_waiting(screen, line),
-            Event::Frames { screen, line, frames } => self.frames(screen, line, &frames),
+            Event::StopsWaiting { screen, line, wait_no } => self.stops_waiting(screen, line, wait_no),
+            Event::Frame { screen, line, frame } => self.frame(screen, line, &frame),
             Event::Troubles => self.trouble(),
             Event::Mends { trouble } => self.mends(trouble),
             Event::Wakes => {
