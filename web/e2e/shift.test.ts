@@ -227,6 +227,8 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('a shift', { timeout: 300_
     await supervisor.page.waitForSelector('[data-undo="confirm"]');
     await supervisor.sendNow();
     await supervisor.stands(incident, 'confirm', ({ confirmed }) => confirmed?.by === supervisor.name);
+    // Whoever answers the citizen has read it: what is written beside something newer is asked about first.
+    await budi.page.waitForSelector('article [data-confirmed]');
   }
 
   /** The citizen is rung up, for a reason that is written down, and reads what became of it. */
