@@ -96,16 +96,18 @@ impl Target {
         BackupError::Target { target: self.dir.display().to_string(), what: what.to_owned() }
     }
 
-    /// `None` where the folder holds no backup; then it must be empty.
+    /// `None` where the folder holds no backup.
     pub fn manifest(&self) -> Result<Option<Manifest>, BackupError> {
         match std::fs::read(self.dir.join(manifest::FILE)) {
             Ok(bytes) => Manifest::decode(&bytes).map(Some),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => self.check_empty().map(|()| None),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(self.unusable(&e.to_string())),
         }
     }
 
-    fn check_empty(&self) -> Result<(), BackupError> {
+    /// # Errors
+    /// Where the folder, which holds no backup, is not empty.
+    pub fn check_empty(&self) -> Result<(), BackupError> {
         for name in self.names()? {
             if name != LOCK
                 && name != photos::FOLDER

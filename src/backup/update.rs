@@ -95,6 +95,7 @@ impl<'r> Run<'r> {
                 manifest.clone()
             }
             None => {
+                target.check_empty()?;
                 done.first = true;
                 Manifest::new(&identity, sealer.names(), write_identity(target, sealer, &identity)?)
             }

@@ -21,7 +21,7 @@ impl CoarsePlaces {
     /// Those of the incidents that the public sees.
     pub fn of(map: &LiveMap) -> CoarsePlaces {
         let mut places = CoarsePlaces::default();
-        map.each_member(Projection::Public, &Filter::default(), |member| {
+        map.each_member(Projection::Public, &Filter::everything(), |member| {
             if let Some(incident) = map.incident(member.no)
                 && map.city().category(incident.category).sensitive
             {

@@ -450,6 +450,7 @@ fn every_fault_of_a_target_is_named_and_nothing_is_written() {
     fs::write(place.target().join("foto.jpg"), "x").unwrap();
     assert!(place.refused().contains("holds other things (foto.jpg)"), "{}", place.refused());
     assert!(place.pieces().is_empty());
+    assert!(place.unrestored().contains("there is no backup in the target"), "whatever else is there");
     fs::remove_file(place.target().join("foto.jpg")).unwrap();
     assert!(place.unrestored().contains("there is no backup in the target"));
 
