@@ -3,7 +3,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findings, still } from './axe';
 import { CHROMIUM, launch, open, tooWide, type Opened } from './browser';
-import { desk, PASSWORD, signIn } from './desk';
+import { desk, LIVE, PASSWORD, signIn } from './desk';
 import { BINARY, Pantau, until } from './pantau';
 
 if (BINARY === null || CHROMIUM === null) console.warn(`skipped, no ${BINARY === null ? 'pantau binary (PANTAU_BIN)' : 'Chromium (CHROMIUM_BIN)'}: e2e/field.test.ts`);
@@ -43,6 +43,18 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the phone in the street',
   const large = async (page: Page, selector: string): Promise<void> => {
     for (const box of await Promise.all((await page.locator(selector).all()).map((one) => one.boundingBox()))) expect(Math.min(box?.width ?? 0, box?.height ?? 0), selector).toBeGreaterThanOrEqual(44);
   };
+
+  it('without a network nothing is called live', async () => {
+    const { page, close } = await open(browser, `${server.url}/field`, 390, 844, desk);
+    await page.waitForSelector(LIVE);
+    await page.context().setOffline(true);
+    await page.waitForSelector('.notice.amber');
+    expect(await page.locator(LIVE).count()).toBe(0);
+    await page.context().setOffline(false);
+    await page.waitForSelector('.notice.amber', { state: 'detached' });
+    await page.waitForSelector(LIVE);
+    await close();
+  });
 
   it('a responder notes and ticks, and is not offered what the role may not do', async () => {
     const incident = await server.report('garbage', 127.3835, 0.7905);

@@ -1,6 +1,7 @@
 /**
  * Every state of the pages as pictures to be looked at: `npm run shots`, into the folder that `SHOTS` names or a new one.
  * It fails at the end where one is missing.
+ * `WIDE=0` leaves out what is wider than 2,000 points, which takes the longest.
  * `ONLY=text,text` takes the pictures whose names have one of them; `MAP=1` draws the maps, which is slow without a graphics card.
  */
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
@@ -13,30 +14,13 @@ import { desk, LIVE, wasNothing } from '../e2e/desk';
 import { Line } from '../e2e/line';
 import { BINARY, Pantau, until } from '../e2e/pantau';
 import { workStates } from './console_work';
+import { fieldStates, MAPS, noticesOfConsole, ofNothing, PHONE, wallStates, type Size, type State } from './live_states';
 
-type Size = readonly [number, number];
 const SIZES: readonly (readonly Size[])[] = [[[1440, 900], [1366, 768]], [[390, 844]]];
-const PHONE: readonly (readonly Size[])[] = [[[390, 844]]];
-const WALL: readonly (readonly Size[])[] = [[[1920, 1080], [3840, 2160]]];
 /** A4 at 96 dots an inch. */
 const PAPER = [794, 1123] as const;
 const FOLDER = process.env.SHOTS ?? mkdtempSync(join(tmpdir(), 'pantau-shots-'));
 const ONLY = (process.env.ONLY ?? '').split(',');
-
-interface State {
-  readonly name: string;
-  /** Without the language. */
-  readonly path: string;
-  /** Before the page loads. */
-  readonly before?: (page: Page) => Promise<unknown>;
-  /** Until what is to be seen is there. */
-  readonly until: (page: Page) => Promise<unknown>;
-  readonly print?: boolean;
-  /** Those of one line are taken of one page, one after the other. */
-  readonly sizes?: readonly (readonly Size[])[];
-  /** Drawn, whatever `MAP` says. */
-  readonly map?: boolean;
-}
 
 /** What the server says is said differently. */
 const answers = (path: string, json: object) => async (page: Page): Promise<void> => {
@@ -52,7 +36,7 @@ async function type(page: Page, key: string, selector: string, words = ''): Prom
   if (words !== '') await page.keyboard.type(words);
 }
 
-describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_200_000 }, () => {
+describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 3_600_000 }, () => {
   let server: Pantau;
   let browser: Browser;
   let incident: string;
@@ -65,6 +49,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
     mkdirSync(FOLDER, { recursive: true });
     [server, browser] = await Promise.all([Pantau.start(), launch()]);
     await shoot(untouched());
+    await shoot(ofNothing());
     const endDrill = server.drill(60);
     await until(60_000, () => 'the drill makes a hotspot', async () => (await server.get('/api/v1/hotspots')).features.length > 0);
     await endDrill();
@@ -253,6 +238,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
     { name: 'login-unreachable', path: '/login', before: fails('**/api/v1/session'), until: waits('main h1') },
     { name: 'login-link', path: '/login#link=abcdefghijklmnop', before: session(nobody), until: waits('main h1') },
     { name: 'login-account', path: '/login', before: session(somebody), until: waits('main dl') },
+    { name: 'login-head', path: '/login', before: session({ ...somebody, role: 'supervisor', head: true }), until: waits('main dl') },
     { name: 'login-password', path: '/login', before: session(somebody), until: async (page) => {
       await page.click('main h2 ~ button.quiet');
       await page.waitForSelector('input[type="password"]');
@@ -309,30 +295,6 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
     ];
   };
 
-  const ofWall = (): readonly State[] => {
-    let line = new Line();
-    const lost = (phase: string): State => ({
-      name: `wall-${phase}`,
-      path: '/wall',
-      sizes: WALL,
-      map: true,
-      before: (page) => (line = new Line()).runThrough(page),
-      until: async (page) => {
-        await page.waitForSelector(LIVE);
-        await page.waitForSelector('[data-hotspot]');
-        await line.cut();
-        await page.waitForSelector(`[data-phase="${phase}"]`, { timeout: 60_000 });
-      },
-    });
-    const misnamed = 'category=banjir,water&area=82.71.99';
-    return [
-      lost('reconnecting'),
-      lost('stale'),
-      { name: 'wall-misnamed', path: `/wall?${misnamed}`, sizes: WALL, map: true, until: waits(LIVE) },
-      { name: 'embed-misnamed', path: `/embed?${misnamed}`, sizes: [[[800, 560]], [[390, 480]]], map: true, until: waits('.map canvas') },
-    ];
-  };
-
   async function shoot(states: readonly State[]): Promise<void> {
     for (const state of states.filter(({ name }) => ONLY.some((part) => name.includes(part)))) {
       for (const lang of ['id', 'en'] as const) {
@@ -350,7 +312,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
 
   async function look(state: State, lang: string, sizes: readonly Size[]): Promise<void> {
     const [[width, height] = [0, 0]] = sizes;
-    const drawn = state.map === true || process.env.MAP === '1';
+    const drawn = state.map === true || MAPS;
     const [path = '', hash] = state.path.split('#');
     const address = lang === 'id' ? path : `${path}${path.includes('?') ? '&' : '?'}lang=en`;
     const { page, close } = await open(browser, `${server.url}${address}${hash === undefined ? '' : `#${hash}`}`, width, height, async (page) => {
@@ -369,11 +331,11 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
         await page.emulateMedia({ media: 'print', reducedMotion: 'reduce' });
         writeFileSync(join(FOLDER, `${state.name}.${lang}.pdf`), await page.pdf({ preferCSSPageSize: true }));
       }
-      for (const [width, height] of sizes) {
+      for (const [width, height] of sizes.filter(([width]) => process.env.WIDE !== '0' || width <= 2_000)) {
         await page.setViewportSize({ width, height });
         // Four times the points take as much longer without a graphics card.
         if (drawn) await page.waitForTimeout(width > 2_000 ? 12_000 : 1_500);
-        await page.screenshot({ path: join(FOLDER, `${state.name}.${lang}.${isPaper ? 'print' : `${width}x${height}`}.png`), fullPage: !/^(console|replay|field|wall)/.test(state.name) });
+        await page.screenshot({ path: join(FOLDER, `${state.name}.${lang}.${isPaper ? 'print' : `${width}x${height}`}.png`), fullPage: !/^(console|replay|field|wall|embed)/.test(state.name) });
       }
     } finally {
       await close();
@@ -382,11 +344,13 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 1_2
 
   it('are taken', async () => {
     await shoot(ofConsole());
+    await shoot(noticesOfConsole(`/console?incident=i:${incident}`));
     await shoot(await workStates(server, browser));
     await shoot(ofPapers());
     await shoot(ofLogin());
     await shoot(ofField());
-    await shoot(ofWall());
+    await shoot(fieldStates());
+    await shoot(wallStates());
     console.log(`pictures: ${FOLDER}`);
     expect(missing, 'states of which there is no picture').toEqual([]);
   });

@@ -5,12 +5,14 @@
 import { serverNow, type ServerClock } from '../feed/clock';
 import type { City } from '../feed/city';
 import type { View } from '../feed/fold';
+import type { Problem } from '../feed/protocol';
 import { LiveFeed, liveUrl, type FeedFilter, type Phase } from '../feed/live';
 import type { Words } from '../i18n';
 import { boundsOf, startCamera } from '../map/camera';
 import { PantauMap, type Viewport } from '../map/map';
 import '../style/fonts.css';
 import '../style/tokens.css';
+import { behindSays } from '../ui/behind';
 import { misnamed } from '../ui/misnamed';
 import { listOf, startPage, themeOf, wordsWithoutCity } from '../ui/start';
 import './embed.css';
@@ -35,13 +37,14 @@ async function main(app: HTMLElement): Promise<void> {
   const legend = makeLegend(city, words, theme);
   const badge = el('span', { class: 'state', role: 'status' });
   const empty = el('p', { class: 'empty', role: 'status', hidden: '' }, words.t('embed.empty'));
+  const behind = el('p', { class: 'behind', 'data-behind': '', role: 'status', hidden: '' });
   const full = el('a', { href: fullAddress(query, choice), target: '_blank', rel: 'noopener' }, words.t('embed.full'));
   const filters = makeFilters(city, areas, words, choice, (next) => choose(next));
   const faults = misnamed(city, areas, words, { areas: listOf(query, 'area') ?? [], categories: listOf(query, 'category') ?? [] });
   app.replaceChildren(
     filters,
     ...(faults.length === 0 ? [] : [el('div', { class: 'misnamed', role: 'alert', tabindex: '0' }, ...faults.map(({ what, instead }) => el('p', {}, el('b', {}, what), ` ${instead}`)))]),
-    el('main', {}, stage, empty, el('p', { class: 'source' }, city.attribution)),
+    el('main', {}, stage, empty, behind, el('p', { class: 'source' }, city.attribution)),
     legend.element,
     el('footer', {}, badge, el('span', { class: 'note' }, words.t('embed.note')), full),
   );
@@ -71,15 +74,30 @@ async function main(app: HTMLElement): Promise<void> {
   let clock: ServerClock | null = null;
   let lastFrameMs: number | null = null;
   let phase: Phase = 'connecting';
+  const asked: { behind: boolean; problem: Problem | null; view: View | null } = { behind: false, problem: null, view: null };
+  const sayBehind = (): void => {
+    const says = behindSays(words, asked);
+    behind.hidden = says === null;
+    behind.textContent = says ?? '';
+  };
   const say = (): void => {
     badge.dataset.phase = phase;
     badge.textContent = stateText(words, city, phase, clock, lastFrameMs);
   };
   const feed = new LiveFeed(liveUrl('public'), {
     view: (view: View, cause) => {
+      asked.view = view;
       map.show(view, cause);
       legend.count(view.stats);
       empty.hidden = view.stats === null || view.stats.total > 0;
+    },
+    problem: (problem) => {
+      asked.problem = problem;
+      sayBehind();
+    },
+    behind: (now) => {
+      asked.behind = now;
+      sayBehind();
     },
     phase: (next) => {
       phase = next;
@@ -91,13 +109,13 @@ async function main(app: HTMLElement): Promise<void> {
     },
     newBuild: () => setTimeout(() => location.reload(), Math.random() * RELOAD_SPREAD_MS),
   });
-  let asked: Viewport = map.viewport();
-  feed.start({ ...asked, filter: toFilter(choice) });
+  let viewport: Viewport = map.viewport();
+  feed.start({ ...viewport, filter: toFilter(choice) });
   map.onViewport(
-    () => asked,
-    (viewport) => {
-      asked = viewport;
-      feed.subscribe({ ...asked, filter: toFilter(choice) });
+    () => viewport,
+    (next) => {
+      viewport = next;
+      feed.subscribe({ ...viewport, filter: toFilter(choice) });
     },
   );
   setInterval(say, 1000);
@@ -106,7 +124,7 @@ async function main(app: HTMLElement): Promise<void> {
     const moved = next.areas.join() !== choice.areas.join();
     choice = next;
     full.href = fullAddress(query, choice);
-    feed.subscribe({ ...asked, filter: toFilter(choice) });
+    feed.subscribe({ ...viewport, filter: toFilter(choice) });
     if (!moved) return;
     map.choose(shapes(choice));
     const bbox = boundsOf(shapes(choice));

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { serverNow, type ServerClock } from './clock';
-import { LiveFeed, type FeedEvents, type Phase } from './live';
+import { BEHIND_MS, LiveFeed, type FeedEvents, type Phase } from './live';
 import type { Person } from './protocol';
 import { TestSurroundings } from './testing';
 
@@ -311,6 +311,78 @@ describe('the live feed', () => {
     expect([t.subscribes(), t.problems]).toEqual([3, ['/problems/invalid-message', null]]);
   });
 
+  it('says while what is shown answers an earlier question: one that was refused at once, one that waits after a moment', () => {
+    const t = bench();
+    t.hello();
+    t.snapshot(10);
+    t.feed.subscribe({ ...WANTED, zoom: 13 });
+    t.refuse('too-many-views');
+    t.delta(10, 11);
+    expect(t.behind).toEqual([true]);
+    t.wait(1_000);
+    t.snapshot(11, 'replaced');
+    expect(t.behind).toEqual([true, false]);
+
+    t.feed.subscribe({ ...WANTED, zoom: 14 });
+    t.wait(BEHIND_MS - 1);
+    expect(t.behind).toEqual([true, false]);
+    t.wait(1);
+    expect(t.behind).toEqual([true, false, true]);
+    t.snapshot(11, 'replaced');
+    // An answer in time is no news.
+    t.feed.subscribe({ ...WANTED, zoom: 15 });
+    t.snapshot(11, 'replaced');
+    t.wait(BEHIND_MS);
+    expect([t.behind, t.phases]).toEqual([[true, false, true, false], ['live']]);
+  });
+
+  it('says so too where the reader looked elsewhere while the line was lost', () => {
+    const t = bench();
+    t.hello();
+    t.snapshot(10);
+    t.cut();
+    t.feed.subscribe({ ...WANTED, zoom: 13 });
+    t.wait(BEHIND_MS);
+    expect(t.behind).toEqual([true]);
+    t.hello();
+    t.snapshot(10, 'view_changed');
+    expect(t.behind).toEqual([true, false]);
+  });
+
+  it('is answered with the answer to the last question, not to one before it', () => {
+    const t = bench();
+    t.hello();
+    t.snapshot(10);
+    for (const zoom of [13, 14]) t.feed.subscribe({ ...WANTED, zoom });
+    t.wait(BEHIND_MS);
+    t.snapshot(10, 'replaced');
+    t.heartbeat(10);
+    expect(t.behind).toEqual([true]);
+    t.snapshot(10, 'replaced');
+    expect(t.behind).toEqual([true, false]);
+    // A refusal of what nobody asks any more is none.
+    for (const zoom of [15, 16]) t.feed.subscribe({ ...WANTED, zoom });
+    t.refuse('internal');
+    t.snapshot(10, 'replaced');
+    expect([t.behind, t.problems]).toEqual([[true, false], []]);
+  });
+
+  it('asks a question that was lost again, on another line, after two heartbeats', () => {
+    const t = bench();
+    t.hello();
+    t.snapshot(10);
+    t.feed.subscribe({ ...WANTED, zoom: 13 });
+    for (let second = 0; second < 35; second += 5) {
+      t.heartbeat(10);
+      t.wait(5_000);
+    }
+    expect([t.opened(), t.behind, t.phases]).toEqual([2, [true], ['live', 'reconnecting']]);
+    t.hello();
+    expect(t.sent()).toMatchObject({ zoom: 13, resume: { epoch: 'e1', seq: 10, view: 'v' } });
+    t.snapshot(10, 'view_changed');
+    expect([t.behind, t.phases]).toEqual([[true, false], ['live', 'reconnecting', 'live']]);
+  });
+
   it('folds nothing into what has a hole, and asks once', () => {
     const t = bench();
     t.hello();
@@ -386,6 +458,7 @@ function bench(speed = 1, more: Partial<FeedEvents> = {}) {
   const degraded: boolean[] = [];
   const people: (readonly Person[])[] = [];
   const problems: (string | null)[] = [];
+  const behind: boolean[] = [];
   const alarms: string[] = [];
   let clock: ServerClock | null = null;
   const feed = new LiveFeed(
@@ -397,6 +470,7 @@ function bench(speed = 1, more: Partial<FeedEvents> = {}) {
       people: (now) => people.push(now),
       clock: (told) => (clock = told),
       problem: (problem) => problems.push(problem?.type ?? null),
+      behind: (now) => behind.push(now),
       alarm: ({ id }) => alarms.push(id),
       ...more,
     },
@@ -411,6 +485,7 @@ function bench(speed = 1, more: Partial<FeedEvents> = {}) {
     degraded,
     people,
     problems,
+    behind,
     alarms,
     feed,
     frame,

@@ -16,7 +16,9 @@ const SUBSCRIPTION_ID = 'main';
 const HEARTBEAT_S_DEFAULT = 15;
 const CHECK_MS = 500;
 /** What is refused with this is refused for good: the same question would end the same way. */
-const INVALID = '/problems/invalid-message';
+export const INVALID = '/problems/invalid-message';
+/** Once a question has waited that long, what is shown is said to be the answer to an earlier one. */
+export const BEHIND_MS = 3_000;
 
 export interface FeedFilter {
   category?: readonly string[];
@@ -64,6 +66,8 @@ export interface FeedEvents {
   newBuild(build: string): void;
   /** What the server refuses of what is asked; null once that was answered. */
   problem(problem: Problem | null): void;
+  /** Whether what is shown answers an earlier question: the newest was refused, or waits for its answer for a while. */
+  behind(behind: boolean): void;
   /** Who of the staff is where; nobody while the line is lost, for then nobody knows. */
   people(people: readonly Person[]): void;
   /** A frame arrived, and what is shown is of now: the pulse of the live badge. */
@@ -93,8 +97,13 @@ export class LiveFeed {
   private whole = true;
   /** The view of the newest snapshot or delta of this socket, folded or not; empty before the first. */
   private toldView = '';
-  /** Whether a question on this socket waits for its answer. */
-  private pending = false;
+  /** Questions on this socket that wait for their answers, which come in the same order. */
+  private pending = 0;
+  /** Since when the oldest of them does. */
+  private asked_ms = 0;
+  private behind = false;
+  /** Until the newest question has waited long enough to be told of. */
+  private telling: number | null = null;
   /** Whether the server refused what is asked, and has not answered it since. */
   private refused = false;
   /** How often in a row. */
@@ -128,8 +137,9 @@ export class LiveFeed {
   /** Another bbox, zoom or filter. What is shown stays until the answer is here. */
   subscribe(wanted: Subscription): void {
     this.wanted = wanted;
+    if (this.view !== null && !this.behind) this.telling ??= this.around.setTimer(() => this.setBehind(true), BEHIND_MS);
     // Where nothing of ours stands or is under way on this socket, what is held is to be resumed still.
-    this.sendSubscribe(!this.inStep && !this.pending);
+    this.sendSubscribe(!this.inStep && this.pending === 0);
   }
 
   /** Where the reader is now; told to colleagues where this server has people sign in. */
@@ -148,6 +158,7 @@ export class LiveFeed {
   stop(): void {
     if (this.retry !== null) this.around.clearTimer(this.retry);
     if (this.check !== null) this.around.clearTimer(this.check);
+    this.tellNoMore();
     this.wanted = null;
     this.drop();
   }
@@ -184,7 +195,7 @@ export class LiveFeed {
   private leave(): void {
     this.greeted = false;
     this.inStep = false;
-    this.pending = false;
+    this.pending = 0;
     this.toldView = '';
     this.vouched_ms = -Infinity;
     this.askNoMore();
@@ -201,13 +212,17 @@ export class LiveFeed {
     this.retry = this.around.setTimer(() => this.connect(), delay_ms);
   }
 
-  /** Silence for two heartbeats is a dead line, whatever the socket says; and without heartbeats nobody vouches. */
+  /**
+   * Silence for two heartbeats is a dead line, whatever the socket says; and without heartbeats nobody vouches.
+   * A question that got no answer meanwhile was lost: it is asked on another line.
+   */
   private watch(): void {
     const now_ms = this.around.now_ms();
     if (now_ms - this.fresh_ms > this.limit_ms() || (this.phase === 'live' && !this.isVouched())) this.setPhase('stale');
     // A socket that was opened just now has not had its time yet.
     const silent_ms = now_ms - Math.max(this.lastFrame_ms, this.opened_ms);
-    if (this.socket !== null && silent_ms > this.limit_ms()) this.breakOff();
+    const isLost = this.pending > 0 && now_ms - this.asked_ms > this.limit_ms();
+    if (this.socket !== null && (silent_ms > this.limit_ms() || isLost)) this.breakOff();
     this.check = this.around.setTimer(() => this.watch(), CHECK_MS);
   }
 
@@ -312,17 +327,26 @@ export class LiveFeed {
   }
 
   private answered(): void {
-    this.pending = false;
+    this.takeAnswer();
     this.refused = false;
     this.refusals = 0;
     this.askNoMore();
+    if (this.pending === 0) this.setBehind(false);
+  }
+
+  private takeAnswer(): void {
+    this.pending = Math.max(0, this.pending - 1);
+    this.asked_ms = this.around.now_ms();
   }
 
   /** What was subscribed before goes on. What may pass is asked again, with a growing pause. */
   private refuse(problem: Problem): void {
-    this.pending = false;
+    this.takeAnswer();
+    // What was asked since is still to be answered.
+    if (this.pending > 0) return;
     this.refused = true;
     this.setProblem(problem);
+    this.setBehind(true);
     this.askNoMore();
     if (problem.type === INVALID) return;
     const delay_ms = retryDelay_ms(this.refusals, this.around.random());
@@ -354,7 +378,8 @@ export class LiveFeed {
   private sendSubscribe(mayResume: boolean): void {
     if (this.socket === null || !this.greeted || this.wanted === null) return;
     this.askNoMore();
-    this.pending = true;
+    if (this.pending === 0) this.asked_ms = this.around.now_ms();
+    this.pending += 1;
     const held = this.view;
     const resume = mayResume && this.whole && held !== null ? { epoch: held.epoch, seq: held.seq, view: held.view } : undefined;
     this.socket.send(
@@ -381,6 +406,18 @@ export class LiveFeed {
     if (problem === this.problem) return;
     this.problem = problem;
     this.tell((page) => page.problem?.(problem));
+  }
+
+  private setBehind(behind: boolean): void {
+    this.tellNoMore();
+    if (behind === this.behind) return;
+    this.behind = behind;
+    this.tell((page) => page.behind?.(behind));
+  }
+
+  private tellNoMore(): void {
+    if (this.telling !== null) this.around.clearTimer(this.telling);
+    this.telling = null;
   }
 
   private setClock(clock: ServerClock): void {

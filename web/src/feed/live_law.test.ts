@@ -1,11 +1,11 @@
 /**
  * The law of the live feed, against a small model of the server: whatever the line, the server and the page do, what is
  * held is what the server shows at the cursor, and it is called live only where this socket brought it up to date and
- * the server vouches for it.
+ * the server vouches for it; where it does not answer what the page asks, the page is told.
  */
 import { expect, it, vi } from 'vitest';
 import type { View } from './fold';
-import { LiveFeed, type FeedFilter, type Phase, type Subscription } from './live';
+import { BEHIND_MS, LiveFeed, type FeedFilter, type Phase, type Subscription } from './live';
 import { TestSurroundings, type TestSocket } from './testing';
 
 const SEEDS = 120;
@@ -48,6 +48,8 @@ class Server {
   seq = 1;
   inTouch = true;
   refuses = false;
+  /** What is asked gets no answer, for ever. */
+  loses = false;
   line: Line | null = null;
   /** The value of each key at each seq of each epoch. */
   private readonly histories = new Map<string, Contents>([['e1 1', new Map()]]);
@@ -88,7 +90,7 @@ class Server {
 
   hears(ask: Ask): void {
     const line = this.line;
-    if (line === null) return;
+    if (line === null || this.loses) return;
     if (this.refuses) return this.say({ type: 'error', id: 'main', problem: { type: '/problems/too-many-views', title: '', detail: '', errors: [] } });
     const before = line.subscription;
     line.subscription = { ask, told: this.seq };
@@ -155,6 +157,8 @@ class Run {
   phase: Phase = 'connecting';
   held: View | null = null;
   throws = 0;
+  behind = false;
+  private wanted_ms = 0;
   private wanted: Subscription = { bbox: [0, 0, 1, 1], zoom: 12, filter: {} };
   private n_sockets = 0;
   /** What this line's frames, as far as they arrived, make of the page. */
@@ -175,7 +179,7 @@ class Run {
     const fault = (): void => {
       if (this.draw() < this.throws) throw new Error('a fault of the page');
     };
-    this.feed = new LiveFeed('ws://x', { view: (view) => ((this.held = view), fault()), phase: (phase) => ((this.phase = phase), fault()), hello: fault, frame: fault, clock: fault, problem: fault, degraded: fault }, this.around);
+    this.feed = new LiveFeed('ws://x', { view: (view) => ((this.held = view), fault()), phase: (phase) => ((this.phase = phase), fault()), behind: (behind) => ((this.behind = behind), fault()), hello: fault, frame: fault, clock: fault, problem: fault, degraded: fault }, this.around);
     this.feed.start(this.wanted);
   }
 
@@ -217,6 +221,7 @@ class Run {
       const held = Object.fromEntries([...this.held.items].map(([key, item]) => [key, item.kind === 'incident' ? item.reports : -1]));
       expect(held).toEqual(this.server.shows(this.held.view, this.held.epoch, this.held.seq));
     }
+    this.checkAsked();
     if (this.phase !== 'live') return;
     this.count('live');
     const open = this.server.line !== null && !this.server.line.socket.closed;
@@ -229,6 +234,14 @@ class Run {
     if (resume === undefined || this.held === null) return;
     this.count('resume');
     expect(this.server.shows(resume.view, resume.epoch, resume.seq)).toEqual(this.server.shows(this.held.view, this.held.epoch, this.held.seq));
+  }
+
+  /** The law, for what is asked: whatever is live and is not that for a while, is said to be of before. */
+  private checkAsked(): void {
+    if (this.phase !== 'live' || this.held === null) return;
+    const isAnswer = this.held.view === this.server.view(this.wanted as unknown as Ask);
+    this.count(this.behind ? 'behind' : 'answered');
+    if (!isAnswer && this.around.now_ms() - this.wanted_ms > BEHIND_MS) expect(this.behind, 'it is told that the answer is of before').toBe(true);
   }
 
   cut(): void {
@@ -244,6 +257,7 @@ class Run {
     const west = Math.floor(this.draw() * 3);
     if (this.draw() < 0.6) this.wanted = { ...this.wanted, bbox: [west, 0, west + 1, 1] };
     else this.wanted = { ...this.wanted, zoom: 12 + Math.floor(this.draw() * 3) };
+    this.wanted_ms = this.around.now_ms();
     this.feed.subscribe(this.wanted);
   }
 
@@ -255,7 +269,8 @@ class Run {
     else if (what < 0.75) this.around.wait(this.draw() * (this.draw() < 0.1 ? 40_000 : 1_500));
     else if (what < 0.85) this.look();
     else if (what < 0.89) this.cut();
-    else if (what < 0.92) this.server.refuses = this.draw() < 0.4;
+    else if (what < 0.91) this.server.refuses = this.draw() < 0.4;
+    else if (what < 0.92) this.server.loses = this.draw() < 0.3;
     else if (what < 0.94) this.server.inTouch = this.draw() < 0.6;
     else if (what < 0.95) this.skip();
     else if (what < 0.955) this.restore();
@@ -289,14 +304,14 @@ class Run {
 
   /** Nothing fails any more: the page shows, live, what it asks for. */
   heal(): void {
-    [this.server.refuses, this.server.inTouch, this.throws] = [false, true, 0];
-    for (let second = 0; second < 60; second++) {
+    [this.server.refuses, this.server.loses, this.server.inTouch, this.throws] = [false, false, true, 0];
+    for (let second = 0; second < 90; second++) {
       this.around.wait(1_000);
       this.connect();
       this.server.round(second % HEARTBEAT_S === 0, false);
       while ((this.server.line?.frames.length ?? 0) > 0 && this.server.line?.socket.closed === false) this.deliver();
     }
-    expect(this.phase).toBe('live');
+    expect([this.phase, this.behind]).toEqual(['live', false]);
     expect(this.held?.view).toBe(this.server.view(this.wanted as unknown as Ask));
     expect(this.server.shows(this.held?.view ?? '', `e${this.server.epoch}`, this.server.seq)).toEqual(this.server.shows(this.held?.view ?? '', this.held?.epoch ?? '', this.held?.seq ?? 0));
     this.feed.stop();
@@ -316,7 +331,7 @@ it('what is held is what the server shows at the cursor, and is live only in ste
     }
     for (const [what, n] of run.counts) counts.set(what, (counts.get(what) ?? 0) + n);
   }
-  for (const what of ['hello', 'snapshot', 'delta', 'heartbeat', 'error', 'resume', 'cut', 'live']) expect(counts.get(what) ?? 0, what).toBeGreaterThan(SEEDS);
+  for (const what of ['hello', 'snapshot', 'delta', 'heartbeat', 'error', 'resume', 'cut', 'live', 'behind', 'answered']) expect(counts.get(what) ?? 0, what).toBeGreaterThan(SEEDS);
   expect(reported).toHaveBeenCalled();
   reported.mockRestore();
 }, 60_000);

@@ -12,6 +12,8 @@ export class Session {
   view = $state.raw<View | null>(null);
   hello = $state.raw<Hello | null>(null);
   problem = $state.raw<Problem | null>(null);
+  /** What is shown answers an earlier question than the newest. */
+  behind = $state(false);
   /** New reports may be missing from what is shown. */
   degraded = $state(false);
   /** The server's time, moving once a second. */
@@ -62,6 +64,7 @@ export class Session {
       hello: (hello) => (this.hello = hello),
       degraded: (degraded) => (this.degraded = degraded),
       problem: (problem) => (this.problem = problem),
+      behind: (behind) => (this.behind = behind),
       people: (people) => (this.people = people),
       newBuild: () => this.update.find(),
       frame: () => {
