@@ -69,7 +69,7 @@ pub use copy::{
 pub use fold::{check_incident, incident_at};
 pub use lock::HeldLock;
 pub use memory::MemoryJournal;
-pub use photos::{PhotoFiles, photo_name, sweep_photos, sweep_photos_soon};
+pub use photos::{PhotoFiles, photo_name, sweep_photos, sweep_photos_soon, sweep_photos_until};
 pub use place::{Place, Reading};
 pub use postgis::{PostgisJournal, PostgisStandby, StoreUrl, vacuum_erased};
 pub use records::{ActsQuestion, ERASE, MERGE, SPLIT};
