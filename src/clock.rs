@@ -1,9 +1,15 @@
 //! The only place that asks the time.
 
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use tokio::sync::watch;
+
 use crate::model::TimeMs;
+
+/// A wait that ends when a clock shows a time.
+pub type Wait<'c> = Pin<Box<dyn Future<Output = ()> + Send + 'c>>;
 
 /// Says what time it is, and how fast it passes.
 pub trait Clock: Send + Sync {
@@ -15,6 +21,13 @@ pub trait Clock: Send + Sync {
 
     /// Real time since some fixed moment; never falls.
     fn monotonic(&self) -> Duration;
+
+    /// Waits until [`Clock::monotonic`] is `at`; by a clock that is moved by hand, until it was moved there. Must be
+    /// awaited within a runtime with timers.
+    fn until(&self, at: Duration) -> Wait<'_> {
+        let rest = at.saturating_sub(self.monotonic());
+        Box::pin(async move { tokio::time::sleep(rest).await })
+    }
 }
 
 /// The machine's clock.
@@ -117,11 +130,13 @@ impl Clock for ReplayClock {
 /// A clock that a test moves by hand.
 pub struct ManualClock {
     state: Mutex<(TimeMs, Duration)>,
+    /// Time passed.
+    moved: watch::Sender<()>,
 }
 
 impl ManualClock {
     pub fn at(now: TimeMs) -> ManualClock {
-        ManualClock { state: Mutex::new((now, Duration::ZERO)) }
+        ManualClock { state: Mutex::new((now, Duration::ZERO)), moved: watch::Sender::new(()) }
     }
 
     /// Time passes.
@@ -129,6 +144,8 @@ impl ManualClock {
         let mut state = self.lock();
         state.0 = state.0.plus_ms(ms);
         state.1 += Duration::from_millis(ms.max(0).unsigned_abs());
+        drop(state);
+        self.moved.send_replace(());
     }
 
     /// Somebody sets the clock; no time passes.
@@ -152,5 +169,46 @@ impl Clock for ManualClock {
 
     fn monotonic(&self) -> Duration {
         self.lock().1
+    }
+    fn until(&self, at: Duration) -> Wait<'_> {
+        // From now on: what is moved before the wait begins is not missed.
+        let mut moved = self.moved.subscribe();
+        Box::pin(async move {
+            while self.monotonic() < at {
+                // The sender is ours, so the channel lasts.
+                let _ = moved.changed().await;
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    #[test]
+    fn a_wait_by_a_manual_clock_ends_when_it_was_moved_there_and_not_when_it_was_set() {
+        let clock = ManualClock::at(TimeMs(0));
+        clock.advance_ms(5);
+        let mut wait = clock.until(Duration::from_millis(15));
+        let mut is_over = || wait.as_mut().poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(());
+        assert!(!is_over());
+        clock.set(TimeMs(1_000_000));
+        assert!(!is_over());
+        clock.advance_ms(9);
+        assert!(!is_over());
+        clock.advance_ms(1);
+        assert!(is_over());
+    }
+
+    #[tokio::test]
+    async fn a_wait_by_the_machines_clock_ends_no_earlier() {
+        let clock = SystemClock::new();
+        let at = clock.monotonic() + Duration::from_millis(3);
+        clock.until(at).await;
+        assert!(clock.monotonic() >= at);
+        clock.until(at).await;
     }
 }

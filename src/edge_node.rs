@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 use crate::api::{Edge, Forwarding, Mode, Role, TrustedProxy};
+use crate::background::Background;
 use crate::city::City;
 use crate::clock::{Clock, SystemClock};
 use crate::config::ServeSettings;
@@ -115,6 +116,7 @@ impl EdgeParts {
             spool: None,
             hand_in: None,
             ship: None,
+            background: Background::default(),
         })?;
         Ok(EdgeServer { server, ended })
     }

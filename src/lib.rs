@@ -15,6 +15,7 @@ pub mod journal;
 pub mod live;
 pub mod photos;
 
+pub mod background;
 pub mod backup;
 pub mod clock;
 pub mod edge;

@@ -184,8 +184,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Drill(args) => cli::drill::run(args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::Evaluate(args) => cli::evaluate::run(&args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::Verify(args) => {
-            let place = place(args.data, args.store, defaults(file))?;
-            cli::verify::run(&place, args.checkpoint)
+            let defaults = defaults(file);
+            let node = args.data.clone().unwrap_or_else(|| defaults.data.clone());
+            let data = args.data.filter(|_| args.store.is_none());
+            let place = place(data, args.store, defaults)?;
+            cli::verify::run(&place, &node, args.checkpoint)
         }
         Command::Migrate(args) => cli::migrate::run(&args, &defaults(file)).map(|()| ExitCode::SUCCESS),
         Command::Waiting(args) => cli::waiting::run(&args, &defaults(file)).map(|()| ExitCode::SUCCESS),

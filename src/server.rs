@@ -19,6 +19,7 @@ use crate::api::{
     App, AppState, Beats, Entrance, Mode, OverTls, PhotoDesk, Role, Rounds, Sockets, Tls, TlsEntrance,
     TrustedProxy, build_router, hand_on, redirect_all, serve_at, serve_behind, tell_health,
 };
+use crate::background::Background;
 use crate::backup::{Sealer, Ship, ShipSettings};
 use crate::city::City;
 use crate::clock::{Clock, ReplayClock, SystemClock};
@@ -81,6 +82,7 @@ pub struct Server {
     control: Option<Control>,
     /// What keeps a second place up to date, where there is one.
     ship: Option<Ship>,
+    background: Background,
 }
 
 /// TLS of the server's own, and where plain HTTP is told of it.
@@ -122,6 +124,8 @@ pub struct Parts {
     pub spool: Option<Arc<Spool>>,
     pub hand_in: Option<Arc<dyn HandIn>>,
     pub ship: Option<Ship>,
+    /// What works beside it already, with the engine.
+    pub background: Background,
 }
 
 /// An edge that is out of touch tells its screens nothing, so that they say that what they show is old.
@@ -155,6 +159,7 @@ struct Running {
     hand_in: Option<Arc<dyn HandIn>>,
     /// Its own, on this machine.
     folder: Option<PathBuf>,
+    background: Background,
 }
 
 /// The threads on which sockets are opened and heard.
@@ -233,8 +238,9 @@ impl Server {
         let (engine, thread) = Engine::stand_by(Box::new(standby), city.clone(), clock.clone())?;
         let pseudonyms = Pseudonyms::in_folder(&settings.data)?;
         let (spool, hand_in, mode) = (Some(spool), Some(hand_in), Mode::Live);
-        let folder = Some(settings.data.clone());
-        let running = Running { engine, thread, secret, pseudonyms, mode, spool, hand_in, folder };
+        let (folder, background) = (Some(settings.data.clone()), Background::default());
+        let running =
+            Running { engine, thread, secret, pseudonyms, mode, spool, hand_in, folder, background };
         let accounts = AccountStore::open(&Place::Database(url.clone()))?;
         let sharing = sharing(settings, accounts);
         let server = Server::around(running, city, clock, settings.trust_loopback, (sharing, None))?;
@@ -283,11 +289,13 @@ impl Server {
         let folder = journal.folder().map(Path::to_owned);
         let (engine, thread) = Engine::start(journal, city.clone(), clock.clone())?;
         let (spool, hand_in) = (None, None);
-        let home = folder.clone();
-        let running = Running { engine, thread, secret, pseudonyms, mode, spool, hand_in, folder: home };
+        let (home, background) = (folder.clone(), Background::default());
+        let running =
+            Running { engine, thread, secret, pseudonyms, mode, spool, hand_in, folder: home, background };
         // A journal that is not in the folder is looked after by its database.
         if let Some(data) = folder.as_deref().filter(|data| is_journal(data)) {
-            Scrub::default().start(data, &running.engine, clock.clone())?;
+            let work = running.background.begin("reading the journal through");
+            Scrub::default().start(data, &running.engine, clock.clone(), work)?;
         }
         let ship = match (folder, &sharing.ship) {
             (Some(data), Some(to)) => Some(Ship::start(&data, to.clone(), &running.engine, clock.clone())?),
@@ -304,8 +312,9 @@ impl Server {
         trust_loopback: bool,
         (sharing, ship): (Sharing, Option<Ship>),
     ) -> anyhow::Result<Server> {
-        let Running { engine, thread, secret, pseudonyms, mode, spool, hand_in, folder } = running;
-        sweep_photos_soon(engine.reader().clone())?;
+        let Running { engine, thread, secret, pseudonyms, mode, spool, hand_in, folder, background } =
+            running;
+        sweep_photos_soon(engine.reader().clone(), background.begin("sweeping photos"))?;
         let control = folder.and_then(|folder| listen_for_commands(&folder, &engine));
         let ids = IdKey::new(secret, &city.code_prefix);
         let Sharing { pulse, nodes, ship: _, accounts, oidc, trusted_proxies } = sharing;
@@ -338,6 +347,7 @@ impl Server {
             spool,
             hand_in,
             ship,
+            background,
         };
         Ok(Server { publication, control, ..Server::of_engine(parts)? })
     }
@@ -348,7 +358,9 @@ impl Server {
     /// Where the system gives no threads.
     pub fn of_engine(parts: Parts) -> anyhow::Result<Server> {
         let Parts { engine, thread, city, ids, clock, mode, role, trust_loopback, pulse, .. } = parts;
-        let Parts { accounts, oidc, trusted_proxies, spool, hand_in, ship, .. } = parts;
+        let Parts { accounts, oidc, trusted_proxies, spool, hand_in, ship, background, .. } = parts;
+        background.watch("questions to the journal", engine.reader());
+        accounts.iter().for_each(|accounts| background.watch("questions to the accounts", accounts));
         let search = Arc::new(TextSearch::new(engine.reader().clone()));
         let past = Arc::new(Past::new(engine.reader().clone(), city.clone()));
         let nudge = Arc::new(Notify::new());
@@ -404,6 +416,7 @@ impl Server {
             publication: None,
             control: None,
             ship,
+            background,
         })
     }
 
@@ -444,7 +457,8 @@ impl Server {
         listener: TcpListener,
         until: impl Future<Output = ()>,
     ) -> anyhow::Result<bool> {
-        let Server { app, tls, engine, stop, patience, ears, publication, control, ship } = self;
+        let Server { app, tls, engine, stop, patience, ears, publication, control, ship, background } =
+            self;
         let router = build_router(app.clone());
         let handing_on = tokio::spawn(hand_on(app.clone()));
         let telling = tokio::spawn(tell_health(app.clone()));
@@ -478,6 +492,7 @@ impl Server {
             _ = &mut engine => true,
         };
         stop.send_replace(true);
+        background.stop();
         drop((publication, control));
         if ended_early {
             drop(service);
@@ -510,9 +525,11 @@ impl Server {
                 );
             }
             if let Some(ship) = ship {
-                shipped(ship).await;
+                ship.end(STOP_TIMEOUT).await;
             }
         }
+        drop(ears);
+        background.end().await;
         Ok(ended_early)
     }
 }
@@ -521,13 +538,6 @@ fn sharing(settings: &ServeSettings, accounts: AccountStore) -> Sharing {
     let (nodes, trusted_proxies) = (settings.nodes.clone(), settings.trusted_proxies.clone());
     let oidc = settings.oidc.clone();
     Sharing { nodes, accounts: Some(accounts), oidc, trusted_proxies, ..Sharing::default() }
-}
-
-/// Waits until what the engine made durable at its end is in the second place, too.
-async fn shipped(ship: Ship) {
-    if tokio::time::timeout(STOP_TIMEOUT, ship.ended()).await.is_err() {
-        tracing::warn!("the target of --ship lacks the last entries; the next start ships them");
-    }
 }
 
 /// An entrance with TLS, a certificate that is kept fresh, and a way to it for whoever comes without.

@@ -6,6 +6,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -13,7 +14,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
 
 use super::access::Caller;
 use super::app::{App, AppState};
@@ -80,7 +80,7 @@ pub async fn live_sse(
 
     let mut first = vec![hello(&app, sight.key(), false)];
     first.extend(frames);
-    let give_up = session.is_waiting().then(|| Instant::now() + AHEAD_TIMEOUT);
+    let give_up = session.is_waiting().then(|| app.clock.monotonic() + AHEAD_TIMEOUT);
     let stopping = app.stopping.clone();
     let permit = Permit::new(&app, caller.pass);
     let stream = Stream { app, beats, stopping, permit, session, give_up, first: Some(first) };
@@ -139,8 +139,8 @@ struct Stream {
     stopping: watch::Receiver<bool>,
     permit: Permit,
     session: Session,
-    /// When a resume from a seq ahead of this node is given up.
-    give_up: Option<Instant>,
+    /// When a resume from a seq ahead of this node is given up, by the clock's monotonic time.
+    give_up: Option<Duration>,
     first: Option<Vec<Frame>>,
 }
 
@@ -159,7 +159,7 @@ impl Stream {
                     let beat = self.beats.borrow_and_update().clone();
                     self.session.beat(&beat)
                 }
-                () = sleep_until(self.give_up.unwrap_or_else(Instant::now)), if self.give_up.is_some() => {
+                () = self.app.clock.until(self.give_up.unwrap_or_default()), if self.give_up.is_some() => {
                     self.session.stop_waiting(self.session.newest_wait(), &self.app.sockets.newest())
                 }
                 _ = self.stopping.changed() => return None,

@@ -1,5 +1,6 @@
 //! `pantau migrate`: moves a history from a data folder into a database, or back.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use super::progress::Progress;
 use crate::city::City;
 use crate::clock::SystemClock;
 use crate::config;
-use crate::journal::{CopiedAccounts, Place, check_spool, migrate};
+use crate::journal::{CopiedAccounts, CopiedKey, Place, carry_key, check_spool, migrate};
 
 /// Move a whole history into a database, or back into a folder
 ///
@@ -30,8 +31,8 @@ pub struct MigrateArgs {
     /// The city pack of the history [default: geodata/ternate]
     #[arg(long, value_name = "DIR")]
     pub city: Option<PathBuf>,
-    /// The data folder of each server that was on the database, if it is on this machine: reports that wait in one are
-    /// not left behind [default: var]
+    /// The data folder of each server that was on the database, or will be, if it is on this machine: reports that wait
+    /// in one are not left behind, and the key of checkpoints goes along [default: var]
     #[arg(long, value_name = "DIR")]
     pub data: Vec<PathBuf>,
 }
@@ -48,6 +49,7 @@ pub fn run(args: &MigrateArgs, defaults: &Defaults) -> anyhow::Result<()> {
         check_spool(&dir, Arc::new(SystemClock::new()), LEFT_BEHIND)?;
     }
     let city = Arc::new(City::load(args.city.as_ref().unwrap_or(&defaults.city))?);
+    carry_keys(args, &from, &to, defaults)?;
     let mut progress: Option<Progress> = None;
     let copied = migrate(&from, &to, city, &mut |done, total| {
         let progress = progress.get_or_insert_with(|| Progress::new("migrate", Some(total)));
@@ -77,6 +79,34 @@ pub fn run(args: &MigrateArgs, defaults: &Defaults) -> anyhow::Result<()> {
     println!(
         "Both sides hold the same. Start the server on {to}, keep {from} as a backup, and never serve both."
     );
+    Ok(())
+}
+
+/// The key of checkpoints goes along: also that of a history in a database lies in a folder.
+fn carry_keys(args: &MigrateArgs, from: &Place, to: &Place, defaults: &Defaults) -> anyhow::Result<()> {
+    let of = |place: &Place| match place {
+        Place::Folder(dir) => vec![dir.clone()],
+        Place::Database(_) if args.data.is_empty() => vec![defaults.data.clone()],
+        Place::Database(_) => args.data.clone(),
+    };
+    for source in of(from).iter().filter(|dir| dir.is_dir()) {
+        for target in of(to) {
+            if matches!(to, Place::Folder(_)) {
+                std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&target)?;
+            } else if !target.is_dir() {
+                continue;
+            }
+            let (source, target, kept) = (source.display(), target.display(), carry_key(source, &target)?);
+            match kept {
+                CopiedKey::Carried => println!("{target} has the key of checkpoints of {source} now"),
+                CopiedKey::Other => println!(
+                    "WARNING: {target} has another key of checkpoints than {source}: pantau verify cannot check with it what was \
+                     sealed before; keep {source}/checkpoint.key"
+                ),
+                CopiedKey::Same | CopiedKey::None => {}
+            }
+        }
+    }
     Ok(())
 }
 

@@ -28,7 +28,7 @@ mod stub;
 mod time;
 
 pub use http::{Client, HttpError};
-pub use time::Stop;
+pub use time::{Stop, Stopwatch};
 
 use std::path::PathBuf;
 

@@ -1,10 +1,10 @@
 //! `pantau verify`: proves that a data folder or a database is whole.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::progress::Progress;
-use crate::journal::{Noted, Place, verify_against, verify_database_against};
+use crate::journal::{Noted, Place, verify_against, verify_database_beside};
 
 /// Prove that a data folder or database is whole
 ///
@@ -17,8 +17,9 @@ use crate::journal::{Noted, Place, verify_against, verify_database_against};
 /// --checkpoint proves that all up to there is still the same.
 #[derive(clap::Args)]
 pub struct VerifyArgs {
-    /// The data folder [default: var]
-    #[arg(long, value_name = "DIR", conflicts_with = "store")]
+    /// The data folder; of a journal in a database that of the server which writes it, with the key of the checkpoints
+    /// [default: var]
+    #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// The database that holds the journal in place of a data folder
     #[arg(long, value_name = "postgres://…")]
@@ -28,11 +29,12 @@ pub struct VerifyArgs {
     pub checkpoint: Option<Noted>,
 }
 
-/// Prints what was read and every fault; the exit code says whether there are any.
+/// Prints what was read and every fault; the exit code says whether there are any. `node` is the folder of a server on
+/// the database, where the journal is in one.
 ///
 /// # Errors
 /// Where the journal cannot be read at all.
-pub fn run(place: &Place, checkpoint: Option<Noted>) -> anyhow::Result<ExitCode> {
+pub fn run(place: &Place, node: &Path, checkpoint: Option<Noted>) -> anyhow::Result<ExitCode> {
     let mut progress: Option<Progress> = None;
     let mut tell = |done, total| {
         let progress = progress.get_or_insert_with(|| Progress::new("verify", Some(total)));
@@ -40,7 +42,7 @@ pub fn run(place: &Place, checkpoint: Option<Noted>) -> anyhow::Result<ExitCode>
     };
     let report = match place {
         Place::Folder(data) => verify_against(data, checkpoint, &mut tell)?,
-        Place::Database(url) => verify_database_against(url, checkpoint, &mut tell)?,
+        Place::Database(url) => verify_database_beside(url, Some(node), checkpoint, &mut tell)?,
     };
     drop(progress);
     println!(
@@ -58,15 +60,20 @@ pub fn run(place: &Place, checkpoint: Option<Noted>) -> anyhow::Result<ExitCode>
     if let Some(noted) = report.noted {
         println!("checkpoint {noted}");
     }
-    println!("{} checkpoint(s) under this folder's key hold", report.checkpoints);
+    let (folder, losses) = match place {
+        Place::Folder(data) => (data.as_path(), "losses.log"),
+        Place::Database(_) => (node, "database-losses.log"),
+    };
+    println!("{} checkpoint(s) under the key of {} hold", report.checkpoints, folder.display());
     if report.unchecked > 0 {
         println!(
-            "WARNING: {} checkpoint(s) cannot be checked: their key, checkpoint.key, is not here",
-            report.unchecked
+            "WARNING: {} checkpoint(s) cannot be checked: their key, checkpoint.key, is not in {}",
+            report.unchecked,
+            folder.display()
         );
     }
     if let Some(loss) = &report.loss {
-        println!("WARNING: on record in losses.log: {loss}");
+        println!("WARNING: on record in {losses}: {loss}");
     }
     if report.faults.is_empty() {
         if checkpoint.is_some() {

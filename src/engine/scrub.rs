@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use super::Engine;
+use crate::background::Work;
 use crate::clock::Clock;
 use crate::health::{Condition, Health};
 use crate::journal::{VerifyReport, verify};
@@ -35,14 +36,21 @@ impl Default for Scrub {
 }
 
 impl Scrub {
-    /// Starts the thread beside the engine that writes the journal in `data`; it ends with the engine.
+    /// Starts the thread beside the engine that writes the journal in `data`; it ends with the engine, or when it is asked to.
     ///
     /// # Errors
     /// Where the system has no thread to give.
-    pub fn start(self, data: &Path, engine: &Engine, clock: Arc<dyn Clock>) -> std::io::Result<()> {
+    pub fn start(
+        self,
+        data: &Path,
+        engine: &Engine,
+        clock: Arc<dyn Clock>,
+        work: Work,
+    ) -> std::io::Result<()> {
         let timer = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let published = engine.moments().published();
-        let scrubber = Scrubber { data: data.to_owned(), health: engine.health().clone(), clock, timer };
+        let (data, health) = (data.to_owned(), engine.health().clone());
+        let scrubber = Scrubber { data, health, clock, timer, work };
         std::thread::Builder::new()
             .name("scrub".to_owned())
             .spawn(move || scrubber.run(self, published))?;
@@ -55,26 +63,32 @@ struct Scrubber {
     health: Health,
     clock: Arc<dyn Clock>,
     timer: Runtime,
+    work: Work,
 }
 
 impl Scrubber {
-    fn run(self, plan: Scrub, published: watch::Receiver<Seq>) {
+    fn run(mut self, plan: Scrub, published: watch::Receiver<Seq>) {
         let mut due = self.clock.monotonic() + plan.first;
         // An error where the engine has ended.
-        while published.has_changed().is_ok() {
+        while published.has_changed().is_ok() && !self.work.is_to_stop() {
             let rest = due.saturating_sub(self.clock.monotonic());
             if rest.is_zero() {
                 self.look();
                 due = self.clock.monotonic() + plan.every;
             }
-            self.timer.block_on(async { tokio::time::sleep(rest.min(LOOK)).await });
+            let stopped = self.work.stopped();
+            self.timer.block_on(async { tokio::time::timeout(rest.min(LOOK), stopped).await.ok() });
         }
     }
 
     fn look(&self) {
         let mut since = self.clock.monotonic();
         let mut gently = |_, _| {
-            let worked = self.clock.monotonic().saturating_sub(since);
+            // Nothing is worth a rest once the server is to stop: it waits for this, for a while.
+            let worked = match self.work.is_to_stop() {
+                true => Duration::ZERO,
+                false => self.clock.monotonic().saturating_sub(since),
+            };
             self.timer.block_on(async { tokio::time::sleep(worked).await });
             since = self.clock.monotonic();
         };

@@ -13,6 +13,7 @@
 
 mod accounts;
 mod action_wire;
+mod checkpoint;
 mod clock_wire;
 mod clocks;
 mod codec;
@@ -60,12 +61,15 @@ pub use accounts::{
     AccountRow, AccountRows, AccountStore, DeviceRow, EVENT_DAYS, EVENTS_KEPT_MAX, EventQuestion, EventRow,
     LastingRows, LinkRow, PasskeyRow, SessionRow, SubjectRow, TokenRow,
 };
+pub use checkpoint::Noted;
 use copy::unshared_in;
-pub use copy::{Copied, CopiedAccounts, migrate, verify_database, verify_database_against};
+pub use copy::{
+    Copied, CopiedAccounts, CopiedKey, carry_key, migrate, verify_database, verify_database_beside,
+};
 pub use fold::{check_incident, incident_at};
 pub use lock::HeldLock;
 pub use memory::MemoryJournal;
-pub use photos::{PhotoFiles, photo_name, sweep_photos, sweep_photos_soon};
+pub use photos::{PhotoFiles, photo_name, sweep_photos, sweep_photos_soon, sweep_photos_until};
 pub use place::{Place, Reading};
 pub use postgis::{PostgisJournal, PostgisStandby, StoreUrl, vacuum_erased};
 pub use records::{ActsQuestion, ERASE, MERGE, SPLIT};
@@ -76,8 +80,8 @@ pub use spool::{
 };
 use sqlite::folder_reader;
 pub use sqlite::{
-    FolderMode, LogReader, Moment, Noted, Proven, Restoring, SqliteJournal, VerifyFault, VerifyReport,
-    is_journal, verify, verify_against,
+    FolderMode, LogReader, Moment, Proven, Restoring, SqliteJournal, VerifyFault, VerifyReport, is_journal,
+    verify, verify_against,
 };
 pub use standing::Standing;
 pub use stored::{ChainHead, Identity, StoredEntry, StoredPrivate};
@@ -129,6 +133,14 @@ pub enum JournalError {
     /// The stored history contradicts itself or the city pack.
     #[error("the stored history cannot be read: {0}")]
     Corrupt(String),
+}
+
+/// A failure of a file beside the journal.
+fn io_failure(error: std::io::Error) -> JournalError {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull => JournalError::Full,
+        _ => JournalError::Store(Box::new(error)),
+    }
 }
 
 /// The end of the log.

@@ -2,7 +2,9 @@
 //! waits for no disk. An erasure can name thousands of files, each of which is overwritten, and the disk asked for each.
 
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::JournalError;
 use super::photos::PhotoFiles;
@@ -10,17 +12,27 @@ use crate::model::PhotoName;
 
 /// So few go at once: it takes no longer than a commit.
 const AT_ONCE: usize = 8;
+/// A stop waits for what is being taken away for so long; the sweep at the next start takes the rest.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What erasures took. When it is dropped, what is being taken away is waited for.
-#[derive(Default)]
 pub(super) struct GonePhotos {
     due: Vec<PhotoName>,
     taking: Option<Taking>,
+    patience: Duration,
 }
 
 struct Taking {
     names: Vec<PhotoName>,
     thread: JoinHandle<Result<(), JournalError>>,
+    /// Its other end goes with the thread.
+    ended: Receiver<()>,
+}
+
+impl Default for GonePhotos {
+    fn default() -> GonePhotos {
+        GonePhotos { due: Vec::new(), taking: None, patience: PATIENCE }
+    }
 }
 
 impl GonePhotos {
@@ -46,8 +58,14 @@ impl GonePhotos {
         let names = std::mem::take(&mut self.due);
         let theirs = names.clone();
         let thread = std::thread::Builder::new().name("erase-photos".to_owned());
-        match thread.spawn(move || files.remove(&theirs)) {
-            Ok(thread) => self.taking = Some(Taking { names, thread }),
+        let (goes, ended) = channel();
+        let take = move || {
+            let _goes: std::sync::mpsc::Sender<()> = goes;
+            let files = files;
+            files.remove(&theirs)
+        };
+        match thread.spawn(take) {
+            Ok(thread) => self.taking = Some(Taking { names, thread, ended }),
             Err(error) => {
                 self.due = names;
                 return Err(JournalError::Store(Box::new(error)));
@@ -69,7 +87,7 @@ impl GonePhotos {
 
     /// Waits for what is being taken away; what could not be is due again.
     fn wait(&mut self) -> Result<(), JournalError> {
-        let Some(Taking { names, thread }) = self.taking.take() else { return Ok(()) };
+        let Some(Taking { names, thread, ended: _ }) = self.taking.take() else { return Ok(()) };
         let taken = thread.join().unwrap_or_else(|_| Err(JournalError::Store("a thread broke off".into())));
         taken.inspect_err(|_| self.due.extend(names))
     }
@@ -77,6 +95,14 @@ impl GonePhotos {
 
 impl Drop for GonePhotos {
     fn drop(&mut self) {
+        if let Some(Taking { names, ended, .. }) = &self.taking
+            && ended.recv_timeout(self.patience) == Err(RecvTimeoutError::Timeout)
+        {
+            let n = names.len();
+            return tracing::warn!(
+                "files of {n} erased photos are still being taken away; what is left of them goes at the next start"
+            );
+        }
         if let Err(error) = self.wait() {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "files of erased photos are left to the next start");
@@ -172,6 +198,25 @@ mod tests {
         let_go.send(true).unwrap();
         until_gone(&mut gone, &files);
         assert_eq!(*files.gone.lock().unwrap(), names(50));
+    }
+
+    #[test]
+    fn a_stop_waits_for_what_is_being_taken_away_and_not_for_a_disk_that_stands_still() {
+        let (let_go, files) = slow();
+        let mut gone = GonePhotos::default();
+        gone.extend(names(50));
+        assert!(!gone.take_away(files.clone()).unwrap());
+        let_go.send(true).unwrap();
+        drop(gone);
+        assert_eq!(*files.gone.lock().unwrap(), names(50));
+
+        let mut gone = GonePhotos::default();
+        gone.patience = Duration::from_millis(5);
+        gone.extend(names(50));
+        assert!(!gone.take_away(files.clone()).unwrap());
+        drop(gone);
+        assert_eq!(files.gone.lock().unwrap().len(), 50, "it stands still");
+        let_go.send(true).unwrap();
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pantau::background::Background;
 use pantau::cli::chance::Chance;
 use pantau::clock::SystemClock;
 use pantau::engine::{self, Engine, Scrub};
@@ -224,7 +225,8 @@ async fn the_scrub_says_what_nobody_has_asked_for_yet() {
     let (engine, thread) = Engine::start(Box::new(journal), ternate(), clock.clone()).unwrap();
     assert!(!engine.health().stands(Condition::Damaged));
     let plan = Scrub { first: Duration::ZERO, every: Duration::from_millis(10) };
-    plan.start(dir.path(), &engine, clock).unwrap();
+    let background = Background::default();
+    plan.start(dir.path(), &engine, clock, background.begin("the scrub")).unwrap();
     wait_for("the scrub", async || engine.health().stands(Condition::Damaged).then_some(())).await;
     let standing = engine.health().standing();
     assert!(standing[0].1.contains("the row of incident 2 says otherwise (reports)"), "{standing:?}");

@@ -410,9 +410,7 @@ async fn photos_go_with_incidents_that_are_joined_and_come_back() {
 
 /// Whether anything in a folder holds these bytes.
 fn holds(folder: &Path, bytes: &[u8]) -> bool {
-    files(folder)
-        .iter()
-        .any(|file| memchr::memmem::find(&std::fs::read(file).unwrap_or_default(), bytes).is_some())
+    files(folder).iter().any(|file| memchr::memmem::find(&std::fs::read(file).unwrap(), bytes).is_some())
 }
 
 /// A run that comes as far as a photo and no farther, as one does whose stick is pulled: the photo is there again

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use pantau::access::Role;
 use pantau::accounts::{NewToken, Scope, hash_password, new_account, new_token};
+use pantau::cli::Stopwatch;
 use pantau::feed::presence::{PLACES_MAX, PLACES_OF_ONE_MAX};
 use pantau::model::Fact;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use crate::http::{report, with};
 use crate::policy::{OWN_AGENCY, OWN_AREA, spot};
@@ -101,7 +101,7 @@ async fn colleagues_see_who_is_where_at_once_and_that_they_left() {
     let all = [("ani", Some(&*incident), true), ("budi", Some(&*incident), true)];
     told(&mut second, &all).await;
 
-    let began = Instant::now();
+    let began = Stopwatch::start();
     drop((ani, second));
     told(&mut citra, &[("budi", Some(&incident), true)]).await;
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
@@ -124,7 +124,7 @@ async fn however_much_changes_a_socket_is_told_once_a_second() {
     let incident = app.report(&report("garbage")).await["incident"].as_str().unwrap().to_owned();
     let mut ani = signed_in(&app, "ani", "Ani", Role::Operator).await;
     let mut budi = signed_in(&app, "budi", "Budi", Role::Operator).await;
-    let (began, mut messages) = (Instant::now(), 0);
+    let (began, mut messages) = (Stopwatch::start(), 0);
     for round in 0..3 {
         for n in 0..20 {
             look(&mut ani, Some(&incident), n % 2 == 0).await;

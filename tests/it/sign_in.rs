@@ -6,11 +6,12 @@ use pantau::accounts::{
     NewToken, Scope, Totp, first_link, hash_password, link_for, new_account, new_token,
 };
 use pantau::backup::{Opener, Sealer, backup, restore};
+use pantau::cli::Stopwatch;
 use pantau::model::TimeMs;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use crate::http::report;
 use crate::support::app::{Answer, Ask, PATIENCE, Setup, TestApp, patient, wait_for};
@@ -366,7 +367,7 @@ async fn whoever_loses_a_right_loses_every_open_socket_within_two_seconds() {
         stranger.subscribe(json!({"bbox": [-180, -90, 180, 90], "zoom": 3})).await;
 
         let fresh = hash_password("empat kata lebih panjang", "ani").unwrap();
-        let began = Instant::now();
+        let began = Stopwatch::start();
         let store = app.accounts().store();
         match way {
             Loss::SignOut => {

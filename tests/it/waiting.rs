@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use pantau::cli::Client;
+use pantau::cli::{Client, Stopwatch};
 use serde_json::{Value, json};
 
 use crate::support::node::Node;
@@ -18,14 +18,20 @@ fn report(mark: &str) -> Value {
     json!({"category": "garbage", "lng": 127.381, "lat": 0.791, "description": mark, "reporter": {"phone": PHONE}})
 }
 
-/// Waits for a state; what it is about stands in the test that hangs.
+/// Within this every state must be there; long, so that a busy machine is no fault.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits for a state; what it is about stands where it was called.
+#[track_caller]
 fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    loop {
+    let waited = Stopwatch::start();
+    while waited.elapsed() < PATIENCE {
         match look() {
             Some(found) => return found,
             None => std::thread::park_timeout(Duration::from_millis(5)),
         }
     }
+    panic!("not there within {PATIENCE:?}");
 }
 
 fn until_none_waits(client: &Client) -> Value {

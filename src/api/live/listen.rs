@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::Instant;
 use tungstenite::Utf8Bytes;
 
 use super::CloseReason;
@@ -27,7 +27,7 @@ thread_local! {
 
 /// Runs until the client is gone or was sent away. `rest` came right after the handshake.
 pub(super) async fn listen(sockets: Arc<Sockets>, socket: Arc<Socket>, rest: Bytes) {
-    let allowance = Allowance::full(Instant::now());
+    let allowance = Allowance::full(sockets.clock().monotonic());
     let mut listener = Listener { sockets, socket, ears: Ears::new(), allowance };
     let mut replies = Vec::new();
     let mut heard = listener.ears.hear(&rest, &mut replies);
@@ -85,7 +85,7 @@ impl Listener {
                 Heard::Goodbye => return Ok(false),
                 Heard::Fault(reason) => return Err(reason),
                 Heard::Text(text) => {
-                    if !self.allowance.take(Instant::now()) {
+                    if !self.allowance.take(self.sockets.clock().monotonic()) {
                         return Err(CloseReason::Flood);
                     }
                     if !self.sockets.holds(&self.socket) {
@@ -128,16 +128,17 @@ async fn receive(mut session: Session, text: Utf8Bytes, beat: Arc<Beat>) -> (Ses
 /// A token bucket for messages.
 struct Allowance {
     left: f64,
-    at: Instant,
+    /// By the clock's monotonic time.
+    at: Duration,
 }
 
 impl Allowance {
-    fn full(at: Instant) -> Allowance {
+    fn full(at: Duration) -> Allowance {
         Allowance { left: MESSAGES_BURST, at }
     }
 
-    fn take(&mut self, now: Instant) -> bool {
-        let earned = now.duration_since(self.at).as_secs_f64() * MESSAGES_PER_S;
+    fn take(&mut self, now: Duration) -> bool {
+        let earned = now.saturating_sub(self.at).as_secs_f64() * MESSAGES_PER_S;
         self.left = (self.left + earned).min(MESSAGES_BURST) - 1.0;
         self.at = now;
         self.left >= 0.0

@@ -9,12 +9,13 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::CloseReason;
 use super::beats::Beats;
 use super::socket::{Desk, Socket};
 use super::sockets::Sockets;
+use crate::clock::{Clock, SystemClock};
 use crate::engine::Moments;
 use crate::feed::{Beat, Pace};
 use crate::model::Seq;
@@ -53,7 +54,8 @@ impl Rounds {
         let first = self.beats.newest();
         let told = first.map.seq();
         let (tell, beats) = watch::channel(first);
-        let round = Round { told, tell, members: Vec::new(), desk: Desk::default() };
+        let clock = SystemClock::new();
+        let round = Round { told, tell, members: Vec::new(), desk: Desk::default(), clock };
         std::thread::Builder::new()
             .name("feed".to_owned())
             .spawn(move || runtime.block_on(self.run(round)))?;
@@ -65,7 +67,6 @@ impl Rounds {
         let mut heartbeat = interval(self.heartbeat);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         heartbeat.tick().await;
-        let started = Instant::now();
         let mut pace = Pace::new(self.frame, Duration::ZERO);
         loop {
             tokio::select! {
@@ -81,14 +82,14 @@ impl Rounds {
                 () = self.nudge.notified() => self.beats.begin_heartbeat(),
                 _ = self.stopping.wait_for(|stop| *stop) => return round.send_all_away(&self.sockets),
             }
-            let wait = pace.wait(started.elapsed());
+            let wait = pace.wait(round.clock.monotonic());
             if !wait.is_zero() {
                 sleep(wait).await;
             }
             published.mark_unchanged();
-            let began = started.elapsed();
+            let began = round.clock.monotonic();
             let n_entries = round.go(&self.sockets);
-            let ended = started.elapsed();
+            let ended = round.clock.monotonic();
             pace.beat(began, ended, n_entries);
             metrics::histogram!("pantau_round_seconds").record(ended.saturating_sub(began).as_secs_f64());
         }
@@ -101,19 +102,21 @@ struct Round {
     tell: watch::Sender<Arc<Beat>>,
     members: Vec<Weak<Socket>>,
     desk: Desk,
+    /// Its own: how long sending takes is a matter of the machine, whatever time the center has.
+    clock: SystemClock,
 }
 
 impl Round {
     /// Visits all; answers how many entries that brought.
     fn go(&mut self, sockets: &Sockets) -> u64 {
         self.members.extend(sockets.newcomers());
-        let (mut beat, mut taken) = (sockets.newest(), Instant::now());
+        let (mut beat, mut taken) = (sockets.newest(), self.clock.monotonic());
         self.tell.send_replace(beat.clone());
         let mut n = 0;
         self.members.retain(|socket| {
             n += 1;
-            if n % LOOK_EVERY == 0 && taken.elapsed() > STALE {
-                (beat, taken) = (sockets.newest(), Instant::now());
+            if n % LOOK_EVERY == 0 && self.clock.monotonic().saturating_sub(taken) > STALE {
+                (beat, taken) = (sockets.newest(), self.clock.monotonic());
             }
             let Some(socket) = socket.upgrade() else { return false };
             let desk = &mut self.desk;

@@ -10,6 +10,7 @@ use super::CloseReason;
 use super::beats::Beats;
 use super::socket::Socket;
 use crate::accounts::Accounts;
+use crate::clock::Clock;
 use crate::feed::{Beat, Presence};
 
 /// Questions of clients that are answered at once. The others wait in turn: when ten thousand come
@@ -75,6 +76,10 @@ impl Sockets {
 
     pub fn newest(&self) -> Arc<Beat> {
         self.beats.newest()
+    }
+
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+        self.beats.clock()
     }
 
     pub(super) fn presence(&self) -> &Arc<Presence> {

@@ -6,19 +6,24 @@
 
 mod accounts;
 mod file;
+mod key;
 mod photos;
 mod server;
 mod table;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
 use std::sync::Arc;
 
 pub use self::accounts::CopiedAccounts;
 use self::file::FileSide;
+pub use self::key::{CopiedKey, carry_key};
 use self::server::ServerSide;
 use self::table::{Cell, ENTRY, STATE, Table};
-use super::sqlite::verify_rows_against;
+use super::identity::read_epoch;
+use super::postgis;
+use super::sqlite::{Beside, verify_rows_beside};
 use super::{
     FolderMode, Head, Journal, JournalError, Noted, Place, PostgisJournal, SqliteJournal, StoreUrl,
     Unshared, VerifyReport,
@@ -147,19 +152,23 @@ pub fn verify_database(
     url: &StoreUrl,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<VerifyReport, JournalError> {
-    verify_database_against(url, None, progress)
+    verify_database_beside(url, None, None, progress)
 }
 
-/// As [`verify_database`], and against a checkpoint that was written down elsewhere.
+/// As [`verify_database`], and against what a node that writes it, or did, has in its folder: the key of checkpoints and
+/// a mark; and against a checkpoint that was written down elsewhere.
 ///
 /// # Errors
 /// As [`verify_database`].
-pub fn verify_database_against(
+pub fn verify_database_beside(
     url: &StoreUrl,
+    node: Option<&Path>,
     noted: Option<Noted>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<VerifyReport, JournalError> {
     let scratch = Scratch::new()?;
+    // Before the snapshot is taken: beside a running server the mark moves on.
+    let beside = node.map(|folder| beside(url, folder)).transpose()?.unwrap_or_default();
     let (photos, photo_faults) = {
         let mut source = ServerSide::snapshot(url)?;
         let mut target = FileSide::scratch(&scratch.0)?;
@@ -179,11 +188,19 @@ pub fn verify_database_against(
         photos::check(&mut source)?
     };
     let mut found =
-        verify_rows_against(&scratch.0, noted, &mut |done, of| progress(of / 2 + done / 2, of))?;
+        verify_rows_beside(&scratch.0, beside, noted, &mut |done, of| progress(of / 2 + done / 2, of))?;
     found.photos = photos;
     found.faults_total += photo_faults.len() as u64;
     found.faults.extend(photo_faults);
     Ok(found)
+}
+
+/// What lies in the folder of a node on the database.
+fn beside(url: &StoreUrl, folder: &Path) -> Result<Beside, JournalError> {
+    let epoch = server::meta(url, "epoch")?.and_then(|text| read_epoch(&text));
+    let epoch =
+        epoch.ok_or_else(|| JournalError::Corrupt("the table meta has no sound epoch".to_owned()))?;
+    postgis::beside(folder, epoch)
 }
 
 /// A folder of one's own that goes with the value.

@@ -16,6 +16,11 @@ pub(super) struct ServerSide {
 
 /// The mode that a database is marked with.
 pub(super) fn mode(url: &StoreUrl) -> Result<FolderMode, JournalError> {
+    Ok(FolderMode::of_key(meta(url, "mode")?.as_deref()))
+}
+
+/// A mark of a database.
+pub(super) fn meta(url: &StoreUrl, key: &str) -> Result<Option<String>, JournalError> {
     let mut side = ServerSide { link: Link::connect(&Driver::start()?, url)?, held: None };
     let is_there = side
         .link
@@ -23,7 +28,7 @@ pub(super) fn mode(url: &StoreUrl) -> Result<FolderMode, JournalError> {
     if is_there.is_none() {
         return Err(JournalError::Folder(format!("there is no journal in {url}")));
     }
-    Ok(FolderMode::of_key(side.meta("mode")?.as_deref()))
+    side.meta(key)
 }
 
 /// How many reports lie there for the writer, which the journal does not know of.

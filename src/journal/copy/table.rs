@@ -68,7 +68,7 @@ pub(super) const PHOTO: Table = Table {
 };
 
 /// All other tables, in an order that may be cut anywhere.
-pub(super) const STATE: [Table; 16] = [
+pub(super) const STATE: [Table; 17] = [
     Table {
         name: "report",
         key: 1,
@@ -154,6 +154,11 @@ pub(super) const STATE: [Table; 16] = [
         name: "waiting_code",
         key: 1,
         columns: &[("waiting_no", Int), ("received_at", Int), ("report_no", Int), ("refused", Text)],
+    },
+    Table {
+        name: "checkpoint",
+        key: 1,
+        columns: &[("seq", Int), ("at", Int), ("hash", Bytes), ("key_id", Bytes), ("mac", Bytes)],
     },
     Table { name: "derived", key: 1, columns: &[("as_of_seq", Int)] },
     Table {

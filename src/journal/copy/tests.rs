@@ -114,6 +114,7 @@ fn a_history_moves_into_the_database_and_back_and_is_the_same() {
     let Some(places) = Places::new() else { return };
     let mut journal = Places::open(&places.folder);
     fill(&mut *journal);
+    journal.seal().unwrap();
     let (head, secret) = (journal.head(), journal.secret());
     let entries = journal.reader().entries(Seq(0), 100).unwrap();
     let derived = journal.reader().derived().unwrap();
@@ -143,13 +144,27 @@ fn a_history_moves_into_the_database_and_back_and_is_the_same() {
     drop(journal);
 
     let Place::Database(url) = &places.database else { unreachable!() };
+    let (Place::Folder(folder), Place::Folder(back)) = (&places.folder, &places.back) else {
+        unreachable!()
+    };
     let found = verify_database(url, &mut |done, total| assert!(done <= total)).unwrap();
-    assert_eq!((found.faults, found.head), (vec![], head.seq));
+    assert_eq!((found.faults, found.head, found.unchecked), (vec![], head.seq, 1));
+    let node = tempfile::tempdir().unwrap();
+    assert_eq!(carry_key(back, node.path()).unwrap(), CopiedKey::None);
+    assert_eq!(carry_key(folder, node.path()).unwrap(), CopiedKey::Carried);
+    let found = verify_database_beside(url, Some(node.path()), None, &mut |_, _| {}).unwrap();
+    assert_eq!((found.faults, found.checkpoints, found.unchecked), (vec![], 1, 0), "sealed in the folder");
+    std::fs::create_dir(back).unwrap();
+    assert_eq!(carry_key(node.path(), back).unwrap(), CopiedKey::Carried);
     let copied = migrated(&places.database, &places.back);
     assert_eq!(copied.head_hash, found.head_hash);
-    let Place::Folder(back) = &places.back else { unreachable!() };
     let found = verify(back, &mut |_, _| {}).unwrap();
     assert_eq!((found.faults, found.head_hash), (vec![], copied.head_hash));
+    assert_eq!((found.checkpoints, found.unchecked), (1, 0));
+    assert_eq!(carry_key(folder, back).unwrap(), CopiedKey::Same);
+    std::fs::remove_file(node.path().join("checkpoint.key")).unwrap();
+    drop(Places::open(&Place::Folder(node.path().to_owned())));
+    assert_eq!(carry_key(folder, node.path()).unwrap(), CopiedKey::Other);
     assert_eq!(Places::open(&places.back).head(), head);
     // A row of a hotspot that the disk changes there is noticed, though the database knows no sums.
     let conn = rusqlite::Connection::open(back.join("pantau.db")).unwrap();

@@ -14,7 +14,7 @@ use super::columns::{Change, Incidents};
 use super::erase::Known;
 use super::link::Link;
 use super::session::{Session, Sql};
-use super::{PostgisJournal, area, derived};
+use super::{PostgisJournal, area, derived, seals};
 use crate::city::City;
 use crate::journal::decide::{IDEMPOTENCY_MS, PRUNE_EVERY_MS, PRUNED_KEYS_MAX, decide_all};
 use crate::journal::{DerivedUpdate, JournalError};
@@ -61,6 +61,9 @@ pub(super) fn append(
         changes.extend(batch.photos.changes());
         changes.append(&mut batch.erasures);
         changes.extend(prunes.then(|| prune_idempotency(last.at)));
+        let sealer = session.sealer.as_ref().filter(|sealer| sealer.is_due(last.seq));
+        let sealed = sealer.map(|sealer| sealer.seal(last.seq, last.at, &batch.head_hash));
+        changes.extend(sealed.as_ref().map(seals::put));
         let written = write(session, &city, &batch, &changes, patience);
         if let Err(error) = written {
             session.sources = sources;
@@ -70,6 +73,9 @@ pub(super) fn append(
             journal.prune_at = last.at.plus_ms(PRUNE_EVERY_MS);
         }
         session.head_hash = batch.head_hash;
+        if let (Some(sealer), Some(made)) = (&mut session.sealer, sealed) {
+            sealer.commit(&made);
+        }
     }
     let new_sources = std::mem::take(&mut batch.new_sources);
     drop(batch);

@@ -18,6 +18,7 @@ use crate::journal::JournalError;
 use crate::journal::codec::Hash;
 use crate::journal::identity::{Fresh, read_epoch};
 use crate::journal::mark::{self, Mark, Marked};
+use crate::journal::sqlite::Beside;
 use crate::model::{Epoch, Seq};
 
 /// What was lost, a line each; whoever has read it moves it away.
@@ -79,6 +80,14 @@ pub(super) fn went_back() -> JournalError {
 
 fn mark_in(folder: &Path, epoch: Epoch) -> PathBuf {
     folder.join(format!("durable-{}.mark", epoch.0))
+}
+
+/// What a node that serves a database knows of it in its folder, to verify against.
+///
+/// # Errors
+/// Where its key cannot be read.
+pub(in crate::journal) fn beside(folder: &Path, epoch: Epoch) -> Result<Beside, JournalError> {
+    Beside::of(folder, &mark_in(folder, epoch), &folder.join(LOSSES))
 }
 
 /// The mark of this node; `None` where it has no folder, or none that can be written.

@@ -6,6 +6,7 @@
 //!   process may follow and take its place.
 //! - A commit is one round trip: everything is sent at once, in arrays, and COMMIT behind it; only what
 //!   commands ask for by number or key is fetched before.
+//! - The log is sealed under a key that lies in the folder of the node that writes ([`seals`]).
 //! - After a lost session nobody knows whether the last commit became durable. The journal then refuses
 //!   until [`Journal::resume`] has asked.
 
@@ -25,6 +26,7 @@ mod read;
 mod read_derived;
 mod room;
 mod rows;
+mod seals;
 mod session;
 mod standby;
 mod term;
@@ -37,6 +39,7 @@ pub(super) use area::put as put_areas;
 pub use erase::vacuum_erased;
 pub(super) use hand_in::unshared;
 pub(super) use link::{Driver, Link, Param};
+pub(super) use losses::beside;
 pub(super) use open::{coarsen, meta, prepare_tables};
 pub(super) use rows::get;
 pub use standby::PostgisStandby;
@@ -51,9 +54,10 @@ use self::losses::Stand;
 use self::read::PostgisReader;
 use self::session::Session;
 use self::term::Beat;
+use super::checkpoint::Key;
 use super::codec::Encoder;
 use super::mark::Mark;
-use super::{DerivedUpdate, FolderMode, Head, Journal, JournalError, Reader, Standby};
+use super::{DerivedUpdate, FolderMode, Head, Journal, JournalError, Reader, Standby, io_failure};
 use crate::city::City;
 use crate::health::{Condition, Health};
 use crate::model::{Command, Epoch, Outcome, Secret, Seq, TimeMs};
@@ -77,7 +81,15 @@ struct Database {
     health: Health,
     /// Of this node: what is derived may be kept there.
     folder: Option<PathBuf>,
+    /// Of this node's checkpoints, from its folder; or why there is none, though there should be.
+    key: Result<Option<Key>, String>,
     reader: Arc<PostgisReader>,
+}
+
+impl Database {
+    fn key(&self) -> Result<Option<Key>, JournalError> {
+        self.key.clone().map_err(JournalError::Folder)
+    }
 }
 
 /// What the database server's settings make of the promise that nothing acknowledged is lost.
@@ -266,7 +278,7 @@ impl Journal for PostgisJournal {
                 .spawn(move || {
                     let held = term::retake(&db.driver, &db.url, &node, term);
                     // Where the journal is gone meanwhile, so is the session.
-                    let session = held.and_then(Session::begin);
+                    let session = held.and_then(|held| Session::begin(held, db.key()?));
                     let _ = sender.send(session.and_then(|session| {
                         stand.check(&session.link)?;
                         Ok(session)
@@ -294,6 +306,11 @@ impl Journal for PostgisJournal {
                 }
             }
         }
+    }
+
+    fn seal(&mut self) -> Result<(), JournalError> {
+        self.session.as_mut().map_or(Ok(()), seals::seal)?;
+        self.mark.as_ref().map_or(Ok(()), |mark| mark.sync().map_err(io_failure))
     }
 
     fn try_again(&mut self) {

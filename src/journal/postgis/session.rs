@@ -8,8 +8,10 @@ use tokio_postgres::Statement;
 use super::link::Link;
 use super::open;
 use super::rows::get;
+use super::seals;
 use super::term::Held;
 use crate::journal::JournalError;
+use crate::journal::checkpoint::{Key, Sealer};
 use crate::journal::codec::Hash;
 use crate::journal::decide::Counters;
 use crate::model::Epoch;
@@ -89,12 +91,14 @@ pub(super) struct Session {
     pub head_hash: Hash,
     /// Row keys of the sources of imports, by name.
     pub sources: HashMap<String, i64>,
+    /// Where this node has a folder for its key.
+    pub sealer: Option<Sealer>,
     statements: Vec<Statement>,
 }
 
 impl Session {
-    /// Reads what the writer counts on from.
-    pub fn begin(held: Held) -> Result<Session, JournalError> {
+    /// Reads what the writer counts on from, and what it seals after with its key.
+    pub fn begin(held: Held, key: Option<Key>) -> Result<Session, JournalError> {
         let Held { link, term } = held;
         // Stronger settings of the server (a standby of its own) stay as they are.
         link.run("SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'")?;
@@ -107,8 +111,9 @@ impl Session {
             sources.insert(get(row, 1)?, get(row, 0)?);
             Ok(())
         })?;
+        let sealer = key.map(|key| seals::sealer(&link, key)).transpose()?;
         let statements = link.wait(try_join_all(Sql::ALL.iter().map(|sql| link.client.prepare(sql))))?;
-        Ok(Session { link, term, epoch, last, head_hash, sources, statements })
+        Ok(Session { link, term, epoch, last, head_hash, sources, sealer, statements })
     }
 
     pub fn statement(&self, sql: Sql) -> &Statement {

@@ -13,6 +13,7 @@ use super::url::StoreUrl;
 use super::{Database, PostgisJournal, open};
 use crate::city::City;
 use crate::health::{Condition, Health};
+use crate::journal::checkpoint::Key;
 use crate::journal::codec::CHAIN_START;
 use crate::journal::mark::Mark;
 use crate::journal::{FolderMode, HandIn, Head, Journal, JournalError, Reader, Standby};
@@ -51,11 +52,17 @@ impl PostgisStandby {
         PostgisStandby::with(open::open(url, city, mode, true)?)
     }
 
-    /// What is derived of the journal may be kept in this folder of the node.
+    /// What is derived of the journal may be kept in this folder of the node, and the key of its checkpoints is: made
+    /// where there is none.
     #[must_use]
     pub fn keeping_in(mut self, folder: &Path) -> PostgisStandby {
         if let Some(db) = Arc::get_mut(&mut self.db) {
             db.folder = Some(folder.to_owned());
+            db.key = Key::of_folder(folder).map(Some).map_err(|error| error.to_string());
+            // One that only stands by goes on until it is to write.
+            if let Err(error) = &db.key {
+                tracing::error!("this server cannot take over as the writer: {error}");
+            }
         }
         self
     }
@@ -95,7 +102,7 @@ impl PostgisStandby {
     /// Where the database fails.
     pub fn take_now(&mut self) -> Result<Option<PostgisJournal>, JournalError> {
         let Some(held) = self.watch.try_take(&self.db, &self.node)? else { return Ok(None) };
-        let session = Session::begin(held)?;
+        let session = Session::begin(held, self.db.key()?)?;
         PostgisJournal::with_session(self.db.clone(), self.node.clone(), session).map(Some)
     }
 

@@ -1,6 +1,7 @@
 //! What only the database has: other writers, marks, maps, lost sessions.
 
 mod losses;
+mod seals;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -15,6 +15,7 @@ use super::open::WAL_PAGES;
 use super::photos;
 use super::put::{self, RowKeys};
 use super::read::{self, incident_columns};
+use super::seals;
 use super::sums;
 use crate::city::City;
 use crate::health::Condition;
@@ -59,14 +60,11 @@ pub(super) fn seal(journal: &mut SqliteJournal) -> Result<(), JournalError> {
         let last = journal.last;
         if journal.sealer.is_behind(last.seq) {
             let tx = journal.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let sealed = journal.sealer.seal(&tx, last.seq, last.at, &journal.head_hash)?;
+            let made = journal.sealer.seal(last.seq, last.at, &journal.head_hash);
+            seals::put(&tx, &made)?;
             tx.commit()?;
-            journal.sealer.commit(sealed);
-            tracing::info!(
-                entries = last.seq.0,
-                checkpoint = %super::Noted::of(last.seq, &journal.head_hash),
-                "sealed"
-            );
+            journal.sealer.commit(&made);
+            made.say();
         }
         journal.mark.sync().map_err(super::io_failure)
     })
@@ -169,14 +167,14 @@ fn append_in_transaction(
     }
     import_keys.merge(&mut staged_keys, &tx)?;
     let sealer = &journal.sealer;
-    let sealed =
-        if sealer.is_due(last.seq) { Some(sealer.seal(&tx, last.seq, last.at, &head_hash)?) } else { None };
+    let sealed = sealer.is_due(last.seq).then(|| sealer.seal(last.seq, last.at, &head_hash));
+    sealed.iter().try_for_each(|made| seals::put(&tx, made))?;
     tx.commit()?;
     if last != journal.last {
         journal.mark.set(last.seq, &head_hash);
     }
-    if let Some(sealed) = sealed {
-        journal.sealer.commit(sealed);
+    if let Some(made) = sealed {
+        journal.sealer.commit(&made);
     }
     if prunes {
         journal.prune_at = last.at.plus_ms(PRUNE_EVERY_MS);

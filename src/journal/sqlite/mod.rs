@@ -12,7 +12,6 @@
 
 mod acts;
 mod append;
-mod checkpoint;
 mod erase;
 mod import_keys;
 mod incident_row;
@@ -27,6 +26,7 @@ mod put;
 mod read;
 mod reserve;
 mod restore;
+mod seals;
 mod senders;
 mod sums;
 #[cfg(test)]
@@ -34,13 +34,12 @@ mod tests;
 mod verify;
 mod waiting_codes;
 
-pub use checkpoint::Noted;
 pub use log::{LogReader, Moment};
 pub use open::FolderMode;
 pub(super) use open::{connect, scratch};
 pub use restore::{Proven, Restoring};
 pub(super) use sums::fill as fill_sums;
-pub(super) use verify::verify_rows_against;
+pub(super) use verify::{Beside, verify_rows_beside};
 pub use verify::{VerifyFault, VerifyReport, verify, verify_against};
 
 use std::path::{Path, PathBuf};
@@ -49,15 +48,15 @@ use std::sync::atomic::AtomicU32;
 
 use rusqlite::Connection;
 
-use self::checkpoint::Sealer;
 use self::import_keys::ImportKeys;
 use self::read::SqliteReader;
 use self::reserve::Reserve;
+use super::checkpoint::Sealer;
 use super::codec::{Encoder, Hash};
 use super::decide::Counters;
 use super::mark::Mark;
 use super::photos_gone::GonePhotos;
-use super::{DerivedUpdate, Head, HeldLock, Journal, JournalError, Reader};
+use super::{DerivedUpdate, Head, HeldLock, Journal, JournalError, Reader, io_failure};
 use crate::city::City;
 use crate::health::{Condition, Health};
 use crate::model::{Command, Epoch, Outcome, Secret, TimeMs};
@@ -221,14 +220,6 @@ impl From<rusqlite::Error> for JournalError {
             }
             _ => JournalError::Store(Box::new(error)),
         }
-    }
-}
-
-/// A failure of a file beside the database.
-fn io_failure(error: std::io::Error) -> JournalError {
-    match error.kind() {
-        std::io::ErrorKind::StorageFull => JournalError::Full,
-        _ => JournalError::Store(Box::new(error)),
     }
 }
 

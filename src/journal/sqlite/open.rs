@@ -12,20 +12,20 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
-use super::checkpoint::Sealer;
 use super::import_keys::ImportKeys;
 use super::read::SqliteReader;
 use super::reserve::Reserve;
-use super::{LOSSES, MARK, SqliteJournal, file_in, io_failure, restore, sums};
+use super::{LOSSES, MARK, SqliteJournal, file_in, restore, seals, sums};
 use crate::city::City;
 use crate::health::{Condition, Health};
+use crate::journal::checkpoint::Sealer;
 use crate::journal::codec::{CHAIN_START, Encoder, Hash};
 use crate::journal::copy::UNFINISHED;
 use crate::journal::decide::Counters;
 use crate::journal::identity::{Fresh, read_epoch};
 use crate::journal::mark::{self, Mark, Marked};
 use crate::journal::photos_gone::GonePhotos;
-use crate::journal::{HeldLock, JournalError};
+use crate::journal::{HeldLock, JournalError, io_failure};
 use crate::model::{Epoch, Secret, Seq, TimeMs, hex};
 
 /// What a data folder is for; marked when it is made, for good.
@@ -184,7 +184,7 @@ fn open_locked(
         mark.set(last.seq, &head_hash);
     }
     let import_keys = ImportKeys::load(&conn)?;
-    let sealer = Sealer::open(dir, &conn)?;
+    let sealer = seals::sealer(dir, &conn)?;
     Ok(Opened {
         conn,
         wal_pages,

@@ -7,8 +7,8 @@ use rusqlite::fallible_iterator::FallibleIterator;
 use tempfile::TempDir;
 
 use super::*;
-use crate::journal::suite;
 use crate::journal::testing::{self, NOW, act, import_row, key, receipt, report, sensitive_report};
+use crate::journal::{Noted, suite};
 use crate::model::{Action, AreaId, IncidentNo, Outcome, Receipt, ReportNo, Seq, Status};
 
 pub(super) fn open(dir: &TempDir) -> SqliteJournal {

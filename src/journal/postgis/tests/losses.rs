@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::*;
 
 /// The journal of a node with a folder.
-fn open_in(db: &Db, folder: &Path) -> PostgisJournal {
+pub(super) fn open_in(db: &Db, folder: &Path) -> PostgisJournal {
     let mut standby = standby_in(db, folder);
     for _ in 0..200 {
         if let Some(journal) = standby.take_now().unwrap() {
@@ -29,7 +29,7 @@ fn take_back(db: &Db, seq: u32) {
     ));
 }
 
-fn end_sessions(db: &Db) {
+pub(super) fn end_sessions(db: &Db) {
     db.query(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
          WHERE datname = current_database() AND pid <> pg_backend_pid()",

@@ -10,15 +10,17 @@ mod merges;
 mod photos;
 mod seals;
 
+pub(in crate::journal) use seals::Beside;
+
 use std::collections::HashMap;
 use std::iter::Peekable;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::checkpoint::Noted;
 use super::read::{self, report_columns, text};
 use super::{file_in, open};
+use crate::journal::checkpoint::Noted;
 use crate::journal::codec::{Body, CHAIN_START, Hash, chain};
 use crate::journal::keys::Interner;
 use crate::journal::photo_folder::PhotoFolder;
@@ -85,24 +87,6 @@ pub fn verify_against(
     noted: Option<Noted>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<VerifyReport, JournalError> {
-    verify_folder(dir, noted, Some(&PhotoFolder::of(dir)), progress)
-}
-
-/// As [`verify_against`], of a folder whose photos' files lie elsewhere.
-pub(in crate::journal) fn verify_rows_against(
-    dir: &Path,
-    noted: Option<Noted>,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<VerifyReport, JournalError> {
-    verify_folder(dir, noted, None, progress)
-}
-
-fn verify_folder(
-    dir: &Path,
-    noted: Option<Noted>,
-    files: Option<&PhotoFolder>,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<VerifyReport, JournalError> {
     let file = file_in(dir);
     if !file.is_file() {
         return Err(JournalError::Folder(format!(
@@ -111,8 +95,18 @@ fn verify_folder(
         )));
     }
     // Before the snapshot is taken: beside a running server the mark moves on.
-    let beside = seals::Beside::read(dir)?;
-    verify_beside(&file, beside, noted, files, progress)
+    let beside = Beside::read(dir)?;
+    verify_beside(&file, beside, noted, Some(&PhotoFolder::of(dir)), progress)
+}
+
+/// As [`verify_against`], of a copy: what lay beside the original was read before, and so were the photos' files.
+pub(in crate::journal) fn verify_rows_beside(
+    dir: &Path,
+    beside: Beside,
+    noted: Option<Noted>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<VerifyReport, JournalError> {
+    verify_beside(&file_in(dir), beside, noted, None, progress)
 }
 
 /// As [`verify`], of a database file that nothing lies beside.
@@ -120,12 +114,12 @@ pub(in crate::journal::sqlite) fn verify_file(
     file: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<VerifyReport, JournalError> {
-    verify_beside(file, seals::Beside::default(), None, None, progress)
+    verify_beside(file, Beside::default(), None, None, progress)
 }
 
 fn verify_beside(
     file: &Path,
-    beside: seals::Beside,
+    beside: Beside,
     noted: Option<Noted>,
     files: Option<&PhotoFolder>,
     progress: &mut dyn FnMut(u64, u64),
@@ -145,7 +139,7 @@ fn verify_beside(
 
 fn verify_rows(
     conn: &Connection,
-    beside: &seals::Beside,
+    beside: &Beside,
     noted: Option<Noted>,
     files: Option<&PhotoFolder>,
     progress: &mut dyn FnMut(u64, u64),

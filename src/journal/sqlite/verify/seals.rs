@@ -7,9 +7,9 @@ use rusqlite::Connection;
 
 use super::{CACHE_KIB, Link, Verifier, sentence};
 use crate::journal::JournalError;
+use crate::journal::checkpoint::{Checkpoint, Key, Noted};
 use crate::journal::codec::Hash;
 use crate::journal::mark::{self, Marked};
-use crate::journal::sqlite::checkpoint::{Checkpoint, Key, Noted};
 use crate::journal::sqlite::{LOSSES, MARK};
 use crate::journal::sqlite::{open, sums};
 use crate::model::{Seq, TimeMs};
@@ -17,21 +17,22 @@ use crate::model::{Seq, TimeMs};
 /// Faults of pages that are named.
 const PAGE_FAULTS_MAX: u32 = 20;
 
-/// What lies beside the database.
+/// What lies beside the database, or on a server that writes one elsewhere.
 #[derive(Default)]
-pub(super) struct Beside {
+pub(in crate::journal) struct Beside {
     marked: Option<Marked>,
     key: Option<Key>,
-    pub loss: Option<String>,
+    pub(super) loss: Option<String>,
 }
 
 impl Beside {
-    pub fn read(dir: &Path) -> Result<Beside, JournalError> {
-        Ok(Beside {
-            marked: Marked::read(&dir.join(MARK)),
-            key: Key::find(dir)?,
-            loss: mark::newest_loss(&dir.join(LOSSES)),
-        })
+    pub(super) fn read(dir: &Path) -> Result<Beside, JournalError> {
+        Beside::of(dir, &dir.join(MARK), &dir.join(LOSSES))
+    }
+
+    /// Of a folder with a key, a mark and losses under these names.
+    pub(in crate::journal) fn of(dir: &Path, mark: &Path, losses: &Path) -> Result<Beside, JournalError> {
+        Ok(Beside { marked: Marked::read(mark), key: Key::find(dir)?, loss: mark::newest_loss(losses) })
     }
 }
 

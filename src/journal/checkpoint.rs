@@ -1,6 +1,6 @@
 //! Seals over the log. An unkeyed chain can be written anew from any entry on, and one that was cut at
 //! its end still verifies; a checkpoint holds the count and the head's hash under a key that is not in
-//! the database file, and each holds the one before it.
+//! the database, and each holds the one before it.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -8,7 +8,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit, Mac};
-use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use crate::journal::JournalError;
@@ -16,7 +15,7 @@ use crate::journal::codec::Hash;
 use crate::model::{Seq, TimeMs, hex, unhex};
 
 /// A checkpoint stands at least after every so many entries, at the end of their commit.
-pub(super) const CHECKPOINT_EVERY: u64 = 100;
+const CHECKPOINT_EVERY: u64 = 100;
 
 /// The key's name, in the data folder or among the credentials that the service manager hands over.
 const KEY_FILE: &str = "checkpoint.key";
@@ -25,6 +24,7 @@ const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 const DOMAIN: &[u8] = b"pantau checkpoint 1";
 
 /// The key of checkpoints: 32 random bytes.
+#[derive(Clone)]
 pub(super) struct Key {
     bytes: [u8; 32],
     pub id: [u8; 8],
@@ -67,9 +67,15 @@ impl Key {
     fn make(dir: &Path) -> Result<Key, JournalError> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(|e| JournalError::Store(Box::new(e)))?;
-        let written = write_new(&dir.join(KEY_FILE), format!("{}\n", hex(&bytes)).as_bytes());
-        written.and_then(|()| File::open(dir)?.sync_all()).map_err(super::io_failure)?;
-        Ok(Key::new(bytes))
+        let key = Key::new(bytes);
+        key.keep(dir)?;
+        Ok(key)
+    }
+
+    /// Puts it into a folder that has none.
+    pub fn keep(&self, dir: &Path) -> Result<(), JournalError> {
+        let written = write_new(&dir.join(KEY_FILE), format!("{}\n", hex(&self.bytes)).as_bytes());
+        written.and_then(|()| File::open(dir)?.sync_all()).map_err(super::io_failure)
     }
 
     fn seal(&self, before: &[u8; 32], seq: Seq, at: TimeMs, hash: &Hash) -> [u8; 32] {
@@ -107,6 +113,11 @@ pub(super) struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// Into the log of the server, which is elsewhere than the journal.
+    pub fn say(&self) {
+        tracing::info!(entries = self.seq.0, checkpoint = %Noted::of(self.seq, &self.hash), "sealed");
+    }
+
     /// Whether it was made with this key, after the one with the mac `before`.
     pub fn is_sealed(&self, key: &Key, before: &[u8; 32]) -> bool {
         let mac = key.mac(before, self.seq, self.at, &self.hash);
@@ -124,17 +135,11 @@ pub(super) struct Sealer {
     mac: [u8; 32],
 }
 
-/// The newest checkpoint, once the transaction that holds it is committed.
-pub(super) struct Sealed(Seq, [u8; 32]);
-
 impl Sealer {
-    pub fn open(dir: &Path, conn: &Connection) -> Result<Sealer, JournalError> {
-        let sql = "SELECT seq, mac FROM checkpoint ORDER BY seq DESC LIMIT 1";
-        let newest = conn
-            .query_row(sql, [], |row| Ok((Seq(row.get::<_, i64>(0)?.cast_unsigned()), row.get(1)?)))
-            .optional()?;
+    /// Goes on after the checkpoint at an entry, with this mac; `None` where there is none yet.
+    pub fn after(newest: Option<(Seq, [u8; 32])>, key: Key) -> Sealer {
         let (seq, mac) = newest.unwrap_or((Seq(0), [0; 32]));
-        Ok(Sealer { key: Key::of_folder(dir)?, every: CHECKPOINT_EVERY, seq, mac })
+        Sealer { key, every: CHECKPOINT_EVERY, seq, mac }
     }
 
     /// Whether a head at `seq` is to be sealed.
@@ -147,24 +152,15 @@ impl Sealer {
         seq > self.seq
     }
 
-    /// Writes one for the head, which is an entry of this very transaction or one before.
-    pub fn seal(
-        &self,
-        conn: &Connection,
-        seq: Seq,
-        at: TimeMs,
-        hash: &Hash,
-    ) -> Result<Sealed, JournalError> {
+    /// One for the head, which is an entry of the transaction that it is written in, or one before.
+    pub fn seal(&self, seq: Seq, at: TimeMs, hash: &Hash) -> Checkpoint {
         let mac = self.key.seal(&self.mac, seq, at, hash);
-        conn.prepare_cached(
-            "INSERT INTO checkpoint (seq, at, hash, key_id, mac) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?
-        .execute(params![seq.0.cast_signed(), at.0, hash, self.key.id, mac])?;
-        Ok(Sealed(seq, mac))
+        Checkpoint { seq, at, hash: *hash, key_id: self.key.id, mac }
     }
 
-    pub fn commit(&mut self, Sealed(seq, mac): Sealed) {
-        (self.seq, self.mac) = (seq, mac);
+    /// The transaction with this checkpoint is committed.
+    pub fn commit(&mut self, made: &Checkpoint) {
+        (self.seq, self.mac) = (made.seq, made.mac);
     }
 }
 
