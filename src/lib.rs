@@ -27,9 +27,11 @@ pub mod past;
 pub mod privacy;
 
 pub mod api;
+pub mod awaiting;
 pub mod cli;
 pub mod config;
 pub mod edge_node;
+mod listen;
 mod recorder;
 pub mod server;
 pub mod service;

@@ -22,7 +22,7 @@ use pantau::cli::{self, Defaults};
 use pantau::config::{self, FileSettings, ServeFlags, ServeSettings};
 use pantau::edge_node;
 use pantau::journal::{Place, StoreUrl};
-use pantau::server::{self, Server};
+use pantau::server::Server;
 use pantau::startup;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
@@ -264,11 +264,10 @@ fn serve(args: ServeArgs, file: FileSettings) -> anyhow::Result<()> {
             return Ok(());
         }
         let mut until_stopped = Box::pin(until_stopped().context("signals cannot be heard")?);
-        let Some(server) = startup::start(&settings, &mut until_stopped).await? else {
+        let Some((server, listener)) = startup::start(&settings, &mut until_stopped, &say).await? else {
             say("Stopped before it served.");
             return Ok(());
         };
-        let listener = server::listen(settings.listen)?;
         let address = listener.local_addr().context("the listener has no address")?;
         let live = server.app().live();
         let base = format!("{}://{address}", if settings.tls.is_some() { "https" } else { "http" });

@@ -19,6 +19,7 @@ use crate::api::{
     App, AppState, Beats, Entrance, Mode, OverTls, PhotoDesk, Role, Rounds, Sockets, Tls, TlsEntrance,
     TrustedProxy, build_router, hand_on, redirect_all, serve_at, serve_behind, tell_health,
 };
+use crate::awaiting;
 use crate::background::Background;
 use crate::backup::{Sealer, Ship, ShipSettings};
 use crate::city::City;
@@ -31,6 +32,7 @@ use crate::journal::{
     AccountStore, FolderMode, HandIn, Journal, Place, PostgisStandby, Pseudonyms, Spool, SqliteJournal,
     Standby, StoreUrl, check_spool, is_journal, sweep_photos_soon,
 };
+pub use crate::listen::listen;
 use crate::model::{IdKey, Secret};
 use crate::oidc::{Oidc, OidcSettings};
 use crate::past::Past;
@@ -61,7 +63,7 @@ impl Default for Pulse {
 }
 
 /// How long open requests may take to end once the server is to stop.
-const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What to do where a folder is served in which reports wait for a database.
 const LEFT_BEHIND: &str =
@@ -188,14 +190,19 @@ impl Drop for Ears {
 }
 
 impl Server {
-    /// Opens the data folder and stands the live map up. Must be called within a runtime.
+    /// Opens the data folder and stands the live map up. Must be called within a runtime. `spool`: where reports
+    /// wait already, if somebody has it open.
     ///
     /// # Errors
     /// In words for whoever starts it: what is wrong with the folder, and what to do.
-    pub fn start(settings: &ServeSettings, city: Arc<City>) -> anyhow::Result<Server> {
+    pub fn start(
+        settings: &ServeSettings,
+        city: Arc<City>,
+        spool: Option<Arc<Spool>>,
+    ) -> anyhow::Result<Server> {
         let folder_mode = if settings.replay { FolderMode::Replay } else { FolderMode::Live };
         if let (Some(url), false) = (&settings.store, settings.replay) {
-            return Server::on_database(url, city, settings);
+            return Server::on_database(url, city, settings, spool);
         }
         let journal: Box<dyn Journal> = match &settings.store {
             Some(url) => Place::Database(url.clone()).open(city.clone(), folder_mode)?,
@@ -206,10 +213,9 @@ impl Server {
                 Box::new(journal)
             }
         };
-        let mode = if settings.replay {
-            Mode::Replay(Arc::new(ReplayClock::standing_at(journal.head().at)))
-        } else {
-            Mode::Live
+        let mode = match settings.replay {
+            true => Mode::Replay(Arc::new(ReplayClock::standing_at(journal.head().at))),
+            false => Mode::Live,
         };
         let clock: Arc<dyn Clock> = match &mode {
             Mode::Live => Arc::new(SystemClock::new()),
@@ -229,13 +235,20 @@ impl Server {
     }
 
     /// The one writer of a database, or its standby where another process writes it.
-    fn on_database(url: &StoreUrl, city: Arc<City>, settings: &ServeSettings) -> anyhow::Result<Server> {
+    fn on_database(
+        url: &StoreUrl,
+        city: Arc<City>,
+        settings: &ServeSettings,
+        spool: Option<Arc<Spool>>,
+    ) -> anyhow::Result<Server> {
         let standby = PostgisStandby::open(url, city.clone(), FolderMode::Live)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let spool = Arc::new(Spool::open(&settings.data, clock.clone())?);
+        let open = || Spool::open(&settings.data, clock.clone()).map(Arc::new);
+        let spool = spool.map_or_else(open, Ok)?;
         let standby = standby.keeping_in(&settings.data);
         let (secret, hand_in) = (standby.secret(), standby.hand_in());
         let (engine, thread) = Engine::stand_by(Box::new(standby), city.clone(), clock.clone())?;
+        awaiting::remember(&spool, url, &city, secret, &engine.live())?;
         let pseudonyms = Pseudonyms::in_folder(&settings.data)?;
         let (spool, hand_in, mode) = (Some(spool), Some(hand_in), Mode::Live);
         let (folder, background) = (Some(settings.data.clone()), Background::default());
@@ -562,10 +575,6 @@ fn secured(
     Ok(entrance)
 }
 
-/// Connections that may wait to be taken up; the system may allow fewer. One that finds no room tries
-/// again after a second, and when a server comes back all its walls do so at once.
-const BACKLOG: u32 = 16_384;
-
 /// Without it the server runs all the same; the commands say what to do.
 fn listen_for_commands(folder: &Path, engine: &Engine) -> Option<Control> {
     Control::listen(folder, engine.clone())
@@ -573,25 +582,4 @@ fn listen_for_commands(folder: &Path, engine: &Engine) -> Option<Control> {
             tracing::warn!(%error, "commands on this machine cannot ask this server; stop it to erase personal data");
         })
         .ok()
-}
-
-/// Listens, for as many as the system allows.
-///
-/// # Errors
-/// Where somebody else does, in words for whoever starts the server.
-pub fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    try_listen(address).with_context(|| {
-        format!("cannot listen on {address}; is another server there? choose another with --listen")
-    })
-}
-
-fn try_listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = match address {
-        SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6()?,
-    };
-    // The address of a server that stopped a moment ago is free for the next.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::serve::Listener;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
@@ -35,6 +35,8 @@ const WAITING_MAX: usize = 64;
 /// Takes up connections.
 pub struct Entrance {
     listener: TcpListener,
+    /// Turns true when somebody else takes connections up here.
+    left: Option<watch::Receiver<bool>>,
     /// How long a peer may answer nothing before its line is cut.
     patience: Duration,
     /// Connections that may be taken up in a window.
@@ -54,12 +56,19 @@ impl Entrance {
         let accepted_max = ACCEPTED_PER_S * cores * WINDOW.as_millis() as u32 / 1_000;
         Entrance {
             listener,
+            left: None,
             patience,
             accepted_max,
             accepted: 0,
             began: Duration::ZERO,
             clock: SystemClock::new(),
         }
+    }
+
+    /// The same, until `left` turns true: those who come after that are taken up by whoever has the listener, too.
+    #[must_use]
+    pub fn until(self, left: watch::Receiver<bool>) -> Entrance {
+        Entrance { left: Some(left), ..self }
     }
 
     /// Parts those who come to watch from all others. Must be called within a runtime.
@@ -79,11 +88,24 @@ impl Entrance {
 
     /// The next connection, as soon as it comes.
     async fn take_up(&mut self) -> Came {
-        let (tcp, peer) = Listener::accept(&mut self.listener).await;
+        let (tcp, peer) = tokio::select! {
+            biased;
+            () = has_left(&mut self.left) => std::future::pending().await,
+            came = Listener::accept(&mut self.listener) => came,
+        };
         if let Err(e) = prepare(&tcp, self.patience) {
             tracing::debug!(error = %e, "an option of a connection could not be set");
         }
         (tcp, peer)
+    }
+}
+
+/// Ends once somebody else takes connections up.
+async fn has_left(left: &mut Option<watch::Receiver<bool>>) {
+    let Some(left) = left else { return std::future::pending().await };
+    // Whoever would say so has gone without saying it.
+    if left.wait_for(|left| *left).await.is_err() {
+        std::future::pending().await
     }
 }
 
@@ -241,6 +263,28 @@ mod tests {
         assert_eq!(tcp.tcp_keepalive_time().unwrap(), Duration::from_secs(15));
         assert_eq!(tcp.tcp_keepalive_interval().unwrap(), Duration::from_secs(5));
         assert_eq!(tcp.tcp_keepalive_retries().unwrap(), 3);
+    }
+
+    #[tokio::test]
+    async fn whoever_comes_after_it_left_is_taken_up_by_the_next_on_the_same_listener() {
+        let first = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        first.set_nonblocking(true).unwrap();
+        let listener = |tcp: std::net::TcpListener| TcpListener::from_std(tcp).unwrap();
+        let second = listener(first.try_clone().unwrap());
+        let (leave, left) = watch::channel(false);
+        let mut entrance = Entrance::new(listener(first), PATIENCE).until(left);
+        let address = entrance.local_addr().unwrap();
+        let early = TcpStream::connect(address).await.unwrap();
+        assert_eq!(entrance.accept().await.1, early.local_addr().unwrap());
+        leave.send_replace(true);
+        let late = TcpStream::connect(address).await.unwrap();
+        let mut next = Entrance::new(second, PATIENCE);
+        let came = tokio::select! {
+            biased;
+            came = entrance.accept() => panic!("{came:?}"),
+            came = next.accept() => came,
+        };
+        assert_eq!(came.1, late.local_addr().unwrap());
     }
 
     #[tokio::test]

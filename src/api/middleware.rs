@@ -11,6 +11,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
+use super::awaited::Worded;
 use super::forward::Forwarded;
 use super::nodes::SNAPSHOT_TYPE;
 use super::problem::Problem;
@@ -49,8 +50,9 @@ async fn finish(request: Request, next: Next) -> Response {
         _ => Page::Ours,
     };
     let mut response = next.run(request).await;
-    let is_ours = response.extensions().get::<Forwarded>().is_none();
-    if is_ours && (response.status().is_client_error() || response.status().is_server_error()) {
+    let extensions = response.extensions();
+    let is_worded = extensions.get::<Forwarded>().is_some() || extensions.get::<Worded>().is_some();
+    if !is_worded && (response.status().is_client_error() || response.status().is_server_error()) {
         let problem = response.extensions().get::<Problem>().cloned();
         let problem = problem.unwrap_or_else(|| Problem::of_status(response.status()));
         let allow = response.headers_mut().remove(header::ALLOW);

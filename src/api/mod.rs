@@ -7,6 +7,7 @@ mod access;
 mod acts;
 mod app;
 mod audit;
+mod awaited;
 mod city;
 mod clock;
 mod contacts;
@@ -38,6 +39,7 @@ mod patience;
 mod photo_desk;
 mod photos;
 mod problem;
+mod reception;
 mod redirect;
 mod reports;
 mod rules;
@@ -65,6 +67,7 @@ pub use live::{Beats, Rounds, Sockets};
 pub use parcel::words_of;
 pub use photo_desk::PhotoDesk;
 pub use problem::Problem;
+pub use reception::Reception;
 pub use redirect::redirect_all;
 pub use rules::{Needs, RULES, Rule};
 pub use serve::{serve_at, serve_behind};
@@ -88,6 +91,17 @@ const BODY_BYTES_MAX: usize = 256 * 1024;
 
 /// All routes of the server.
 pub fn build_router(app: AppState) -> Router {
+    middleware::around(routes(app))
+}
+
+/// The same of a server whose database has not answered since it was started: reports are taken, and all else is told
+/// to wait.
+pub fn build_awaiting_router(app: AppState) -> Router {
+    let routes = routes(app.clone()).layer(from_fn_with_state(app, awaited::let_reports_pass));
+    middleware::around(routes)
+}
+
+fn routes(app: AppState) -> Router {
     let report = post(reports::post_report).layer(DefaultBodyLimit::max(reports::BODY_BYTES_MAX));
     let photos = post(photos::add).layer(DefaultBodyLimit::max(photos::FORM_BYTES_MAX)).get(photos::list);
     let import = post(import::import).layer(DefaultBodyLimit::max(IMPORT_BODY_BYTES_MAX));
@@ -137,7 +151,7 @@ pub fn build_router(app: AppState) -> Router {
         .route("/nodes/snapshot", get(nodes::snapshot))
         .route("/nodes/entries", get(nodes::entries))
         .route("/nodes/state", get(nodes::state));
-    let router = Router::new()
+    Router::new()
         .nest("/api/v1", api)
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
@@ -163,8 +177,7 @@ pub fn build_router(app: AppState) -> Router {
         .method_not_allowed_fallback(pages::wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn_with_state(app.clone(), forward::forward_if_elsewhere))
-        .with_state(app);
-    middleware::around(router)
+        .with_state(app)
 }
 
 /// Runs a read of the journal where blocking is allowed.

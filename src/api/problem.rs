@@ -155,6 +155,11 @@ impl Problem {
         of_engine(error, "send it again later with the same Idempotency-Key: it is stored once")
     }
 
+    /// Whether this is why.
+    pub fn is_of(&self, condition: Condition) -> bool {
+        self.kind == condition.key()
+    }
+
     /// Whether nothing of what was to be written is stored, for certain.
     pub fn nothing_was_stored(&self) -> bool {
         let taken_nowhere = [Condition::DiskFull.key(), Condition::StandsBy.key()];

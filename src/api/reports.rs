@@ -23,6 +23,7 @@ use crate::access::{Object, Permission};
 use crate::city::Text;
 use crate::engine::EngineError;
 use crate::feed::wire::time;
+use crate::health::Condition;
 use crate::intake::{Ahead, Context, FieldFault, REPORT_BODY_BYTES_MAX, Submission, parse_report};
 use crate::model::{Command, Idempotency, NewReport, Outcome, Receipt, Refusal, TimeMs};
 
@@ -100,8 +101,13 @@ pub async fn post_report(State(app): State<AppState>, request: Request) -> Resul
         Mode::Replay(_) | Mode::Live => None,
     };
     let ahead = if moves_clock.is_some() { Ahead::Take } else { Ahead::Refuse };
-    let mut report = prepare(&app, &body, now, ahead).await?;
-    if let (Some(clock), Some(occurred_at)) = (moves_clock, report.occurred_at) {
+    let prepared = prepare(&app, &body, now, ahead).await;
+    let report = match prepared {
+        // It waits, and the incident that it names is looked for when it is handed on.
+        Err(problem) if app.spool.is_some() && problem.is_of(Condition::DatabaseAway) => None,
+        prepared => Some(prepared?),
+    };
+    if let (Some(clock), Some(occurred_at)) = (moves_clock, report.as_ref().and_then(|r| r.occurred_at)) {
         clock.advance_to(occurred_at);
     }
     // Where the database may go away a report needs a key, so that it can be handed on later, once.
@@ -110,16 +116,21 @@ pub async fn post_report(State(app): State<AppState>, request: Request) -> Resul
         (key, _) => key,
     };
     let body_digest = digest(&body, &sent);
-    report.idempotency = key.map(|key| Idempotency { key, body_digest });
+    let sent_under = key.map(|key| Idempotency { key, body_digest });
     let kept = KeptPhotos::keep(&app, sent).await;
+    let mut report = match (report, &app.spool, &sent_under) {
+        (Some(report), ..) if !kept.is_away => report,
+        (_, Some(spool), Some(sent)) => {
+            return spool::keep(&app, spool.clone(), sent.clone(), (body, kept), now).await;
+        }
+        (Some(report), ..) => report,
+        (None, ..) => return Err(Problem::internal()),
+    };
+    report.idempotency.clone_from(&sent_under);
     report.private.photos.clone_from(&kept.photos);
-    let sent = report.idempotency.clone();
-    if let (true, Some(spool), Some(sent)) = (kept.is_away, &app.spool, &sent) {
-        return spool::keep(&app, spool.clone(), sent.clone(), (body, kept), now).await;
-    }
 
     let submitted = app.engine.submit(vec![Command::Report(report)]).await;
-    let outcomes = match (submitted, &app.spool, sent) {
+    let outcomes = match (submitted, &app.spool, sent_under) {
         (Err(EngineError::Away | EngineError::Full), Some(spool), Some(sent)) => {
             return spool::keep(&app, spool.clone(), sent, (body, kept), now).await;
         }

@@ -163,6 +163,8 @@ async fn as_the_writer(
     let now = app.clock.monotonic();
     if n > 0 || aside.counted.is_none_or(|at| now.saturating_sub(at) >= COUNT_EVERY) {
         aside.counted = Some(now);
+        let (spool, seen_at) = (spool.clone(), app.live().now());
+        super::blocking(move || spool.seen(seen_at)).await?;
         let counts = move || rooms.iter().map(|room| room.unshared()).collect::<Result<Vec<_>, _>>();
         tell_set_aside(app, &super::blocking(counts).await?);
     }

@@ -157,6 +157,15 @@ impl Stream {
                 changed = self.beats.changed() => {
                     changed.ok()?;
                     let beat = self.beats.borrow_and_update().clone();
+                    if self.session.must_read(&beat) {
+                        let (session, read) = (self.session, beat.clone());
+                        self.session = super::aside(move || {
+                            // Where it fails, so does the beat, and the next one tries again.
+                            session.read_texts(&read);
+                            session
+                        })
+                        .await;
+                    }
                     self.session.beat(&beat)
                 }
                 () = self.app.clock.until(self.give_up.unwrap_or_default()), if self.give_up.is_some() => {

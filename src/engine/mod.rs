@@ -4,6 +4,7 @@
 //! applied and published, so any later answer of this node has a seq at least as high.
 //! `core.rs` is what the thread does, without the thread.
 
+mod awaiting;
 mod away;
 mod core;
 mod elsewhere;
@@ -39,7 +40,7 @@ use crate::health::Health;
 use crate::journal::{Journal, JournalError, Reader};
 use crate::live::LiveMap;
 use crate::model::{Command, Outcome, Seq, TimeMs};
-use elsewhere::Elsewhere;
+use elsewhere::ELSEWHERE;
 
 /// At most this many requests are committed together.
 const JOBS_PER_BATCH_MAX: usize = 512;
@@ -112,7 +113,7 @@ impl Engine {
     /// who submits is told that it has stopped. The inbox tells when nobody holds the engine any more.
     pub fn following(moments: Moments) -> (Engine, Unheard) {
         let (inbox, jobs) = mpsc::channel(1);
-        let reader = Arc::new(Elsewhere);
+        let reader = Arc::new(ELSEWHERE);
         let (failed, health) = Default::default();
         let (_, wiped) = watch::channel(Seq(0));
         (Engine { inbox, moments, reader, failed, health, wiped }, Unheard(jobs))

@@ -137,6 +137,26 @@ impl Session {
         }
     }
 
+    /// Whether a beat would have to read the journal first, for words that somebody searches: after an erasure texts
+    /// begin anew. Not for a thread that others wait on: [`Session::read_texts`] before the beat, somewhere else.
+    pub fn must_read(&self, beat: &Beat) -> bool {
+        self.subscriptions.iter().any(|subscription| subscription.must_read(beat))
+    }
+
+    /// Reads what beats from this one on need of the journal; `false` where it cannot be read, which the log says. May
+    /// take a while.
+    pub fn read_texts(&self, beat: &Beat) -> bool {
+        let needed = self.subscriptions.iter().filter(|subscription| subscription.must_read(beat));
+        let mut all = true;
+        for subscription in needed {
+            if let Err(e) = subscription.read_texts(beat) {
+                tracing::warn!(error = %e, "the texts of a search could not be read");
+                all = false;
+            }
+        }
+        all
+    }
+
     /// Gives up on seqs that this node has not reached, for what began to wait as `wait_no` or before: a snapshot
     /// says so.
     pub fn stop_waiting(&mut self, wait_no: u64, beat: &Beat) -> Vec<Frame> {

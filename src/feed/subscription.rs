@@ -148,6 +148,19 @@ impl Subscription {
         Ok(frames)
     }
 
+    /// Whether the beat brings nothing until texts were read: see [`Subscription::read_texts`].
+    pub fn must_read(&self, beat: &Beat) -> bool {
+        self.topic.must_read(&beat.map)
+    }
+
+    /// Looks the words of a search up, where they must be. May take a while.
+    ///
+    /// # Errors
+    /// Where the texts cannot be read.
+    pub fn read_texts(&self, beat: &Beat) -> Result<(), JournalError> {
+        self.topic.view_at(&beat.map).map(drop)
+    }
+
     /// Gives up waiting for a seq that this node has not reached, if it waits under a number up to `wait_no`.
     ///
     /// # Errors
@@ -171,6 +184,9 @@ impl Subscription {
         let map = &beat.map;
         let reached = self.ahead.as_ref().filter(|ahead| Seq(ahead.resume.seq) <= map.seq()).cloned();
         if let Some(ahead) = reached {
+            if self.topic.is_ahead_of(map) {
+                return Ok(());
+            }
             frames.extend(self.resume(ahead.resume, ahead.wait_no, beat)?);
             self.ahead = None;
         }

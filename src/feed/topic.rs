@@ -100,6 +100,15 @@ impl Topic {
         Ok(ViewAt::Searched(view))
     }
 
+    /// Whether [`Topic::view_at`] would have to read the journal: after an erasure texts begin anew.
+    pub fn must_read(&self, map: &LiveMap) -> bool {
+        if !self.search.is_needed(&self.view.filter, self.view.projection) {
+            return false;
+        }
+        let newest = lock(&self.searched);
+        newest.as_ref().is_none_or(|newest| !map.can_carry_on(&newest.filter.words))
+    }
+
     /// Whether the words were looked up for a later moment already: a subscriber that is to be brought
     /// up to `map` does better to wait for the next one.
     pub fn is_ahead_of(&self, map: &LiveMap) -> bool {

@@ -75,8 +75,8 @@ pub use postgis::{PostgisJournal, PostgisStandby, StoreUrl, vacuum_erased};
 pub use records::{ActsQuestion, ERASE, MERGE, SPLIT};
 pub use shared::{Pseudonyms, SharedEntry, shared_accuracy_m};
 pub use spool::{
-    Answers, CodeTold, HandIn, HeldReport, Kept, Spool, Unshared, Waiting, WaitingRoom, Whereabouts,
-    check_spool,
+    Answers, CodeTold, HandIn, HeldReport, Kept, KnownDatabase, Spool, Unshared, Waiting, WaitingRoom,
+    Whereabouts, check_spool,
 };
 use sqlite::folder_reader;
 pub use sqlite::{

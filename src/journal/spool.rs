@@ -8,6 +8,7 @@
 //! What the journal does not take, say with another city pack, is set aside whole, and tried again at each start.
 
 mod group;
+mod known;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use self::group::Group;
+pub use self::known::KnownDatabase;
 use super::decide::IDEMPOTENCY_MS;
 use super::{HeldLock, JournalError};
 use crate::clock::Clock;
@@ -250,6 +252,7 @@ impl Spool {
         for_its_owner_alone(dir).map_err(folder)?;
         let spool = Spool::of(Connection::open(dir.join(FILE))?, clock, Some(HeldLock::of(lock)))?;
         spool.file().conn.execute_batch(TABLES)?;
+        spool.file().conn.execute_batch(known::TABLE)?;
         spool.take_up_again()?;
         {
             let mut file = spool.file();

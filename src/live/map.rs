@@ -257,6 +257,11 @@ impl LiveMap {
         can
     }
 
+    /// Whether [`LiveMap::carry_on`] can.
+    pub fn can_carry_on(&self, words: &Words) -> bool {
+        words.can_go_on(&self.texts)
+    }
+
     /// What the pyramid holds of an incident: where the public sees it at a coarse place, that is a member of
     /// its own.
     pub(super) fn members(incident: &Incident, city: &City) -> impl Iterator<Item = Member> + use<> {

@@ -13,28 +13,28 @@ use crate::photos::{MARKER, form, jpeg};
 use crate::support::node::{Node, marks_in, monotonic, texts_in};
 use crate::support::postgres::{Cluster, SETTINGS, shared, skipped};
 
-fn report(mark: &str) -> Value {
+pub fn report(mark: &str) -> Value {
     json!({"category": "garbage", "lng": 127.381, "lat": 0.791, "description": mark})
 }
 
-fn look_again() {
+pub fn look_again() {
     thread::park_timeout(Duration::from_millis(5));
 }
 
 /// What a sender was told: the mark of the report, its code, and whether it waits.
-struct Told {
-    mark: String,
-    code: String,
-    waits: bool,
+pub struct Told {
+    pub mark: String,
+    pub code: String,
+    pub waits: bool,
 }
 
-fn post(client: &Client, mark: String, key: Option<&str>) -> Told {
+pub fn post(client: &Client, mark: String, key: Option<&str>) -> Told {
     let receipt = client.post("/api/v1/reports", &report(&mark), key).unwrap();
     Told { mark, code: receipt["code"].as_str().unwrap().to_owned(), waits: receipt["status"] == "waiting" }
 }
 
 /// With a photo, which waits with it.
-fn post_photo(client: &Client, mark: &str, key: Option<&str>) -> Told {
+pub fn post_photo(client: &Client, mark: &str, key: Option<&str>) -> Told {
     let json = report(mark).to_string();
     let body =
         form(&[("report", json.as_bytes()), ("photo", &jpeg(40, 30, MARKER)), ("photo", b"no photo")]);
@@ -52,7 +52,7 @@ fn wait_until_handed_on(client: &Client) {
 }
 
 /// Every promise kept, once: by the texts in the journal, and by what the codes lead to.
-fn check(store: &StoreUrl, client: &Client, told: &[Told]) {
+pub fn check(store: &StoreUrl, client: &Client, told: &[Told]) {
     for one in told {
         let status = client.get(&format!("/api/v1/reports/{}", one.code)).unwrap();
         assert_eq!(status["status"], "new", "{}: {status}", one.mark);
@@ -61,7 +61,7 @@ fn check(store: &StoreUrl, client: &Client, told: &[Told]) {
     assert_eq!(found.faults, []);
 }
 
-fn check_once(store: &StoreUrl, told: &[Told]) {
+pub fn check_once(store: &StoreUrl, told: &[Told]) {
     let marks = marks_in(store);
     for one in told {
         assert_eq!(marks.get(&one.mark), Some(&1), "{} ({})", one.mark, one.code);

@@ -56,6 +56,7 @@ mod ship;
 mod sign_in;
 mod sim;
 mod slow;
+mod slow_texts;
 mod socket;
 mod sse;
 mod standby;

@@ -10,15 +10,15 @@ use crate::support::app::{PATIENCE, TestApp};
 use crate::support::fold::{Client, by_id};
 
 /// A reader of events that folds what it hears.
-struct Events {
+pub struct Events {
     lines: BufReader<TcpStream>,
-    client: Client,
+    pub client: Client,
     last_id: Option<String>,
     kinds: Vec<String>,
 }
 
 impl Events {
-    async fn open(app: &TestApp, query: &str, last_id: Option<&str>) -> Events {
+    pub async fn open(app: &TestApp, query: &str, last_id: Option<&str>) -> Events {
         let mut tcp = TcpStream::connect(app.address).await.unwrap();
         let resume = last_id.map_or(String::new(), |id| format!("Last-Event-ID: {id}\r\n"));
         // HTTP/1.0: what comes after the head is the stream itself, in no chunks.
@@ -56,7 +56,7 @@ impl Events {
         self.client.fold(&message);
     }
 
-    async fn until(&mut self, state: impl Fn(&Client) -> bool) {
+    pub async fn until(&mut self, state: impl Fn(&Client) -> bool) {
         while !state(&self.client) {
             self.next().await;
         }

@@ -105,8 +105,16 @@ impl Listener {
 
     async fn message(&self, text: Utf8Bytes) {
         // A search may take a while, and runs where it is in nobody's way.
-        let _turn = if Session::may_search(&text) { None } else { self.sockets.turn().await };
-        let Some(session) = self.socket.take_session() else { return };
+        let (_turn, session) = loop {
+            // Before its turn: who waits for texts keeps nobody from theirs.
+            if !self.socket.has_session().await {
+                return;
+            }
+            let turn = if Session::may_search(&text) { None } else { self.sockets.turn().await };
+            if let Some(session) = self.socket.take_session() {
+                break (turn, session);
+            }
+        };
         let (session, frames) = receive(session, text, self.sockets.newest()).await;
         self.socket.answer(session, frames);
     }

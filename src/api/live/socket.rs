@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
@@ -21,6 +22,8 @@ use crate::feed::{Beat, Frame, Session};
 
 /// How long a client that is sent away may take to close its side.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Texts that could not be read are tried again after this long.
+const READ_AGAIN: Duration = Duration::from_secs(1);
 /// A client that answers no ping for this many heartbeats is gone.
 const SILENT_HEARTBEATS_MAX: u8 = 4;
 /// A frame of control that asks for a pong.
@@ -36,7 +39,8 @@ pub(super) struct Socket {
 }
 
 struct State {
-    /// Elsewhere while a message of the client is answered; gone once the client is sent away.
+    /// Elsewhere while a message of the client is answered, or texts are read that it searches; gone once the client
+    /// is sent away.
     session: Option<Session>,
     /// What came while the session was elsewhere.
     missed: Missed,
@@ -46,6 +50,8 @@ struct State {
     /// The newest resume from a seq ahead of this node that a task gives up in time.
     timed: u64,
     leaving: bool,
+    /// What a beat brought needs texts that must be read first.
+    must_read: bool,
     /// Heartbeats since the client last answered one.
     unanswered: u8,
     /// The task that listens.
@@ -59,6 +65,8 @@ struct Missed {
     beat: bool,
     /// It is time to give up what began to wait for a seq as this, or before.
     end_of_waiting: Option<u64>,
+    /// Dropped when the session is back: a message waits for it.
+    wanted: Option<oneshot::Sender<()>>,
 }
 
 /// Room to gather messages in, used for one socket after the other.
@@ -84,6 +92,7 @@ impl Socket {
             finishing: false,
             timed: 0,
             leaving: false,
+            must_read: false,
             unanswered: 0,
             ears: None,
             present: None,
@@ -120,6 +129,23 @@ impl Socket {
         } else if state.outbox.is_empty() {
             let gathered = state.gather(beat, self.deflate, desk);
             self.send(state, gathered, desk);
+        }
+    }
+
+    /// Waits until the session is there; `false` where it never will be again.
+    pub async fn has_session(&self) -> bool {
+        loop {
+            let back = {
+                let mut state = self.lock();
+                if state.leaving || state.session.is_some() {
+                    return !state.leaving;
+                }
+                let (wanted, back) = oneshot::channel();
+                state.missed.wanted = Some(wanted);
+                back
+            };
+            // It ends without a word.
+            let _ = back.await;
         }
     }
 
@@ -251,6 +277,10 @@ impl Socket {
             drop(state);
             return self.cut();
         }
+        let must_read = std::mem::take(&mut state.must_read);
+        if let Some(session) = must_read.then(|| state.session.take()).flatten() {
+            self.sockets.spawn(self.clone().read_texts(session));
+        }
         if !state.outbox.is_empty() && !state.finishing && !state.leaving {
             state.finishing = true;
             self.sockets.spawn(self.clone().finish());
@@ -291,6 +321,25 @@ impl Socket {
         }
     }
 
+    /// Has the texts read that a search needs, where that holds up nobody, and goes on with the newest beat.
+    async fn read_texts(self: Arc<Socket>, session: Session) {
+        let turn = self.sockets.turn_to_read().await;
+        let beat = self.sockets.newest();
+        let read = tokio::task::spawn_blocking(move || {
+            let is_read = session.read_texts(&beat);
+            (session, is_read)
+        });
+        let read = read.await;
+        drop(turn);
+        // One that panicked is not used again.
+        let Ok((session, is_read)) = read else { return self.cut() };
+        if !is_read {
+            sleep(READ_AGAIN).await;
+        }
+        self.lock().missed.beat = true;
+        self.answer(session, Vec::new());
+    }
+
     /// Gives a resume from ahead of this node up in time: each has its own, and a client may not ask often.
     async fn end_waiting(self: Arc<Socket>, wait_no: u64) {
         sleep(AHEAD_TIMEOUT).await;
@@ -323,6 +372,11 @@ impl State {
     /// What a beat has for the client, put behind what lies on the desk.
     fn gather(&mut self, beat: &Beat, deflate: bool, desk: &mut Desk) -> Result<(), CloseReason> {
         let Some(session) = &mut self.session else { return Ok(()) };
+        if session.must_read(beat) {
+            self.must_read = true;
+            desk.pack(deflate);
+            return Ok(());
+        }
         let had = session.heartbeat_no();
         session.beat_into(beat, &mut desk.frames);
         if session.heartbeat_no() != had {
@@ -338,7 +392,11 @@ impl State {
     }
 
     fn stop_waiting(&mut self, wait_no: u64, beat: &Beat, desk: &mut Desk) {
-        if let Some(session) = &mut self.session {
+        let Some(session) = &mut self.session else { return };
+        if session.must_read(beat) {
+            self.must_read = true;
+            self.missed.end_of_waiting = Some(wait_no);
+        } else {
             desk.frames.extend(session.stop_waiting(wait_no, beat));
         }
     }

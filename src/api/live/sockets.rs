@@ -16,6 +16,8 @@ use crate::feed::{Beat, Presence};
 /// Questions of clients that are answered at once. The others wait in turn: when ten thousand come
 /// back at once, those who report meanwhile wait behind a few of them, not behind all.
 const ANSWERED_AT_ONCE_MAX: usize = 4;
+/// Sockets whose texts are read anew at once, after an erasure: those that search for the same find it read.
+const READ_AT_ONCE_MAX: usize = 1;
 
 pub struct Sockets {
     beats: Arc<Beats>,
@@ -23,6 +25,7 @@ pub struct Sockets {
     runtime: Handle,
     patience: Duration,
     answering: Semaphore,
+    reading: Semaphore,
     open: watch::Sender<usize>,
     doors: Mutex<Doors>,
     /// Who says whether a socket's pass still holds.
@@ -59,6 +62,7 @@ impl Sockets {
             runtime,
             patience,
             answering: Semaphore::new(ANSWERED_AT_ONCE_MAX),
+            reading: Semaphore::new(READ_AT_ONCE_MAX),
             open: watch::Sender::new(0),
             doors: Mutex::default(),
             accounts,
@@ -104,6 +108,11 @@ impl Sockets {
     /// Waits for a turn to answer.
     pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         self.answering.acquire().await.ok()
+    }
+
+    /// Waits for a turn to have texts read.
+    pub(super) async fn turn_to_read(&self) -> Option<SemaphorePermit<'_>> {
+        self.reading.acquire().await.ok()
     }
 
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

@@ -1,8 +1,10 @@
 use super::*;
 use crate::clock::ManualClock;
-use crate::model::HOUR_MS;
+use crate::journal::StoreUrl;
+use crate::model::{Epoch, HOUR_MS, Secret};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use uuid::Uuid;
 
 fn open(dir: &Path, at: TimeMs) -> Result<Spool, JournalError> {
     Spool::open(dir, Arc::new(ManualClock::at(at)))
@@ -212,4 +214,43 @@ fn the_digest_of_what_was_handed_on_is_forgotten_after_three_days_and_the_key_is
     drop(spool);
     drop(open(dir.path(), TimeMs(73 * HOUR_MS)).unwrap());
     assert!(!stands_there(172), "also when it is opened");
+}
+
+#[test]
+fn a_folder_knows_the_database_that_it_was_started_on_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = |name: &str| format!("postgres://budi@db.example/{name}").parse::<StoreUrl>().unwrap();
+    let (ours, other) = (store("ours"), store("other"));
+    let known = |secret| KnownDatabase {
+        city: "ternate".to_owned(),
+        epoch: Epoch(Uuid::from_u128(7)),
+        secret: Secret([secret; 32]),
+        seen_at: TimeMs(5),
+    };
+    let spool = open(dir.path(), TimeMs(5)).unwrap();
+    assert_eq!(spool.known(&ours).unwrap(), None);
+    assert!(spool.remember(&ours, &known(1)).unwrap(), "the first is nobody else");
+    drop(spool);
+    let spool = Spool::beside(dir.path(), Arc::new(ManualClock::at(TimeMs(5)))).unwrap().unwrap();
+    assert_eq!((spool.known(&ours).unwrap(), spool.known(&other).unwrap()), (Some(known(1)), None));
+    // What came last was sent before now, too, where the machine's clock says 1970.
+    spool.keep("a", [1; 32], b"body".to_vec(), TimeMs(9), || Ok(7)).unwrap();
+    assert_eq!(spool.known(&ours).unwrap().unwrap().seen_at, TimeMs(9));
+    for (at, seen_at) in [(12, 12), (11, 12)] {
+        spool.seen(TimeMs(at)).unwrap();
+        assert_eq!(spool.known(&ours).unwrap().unwrap().seen_at, TimeMs(seen_at));
+    }
+    assert!(spool.remember(&ours, &known(1)).unwrap());
+    assert!(!spool.remember(&ours, &known(2)).unwrap(), "another one in its place is noticed");
+    assert!(spool.remember(&other, &known(3)).unwrap());
+    assert_eq!(spool.known(&ours).unwrap(), None, "a folder belongs to one");
+}
+
+#[test]
+fn a_spool_of_before_knows_no_database() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path(), TimeMs(5)).unwrap());
+    Connection::open(dir.path().join(FILE)).unwrap().execute_batch("DROP TABLE known_database").unwrap();
+    let spool = Spool::beside(dir.path(), Arc::new(ManualClock::at(TimeMs(5)))).unwrap().unwrap();
+    assert_eq!(spool.known(&"postgres://a@b/c".parse().unwrap()).unwrap(), None);
 }
