@@ -20,7 +20,7 @@ use crate::journal::{FolderMode, JournalError};
 use crate::model::{Epoch, Secret, Seq, TimeMs, hex, unhex};
 
 /// In order; never edited, only added to.
-pub(super) const MIGRATIONS: [(&str, &str); 13] = [
+pub(super) const MIGRATIONS: [(&str, &str); 14] = [
     ("0001_journal", include_str!("../../../migrations/postgis/0001_journal.sql")),
     ("0002_erased", include_str!("../../../migrations/postgis/0002_erased.sql")),
     ("0003_accounts", include_str!("../../../migrations/postgis/0003_accounts.sql")),
@@ -34,6 +34,7 @@ pub(super) const MIGRATIONS: [(&str, &str); 13] = [
     ("0012_subjects", include_str!("../../../migrations/postgis/0012_subjects.sql")),
     ("0013_handed_in", include_str!("../../../migrations/postgis/0013_handed_in.sql")),
     ("0014_waiting_codes", include_str!("../../../migrations/postgis/0014_waiting_codes.sql")),
+    ("0016_heads", include_str!("../../../migrations/postgis/0016_heads.sql")),
 ];
 
 /// PostgreSQL 15: `server_version_num`.
