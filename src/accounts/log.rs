@@ -17,7 +17,7 @@ const REFUSED_EVERY_MS: i64 = MINUTE_MS;
 const REFUSALS_MAX: usize = 1_000;
 
 /// All that is told.
-pub const ACCOUNT_ACTIONS: [&str; 20] = [
+pub const ACCOUNT_ACTIONS: [&str; 21] = [
     "sign-in",
     "sign-in-refused",
     "sign-in-by-link",
@@ -34,6 +34,7 @@ pub const ACCOUNT_ACTIONS: [&str; 20] = [
     "link-made",
     "account-added",
     "account-role",
+    "account-head",
     "account-disabled",
     "account-enabled",
     "token-made",

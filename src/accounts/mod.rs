@@ -149,6 +149,11 @@ impl Accounts {
         self.book.load().account(name).is_some_and(|account| account.row.totp.is_some())
     }
 
+    /// Whether somebody is told what is late once it is the head's.
+    pub fn is_head(&self, name: &str) -> bool {
+        self.book.load().account(name).is_some_and(|account| account.row.head)
+    }
+
     /// Whether a provider vouches for whose account it is: then it has no password here.
     pub fn is_of_provider(&self, name: &str) -> bool {
         self.book.load().is_of_provider(name)

@@ -83,6 +83,7 @@ fn description(app: &App, caller: &Caller) -> Value {
         "name": who.name,
         "full_name": own.and_then(|accounts| accounts.full_name(&who.name)),
         "role": who.role.key(),
+        "head": own.is_some_and(|accounts| accounts.is_head(&who.name)),
         "via": who.via.key(),
         "agency": who.agency.map(|agency| app.city.agency(agency).key.clone()),
         "areas": who.areas.iter().map(|area| app.city.areas.get(area).code.clone()).collect::<Vec<_>>(),

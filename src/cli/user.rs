@@ -92,6 +92,15 @@ enum UserCommand {
         #[command(flatten)]
         at: WhereArgs,
     },
+    /// Tell an account what is late once it is the head of the center's, whatever its role
+    Head {
+        name: String,
+        /// No more
+        #[arg(long)]
+        off: bool,
+        #[command(flatten)]
+        at: WhereArgs,
+    },
     /// Let the owner choose a new password: prints a one-time link. Sessions end when it is used
     Password {
         name: String,
@@ -192,6 +201,7 @@ impl UserArgs {
             UserCommand::Add { at, .. }
             | UserCommand::List { at }
             | UserCommand::Role { at, .. }
+            | UserCommand::Head { at, .. }
             | UserCommand::Password { at, .. }
             | UserCommand::DropTotp { at, .. }
             | UserCommand::DropPasskeys { at, .. }
@@ -254,6 +264,12 @@ pub fn run(args: UserArgs, place: &Place, defaults: &Defaults) -> anyhow::Result
             known(store.set_role(&name, scope.role.key(), scope.agency.as_deref(), &scope.areas)?, &name)?;
             tell(&store, now, "account-role", &name, Some(scope.role.key()))?;
             println!("{name} is {} now", scope.role.key());
+            Ok(())
+        }
+        UserCommand::Head { name, off, .. } => {
+            known(store.set_head(&name, !off)?, &name)?;
+            tell(&store, now, "account-head", &name, Some(if off { "off" } else { "on" }))?;
+            println!("{name} is {} what is the head's", if off { "no more told" } else { "told" });
             Ok(())
         }
         UserCommand::Password { name, .. } if is_of_provider(&store, &name)? => bail!(
@@ -425,7 +441,9 @@ fn list_users(store: &AccountStore) -> anyhow::Result<()> {
             (None, Some(_)) if account.totp.is_some() => format!("{sessions} session(s), second factor"),
             (None, Some(_)) => format!("{sessions} session(s)"),
         };
-        let part = account.agency.iter().chain(&account.areas).map(String::as_str).collect::<Vec<_>>();
+        let head = account.head.then_some("head");
+        let part = account.agency.iter().chain(&account.areas).map(String::as_str).chain(head);
+        let part = part.collect::<Vec<_>>();
         println!("{:<20} {:<11} {:<24} {state}", account.name, account.role, part.join(" "));
     }
     if rows.accounts.is_empty() {

@@ -264,6 +264,9 @@ async fn the_first_admin_is_made_once_with_a_link_that_is_good_once() {
 async fn an_own_password_and_a_second_factor_are_changed_by_whoever_knows_the_password() {
     let app = start().await;
     add(&app, "ani", Role::Operator);
+    assert_eq!(who(&app, &session(&app, "ani").await).await["head"], false);
+    assert!(app.accounts().store().set_head("ani", true).unwrap());
+    app.accounts().look().unwrap();
     let (cookie, other) = (session(&app, "ani").await, session(&app, "ani").await);
     let ours = format!("http://{}", app.address);
     let ask = async |method: &str, path: &str, body: Value| {
@@ -278,6 +281,7 @@ async fn an_own_password_and_a_second_factor_are_changed_by_whoever_knows_the_pa
         ["/password"]
     );
     assert_eq!(ask("POST", path, json!({"old": PASSWORD, "new": new})).await.status, 204);
+    assert_eq!(who(&app, &cookie).await["head"], true);
     assert_eq!(who(&app, &cookie).await["signed_in"], true);
     assert_eq!(who(&app, &other).await["signed_in"], false);
     assert_eq!(sign_in(&app, "ani", PASSWORD).await.status, 401);

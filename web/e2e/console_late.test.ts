@@ -6,12 +6,13 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clean } from './axe';
 import { CHROMIUM, launch, tooWide } from './browser';
+import { LIVE } from './desk';
 import { BINARY, Pantau } from './pantau';
 import { Person } from './person';
 
 if (BINARY === null || CHROMIUM === null) console.warn(`skipped, no ${BINARY === null ? 'pantau binary (PANTAU_BIN)' : 'Chromium (CHROMIUM_BIN)'}: e2e/console_late.test.ts`);
 
-/** Late seven seconds after it came in; the supervisor is told a minute after that. */
+/** Late seven seconds after it came in; the supervisor is told a minute after that, and the head two. */
 const LIGHTING = `
 [[category]]
 key = "lighting"
@@ -23,7 +24,7 @@ sensitive = false
 deadline_h = 0.002
 
 [category.deadlines]
-escalate = ["1m", "1d"]
+escalate = ["1m", "2m"]
 
 [category.hotspot]
 eps_m = 100
@@ -50,8 +51,13 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('what becomes late', { tim
     rmSync(pack, { recursive: true, force: true });
   });
 
-  it('is told to the operator at once, to the supervisor a minute later, and with no key pressed', async () => {
+  it('is told to the operator at once, to the supervisor a minute later, to the head last, and with no key pressed', async () => {
     const [operator, supervisor] = [await Person.signIn(server, browser, 'operator'), await Person.signIn(server, browser, 'supervisor')];
+    const head = await Person.signIn(server, browser, 'supervisor');
+    server.command(['user', 'head', head.name]);
+    await head.page.waitForFunction(async () => (await (await fetch('/api/v1/session')).json()).head === true);
+    await head.page.reload();
+    await head.page.waitForSelector(LIVE);
     const { page } = operator;
     const read = await server.report('water', 127.3841, 0.7911);
     await operator.pick(read);
@@ -95,7 +101,14 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('what becomes late', { tim
     await supervisor.page.waitForSelector('[data-late]', { state: 'detached' });
     // Its number of the higher rung is the supervisor's; the operator was told once.
     expect(await page.locator(`[data-late="${newest}"]`).count()).toBe(0);
-    for (const person of [operator, supervisor]) {
+
+    // The head was called for none of it before.
+    expect(await head.page.locator('[data-late]').count()).toBe(0);
+    await head.page.waitForSelector(`[data-late="${newest}"][data-level="2"]`, { timeout: 150_000 });
+    expect(await head.page.textContent('[data-late]')).toContain('ke pimpinan');
+    await head.press('e');
+    await head.page.waitForSelector(`article[data-incident="${newest}"]`);
+    for (const person of [operator, supervisor, head]) {
       person.isWell();
       await person.close();
     }

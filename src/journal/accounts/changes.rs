@@ -31,8 +31,8 @@ fn maybe(text: Option<&str>) -> Cell {
 
 fn insert_account(row: &AccountRow) -> Step {
     Step::must(
-        "INSERT INTO account (name, full_name, role, agency, areas, password, totp, totp_step, created_at, disabled_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+        "INSERT INTO account (name, full_name, role, agency, areas, password, totp, totp_step, created_at, disabled_at, head) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
         vec![
             text(&row.name),
             text(&row.full_name),
@@ -44,6 +44,7 @@ fn insert_account(row: &AccountRow) -> Step {
             int(row.totp_step),
             int(row.created_at),
             Cell::Int(row.disabled_at),
+            int(row.head.into()),
         ],
     )
 }
@@ -153,6 +154,15 @@ impl AccountStore {
         self.change(vec![Step::must(
             "UPDATE account SET role = $1, agency = $2, areas = $3 WHERE name = $4",
             vec![text(role), maybe(agency), text(&areas.join(" ")), text(name)],
+        )])
+    }
+
+    /// Whether they are told what is late once it is the head's. `false`: there is no such account, or it was so
+    /// before.
+    pub fn set_head(&self, name: &str, head: bool) -> Made {
+        self.change(vec![Step::must(
+            "UPDATE account SET head = $1 WHERE name = $2 AND head <> $1",
+            vec![int(head.into()), text(name)],
         )])
     }
 

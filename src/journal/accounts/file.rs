@@ -15,11 +15,12 @@ use crate::model::hex;
 
 pub(super) const FILE: &str = "accounts.db";
 /// In order; never edited, only added to.
-const MIGRATIONS: [(&str, &str); 4] = [
+const MIGRATIONS: [(&str, &str); 5] = [
     ("0001_accounts", include_str!("../../../migrations/accounts/0001_accounts.sql")),
     ("0002_account_events", include_str!("../../../migrations/accounts/0002_account_events.sql")),
     ("0003_passkeys", include_str!("../../../migrations/accounts/0003_passkeys.sql")),
     ("0005_subjects", include_str!("../../../migrations/accounts/0005_subjects.sql")),
+    ("0006_heads", include_str!("../../../migrations/accounts/0006_heads.sql")),
 ];
 /// "PNTA": of Pantau, but not its journal.
 const APPLICATION_ID: i32 = 0x504E_5441;

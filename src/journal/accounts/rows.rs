@@ -23,6 +23,9 @@ pub struct AccountRow {
     /// Milliseconds since 1970, as all times here.
     pub created_at: i64,
     pub disabled_at: Option<i64>,
+    /// Whether they are told what is late once it is the head's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub head: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,7 +174,7 @@ fn load(sheet: &mut dyn Sheet) -> Result<AccountRows, JournalError> {
         revision: revision(sheet)?,
         accounts: all(
             sheet,
-            "SELECT name, full_name, role, agency, areas, password, totp, totp_step, created_at, disabled_at \
+            "SELECT name, full_name, role, agency, areas, password, totp, totp_step, created_at, disabled_at, head \
              FROM account ORDER BY name",
             account,
         )?,
@@ -228,6 +231,7 @@ fn account(row: &mut Row) -> Result<AccountRow, JournalError> {
         totp_step: row.int()?,
         created_at: row.int()?,
         disabled_at: row.maybe_int()?,
+        head: row.int()? == 1,
     })
 }
 
@@ -323,6 +327,7 @@ impl AccountRow {
             totp_step: 0,
             created_at: created_at.0,
             disabled_at: None,
+            head: false,
         }
     }
 }

@@ -40,6 +40,9 @@ fn check(store: &AccountStore) {
     assert_eq!(store.revision().unwrap(), first + 2);
     assert!(store.set_role("ani", "agency", Some("dlh"), &[]).unwrap());
     assert!(!store.set_role("nobody", "viewer", None, &[]).unwrap());
+    assert!(store.set_head("ani", true).unwrap());
+    assert!(!store.set_head("ani", true).unwrap());
+    assert!(!store.set_head("nobody", true).unwrap());
 
     assert!(store.begin_session(&session("s1", "ani"), "d1", TimeMs(0)).unwrap());
     assert!(store.begin_session(&session("s2", "ani"), "d1", TimeMs(0)).unwrap());
@@ -48,6 +51,7 @@ fn check(store: &AccountStore) {
     let ani = &rows.accounts[0];
     assert_eq!((&*ani.role, ani.agency.as_deref(), ani.areas.len()), ("agency", Some("dlh"), 0));
     assert_eq!(ani.password.as_deref(), Some("$argon2id$1"));
+    assert!(ani.head);
     assert_eq!(rows.accounts[1], account("budi"));
     assert_eq!(rows.sessions, [session("s2", "ani")]);
     assert_eq!((rows.devices.len(), rows.revision), (0, store.revision().unwrap()));

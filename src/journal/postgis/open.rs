@@ -35,6 +35,7 @@ pub(super) const MIGRATIONS: [(&str, &str); 14] = [
     ("0013_handed_in", include_str!("../../../migrations/postgis/0013_handed_in.sql")),
     ("0014_waiting_codes", include_str!("../../../migrations/postgis/0014_waiting_codes.sql")),
     ("0015_checkpoints", include_str!("../../../migrations/postgis/0015_checkpoints.sql")),
+    ("0016_heads", include_str!("../../../migrations/postgis/0016_heads.sql")),
 ];
 
 /// PostgreSQL 15: `server_version_num`.

@@ -11,7 +11,7 @@ export const ACTS: Readonly<Record<ActGroup, readonly string[]>> = {
   shift: ['shift-note', 'handover'],
   account: [
     'sign-in', 'sign-in-by-link', 'sign-in-by-passkey', 'sign-in-by-oidc', 'sign-in-refused', 'denied', 'sign-out', 'signed-out', 'password-changed',
-    'second-factor-on', 'second-factor-off', 'passkey-added', 'passkey-removed', 'link-made', 'account-added', 'account-role', 'account-disabled', 'account-enabled', 'token-made', 'token-revoked',
+    'second-factor-on', 'second-factor-off', 'passkey-added', 'passkey-removed', 'link-made', 'account-added', 'account-role', 'account-head', 'account-disabled', 'account-enabled', 'token-made', 'token-revoked',
   ],
 };
 

@@ -178,7 +178,7 @@ it('reads a case, and says what happened since the operator looked', () => {
 
 it('many at once: each with the version that was seen, and a refusal stops no neighbour', async () => {
   const all = [incident('a', { version: 3 }), incident('b'), incident('c', { status: 'resolved' }), incident('d')];
-  const may = { name: 'ani', role: 'operator', may: { verify: 'all' }, agency: null } as const;
+  const may = { name: 'ani', role: 'operator', head: false, may: { verify: 'all' }, agency: null } as const;
   const asked = able(all, 'verify', new Offer(PLAIN_TABLE, may));
   expect(asked.map(({ id }) => id)).toEqual(['a', 'b', 'd']);
   expect(able(all, 'reject', new Offer(PLAIN_TABLE, may))).toEqual([]);

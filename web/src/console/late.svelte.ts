@@ -1,7 +1,7 @@
 /** What became late and was told to whoever works here: it stands until they looked at it, or it is late no more. */
 import { getIncidents, type IncidentPage } from '../feed/http';
 import type { Alarm } from '../feed/protocol';
-import { toldAtConsole } from '../ui/alarms';
+import { toldAtConsole, type Told } from '../ui/alarms';
 
 /** More than anybody reads one by one: the list of what is late has them all. */
 export const TOLD_MAX = 50;
@@ -21,9 +21,9 @@ export class Late {
 
   constructor(private readonly lateNow: () => Promise<IncidentPage> = () => getIncidents({ overdue: 'true', limit: LATE_MAX })) {}
 
-  /** `role`: whom this console tells. */
-  raise(alarm: Alarm, role: string): void {
-    if (!toldAtConsole(alarm, role) || alarm.incident === null || this.known.has(alarm.id)) return;
+  /** `to`: whom this console tells. */
+  raise(alarm: Alarm, to: Told): void {
+    if (!toldAtConsole(alarm, to) || alarm.incident === null || this.known.has(alarm.id)) return;
     this.known.add(alarm.id);
     for (const oldest of this.known) {
       if (this.known.size <= REMEMBERED_MAX) break;

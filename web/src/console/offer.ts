@@ -11,6 +11,8 @@ export interface Worker {
   readonly name: string;
   /** As the server names it. */
   readonly role: string;
+  /** Is told what is late once it is the head's. */
+  readonly head: boolean;
   readonly may: May;
   /** Of those whose incidents are an agency's. */
   readonly agency: string | null;
@@ -101,7 +103,7 @@ function tookStepBefore(name: string, incident: Incident, file: CaseFile | null)
 /** `null`: nobody is signed in. A server that does not tell its table has the plain one. */
 export async function readOffer(): Promise<Offer | null> {
   const [me, table] = await Promise.all([whoAmI(), readTable()]);
-  return me.signedIn ? new Offer(table, { name: me.name, role: me.role, may: me.may, agency: me.agency }) : null;
+  return me.signedIn ? new Offer(table, { name: me.name, role: me.role, head: me.head, may: me.may, agency: me.agency }) : null;
 }
 
 async function readTable(): Promise<Table> {

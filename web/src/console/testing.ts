@@ -29,9 +29,9 @@ const EVERYTHING: May = Object.fromEntries(
   ['see-incident', 'verify', 'assign', 'start', 'resolve', 'confirm', 'reject', 'return', 'reopen', 'note', 'answer', 'merge', 'split', 'pause', 'check'].map((permission) => [permission, 'all']),
 );
 
-export function offer(more: { table?: Table; may?: May; agency?: string | null; name?: string; role?: string } = {}): Offer {
-  const { table = PLAIN_TABLE, may = EVERYTHING, agency = null, name = 'ani', role = 'operator' } = more;
-  return new Offer(table, { name, role, may, agency });
+export function offer(more: { table?: Table; may?: May; agency?: string | null; name?: string; role?: string; head?: boolean } = {}): Offer {
+  const { table = PLAIN_TABLE, may = EVERYTHING, agency = null, name = 'ani', role = 'operator', head = false } = more;
+  return new Offer(table, { name, role, head, may, agency });
 }
 
 export const AT = '2026-11-24T05:00:00Z';

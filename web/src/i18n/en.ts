@@ -257,6 +257,7 @@ export const en: Record<Key, string> = {
   'role.operator': 'Operator',
   'role.supervisor': 'Supervisor',
   'role.admin': 'Admin',
+  'role.head': '{role}, head of the center',
   'home.login': 'Sign in',
   'home.login.is': 'For the people of the center.',
   'home.lead': 'Reports come in, are mapped, and stand on the wall of the command center a moment later.',

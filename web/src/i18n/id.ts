@@ -257,6 +257,7 @@ export const id = {
   'role.operator': 'Operator',
   'role.supervisor': 'Penyelia',
   'role.admin': 'Admin',
+  'role.head': '{role}, pimpinan pusat kendali',
   'home.login': 'Masuk',
   'home.login.is': 'Untuk petugas pusat kendali.',
   'home.lead': 'Laporan masuk, dipetakan, dan tampil di dinding pusat kendali saat itu juga.',

@@ -18,6 +18,8 @@ export interface Somebody {
   readonly name: string;
   readonly fullName: string;
   readonly role: string;
+  /** Is told what is late once it is the head's. */
+  readonly head: boolean;
   readonly may: May;
   /** The own agency's key, of those whose part of the city it is. */
   readonly agency: string | null;
@@ -62,6 +64,7 @@ export function decodeMe(json: unknown): Me {
     name,
     fullName: typeof o.full_name === 'string' ? o.full_name : name,
     role: string(o.role, 'role'),
+    head: o.head === true,
     may: decodeMay(o.may),
     agency: typeof o.agency === 'string' ? o.agency : null,
     via,

@@ -36,12 +36,13 @@ it('what is late stops the wall once it went to the supervisor', () => {
   expect(stopsTheWall(pinned('alarm_surge.json'))).toBe(true);
 });
 
-it('what is late is told at the console to who is on duty at once, and to those above from the first rung on', () => {
+it('what is late is told at the console to who is on duty at once, to those above from the first rung on, and to the head once it is theirs', () => {
   const alarm = pinned('alarm_overdue.json');
-  const levels = (role: string): readonly number[] => [0, 1, 2].filter((level) => toldAtConsole({ ...alarm, level }, role));
+  const levels = (role: string, head = false): readonly number[] => [0, 1, 2].filter((level) => toldAtConsole({ ...alarm, level }, { role, head }));
   for (const role of ['operator', 'agency', 'responder']) expect(levels(role), role).toEqual([0]);
   for (const role of ['supervisor', 'admin']) expect(levels(role), role).toEqual([1, 2]);
-  for (const other of ['alarm.json', 'alarm_surge.json']) for (const role of ['operator', 'supervisor']) expect(toldAtConsole(pinned(other), role)).toBe(false);
+  for (const role of ['viewer', 'operator', 'supervisor', 'admin']) expect(levels(role, true), role).toEqual([2]);
+  for (const other of ['alarm.json', 'alarm_surge.json']) for (const head of [false, true]) expect(toldAtConsole(pinned(other), { role: 'supervisor', head })).toBe(false);
 });
 
 it('a drill is marked', () => {
