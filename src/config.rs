@@ -119,7 +119,7 @@ impl ShipTo {
     ) -> anyhow::Result<Option<ShipTo>> {
         match target {
             Some(_) if !has_folder => bail!(
-                "ship (--ship, PANTAU_SHIP, {FILE}) carries the journal of a data folder: it does not go with store, whose                  database has means of its own (base backups and WAL), nor with origin, whose node has no journal"
+                "ship (--ship, PANTAU_SHIP, {FILE}) carries the journal of a data folder: it does not go with store, whose database has means of its own (base backups and WAL), nor with origin, whose node has no journal"
             ),
             Some(target) => Ok(Some(ShipTo { target, recipients })),
             None if !recipients.is_empty() => bail!(

@@ -14,6 +14,7 @@ use pantau::model::{CategoryId, Channel, IncidentNo, LngLat, ReportNo, SECOND_MS
 use crate::data::Shape;
 use crate::fixture::{Bench, SEED};
 use crate::peers::sklearn::{self, Sklearn};
+use crate::real::{self, RealSet};
 use crate::table::{AtLeast, Better, Row, grouped, median, quantile};
 
 /// Its reports stay in the windows of both of its layers for the whole run.
@@ -160,7 +161,38 @@ pub fn arrival(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         ],
     };
     row.peer_is = row.peer_is.replace("  ", " ");
+    for set in real::sets()? {
+        row.notes.push(real_note(bench, &set, sklearn.as_ref())?);
+    }
     Ok(vec![row])
+}
+
+/// A real set in its order: the first half is there, the others come one by one.
+fn real_note(bench: &Bench, set: &RealSet, sklearn: Option<&Sklearn>) -> anyhow::Result<String> {
+    let parameters = bench.city.category(CATEGORY).hotspot;
+    let (there, coming) = set.places.split_at(set.places.len() / 2);
+    let mut trial = Trial::new(bench, there);
+    let mut times_us = Vec::new();
+    for place in coming {
+        times_us.push(trial.arrival_us(*place));
+        trial.check()?;
+    }
+    let mut note = format!(
+        "Real set {}: after half of its {} reports each arrival of the others takes {} µs (p50), p99 {} µs, {} hotspots at the end",
+        set.name,
+        grouped(set.places.len() as f64),
+        grouped(median(&times_us)),
+        grouped(quantile(&times_us, 0.99)),
+        trial.engine.board().live().count()
+    );
+    if let Some(sklearn) = sklearn {
+        let run = sklearn.run(&trial.places, parameters.eps_m, parameters.min_reports)?;
+        same_cores(&run.labels, &trial.batch(&parameters))?;
+        let peer_us = run.seconds * 1e6;
+        let ratio = peer_us / median(&times_us);
+        note += &format!("; a fit of scikit-learn's {} µs, {} x", grouped(peer_us), grouped(ratio));
+    }
+    Ok(note)
 }
 
 /// The same where the reports lie in many small groups, as in a large region.

@@ -4,7 +4,8 @@
 //! ports and in temporary folders that are gone at the end. Runs alternate, and after each the result is
 //! compared with a naive recount: a figure whose answers are wrong is no figure.
 //!
-//! `QUICK=1` takes small sets and writes nothing; `ONLY=name` runs the rows whose names begin so.
+//! `QUICK=1` takes small sets and writes nothing; `ONLY=name` runs the rows whose names begin so;
+//! `PANTAU_BENCH_REAL=folder` adds real sets that are no part of the project.
 
 #![expect(clippy::disallowed_methods, reason = "a measurement looks at the real clock")]
 
@@ -21,6 +22,7 @@ mod memory;
 mod ours;
 mod peers;
 mod query;
+mod real;
 mod start;
 mod table;
 mod walls;

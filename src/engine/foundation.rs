@@ -71,6 +71,15 @@ impl Foundation {
         Ok(Foundation { head, incidents, left, standings, derived, reports, past, before, tail })
     }
 
+    /// Time of the tick that the derived tables are of; where it is not known, before all reports.
+    fn ticked_at(&self) -> TimeMs {
+        if self.derived.as_of_seq == self.head.seq {
+            return self.head.at;
+        }
+        let tick = self.tail.iter().find(|entry| entry.seq == self.derived.as_of_seq);
+        tick.map_or(TimeMs::MIN, |entry| entry.at)
+    }
+
     /// The writer of the map, as the node has it that this was taken from.
     ///
     /// # Errors
@@ -89,6 +98,7 @@ impl Foundation {
         let standing = |restorer: &Restorer, no: IncidentNo| {
             restorer.standing_of(no).or_else(|| others.get(&no).copied())
         };
+        restorer.ticked_at(self.ticked_at());
         for row in &self.reports {
             if let Some(standing) = standing(&restorer, row.incident) {
                 restorer.report(row, standing);
@@ -127,7 +137,8 @@ fn recent_reports(
     city: &City,
 ) -> Result<Vec<ReportRow>, JournalError> {
     let mut reports = Vec::new();
-    let from = recent_from(reader, derived, head, city)?;
+    let ticked_at = entry_time(reader, derived.as_of_seq)?.unwrap_or(head.at);
+    let from = recent_from(ticked_at, head, city);
     reader.recent_reports(from, &mut |row| {
         if row.seq <= head.seq {
             reports.push(ReportRow { private: ReportPrivate::default(), ..row });

@@ -57,6 +57,7 @@ pub fn open(
         Some(standing) => Ok(Some(standing)),
         None => archived_standing(reader, no),
     };
+    restorer.ticked_at(recent.ticked_at);
     for row in &recent.reports {
         if let Some(standing) = standing(&restorer, row.incident)? {
             restorer.report(row, standing);
@@ -93,6 +94,8 @@ pub(super) fn archived_standing(
 /// What the hotspots stand up from, beside what is usual.
 struct Recent {
     derived: Derived,
+    /// Time of the tick that `derived` is of.
+    ticked_at: TimeMs,
     /// Those that may still be in a window, or make a surge.
     reports: Vec<ReportRow>,
 }
@@ -101,22 +104,16 @@ impl Recent {
     fn read(reader: &dyn Reader, head: Head, city: &City) -> Result<Recent, JournalError> {
         let derived = reader.derived()?;
         let mut reports = Vec::new();
-        let from = recent_from(reader, &derived, head, city)?;
-        reader.recent_reports(from, &mut |row| reports.push(row))?;
-        Ok(Recent { derived, reports })
+        let ticked_at = entry_time(reader, derived.as_of_seq)?.unwrap_or(head.at);
+        reader.recent_reports(recent_from(ticked_at, head, city), &mut |row| reports.push(row))?;
+        Ok(Recent { derived, ticked_at, reports })
     }
 }
 
-/// From when on a report may still be in a window at the newest tick of `derived` or after it, or make a surge.
-pub(super) fn recent_from(
-    reader: &dyn Reader,
-    derived: &Derived,
-    head: Head,
-    city: &City,
-) -> Result<TimeMs, JournalError> {
-    let ticked_at = entry_time(reader, derived.as_of_seq)?.unwrap_or(head.at);
+/// From when on a report may still be in a window at the tick of `ticked_at` or after it, or make a surge.
+pub(super) fn recent_from(ticked_at: TimeMs, head: Head, city: &City) -> TimeMs {
     // The day's reports may make a surge, however short the windows are.
-    Ok(ticked_at.plus_ms(-city.window_ms_max()).min(city.day_start(head.at)))
+    ticked_at.plus_ms(-city.window_ms_max()).min(city.day_start(head.at))
 }
 
 /// A snapshot of this folder that the journal does not lead to was taken of entries that are gone.

@@ -10,7 +10,7 @@ use super::keys::{IdSet, KeySet, StatusSet};
 use super::member::{AreaBits, Member};
 use super::words::Words;
 use crate::city::AreaSet;
-use crate::model::{Cell, Disposition, LngLat, Projection, TimeMs};
+use crate::model::{AreaId, Cell, Disposition, LngLat, Projection, TimeMs};
 
 /// What floating point may lose at the edge of a cell, in degrees: a tenth of a metre.
 const EDGE_DEG: f64 = 1e-6;
@@ -59,6 +59,15 @@ impl Within {
     pub fn polygons(&self) -> &MultiPolygon<f64> {
         &self.polygons
     }
+}
+
+/// Of the areas that a filter asks for. Several areas may share a bit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AskedAreas {
+    /// Bits of which some areas are asked for: without any of them nothing matches.
+    pub some: AreaBits,
+    /// Bits of which all areas are: with no others everything matches.
+    pub whole: AreaBits,
 }
 
 /// Lists are *or*, keys are *and*; what is absent does not filter, but for `statuses`.
@@ -142,12 +151,13 @@ impl Filter {
 
     /// Whether a cell's tallies are the whole answer, so that no incident need be looked at.
     pub fn is_by_key(&self) -> bool {
-        self.areas.is_none()
-            && self.within.is_none()
-            && self.since.is_none()
-            && self.until.is_none()
-            && self.escalation.is_none()
-            && self.words.is_empty()
+        self.areas.is_none() && self.within.is_none() && self.is_by_key_and_place()
+    }
+
+    /// Whether the tallies of a cell are the whole answer where all of the cell lies in the areas and in the
+    /// polygon that are asked for.
+    pub(super) fn is_by_key_and_place(&self) -> bool {
+        self.since.is_none() && self.until.is_none() && self.escalation.is_none() && self.words.is_empty()
     }
 
     /// Everything but the key and the words.
@@ -158,11 +168,16 @@ impl Filter {
             && self.within.as_ref().is_none_or(|within| within.contains(member.place))
     }
 
-    /// At least the areas that what matches lies in; `None` where it may lie in any or none.
-    pub(super) fn area_bits(&self) -> Option<AreaBits> {
-        let mut bits = AreaBits::default();
-        self.areas.as_ref()?.iter().for_each(|area| bits.add(Some(area)));
-        Some(bits)
+    /// The areas asked for; `None`: any, or none.
+    pub(super) fn area_bits(&self, all: impl Iterator<Item = AreaId>) -> Option<AskedAreas> {
+        let wanted = self.areas.as_ref()?;
+        let (mut some, mut others) = (AreaBits::default(), AreaBits::default());
+        others.add(None);
+        for area in all {
+            let bits = if wanted.contains(area) { &mut some } else { &mut others };
+            bits.add(Some(area));
+        }
+        Some(AskedAreas { some, whole: some.without(others) })
     }
 
     /// The same filter for the members of one cell: without the polygon where it holds the whole cell,

@@ -8,7 +8,7 @@ use imbl::{OrdMap, Vector};
 use super::cell_range::CellRange;
 use super::clocks::{Clocks, LateAlarm};
 use super::day::DayCounts;
-use super::filter::Filter;
+use super::filter::{AskedAreas, Filter};
 use super::forest::Forest;
 use super::hotspots::HotspotBoard;
 use super::incident::{Incident, MaybeArea, Spot};
@@ -225,9 +225,10 @@ impl LiveMap {
             filter,
             projection,
             keys,
-            usual: USUAL.iter().position(|usual| *usual == keys).filter(|_| is_by_key),
+            usual: USUAL.iter().position(|usual| *usual == keys),
             is_by_key,
-            areas: filter.area_bits(),
+            is_by_key_and_place: filter.is_by_key_and_place(),
+            areas: filter.area_bits(self.city.areas.iter().map(|(id, _)| id)),
             bounds: filter
                 .within
                 .as_ref()
@@ -289,7 +290,8 @@ pub(super) struct MapMatcher<'a> {
     keys: KeySet,
     usual: Option<usize>,
     is_by_key: bool,
-    areas: Option<AreaBits>,
+    is_by_key_and_place: bool,
+    areas: Option<AskedAreas>,
     /// The deepest cells that a drawn polygon may touch.
     bounds: Option<CellRange>,
     words: Cow<'a, Words>,
@@ -348,8 +350,15 @@ impl Matcher for MapMatcher<'_> {
     }
 
     fn may_match(&self, cell: Cell, areas: AreaBits) -> bool {
-        self.areas.is_none_or(|wanted| wanted.meets(areas))
+        self.areas.is_none_or(|asked| asked.some.meets(areas))
             && self.bounds.as_ref().is_none_or(|bounds| bounds.meets(cell))
+    }
+
+    fn takes_all(&self, cell: Cell, areas: AreaBits) -> bool {
+        self.is_by_key
+            || self.is_by_key_and_place
+                && self.areas.is_none_or(|asked| asked.whole.holds(areas))
+                && self.filter.within.as_ref().is_none_or(|within| within.covers(cell))
     }
 }
 

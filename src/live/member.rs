@@ -8,13 +8,15 @@ use crate::model::{AreaId, Cell, IncidentNo, LEVEL_MAX, LngLat, TimeMs};
 /// one incident.
 pub(super) const DEPTH_MAX: u8 = LEVEL_MAX + 16;
 
-/// A set of areas, or a larger one: an area's bit is its number by 64.
+/// A set of areas, or a larger one: an area's bit is its number by 127; the last bit is of lying in none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct AreaBits(u64);
+pub struct AreaBits(u128);
+
+const IN_NONE: u32 = 127;
 
 impl AreaBits {
     pub fn add(&mut self, area: Option<AreaId>) {
-        self.0 |= area.map_or(0, |area| 1 << (area.0 % 64));
+        self.0 |= 1 << area.map_or(IN_NONE, |area| u32::from(area.0) % IN_NONE);
     }
 
     pub fn add_all(&mut self, areas: AreaBits) {
@@ -23,6 +25,16 @@ impl AreaBits {
 
     pub fn meets(self, other: AreaBits) -> bool {
         self.0 & other.0 != 0
+    }
+
+    /// Whether all of the other set is in this one.
+    pub fn holds(self, other: AreaBits) -> bool {
+        other.0 & !self.0 == 0
+    }
+
+    /// What is in this set and not in the other.
+    pub fn without(self, other: AreaBits) -> AreaBits {
+        AreaBits(self.0 & !other.0)
     }
 }
 

@@ -377,7 +377,7 @@ impl LiveMap {
             Sort::NewestFirst if filter.since.is_some() => {
                 self.newest_counted(projection, filter, place, after, limit + 1)
             }
-            Sort::NewestFirst if filter.is_by_key() || place.is_anywhere() => {
+            Sort::NewestFirst if filter.is_by_key_and_place() || place.is_anywhere() => {
                 let matched = self.pyramid.count(&place.prepared(), &self.matcher(filter, projection));
                 // Reading down the order of opening meets a match every so many incidents.
                 let every = self.incidents.len() as u64 / matched.max(1);

@@ -135,6 +135,13 @@ impl Restorer {
         Restorer { writer, pyramid, staff_past, public_past, coarse, coarse_areas }
     }
 
+    /// Says when the tick of the derived tables was, before any report is told: what was too old for a window by
+    /// then is not put into it to be taken out again.
+    pub fn ticked_at(&mut self, at: TimeMs) {
+        self.writer.staff_hotspots.ticked_at(at);
+        self.writer.public_hotspots.ticked_at(at);
+    }
+
     /// How what was said of an incident given before counts.
     pub fn standing_of(&self, no: IncidentNo) -> Option<ReportStanding> {
         let map = &self.writer.map;

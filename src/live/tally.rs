@@ -100,6 +100,16 @@ impl Summary {
         self.by_category.add(key.category(), tally.count);
     }
 
+    /// Adds the sums of other members.
+    pub(super) fn add_all(&mut self, other: &Summary) {
+        self.only =
+            if self.total.count == 0 { other.only } else { self.only.filter(|_| other.total.count == 0) };
+        self.total.add(&other.total);
+        self.overdue += other.overdue;
+        self.by_status.iter_mut().zip(other.by_status).for_each(|(sum, more)| *sum += more);
+        other.by_category.iter().for_each(|(category, count)| self.by_category.add(*category, *count));
+    }
+
     /// `tally` must have been added under `key` before.
     pub(super) fn subtract(&mut self, key: Key, tally: &Tally) {
         self.total.subtract(tally);

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pantau::city::City;
+use pantau::cli::chance::Chance;
 use pantau::live::{CellRange, Filter, Incident, LiveMap, Sort, StatusSet, Where, Within, Words};
-use pantau::model::{Bbox, CategoryId, Cell, Disposition, LEVEL_MAX, Projection, Status};
+use pantau::model::{Bbox, CategoryId, Cell, Disposition, LEVEL_MAX, LngLat, Projection, Status};
 use proptest::prelude::*;
 
 use crate::support::history::{History, Step, any_step};
@@ -180,6 +181,55 @@ fn run(city: Arc<City>, steps: &[Step]) -> History {
         history.step(step);
     }
     history
+}
+
+/// Whole branches of the tree lie in one area, or in a drawn polygon, others on its border or in no area.
+#[test]
+fn sums_by_area_and_polygon_are_those_of_the_members_where_whole_cells_lie_inside_and_where_not() {
+    let city = ternate();
+    let mut chance = Chance::new(41);
+    let mut history = History::new(city.clone());
+    let mut n = 0;
+    while n < 6_000 {
+        let at = (chance.between(127.29, 127.40), chance.between(0.74, 0.87));
+        let place = LngLat::new(at.0, at.1).unwrap();
+        if city.areas.locate(place).is_none() && chance.below(20) > 0 {
+            continue;
+        }
+        n += 1;
+        let sender = chance.below(6) as u8;
+        let category = chance.below(7) as u8;
+        history.step(&Step::Report {
+            category,
+            place,
+            age_min: 0,
+            sender,
+            join: None,
+            drill: false,
+            text: false,
+        });
+    }
+    let codes = |codes: &[&str]| {
+        let ids: Vec<_> = codes.iter().map(|code| city.areas.by_code(code).unwrap()).collect();
+        Some(city.areas.with_descendants(&ids))
+    };
+    let is_district = |parent| city.areas.get(parent).parent.is_none();
+    let districts = city.areas.iter().filter(|(_, area)| area.parent.is_some_and(is_district));
+    let district = districts.map(|(_, area)| area.code.clone()).next().unwrap();
+    let mut all = filters(&city);
+    all.push(Filter { areas: codes(&[&district]), ..Filter::everything() });
+    all.push(Filter {
+        areas: codes(&[&district]),
+        within: drawn(127.33, 0.77, 127.39, 0.81),
+        ..Filter::default()
+    });
+    for filter in all.iter().filter(|filter| filter.areas.is_some() || filter.within.is_some()) {
+        check_stats(history.map(), filter, Projection::Staff);
+        for bbox in [Bbox::WORLD, Bbox::new(127.31, 0.76, 127.37, 0.83).unwrap()] {
+            check_pages(history.map(), filter, Projection::Staff, bbox, 900);
+            (5..=17).for_each(|zoom| check_screen(history.map(), filter, Projection::Staff, bbox, zoom));
+        }
+    }
 }
 
 proptest! {

@@ -23,6 +23,7 @@ mod edges;
 mod feed_law;
 mod follow_law;
 mod full_disk;
+mod gangguan;
 mod hotspot_history;
 mod hotspot_oracle;
 mod hotspot_words;

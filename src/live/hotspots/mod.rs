@@ -405,6 +405,12 @@ impl HotspotEngine {
         self.history = history;
     }
 
+    /// Says when the tick of the tables was, before reports are told anew: those that were too old by then are
+    /// left out, as the tick left them out.
+    pub fn ticked_at(&mut self, at: TimeMs) {
+        self.now = at;
+    }
+
     /// Leaves out of the day's reports what is older than the day of `now`: before reports are told anew.
     pub fn begin_day(&mut self, now: TimeMs) {
         self.surges.begin_day(now);

@@ -96,10 +96,12 @@ pub trait Matcher {
     fn member(&self, member: &Member) -> bool;
     /// Whether `member` is always true.
     fn is_by_key(&self) -> bool;
-    /// Which of the [`USUAL`] questions it is.
+    /// Which of the [`USUAL`] questions its keys are.
     fn usual(&self) -> Option<usize>;
     /// Whether members in a cell that lie in some of these areas may match. `true` where in doubt.
     fn may_match(&self, cell: Cell, areas: AreaBits) -> bool;
+    /// Whether all members in a cell that lie in these areas match by their keys alone. `false` where in doubt.
+    fn takes_all(&self, cell: Cell, areas: AreaBits) -> bool;
 }
 
 /// A shape to collect members of, tested against whole cells first.
@@ -149,7 +151,7 @@ impl Pyramid {
 
     /// Sums over everything that matches.
     pub fn summary(&self, matcher: &impl Matcher) -> Summary {
-        summarise(&self.root, Cell::ROOT, matcher)
+        summarise(&self.root, At::ROOT, matcher)
     }
 
     /// Sums over one cell.
@@ -164,7 +166,7 @@ impl Pyramid {
                 },
             }
         }
-        summarise(node, cell, matcher)
+        summarise(node, At { cell, depth: cell.level }, matcher)
     }
 
     /// Calls `each` for every cell of the range in which anything matches; a cell once, in the order
@@ -183,8 +185,8 @@ impl Pyramid {
         visit_members(&self.root, At::ROOT, Some(region), matcher, &mut each);
     }
 
-    /// How many matching members the region has. A matcher by key looks only at what lies on the
-    /// region's rim.
+    /// How many matching members the region has. Only what lies on the rim of the region, or of what the
+    /// matcher asks for, is looked at one by one.
     pub fn count(&self, region: &impl Region, matcher: &impl Matcher) -> u64 {
         count_members(&self.root, At::ROOT, Some(region), matcher)
     }
@@ -287,6 +289,23 @@ impl Branch {
         any && matcher.may_match(cell, self.areas)
     }
 
+    /// Sums over what matches, without `only` where there is no need to look at members.
+    fn summary(&self, at: At, matcher: &impl Matcher) -> Summary {
+        let mut sum = Summary::default();
+        if !self.may_match(at.cell, matcher) {
+            return sum;
+        }
+        if !matcher.takes_all(at.cell, self.areas) {
+            self.children(at).for_each(|(child, at)| sum.add_all(&summarise(child, at, matcher)));
+            return sum;
+        }
+        if let Some(usual) = matcher.usual() {
+            return self.usual[usual].clone();
+        }
+        self.matching(matcher).for_each(|group| sum.add(group.key, &group.tally));
+        sum
+    }
+
     /// Its children in the order of the curve.
     fn children(&self, at: At) -> impl DoubleEndedIterator<Item = (&Node, At)> {
         self.shared_children(at).map(|(child, at)| (&**child, at))
@@ -375,28 +394,13 @@ fn collect(node: &Node, into: &mut Vec<Member>) {
     }
 }
 
-fn summarise(node: &Node, cell: Cell, matcher: &impl Matcher) -> Summary {
+fn summarise(node: &Node, at: At, matcher: &impl Matcher) -> Summary {
     let mut sum = match node {
         Node::Leaf(leaf) => return summarise_within(leaf, 0..leaf.len(), matcher),
-        Node::Branch(branch) => match matcher.usual() {
-            Some(usual) => branch.usual[usual].clone(),
-            None if matcher.is_by_key() => {
-                let mut sum = Summary::default();
-                branch.matching(matcher).for_each(|group| sum.add(group.key, &group.tally));
-                sum
-            }
-            None => {
-                let mut sum = Summary::default();
-                each_member(node, At { cell, depth: cell.level }, matcher, Order::Curve, &mut |member| {
-                    sum.add(member.key, &Tally::of(member));
-                    true
-                });
-                sum
-            }
-        },
+        Node::Branch(branch) => branch.summary(at, matcher),
     };
-    if sum.total.count == 1 {
-        sum.only = first(node, cell, matcher);
+    if sum.total.count == 1 && sum.only.is_none() {
+        sum.only = first(node, at, matcher);
     }
     sum
 }
@@ -405,9 +409,9 @@ fn summarise_within(leaf: &Leaf, range: Range<usize>, matcher: &impl Matcher) ->
     Summary::of(leaf.matching_within(range, matcher))
 }
 
-fn first(node: &Node, cell: Cell, matcher: &impl Matcher) -> Option<IncidentNo> {
+fn first(node: &Node, at: At, matcher: &impl Matcher) -> Option<IncidentNo> {
     let mut found = None;
-    each_member(node, At { cell, depth: cell.level }, matcher, Order::Curve, &mut |member| {
+    each_member(node, at, matcher, Order::Curve, &mut |member| {
         found = Some(member.no);
         false
     });
@@ -461,7 +465,7 @@ fn visit_cells(
         return true;
     }
     if cell.level == range.level() {
-        let sum = summarise(node, cell, matcher);
+        let sum = summarise(node, At { cell, depth: cell.level }, matcher);
         return sum.total.count == 0 || each(cell, sum);
     }
     match node {
@@ -507,8 +511,8 @@ fn visit_members<R: Region>(
 
 fn count_members<R: Region>(node: &Node, at: At, region: Option<&R>, matcher: &impl Matcher) -> u64 {
     if let Node::Branch(branch) = node
-        && matcher.is_by_key()
         && region.is_none_or(|region| region.covers(at.cell))
+        && matcher.takes_all(at.cell, branch.areas)
     {
         return branch.count_matching(matcher).into();
     }

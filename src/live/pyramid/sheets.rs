@@ -101,7 +101,7 @@ impl Pyramid {
     /// Every cell of the range in which anything matches, with its sums, in the order of the curve.
     pub fn cells(&self, range: &CellRange, matcher: &impl Matcher) -> Cells {
         let mut cells = Cells::default();
-        match matcher.usual().filter(|_| range.n_cells() <= CELLS_MAX) {
+        match matcher.usual().filter(|_| matcher.is_by_key() && range.n_cells() <= CELLS_MAX) {
             Some(usual) => {
                 let look = Look { sheets: &self.sheets, range, matcher, usual: usual as u8 };
                 look.at(&self.root, At::ROOT, &mut cells);
