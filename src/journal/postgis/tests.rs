@@ -2,6 +2,7 @@
 
 mod losses;
 mod seals;
+mod upgrades;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
