@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
 use crate::api::{Mode, Reception, Role, Tls, build_awaiting_router, build_router, redirect_all};
+use crate::background::Background;
 use crate::city::City;
 use crate::clock::{Clock, SystemClock};
 use crate::config::ServeSettings;
@@ -111,6 +112,7 @@ impl Awaiting {
             spool: Some(spool.clone()),
             hand_in: None,
             ship: None,
+            background: Background::default(),
         })?;
         let tls = settings.tls.as_ref().map(|tls| Tls::load(&tls.files)).transpose()?;
         let listener = listen(settings.listen)?;

@@ -367,7 +367,8 @@ fn of_two_servers_that_wait_for_one_database_each_takes_reports_and_one_writes_t
     let other_folder = tempfile::tempdir().unwrap();
     let (first, second) = (cut.start(), Node::on_database(&cut.text, other_folder.path()).unwrap());
     assert!(second.client().get("/readyz").is_err(), "it stands by");
-    (first.kill(), second.kill());
+    first.kill();
+    second.kill();
     cut.cluster.kill().unwrap();
     let (first, second) = (cut.start(), Node::on_database(&cut.text, other_folder.path()).unwrap());
     let mut told: Vec<Told> = (0..5)
@@ -392,6 +393,7 @@ fn of_two_servers_that_wait_for_one_database_each_takes_reports_and_one_writes_t
         }
     }
     told.splice(0..0, cut.told.drain(..));
-    (first.kill(), second.kill());
+    first.kill();
+    second.kill();
     check_once(&cut.store, &told);
 }

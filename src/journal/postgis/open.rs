@@ -20,7 +20,7 @@ use crate::journal::{FolderMode, JournalError};
 use crate::model::{Epoch, Secret, Seq, TimeMs, hex, unhex};
 
 /// In order; never edited, only added to.
-pub(super) const MIGRATIONS: [(&str, &str); 14] = [
+pub(super) const MIGRATIONS: [(&str, &str); 15] = [
     ("0001_journal", include_str!("../../../migrations/postgis/0001_journal.sql")),
     ("0002_erased", include_str!("../../../migrations/postgis/0002_erased.sql")),
     ("0003_accounts", include_str!("../../../migrations/postgis/0003_accounts.sql")),
