@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clean } from './axe';
 import { CHROMIUM, launch, tooWide } from './browser';
 import { LIVE } from './desk';
-import { BINARY, Pantau } from './pantau';
+import { BINARY, Pantau, until } from './pantau';
 import { Person } from './person';
 
 if (BINARY === null || CHROMIUM === null) console.warn(`skipped, no ${BINARY === null ? 'pantau binary (PANTAU_BIN)' : 'Chromium (CHROMIUM_BIN)'}: e2e/console_late.test.ts`);
@@ -55,7 +55,8 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('what becomes late', { tim
     const [operator, supervisor] = [await Person.signIn(server, browser, 'operator'), await Person.signIn(server, browser, 'supervisor')];
     const head = await Person.signIn(server, browser, 'supervisor');
     server.command(['user', 'head', head.name]);
-    await head.page.waitForFunction(async () => (await (await fetch('/api/v1/session')).json()).head === true);
+    const isHead = (): Promise<boolean> => head.page.evaluate(async () => (await (await fetch('/api/v1/session')).json()).head === true);
+    await until(60_000, () => 'the server knows who the head is', isHead);
     await head.page.reload();
     await head.page.waitForSelector(LIVE);
     const { page } = operator;
