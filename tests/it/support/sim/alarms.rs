@@ -72,7 +72,7 @@ impl AlarmsHad {
     }
 }
 
-/// Whether it is an alarm of what was late, and an entry set its clock since.
+/// Whether it is an alarm of what was late, and an entry set its clock since: that by whose time it became late may be the one.
 fn is_acted_on(id: &str, map: &LiveMap, entries: &[Entry]) -> bool {
     let late = map.late_alarms_since(Seq(0)).find(|alarm| {
         let incident = incident_id(map, alarm.incident.no, alarm.incident.opened_at);
@@ -80,7 +80,7 @@ fn is_acted_on(id: &str, map: &LiveMap, entries: &[Entry]) -> bool {
     });
     let Some(alarm) = late else { return false };
     let no = alarm.incident.no;
-    let since = entries.iter().filter(|entry| entry.seq > alarm.seq && entry.seq <= map.seq());
+    let since = entries.iter().filter(|entry| entry.seq >= alarm.seq && entry.seq <= map.seq());
     let mut acts = since.map(|entry| match &entry.fact {
         Fact::Action(fact) => fact.incident == no,
         Fact::Merge(fact) | Fact::Split(fact) => fact.absorbed == no,
