@@ -111,8 +111,8 @@ fn page(app: &App) -> Response {
 <body>
 <main data-awaits="database">
 <p role="status">GANGGUAN: data tertahan · <span lang="en">DEGRADED: data held back</span></p>
-<h1>{id}: pangkalan data ditunggu</h1>
-<p>Pangkalan data belum menjawab sejak server ini dinyalakan. Laporan tetap diterima, disimpan di server ini, dan diteruskan sendiri begitu pangkalan data kembali. Peta, antrean, dan tindakan belum tersedia. Halaman ini membuka diri sendiri setelah itu.</p>
+<h1>{id}: basis data ditunggu</h1>
+<p>Basis data belum menjawab sejak server ini dinyalakan. Laporan tetap diterima, disimpan di server ini, dan diteruskan sendiri begitu basis data kembali. Peta, antrean, dan tindakan belum tersedia. Halaman ini membuka diri sendiri setelah itu.</p>
 <section lang="en">
 <h2>{en}: the database is awaited</h2>
 <p>The database has not answered since this server was started. Reports are taken all the same, stored on this server, and shared by themselves once the database is back. Map, queue and actions are not there yet. This page opens by itself after that.</p>

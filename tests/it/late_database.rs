@@ -208,9 +208,7 @@ fn check_what_is_said(node: &Node, waiting: usize) {
         let page = passer.get(path);
         assert_eq!((page.status, page.header("content-type")), (503, "text/html; charset=utf-8"), "{path}");
         assert!(page.text.contains("GANGGUAN") && page.text.contains("DEGRADED"), "{}", page.text);
-        assert!(
-            page.text.contains("pangkalan data ditunggu") && page.text.contains("the database is awaited")
-        );
+        assert!(page.text.contains("basis data ditunggu") && page.text.contains("the database is awaited"));
         assert_eq!(page.header("retry-after"), "5");
         assert!(page.header("content-security-policy").contains("default-src 'self'"));
     }
