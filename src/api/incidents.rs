@@ -22,7 +22,7 @@ use crate::access::{Object, Permission};
 use crate::feed::parse_bbox;
 use crate::feed::wire::{self, Feature};
 use crate::intake::parse_action;
-use crate::live::{ArchivePage, ArchiveQuestion, Circle, Cursor, Incident, LiveMap, Sort, Where};
+use crate::live::{ArchivePage, ArchiveQuestion, Circle, Cursor, Filter, Incident, LiveMap, Sort, Where};
 use crate::model::{Action, AgencyId, AreaId, CategoryId, Command, IncidentNo, LngLat, Projection, TimeMs};
 
 const LIMIT_DEFAULT: u32 = 100;
@@ -38,8 +38,9 @@ struct IncidentList<'a> {
     seq: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<String>,
-    #[serde(rename = "numberMatched")]
-    matched: u64,
+    /// Left out where more than [`COUNTED_MAX`] match and no sums tell how many.
+    #[serde(rename = "numberMatched", skip_serializing_if = "Option::is_none")]
+    matched: Option<u64>,
     #[serde(rename = "numberReturned")]
     returned: usize,
     next: Option<String>,
@@ -47,7 +48,8 @@ struct IncidentList<'a> {
 }
 
 #[utoipa::path(get, path = "/api/v1/incidents", tag = "map",
-    description = "Incidents as a GeoJSON FeatureCollection, newest first; pages by `cursor`.",
+    description = "Incidents as a GeoJSON FeatureCollection, newest first; pages by `cursor`. `numberMatched` is exact; it is left out \
+        where more than 10,000 match a filter by time, words or rung of the ladder.",
     params(
         ("bbox" = Option<String>, Query, description = "west,south,east,north; west above east crosses the antimeridian"),
         ("near" = Option<String>, Query, description = "lng,lat; with radius_m"),
@@ -89,10 +91,13 @@ pub async fn list(
     let moment = Moment::of(&app, at).await?;
     let live = moment.live.clone();
     let ask = ArchiveQuestion { projection, filter, place, sort, after, limit };
-    let answer = moment.compute(projection, ask.filter.clone(), move |map, filter| {
-        map.incidents(projection, filter, &place, sort, after, limit)
-    });
-    let mut found = answer.await?;
+    let answer =
+        move |map: &LiveMap, filter: &Filter| map.incidents(projection, filter, &place, sort, after, limit);
+    let mut found = match sort {
+        Sort::NewestFirst => moment.compute(projection, ask.filter.clone(), answer).await?,
+        // The first after much has changed looks at all that did.
+        _ => moment.compute_aside(projection, ask.filter.clone(), answer).await?,
+    };
     if archive.is_some() {
         let archived = archived(&app, &live, &ask).await?;
         found = live.merge_archived(found, archived, &ask);

@@ -49,12 +49,22 @@ impl Moment {
     pub async fn compute<T: Send + 'static>(
         &self,
         projection: Projection,
-        mut filter: Filter,
+        filter: Filter,
         answer: impl FnOnce(&LiveMap, &Filter) -> T + Send + 'static,
     ) -> Result<T, Problem> {
         if filter.is_by_key() {
             return Ok(answer(&self.live, &filter));
         }
+        self.compute_aside(projection, filter, answer).await
+    }
+
+    /// Computes an answer where it holds up no other request.
+    pub async fn compute_aside<T: Send + 'static>(
+        &self,
+        projection: Projection,
+        mut filter: Filter,
+        answer: impl FnOnce(&LiveMap, &Filter) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
         let Moment { live, search, .. } = self.clone();
         super::blocking(move || {
             search.look_up(&mut filter, projection, &live)?;

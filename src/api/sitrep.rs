@@ -23,7 +23,7 @@ use crate::city::{City, Text};
 use crate::feed::parse_time;
 use crate::feed::wire::{Feature, StatsBody, time};
 use crate::journal::{ActsQuestion, JournalError, MERGE, SPLIT};
-use crate::live::{Filter, Found, Incident, LiveMap, Sort, Stats, StatusSet, Where};
+use crate::live::{Filter, Incident, LiveMap, Sort, Stats, StatusSet, Where};
 use crate::model::{Action, Fact, HOUR_MS, IncidentNo, Projection, RecordKind, Seq, Status, TimeMs};
 use acts::Acts;
 use open::{LIST_MAX, Open, Ranked};
@@ -111,9 +111,9 @@ impl Report<'_> {
     fn json(&self, by: &str) -> Value {
         let Period { begin, end, .. } = self.period;
         let city = self.then.city();
-        let opened = self.opened();
+        let (n_opened, opened) = self.opened();
         let resolved = self.led_to(Status::Resolved);
-        let figures = Figures::of(self, opened.matched, resolved.len());
+        let figures = Figures::of(self, n_opened, resolved.len());
         let open = Open::of(self.then, &self.filter(), &self.period);
         json!({
             "message_id": format!("{}:{}:{}", self.then.epoch(), self.then.seq(), begin.0),
@@ -164,7 +164,7 @@ impl Report<'_> {
     fn changes(
         &self,
         figures: &Figures,
-        opened: &Found,
+        opened: &[Incident],
         resolved: &[&Incident],
         newly_overdue: Ranked,
     ) -> Value {
@@ -175,18 +175,20 @@ impl Report<'_> {
         json!({
             "actions": figures.actions,
             "is_cut": self.acts.is_cut,
-            "opened": {"total": opened.matched, "incidents": features(self.then, opened.incidents.iter())},
+            "opened": {"total": figures.opened, "incidents": features(self.then, opened.iter())},
             "resolved": listed(resolved),
             "rejected": listed(&self.led_to(Status::Rejected)),
             "newly_overdue": newly_overdue.json(self.then),
         })
     }
 
-    /// Those that came in the period, the newest first.
-    fn opened(&self) -> Found {
+    /// Those that came in the period, the newest first, and how many they are.
+    fn opened(&self) -> (u64, Vec<Incident>) {
         let opened = Filter { statuses: StatusSet::ALL, since: Some(self.period.begin), ..self.filter() };
         let (place, sort) = (Where::default(), Sort::NewestFirst);
-        self.then.incidents(Projection::Staff, &opened, &place, sort, None, LIST_MAX)
+        let found = self.then.incidents(Projection::Staff, &opened, &place, sort, None, LIST_MAX);
+        let count = || self.then.count(Projection::Staff, &opened, &place);
+        (found.matched.unwrap_or_else(count), found.incidents)
     }
 
     fn person(&self, name: &str) -> Value {
@@ -267,23 +269,27 @@ impl Figures {
 
     /// The situation in a sentence.
     fn sentence(&self, report: &Report, city: &City) -> Text {
-        let clock =
-            |at: TimeMs, form: &str| city.time_zone.to_datetime(at.timestamp()).strftime(form).to_string();
         let Period { begin, end, .. } = report.period;
+        let [begin, end] = [begin, end].map(|at| city.time_zone.to_datetime(at.timestamp()));
+        let (id, en) = if begin.year() == end.year() {
+            ("%d/%m %H.%M", "%d %b %H:%M")
+        } else {
+            ("%d/%m/%Y %H.%M", "%d %b %Y %H:%M")
+        };
         let (total, overdue) = (self.now.matched.total.count, self.now.matched.overdue);
         let hotspots = count_told(&report.hotspots);
         Text {
             id: format!(
                 "Antara {} dan {}: {} kejadian dibuka, {} selesai; {total} terbuka, {overdue} terlambat; {hotspots} titik panas.",
-                clock(begin, "%d/%m %H.%M"),
-                clock(end, "%d/%m %H.%M"),
+                begin.strftime(id),
+                end.strftime(id),
                 self.opened,
                 self.resolved,
             ),
             en: format!(
                 "Between {} and {}: {} opened, {} resolved; {total} open, {overdue} overdue; {hotspots} {}.",
-                clock(begin, "%d %b %H:%M"),
-                clock(end, "%d %b %H:%M"),
+                begin.strftime(en),
+                end.strftime(en),
                 self.opened,
                 self.resolved,
                 if hotspots == 1 { "hotspot" } else { "hotspots" },

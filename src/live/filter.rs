@@ -8,12 +8,10 @@ use geo_types::{Coord, MultiPolygon, Rect};
 
 use super::keys::{IdSet, KeySet, StatusSet};
 use super::member::{AreaBits, Member};
+use super::place::EDGE_DEG;
 use super::words::Words;
 use crate::city::AreaSet;
 use crate::model::{AreaId, Cell, Disposition, LngLat, Projection, TimeMs};
-
-/// What floating point may lose at the edge of a cell, in degrees: a tenth of a metre.
-const EDGE_DEG: f64 = 1e-6;
 
 /// A polygon that a reader drew.
 #[derive(Debug, Clone, PartialEq)]

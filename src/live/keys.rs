@@ -64,24 +64,26 @@ pub enum Audience {
     Public,
 }
 
-/// What tallies are kept by: category, status, agency, overdue, drill, audience, returned, disposition.
+/// What tallies are kept by: category, status, agency, overdue, drill, audience, returned, disposition. In their order
+/// those of one category stand together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(u32);
 
-const STATUS: u32 = 6;
-const AGENCY: u32 = 9;
-const OVERDUE: u32 = 16;
-const DRILL: u32 = 17;
-const AUDIENCE: u32 = 18;
-const RETURNED: u32 = 20;
+const STATUS: u32 = 0;
+const AGENCY: u32 = 3;
+const OVERDUE: u32 = 10;
+const DRILL: u32 = 11;
+const AUDIENCE: u32 = 12;
+const RETURNED: u32 = 14;
 /// 0 for none, else one more than the disposition's number.
-const DISPOSITION: u32 = 21;
+const DISPOSITION: u32 = 15;
+const CATEGORY: u32 = 26;
 const NO_AGENCY: u32 = 64;
 
 impl Key {
     pub fn of(incident: &Incident, audience: Audience) -> Key {
         let agency = incident.agency.map_or(NO_AGENCY, |a| u32::from(a.0));
-        Key(u32::from(incident.category.0)
+        Key(u32::from(incident.category.0) << CATEGORY
             | (incident.status as u32) << STATUS
             | agency << AGENCY
             | u32::from(incident.overdue) << OVERDUE
@@ -92,7 +94,7 @@ impl Key {
     }
 
     pub fn category(self) -> CategoryId {
-        CategoryId((self.0 & 0x3F) as u8)
+        CategoryId((self.0 >> CATEGORY) as u8)
     }
 
     pub fn status(self) -> usize {
@@ -176,9 +178,21 @@ impl KeySet {
         KeySet { dispositions: 2 << disposition as u8, ..self }
     }
 
+    /// The least and the greatest that may be in it.
+    pub fn span(&self) -> (Key, Key) {
+        let IdSet(bits) = self.categories;
+        let (least, greatest) = (bits.trailing_zeros().min(63), bits.checked_ilog2().unwrap_or(0));
+        (Key(least << CATEGORY), Key(greatest << CATEGORY | ((1 << CATEGORY) - 1)))
+    }
+
+    /// Their statuses.
+    pub fn statuses(&self) -> StatusSet {
+        self.statuses
+    }
+
     pub fn has(&self, key: Key) -> bool {
         let part = |set: u8, shift: u32, bits: u32| u32::from(set) >> (key.0 >> shift & bits);
-        let category = (self.categories.0 >> (key.0 & 0x3F)) as u32;
+        let category = (self.categories.0 >> (key.0 >> CATEGORY)) as u32;
         // Most of what a look for few meets fails here.
         if category & part(self.statuses.0, STATUS, 7) & 1 == 0 {
             return false;

@@ -12,10 +12,11 @@ use super::filter::{AskedAreas, Filter};
 use super::forest::Forest;
 use super::hotspots::HotspotBoard;
 use super::incident::{Incident, MaybeArea, Spot};
-use super::keys::{Audience, IdSet, Key, KeySet, USUAL};
+use super::keys::{Audience, IdSet, Key, KeySet, StatusSet, USUAL};
 use super::member::{AreaBits, Member};
 use super::pyramid::{Matcher, Pyramid};
 use super::rows::Rows;
+use super::search::Finder;
 use super::timeline::Timeline;
 use super::words::{RecentTexts, Words};
 use crate::city::City;
@@ -214,17 +215,13 @@ impl LiveMap {
     }
 
     pub(super) fn matcher<'a>(&'a self, filter: &'a Filter, projection: Projection) -> MapMatcher<'a> {
-        let words = match projection {
-            Projection::Staff => self.words_now(&filter.words),
-            // The public must not find by search what it is not shown: titles only.
-            Projection::Public => Cow::Owned(Words::new(filter.words.as_slice().to_vec())),
-        };
         let (keys, is_by_key) = (filter.keys(projection), filter.is_by_key());
         MapMatcher {
             map: self,
             filter,
             projection,
             keys,
+            span: keys.span(),
             usual: USUAL.iter().position(|usual| *usual == keys),
             is_by_key,
             is_by_key_and_place: filter.is_by_key_and_place(),
@@ -233,12 +230,12 @@ impl LiveMap {
                 .within
                 .as_ref()
                 .map(|within| CellRange::of(&bbox_of(&within.bounds()), LEVEL_MAX)),
-            words,
+            finder: Finder::new(self, projection, &filter.words),
         }
     }
 
     /// The words as of this moment.
-    fn words_now<'a>(&self, words: &'a Words) -> Cow<'a, Words> {
+    pub(super) fn words_now<'a>(&self, words: &'a Words) -> Cow<'a, Words> {
         if words.is_empty() || words.holders().1 >= self.seq || !words.can_go_on(&self.texts) {
             return Cow::Borrowed(words);
         }
@@ -293,13 +290,14 @@ pub(super) struct MapMatcher<'a> {
     filter: &'a Filter,
     projection: Projection,
     keys: KeySet,
+    span: (Key, Key),
     usual: Option<usize>,
     is_by_key: bool,
     is_by_key_and_place: bool,
     areas: Option<AskedAreas>,
     /// The deepest cells that a drawn polygon may touch.
     bounds: Option<CellRange>,
-    words: Cow<'a, Words>,
+    finder: Finder<'a>,
 }
 
 impl MapMatcher<'_> {
@@ -312,24 +310,12 @@ impl MapMatcher<'_> {
         let city = &self.map.city;
         (self.is_by_key || self.filter.matches_columns(&LiveMap::member(incident, self.projection, city)))
             && self.is_escalated(incident.no)
-            && self.words_match(incident)
+            && self.finder.find(incident).is_some()
     }
 
     fn is_escalated(&self, no: IncidentNo) -> bool {
         let level = || self.map.clock(no).map_or(0, |(_, state)| state.escalation());
         self.filter.escalation.is_none_or(|least| level() >= least)
-    }
-
-    fn words_match(&self, incident: &Incident) -> bool {
-        if self.filter.words.is_empty() {
-            return true;
-        }
-        let title = self.map.title(incident, self.projection);
-        let title = format!("{} {}", title.id(), title.en()).to_lowercase();
-        match self.map.forest.has_any_below(incident.no) {
-            true => self.words.match_incident(&self.map.tree(incident.no), &title),
-            false => self.words.match_incident(&[incident.no], &title),
-        }
     }
 }
 
@@ -343,7 +329,10 @@ impl Matcher for MapMatcher<'_> {
             || self.filter.matches_columns(member)
                 && self.is_escalated(member.no)
                 && (self.filter.words.is_empty()
-                    || self.map.incident(member.no).is_some_and(|incident| self.words_match(incident)))
+                    || self
+                        .map
+                        .incident(member.no)
+                        .is_some_and(|incident| self.finder.find(incident).is_some()))
     }
 
     fn is_by_key(&self) -> bool {
@@ -352,6 +341,14 @@ impl Matcher for MapMatcher<'_> {
 
     fn usual(&self) -> Option<usize> {
         self.usual
+    }
+
+    fn span(&self) -> (Key, Key) {
+        self.span
+    }
+
+    fn statuses(&self) -> StatusSet {
+        self.keys.statuses()
     }
 
     fn may_match(&self, cell: Cell, areas: AreaBits) -> bool {

@@ -1,9 +1,10 @@
-//! The incidents that a few words find: what is open first, the newest first.
+//! Incidents by words: who has them, and a search for the newest, what is open first.
 //!
 //! A title follows from category and area, so each of the few titles is looked at once, however many
 //! incidents have it; what stands in texts is known by the words themselves ([`Words`]).
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Bound;
 
@@ -12,6 +13,44 @@ use super::incident::Incident;
 use super::map::LiveMap;
 use super::words::Words;
 use crate::model::{AreaId, CategoryId, Projection};
+
+/// Words as of a moment. The public must not find by search what it is not shown: it searches titles only.
+pub(super) struct Finder<'a> {
+    map: &'a LiveMap,
+    projection: Projection,
+    words: Cow<'a, Words>,
+    /// Which of the words stand in the titles that were looked at.
+    in_titles: RefCell<HashMap<(CategoryId, Option<AreaId>), Vec<bool>>>,
+}
+
+impl<'a> Finder<'a> {
+    pub fn new(map: &'a LiveMap, projection: Projection, words: &'a Words) -> Finder<'a> {
+        let words = match projection {
+            Projection::Staff => map.words_now(words),
+            Projection::Public => Cow::Owned(Words::new(words.as_slice().to_vec())),
+        };
+        Finder { map, projection, words, in_titles: RefCell::default() }
+    }
+
+    /// Whether each word stands in the incident's title or texts; if so, whether all stand in the title.
+    pub fn find(&self, incident: &Incident) -> Option<bool> {
+        if self.words.is_empty() {
+            return Some(true);
+        }
+        let mut in_titles = self.in_titles.borrow_mut();
+        let title = (incident.category, incident.area(self.projection));
+        let in_title = in_titles.entry(title).or_insert_with(|| {
+            let title = self.map.title(incident, self.projection);
+            self.words.in_title(&format!("{} {}", title.id(), title.en()).to_lowercase())
+        });
+        let forest = &self.map.forest;
+        let found = match forest.has_any_below(incident.no) {
+            true => self.words.match_beside(&self.map.tree(incident.no), |i| in_title[i]),
+            false => self.words.match_beside(&[incident.no], |i| in_title[i]),
+        };
+        found.then(|| in_title.iter().all(|in_title| *in_title))
+    }
+}
 
 /// An incident that words found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,10 +67,9 @@ impl LiveMap {
         if filter.words.is_empty() {
             return Vec::new();
         }
-        let words = self.words_for(projection, &filter.words);
+        let finder = Finder::new(self, projection, &filter.words);
         let others = Filter { words: Words::default(), ..filter.clone() };
         let matcher = self.matcher(&others, projection);
-        let mut titles: HashMap<(CategoryId, Option<AreaId>), Vec<bool>> = HashMap::new();
         let (mut open, mut closed) = (Vec::new(), Vec::new());
         let newest_first = self.by_opened.down_from(Bound::Unbounded);
         for incident in newest_first.filter_map(|(_, no)| self.incident(no)) {
@@ -39,17 +77,7 @@ impl LiveMap {
             if found.len() == limit {
                 continue;
             }
-            let in_title =
-                titles.entry((incident.category, incident.area(projection))).or_insert_with(|| {
-                    let title = self.title(incident, projection);
-                    words.in_title(&format!("{} {}", title.id(), title.en()).to_lowercase())
-                });
-            let all = match self.forest.has_any_below(incident.no) {
-                true => Cow::Owned(self.tree(incident.no)),
-                false => Cow::Borrowed(std::slice::from_ref(&incident.no)),
-            };
-            if words.match_beside(&all, |i| in_title[i]) && matcher.incident(incident) {
-                let is_in_title = in_title.iter().all(|in_title| *in_title);
+            if let Some(is_in_title) = finder.find(incident).filter(|_| matcher.incident(incident)) {
                 found.push(Hit { incident: *incident, is_in_title });
                 if open.len() == limit {
                     break;
@@ -59,17 +87,5 @@ impl LiveMap {
         open.extend(closed);
         open.truncate(limit);
         open
-    }
-
-    /// The words as of this moment; for the public without what it is not shown.
-    fn words_for(&self, projection: Projection, words: &Words) -> Words {
-        match projection {
-            Projection::Staff => {
-                let mut words = words.clone();
-                self.carry_on(&mut words);
-                words
-            }
-            Projection::Public => Words::new(words.as_slice().to_vec()),
-        }
     }
 }

@@ -8,8 +8,9 @@ use super::incident::Incident;
 use super::keys::IdSet;
 use super::likeness::Trigrams;
 use super::map::LiveMap;
-use super::query::{Circle, Sort, Where};
+use super::place::{Circle, Where};
 use super::sight::Sight;
+use super::sort::Sort;
 use crate::city::Text;
 use crate::model::{IncidentNo, MINUTE_MS, Projection, great_circle_m};
 

@@ -70,18 +70,13 @@ impl Words {
         self.as_of = self.as_of.max(seq);
     }
 
-    /// Whether each word stands in the title, in lower case, or in a text of one of the incidents that count
-    /// as one.
-    pub(super) fn match_incident(&self, all: &[IncidentNo], title: &str) -> bool {
-        self.match_beside(all, |i| title.contains(self.words[i].as_str()))
-    }
-
     /// Which of the words stand in a title, in lower case.
     pub(super) fn in_title(&self, title: &str) -> Vec<bool> {
         self.words.iter().map(|word| title.contains(word.as_str())).collect()
     }
 
-    /// As [`Words::match_incident`], where something else knows which of the words stand in the title.
+    /// Whether each word stands in the title, as something else knows, or in a text of one of the incidents that
+    /// count as one.
     pub(super) fn match_beside(&self, all: &[IncidentNo], is_in_title: impl Fn(usize) -> bool) -> bool {
         let holds = |holders: &OrdSet<IncidentNo>| all.iter().any(|no| holders.contains(no));
         let held = |i: usize| self.holders.get(i).is_some_and(holds);

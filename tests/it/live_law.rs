@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use pantau::city::City;
 use pantau::cli::chance::Chance;
-use pantau::live::{CellRange, Filter, Incident, LiveMap, Sort, StatusSet, Where, Within, Words};
-use pantau::model::{Bbox, CategoryId, Cell, Disposition, LEVEL_MAX, LngLat, Projection, Status};
+use pantau::live::{
+    COUNTED_MAX, CellRange, Filter, Incident, LiveMap, Sort, StatusSet, Where, Within, Words,
+};
+use pantau::model::{Bbox, CategoryId, Cell, Disposition, LEVEL_MAX, LngLat, Projection, Status, TimeMs};
 use proptest::prelude::*;
 
 use crate::support::history::{History, Step, any_step};
@@ -20,9 +22,9 @@ fn same(a: &LiveMap, b: &LiveMap) {
 
 fn check_cells(map: &LiveMap, filter: &Filter, projection: Projection) {
     let all = map.incidents(projection, filter, &Where::default(), Sort::NewestFirst, None, usize::MAX - 1);
-    assert_eq!(all.matched as usize, all.incidents.len());
-    let by_page: u64 =
-        map.incidents(projection, filter, &Where::default(), Sort::OldestFirst, None, 3).matched;
+    assert_eq!(all.matched, Some(all.incidents.len() as u64));
+    assert_eq!(map.count(projection, filter, &Where::default()), all.incidents.len() as u64);
+    let by_page = map.incidents(projection, filter, &Where::default(), Sort::OldestFirst, None, 3).matched;
     assert_eq!(by_page, all.matched);
     for level in (3..=LEVEL_MAX).rev() {
         // The naive answer: put every incident into its cell.
@@ -69,7 +71,12 @@ fn drawn(west: f64, south: f64, east: f64, north: f64) -> Option<Arc<Within>> {
     Within::new(rect.to_polygon().into()).map(Arc::new)
 }
 
-fn filters(city: &City) -> Vec<Filter> {
+fn filters(map: &LiveMap) -> Vec<Filter> {
+    let city = map.city();
+    let mut opened: Vec<TimeMs> = Vec::new();
+    map.each_incident(Projection::Staff, &Filter::everything(), |incident| opened.push(incident.opened_at));
+    opened.sort_unstable();
+    let part = |part: usize| opened.get(opened.len() * part / 4).copied();
     let areas = |n: usize| {
         let ids: Vec<_> = city.areas.iter().map(|(id, _)| id).step_by(n).collect();
         Some(city.areas.with_descendants(&ids))
@@ -92,6 +99,9 @@ fn filters(city: &City) -> Vec<Filter> {
         Filter { areas: areas(40), drill: Some(false), ..Filter::default() },
         Filter { within: drawn(127.30, 0.78, 127.38, 0.85), ..Filter::everything() },
         Filter { within: drawn(-180.0, -90.0, 0.0, 90.0), overdue: Some(false), ..Filter::default() },
+        Filter { since: part(1), ..Filter::default() },
+        Filter { until: part(3), ..Filter::everything() },
+        Filter { since: part(2), until: part(3), areas: areas(2), ..Filter::everything() },
         Filter { words: Words::new(vec!["masjid".to_owned()]), ..Filter::everything() },
         Filter { words: Words::new(vec!["banjir".to_owned(), "di".to_owned()]), ..Filter::default() },
     ]
@@ -128,7 +138,7 @@ fn check_stats(map: &LiveMap, filter: &Filter, projection: Projection) {
 
 fn check_all(history: &History) {
     for projection in [Projection::Staff, Projection::Public] {
-        for mut filter in filters(history.map().city()) {
+        for mut filter in filters(history.map()) {
             history.search().look_up(&mut filter, projection, history.map()).unwrap();
             check_cells(history.map(), &filter, projection);
             check_stats(history.map(), &filter, projection);
@@ -136,26 +146,37 @@ fn check_all(history: &History) {
     }
 }
 
-/// Walks through all pages of the newest in a box, and compares them with a plain sort.
-fn check_pages(map: &LiveMap, filter: &Filter, projection: Projection, bbox: Bbox, limit: usize) {
-    let all = map.incidents(projection, filter, &Where::default(), Sort::OldestFirst, None, usize::MAX - 1);
-    let inside = all.incidents.iter().filter(|i| bbox.contains(i.spot(projection, map.city()).place));
-    let mut expected: Vec<_> = inside.map(|incident| (incident.opened_at, incident.no)).collect();
-    expected.sort_unstable_by(|a, b| b.cmp(a));
+/// Walks through all pages of what is in a box, and compares them with a plain sort.
+fn check_pages(
+    map: &LiveMap,
+    filter: &Filter,
+    projection: Projection,
+    bbox: Bbox,
+    sort: Sort,
+    limit: usize,
+) {
+    let mut expected = Vec::new();
+    map.each_incident(projection, filter, |incident| {
+        if bbox.contains(incident.spot(projection, map.city()).place) {
+            expected.push(sort.rank(incident));
+        }
+    });
+    expected.sort_unstable();
 
     let place = Where { bbox: Some(bbox), ..Where::default() };
     let (mut pages, mut after) = (Vec::new(), None);
     loop {
-        let page = map.incidents(projection, filter, &place, Sort::NewestFirst, after, limit);
-        assert_eq!(page.matched as usize, expected.len());
+        let page = map.incidents(projection, filter, &place, sort, after, limit);
+        let is_counted = page.matched.is_some() || expected.len() as u64 <= COUNTED_MAX;
+        assert!(!is_counted || page.matched == Some(expected.len() as u64));
         assert!(page.incidents.len() <= limit);
-        pages.extend(page.incidents.iter().map(|incident| (incident.opened_at, incident.no)));
+        pages.extend(page.incidents.iter().map(|incident| sort.rank(incident)));
         after = page.next;
         if after.is_none() {
             break;
         }
     }
-    assert_eq!(pages, expected, "{filter:?} in {bbox:?}, {limit} a page");
+    assert_eq!(pages, expected, "{filter:?} in {bbox:?} by {sort:?}, {limit} a page");
 }
 
 /// Compares the clusters of one screen with every incident put into its cell.
@@ -183,20 +204,16 @@ fn run(city: Arc<City>, steps: &[Step]) -> History {
     history
 }
 
-/// Whole branches of the tree lie in one area, or in a drawn polygon, others on its border or in no area.
-#[test]
-fn sums_by_area_and_polygon_are_those_of_the_members_where_whole_cells_lie_inside_and_where_not() {
-    let city = ternate();
+/// Reports at `n` places over the island and the sea about it.
+fn spread(city: &Arc<City>, n: usize) -> History {
     let mut chance = Chance::new(41);
     let mut history = History::new(city.clone());
-    let mut n = 0;
-    while n < 6_000 {
+    while history.map().incident_count() < n {
         let at = (chance.between(127.29, 127.40), chance.between(0.74, 0.87));
         let place = LngLat::new(at.0, at.1).unwrap();
         if city.areas.locate(place).is_none() && chance.below(20) > 0 {
             continue;
         }
-        n += 1;
         let sender = chance.below(6) as u8;
         let category = chance.below(7) as u8;
         history.step(&Step::Report {
@@ -209,6 +226,31 @@ fn sums_by_area_and_polygon_are_those_of_the_members_where_whole_cells_lie_insid
             text: false,
         });
     }
+    history
+}
+
+#[test]
+fn pages_are_right_where_more_match_than_are_counted() {
+    let history = spread(&ternate(), COUNTED_MAX as usize + 500);
+    let map = history.map();
+    let times =
+        Filter { since: Some(TimeMs(0)), until: Some(map.now().plus_ms(1)), ..Filter::everything() };
+    let until = Filter { since: None, ..times.clone() };
+    for filter in [times, until, Filter::everything()] {
+        for sort in Sort::ALL {
+            check_pages(map, &filter, Projection::Staff, Bbox::WORLD, sort, 900);
+        }
+        let found =
+            map.incidents(Projection::Staff, &filter, &Where::default(), Sort::NewestFirst, None, 1);
+        assert_eq!(found.matched.is_some(), filter == Filter::everything(), "{filter:?}");
+    }
+}
+
+/// Whole branches of the tree lie in one area, or in a drawn polygon, others on its border or in no area.
+#[test]
+fn sums_by_area_and_polygon_are_those_of_the_members_where_whole_cells_lie_inside_and_where_not() {
+    let city = ternate();
+    let history = spread(&city, 6_000);
     let codes = |codes: &[&str]| {
         let ids: Vec<_> = codes.iter().map(|code| city.areas.by_code(code).unwrap()).collect();
         Some(city.areas.with_descendants(&ids))
@@ -216,7 +258,7 @@ fn sums_by_area_and_polygon_are_those_of_the_members_where_whole_cells_lie_insid
     let is_district = |parent| city.areas.get(parent).parent.is_none();
     let districts = city.areas.iter().filter(|(_, area)| area.parent.is_some_and(is_district));
     let district = districts.map(|(_, area)| area.code.clone()).next().unwrap();
-    let mut all = filters(&city);
+    let mut all = filters(history.map());
     all.push(Filter { areas: codes(&[&district]), ..Filter::everything() });
     all.push(Filter {
         areas: codes(&[&district]),
@@ -226,7 +268,9 @@ fn sums_by_area_and_polygon_are_those_of_the_members_where_whole_cells_lie_insid
     for filter in all.iter().filter(|filter| filter.areas.is_some() || filter.within.is_some()) {
         check_stats(history.map(), filter, Projection::Staff);
         for bbox in [Bbox::WORLD, Bbox::new(127.31, 0.76, 127.37, 0.83).unwrap()] {
-            check_pages(history.map(), filter, Projection::Staff, bbox, 900);
+            for sort in Sort::ALL {
+                check_pages(history.map(), filter, Projection::Staff, bbox, sort, 900);
+            }
             (5..=17).for_each(|zoom| check_screen(history.map(), filter, Projection::Staff, bbox, zoom));
         }
     }
@@ -245,21 +289,29 @@ proptest! {
     }
 
     #[test]
-    fn the_pages_of_the_newest_in_a_box_are_those_of_a_plain_sort(
+    fn the_pages_of_a_box_in_every_order_are_those_of_a_plain_sort_while_the_map_changes(
         steps in prop::collection::vec(any_step(&ternate()), 400..900),
         corners in prop::collection::vec((127.28..127.42_f64, 0.72..0.92_f64), 2),
         limit in 1..60_usize,
     ) {
-        let history = run(ternate(), &steps);
         let ((a, b), (c, d)) = (corners[0], corners[1]);
         let drawn = Bbox::new(a.min(c), b.min(d), a.max(c), b.max(d)).unwrap();
-        for projection in [Projection::Staff, Projection::Public] {
-            for mut filter in filters(history.map().city()) {
-                history.search().look_up(&mut filter, projection, history.map()).unwrap();
-                for bbox in [drawn, Bbox::WORLD] {
-                    check_pages(history.map(), &filter, projection, bbox, limit);
+        let mut history = History::new(ternate());
+        // Where a moment is held the next change copies what it touches, else it changes that in its place.
+        let mut held = None;
+        for (n, some) in steps.chunks(150).enumerate() {
+            some.iter().for_each(|step| history.step(step));
+            for projection in [Projection::Staff, Projection::Public] {
+                for mut filter in filters(history.map()) {
+                    history.search().look_up(&mut filter, projection, history.map()).unwrap();
+                    for (bbox, sort) in [drawn, Bbox::WORLD].into_iter().flat_map(|bbox| Sort::ALL.map(|sort| (bbox, sort))) {
+                        for map in held.iter().chain([history.map()]) {
+                            check_pages(map, &filter, projection, bbox, sort, limit);
+                        }
+                    }
                 }
             }
+            held = (n % 2 == 0).then(|| history.map().clone());
         }
     }
 

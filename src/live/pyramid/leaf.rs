@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::Matcher;
+use super::{Least, Matcher};
 use crate::live::keys::Key;
 use crate::live::member::{Member, Rest, curve};
 use crate::model::{Cell, TimeMs};
@@ -14,6 +14,7 @@ pub(super) struct Leaf {
     keys: Vec<Key>,
     opened_at: Vec<TimeMs>,
     rest: Vec<Rest>,
+    pub(super) least: Least,
 }
 
 impl Leaf {
@@ -23,6 +24,7 @@ impl Leaf {
             keys: members.iter().map(|member| member.key).collect(),
             opened_at: members.iter().map(|member| member.opened_at).collect(),
             rest: members.iter().map(Rest::of).collect(),
+            least: Least::default(),
         }
     }
 
@@ -86,6 +88,7 @@ impl Leaf {
 
     pub fn insert(&mut self, member: &Member) {
         let at = self.position(member).unwrap_or_else(|at| at);
+        self.least.forget();
         self.keys.insert(at, member.key);
         self.opened_at.insert(at, member.opened_at);
         self.rest.insert(at, Rest::of(member));
@@ -95,6 +98,7 @@ impl Leaf {
     /// Where the member, exactly as it is, is not there.
     pub fn remove(&mut self, member: &Member) {
         let at = self.exact_position(member);
+        self.least.forget();
         self.keys.remove(at);
         self.opened_at.remove(at);
         self.rest.remove(at);
@@ -106,6 +110,7 @@ impl Leaf {
     /// Where `before`, exactly as it is, is not there.
     pub fn replace(&mut self, before: &Member, member: &Member) {
         let at = self.exact_position(before);
+        self.least.forget();
         self.keys[at] = member.key;
         self.opened_at[at] = member.opened_at;
         self.rest[at] = Rest::of(member);

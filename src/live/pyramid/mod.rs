@@ -10,20 +10,23 @@
 //! clone still holds them. So readers keep whole moments and never meet the writer.
 //! A change touches one node a level, `O(DEPTH_MAX)`; a query by key reads one node a cell.
 
+mod first;
 mod leaf;
-mod newest;
+mod least;
 mod sheets;
 
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use first::Stretch;
 pub use sheets::Cells;
 
 use leaf::Leaf;
+use least::Least;
 use sheets::Sheets;
 
 use super::cell_range::CellRange;
-use super::keys::{Key, USUAL};
+use super::keys::{Key, StatusSet, USUAL};
 use super::member::{AreaBits, DEPTH_MAX, Member};
 use super::tally::{Summary, Tally};
 use crate::model::{Cell, IncidentNo, LEVEL_MAX, LngLat, TimeMs};
@@ -66,6 +69,7 @@ struct Branch {
     areas: AreaBits,
     count: u32,
     children: [Option<Arc<Node>>; 4],
+    least: Least,
 }
 
 /// The members of a branch that have one key.
@@ -98,6 +102,10 @@ pub trait Matcher {
     fn is_by_key(&self) -> bool;
     /// Which of the [`USUAL`] questions its keys are.
     fn usual(&self) -> Option<usize>;
+    /// No key that matches is less than the first of these, or greater than the second.
+    fn span(&self) -> (Key, Key);
+    /// The statuses of its keys, or more.
+    fn statuses(&self) -> StatusSet;
     /// Whether members in a cell that lie in some of these areas may match. `true` where in doubt.
     fn may_match(&self, cell: Cell, areas: AreaBits) -> bool;
     /// Whether all members in a cell that lie in these areas match by their keys alone. `false` where in doubt.
@@ -180,8 +188,13 @@ impl Pyramid {
         visit_cells(&self.root, Cell::ROOT, range, matcher, &mut each);
     }
 
-    /// Calls `each` for every matching member in the region.
-    pub fn members(&self, region: &impl Region, matcher: &impl Matcher, mut each: impl FnMut(&Member)) {
+    /// Calls `each` for every matching member in the region until it answers `false`.
+    pub fn members(
+        &self,
+        region: &impl Region,
+        matcher: &impl Matcher,
+        mut each: impl FnMut(&Member) -> bool,
+    ) {
         visit_members(&self.root, At::ROOT, Some(region), matcher, &mut each);
     }
 
@@ -233,6 +246,7 @@ impl Branch {
     }
 
     fn add_group(&mut self, added: &Group) {
+        self.least.forget();
         self.count += added.tally.count;
         match self.position(added.key) {
             Ok(i) => {
@@ -251,6 +265,7 @@ impl Branch {
 
     fn subtract(&mut self, member: &Member) {
         let (key, tally) = (member.key, Tally::of(member));
+        self.least.forget();
         self.count -= 1;
         let i = self.position(key).expect("a member's key has a group");
         self.groups[i].tally.subtract(&tally);
@@ -269,7 +284,10 @@ impl Branch {
     }
 
     fn matching(&self, matcher: &impl Matcher) -> impl Iterator<Item = &Group> {
-        self.groups.iter().filter(|group| matcher.key(group.key))
+        let (least, greatest) = matcher.span();
+        let begin = self.groups.partition_point(|group| group.key < least);
+        let within = self.groups[begin..].iter().take_while(move |group| group.key <= greatest);
+        within.filter(|group| matcher.key(group.key))
     }
 
     /// How many members match by their keys.
@@ -280,13 +298,17 @@ impl Branch {
         }
     }
 
-    /// Whether any member may match; exactly so for a matcher by key.
-    fn may_match(&self, cell: Cell, matcher: &impl Matcher) -> bool {
-        let any = match matcher.usual() {
+    /// Whether any member matches by its key.
+    fn has_matching(&self, matcher: &impl Matcher) -> bool {
+        match matcher.usual() {
             Some(usual) => self.usual[usual].total.count > 0,
             None => self.matching(matcher).next().is_some(),
-        };
-        any && matcher.may_match(cell, self.areas)
+        }
+    }
+
+    /// Whether any member may match; exactly so for a matcher by key.
+    fn may_match(&self, cell: Cell, matcher: &impl Matcher) -> bool {
+        self.has_matching(matcher) && matcher.may_match(cell, self.areas)
     }
 
     /// Sums over what matches, without `only` where there is no need to look at members.
@@ -490,21 +512,20 @@ fn visit_members<R: Region>(
     at: At,
     region: Option<&R>,
     matcher: &impl Matcher,
-    each: &mut impl FnMut(&Member),
-) {
+    each: &mut impl FnMut(&Member) -> bool,
+) -> bool {
     if region.is_some_and(|region| !region.may_meet(at.cell)) {
-        return;
+        return true;
     }
     match node {
         Node::Leaf(leaf) => {
-            let inside = leaf.matching(matcher).filter(|m| region.is_none_or(|r| r.contains(m.place)));
-            inside.for_each(|member| each(&member));
+            let mut inside = leaf.matching(matcher).filter(|m| region.is_none_or(|r| r.contains(m.place)));
+            inside.all(|member| each(&member))
         }
         Node::Branch(branch) => {
-            if branch.may_match(at.cell, matcher) {
-                let region = region.filter(|region| !region.covers(at.cell));
-                branch.children(at).for_each(|(child, at)| visit_members(child, at, region, matcher, each));
-            }
+            let region = region.filter(|region| !region.covers(at.cell));
+            !branch.may_match(at.cell, matcher)
+                || branch.children(at).all(|(child, at)| visit_members(child, at, region, matcher, each))
         }
     }
 }
@@ -524,7 +545,10 @@ fn count_members<R: Region>(node: &Node, at: At, region: Option<&R>, matcher: &i
         }
         _ => {
             let mut count = 0;
-            visit_members(node, at, region, matcher, &mut |_| count += 1);
+            visit_members(node, at, region, matcher, &mut |_| {
+                count += 1;
+                true
+            });
             count
         }
     }
