@@ -29,6 +29,8 @@ it('a time of another day says which, and of another year too', () => {
   expect(indonesian.timeOrDay(AT_MS, AT_MS)).toBe('14.05');
   expect(indonesian.timeOrDay(AT_MS - day_ms, AT_MS)).toBe('23 Nov 14.05');
   expect(indonesian.timeOrDay(AT_MS - 365 * day_ms, AT_MS)).toBe('24 Nov 2025 14.05');
+  expect([0, 365].map((days) => indonesian.day(AT_MS - days * day_ms, AT_MS))).toEqual(['Selasa 24 Nov', 'Senin 24 Nov 2025']);
+  expect(english.day(AT_MS - 365 * day_ms, AT_MS)).toBe('Monday 24 Nov 2025');
 });
 
 it('counts in words', () => {
