@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { en } from './en';
 import { id } from './id';
-import { makeWords, pickLang } from './index';
+import { makeWords, pageIn, pickLang } from './index';
 
 const AT_MS = Date.parse('2026-11-24T05:05:32Z');
 const indonesian = makeWords('id', 'Asia/Jayapura', 'WIT');
@@ -51,4 +51,9 @@ it('the language is Indonesian unless asked otherwise', () => {
   expect(pickLang(new URLSearchParams(''))).toBe('id');
   expect(pickLang(new URLSearchParams('lang=en'))).toBe('en');
   expect(pickLang(new URLSearchParams('lang=fr'))).toBe('id');
+});
+
+it('a page leads to others in the language it is read in', () => {
+  expect(['/wall', '/console?incident=i:1'].map((path) => pageIn('en', path))).toEqual(['/wall?lang=en', '/console?incident=i:1&lang=en']);
+  expect(pageIn('id', '/wall')).toBe('/wall');
 });

@@ -24,7 +24,7 @@ export interface Words {
   timeWithSeconds(ms: number): string;
   /** `Selasa 24 Nov`, with the year when it is not that of `nowMs`. */
   day(ms: number, nowMs?: number): string;
-  /** `24 Nov 2026` */
+  /** `24 Nov 2026`, never torn at the end of a line. */
   date(ms: number): string;
   /** `24 Nov 2026 14.05 WIT`, for titles and screen readers. */
   full(ms: number): string;
@@ -42,6 +42,11 @@ export function pickLang(query: URLSearchParams, offered: readonly Lang[] = ['id
   const asked = query.get('lang');
   if (asked === 'id' || asked === 'en') return asked;
   return offered[0] ?? 'id';
+}
+
+/** A page of ours in the reader's language. */
+export function pageIn(lang: Lang, path: string): string {
+  return lang === 'id' ? path : `${path}${path.includes('?') ? '&' : '?'}lang=${lang}`;
 }
 
 export function makeWords(lang: Lang, timeZone: string, zoneLabel: string): Words {
@@ -82,7 +87,7 @@ export function makeWords(lang: Lang, timeZone: string, zoneLabel: string): Word
     time: (ms) => time.format(ms),
     timeWithSeconds: (ms) => seconds.format(ms),
     day: (ms, nowMs = ms) => (year.format(ms) === year.format(nowMs) ? day : fullDay).format(ms).replace(',', ''),
-    date: (ms) => fullDate.format(ms),
+    date: (ms) => fullDate.format(ms).replaceAll(' ', '\u00a0'),
     full: (ms) => `${fullDate.format(ms)} ${time.format(ms)} ${zoneLabel}`,
     age: (atMs, nowMs) => {
       const minutes = Math.floor((nowMs - atMs) / MINUTE_MS);
