@@ -110,12 +110,14 @@ fn page(app: &App) -> Response {
 </head>
 <body>
 <main data-awaits="database">
-<p role="status">GANGGUAN: data tertahan · <span lang="en">DEGRADED: data held back</span></p>
-<h1>{id}: basis data ditunggu</h1>
-<p>Basis data belum menjawab sejak server ini dinyalakan. Laporan tetap diterima, disimpan di server ini, dan diteruskan sendiri begitu basis data kembali. Peta, antrean, dan tindakan belum tersedia. Halaman ini membuka diri sendiri setelah itu.</p>
+<p role="status"><span>GANGGUAN: data tertahan</span> · <span lang="en">DEGRADED: data held back</span></p>
+<h1>{id}: <span>basis data ditunggu</span></h1>
+<p>Basis data belum menjawab sejak server ini dinyalakan. Laporan tetap diterima, disimpan di server ini, dan diteruskan sendiri begitu basis data kembali.</p>
+<p>Peta, antrean, dan tindakan belum tersedia: pandu petugas lewat radio atau telepon. Halaman ini terbuka sendiri begitu basis data kembali. Petugas server: sebabnya tertulis di /readyz.</p>
 <section lang="en">
-<h2>{en}: the database is awaited</h2>
-<p>The database has not answered since this server was started. Reports are taken all the same, stored on this server, and shared by themselves once the database is back. Map, queue and actions are not there yet. This page opens by itself after that.</p>
+<h2>{en}: <span>the database is awaited</span></h2>
+<p>The database has not answered since this server was started. Reports are taken all the same, stored on this server, and shared by themselves once the database is back.</p>
+<p>Map, queue and actions are not there yet: guide people by radio or telephone. This page opens by itself once the database is back. Whoever looks after the server: /readyz says why.</p>
 </section>
 </main>
 </body>
@@ -130,11 +132,14 @@ fn page(app: &App) -> Response {
 }
 
 const STYLE_TEXT: &str = "body{margin:0;min-height:100vh;display:grid;place-content:center;background:#101a24;color:#e8eef4;\
-     font:1.25rem/1.5 system-ui,sans-serif}\
-main{max-width:44rem;padding:2rem}\
-[role=status]{display:inline-block;margin:0;padding:.3em .8em;border-radius:.3em;background:#ffd23f;color:#12202b;font-weight:700}\
-h1,h2{line-height:1.2;text-wrap:balance}\
-section{margin-top:2rem;padding-top:1rem;border-top:1px solid #33475a;color:#b9c7d4}\n";
+     font:max(1.125rem,1.4vw)/1.5 system-ui,sans-serif}\
+main{max-width:36em;padding:1.5em 1.25em}\
+p{margin:.75em 0;text-wrap:pretty}\
+span{display:inline-block}\
+[role=status]{display:inline-block;margin:0;padding:.3em .8em;border-radius:4px;background:#ffd23f;color:#12202b;font-weight:700}\
+h1,h2{margin:.9em 0 .5em;font-size:1.6em;line-height:1.2}\
+h2{font-size:1.3em}\
+section{margin-top:1.5em;border-top:1px solid #33475a;color:#b9c7d4}\n";
 
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")

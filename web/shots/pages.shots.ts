@@ -28,6 +28,27 @@ const answers = (path: string, json: object) => async (page: Page): Promise<void
 };
 const never = (path: string) => (page: Page): Promise<unknown> => page.route(path, () => undefined);
 const fails = (path: string) => (page: Page): Promise<unknown> => page.route(path, (route) => route.abort());
+/** A city's figures of a year: the acts of a test take no time, and are all of today. */
+async function aYear(page: Page): Promise<void> {
+  await page.route('**/api/v1/statistics?*', async (route) => {
+    const { groups, total, ...rest } = (await (await route.fetch()).json()) as { groups: object[]; total: object };
+    const months = route.request().url().includes('by=month') ? Array.from({ length: 12 }, (_, n) => ({ ...groups[0], key: new Date(Date.UTC(2025, 11 + n, 1)).toISOString().slice(0, 7), name: monthName(n) })) : groups;
+    await route.fulfill({ json: { ...rest, groups: months.map(slowly), total: slowly(total, 1) } });
+  });
+}
+
+function monthName(n: number): { id: string; en: string } {
+  const name = (lang: string): string => new Intl.DateTimeFormat(lang, { month: 'long', year: 'numeric', timeZone: 'UTC' }).format(Date.UTC(2025, 11 + n, 1));
+  return { id: name('id-ID'), en: name('en-GB') };
+}
+
+function slowly(group: object, n: number): object {
+  const incidents = 1_240 - ((n * 397) % 900);
+  const times = (by: number): object => ({ verify: 240 * by, assign: 900 * by, start: 3_900 * by, resolve: 31_000 * by });
+  const pace = 1 + ((n * 7) % 5) / 3;
+  return { ...group, incidents, resolved: Math.round(incidents * 0.86), with_deadline: incidents, on_time: Math.round(incidents * (0.9 - ((n * 13) % 40) / 100)), late: Math.round(incidents * 0.18), median_s: times(pace), p90_s: times(pace * 3.4) };
+}
+
 const waits = (selector: string) => (page: Page): Promise<unknown> => page.waitForSelector(selector);
 
 async function type(page: Page, key: string, selector: string, words = ''): Promise<void> {
@@ -175,6 +196,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 3_6
 
   const ofPapers = (): readonly State[] => [
     { name: 'statistics', path: '/statistics', until: waits('[data-whole]'), print: true },
+    { name: 'statistics-year', path: '/statistics', before: aYear, until: waits('[data-whole]'), print: true },
     { name: 'statistics-loading', path: '/statistics', before: never('**/api/v1/statistics*'), until: waits('main') },
     { name: 'statistics-error', path: '/statistics', before: fails('**/api/v1/statistics*'), until: waits('[data-fault="network"]') },
     { name: 'sitrep', path: '/sitrep', until: waits('[data-sitrep="read"]'), print: true },
@@ -222,6 +244,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 3_6
       await page.keyboard.press(' ');
       await page.waitForSelector('[data-playing="true"]');
     } },
+    { name: 'replay-year', path: '/replay?at=2025-03-03T04:00:00Z', until: waits('[data-none]') },
     { name: 'replay-error', path: '/replay', before: fails('**/api/v1/stats*'), until: waits('.replay .fault') },
   ];
 

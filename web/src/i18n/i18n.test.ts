@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { en } from './en';
 import { id } from './id';
-import { makeWords, pickLang } from './index';
+import { makeWords, pageIn, pickLang } from './index';
 
 const AT_MS = Date.parse('2026-11-24T05:05:32Z');
 const indonesian = makeWords('id', 'Asia/Jayapura', 'WIT');
@@ -29,6 +29,8 @@ it('a time of another day says which, and of another year too', () => {
   expect(indonesian.timeOrDay(AT_MS, AT_MS)).toBe('14.05');
   expect(indonesian.timeOrDay(AT_MS - day_ms, AT_MS)).toBe('23 Nov 14.05');
   expect(indonesian.timeOrDay(AT_MS - 365 * day_ms, AT_MS)).toBe('24 Nov 2025 14.05');
+  expect([0, 365].map((days) => indonesian.day(AT_MS - days * day_ms, AT_MS))).toEqual(['Selasa 24 Nov', 'Senin 24 Nov 2025']);
+  expect(english.day(AT_MS - 365 * day_ms, AT_MS)).toBe('Monday 24 Nov 2025');
 });
 
 it('counts in words', () => {
@@ -49,4 +51,9 @@ it('the language is Indonesian unless asked otherwise', () => {
   expect(pickLang(new URLSearchParams(''))).toBe('id');
   expect(pickLang(new URLSearchParams('lang=en'))).toBe('en');
   expect(pickLang(new URLSearchParams('lang=fr'))).toBe('id');
+});
+
+it('a page leads to others in the language it is read in', () => {
+  expect(['/wall', '/console?incident=i:1'].map((path) => pageIn('en', path))).toEqual(['/wall?lang=en', '/console?incident=i:1&lang=en']);
+  expect(pageIn('id', '/wall')).toBe('/wall');
 });

@@ -22,9 +22,9 @@ export interface Words {
   time(ms: number): string;
   /** `14.05.32` */
   timeWithSeconds(ms: number): string;
-  /** `Selasa 24 Nov` */
-  day(ms: number): string;
-  /** `24 Nov 2026` */
+  /** `Selasa 24 Nov`, with the year when it is not that of `nowMs`. */
+  day(ms: number, nowMs?: number): string;
+  /** `24 Nov 2026`, never torn at the end of a line. */
   date(ms: number): string;
   /** `24 Nov 2026 14.05 WIT`, for titles and screen readers. */
   full(ms: number): string;
@@ -44,6 +44,11 @@ export function pickLang(query: URLSearchParams, offered: readonly Lang[] = ['id
   return offered[0] ?? 'id';
 }
 
+/** A page of ours in the reader's language. */
+export function pageIn(lang: Lang, path: string): string {
+  return lang === 'id' ? path : `${path}${path.includes('?') ? '&' : '?'}lang=${lang}`;
+}
+
 export function makeWords(lang: Lang, timeZone: string, zoneLabel: string): Words {
   const locale = LOCALES[lang];
   const dictionary = DICTIONARIES[lang];
@@ -52,6 +57,7 @@ export function makeWords(lang: Lang, timeZone: string, zoneLabel: string): Word
   const time = new Intl.DateTimeFormat(locale, clock);
   const seconds = new Intl.DateTimeFormat(locale, { ...clock, second: '2-digit' });
   const day = new Intl.DateTimeFormat(locale, { timeZone, weekday: 'long', day: 'numeric', month: 'short' });
+  const fullDay = new Intl.DateTimeFormat(locale, { timeZone, weekday: 'long', day: 'numeric', month: 'short', year: 'numeric' });
   const date = new Intl.DateTimeFormat(locale, { timeZone, day: 'numeric', month: 'short' });
   const fullDate = new Intl.DateTimeFormat(locale, { timeZone, day: 'numeric', month: 'short', year: 'numeric' });
   const year = new Intl.DateTimeFormat('en-GB', { timeZone, year: 'numeric' });
@@ -80,8 +86,8 @@ export function makeWords(lang: Lang, timeZone: string, zoneLabel: string): Word
     number: (value) => numbers.format(value),
     time: (ms) => time.format(ms),
     timeWithSeconds: (ms) => seconds.format(ms),
-    day: (ms) => day.format(ms).replace(',', ''),
-    date: (ms) => fullDate.format(ms),
+    day: (ms, nowMs = ms) => (year.format(ms) === year.format(nowMs) ? day : fullDay).format(ms).replace(',', ''),
+    date: (ms) => fullDate.format(ms).replaceAll(' ', '\u00a0'),
     full: (ms) => `${fullDate.format(ms)} ${time.format(ms)} ${zoneLabel}`,
     age: (atMs, nowMs) => {
       const minutes = Math.floor((nowMs - atMs) / MINUTE_MS);

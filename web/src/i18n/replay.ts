@@ -15,9 +15,12 @@ export const replayId = {
   'replay.min': 'mnt',
   'replay.speed': 'Kecepatan',
   'replay.keys': 'Spasi putar/jeda · ← → 1 mnt (Shift 15) · ↑ ↓ kecepatan · Home End',
+  'replay.none': 'Tidak ada kejadian yang dibuka dalam waktu ini',
   'replay.refused': 'Server menolak saat ini',
   'replay.unread': 'Saat ini belum dapat dibaca',
   'replay.unread.do': 'Server tidak menjawab. Yang tampil adalah saat terakhir yang terbaca; tekan Putar untuk mencoba lagi.',
+  'replay.unread.first': 'Server tidak menjawab. Tekan Putar untuk mencoba lagi; data di server aman.',
+  'replay.drill': 'Angka ini termasuk latihan.',
   'home.replay.is': 'Untuk petugas: lihat kembali apa yang diketahui pusat pada suatu saat.',
 } as const;
 
@@ -37,8 +40,11 @@ export const replayEn: Record<keyof typeof replayId, string> = {
   'replay.min': 'min',
   'replay.speed': 'Speed',
   'replay.keys': 'Space plays and pauses · ← → 1 min (Shift 15) · ↑ ↓ speed · Home End',
+  'replay.none': 'No incident was opened in this time',
   'replay.refused': 'The server refused this moment',
   'replay.unread': 'This moment cannot be read yet',
   'replay.unread.do': 'The server does not answer. What you see is the last moment that could be read; press Play to try again.',
+  'replay.unread.first': 'The server does not answer. Press Play to try again; the data on the server is safe.',
+  'replay.drill': 'These figures include drills.',
   'home.replay.is': 'For staff: look again at what the center knew at a moment.',
 };

@@ -29,8 +29,8 @@ interface Wish {
 export class Playback {
   player: Player = $state.raw() as unknown as Player;
   moment = $state.raw<Moment | null>(null);
-  /** When incidents were opened within the span. */
-  opened = $state.raw<readonly number[]>([]);
+  /** When incidents were opened within the span; null: it is not known. */
+  opened = $state.raw<readonly number[] | null>(null);
   trouble = $state<'network' | 'refused' | null>(null);
   /** In the server's words. */
   problem = $state.raw<Problem | null>(null);
@@ -120,7 +120,7 @@ export class Playback {
       if (this.player.fromMs === fromMs) this.opened = found;
     } catch {
       // The bars are a help to find one's way; the moments say what is wrong.
-      this.opened = [];
+      this.opened = null;
     }
   }
 }

@@ -27,6 +27,13 @@ export function frameOf(city: City, w: number, h: number): Frame {
   return { w, h, to, holds };
 }
 
+/** How far an area reaches from its middle, in pixels of the picture. */
+export function reachOf(geometry: GeoJSON.Polygon | GeoJSON.MultiPolygon, frame: Frame): number {
+  const corners = (geometry.type === 'Polygon' ? [geometry.coordinates] : geometry.coordinates).flat(2).map((at) => frame.to(at as unknown as LngLat));
+  const span = (of: readonly number[]): number => Math.max(...of) - Math.min(...of);
+  return Math.max(span(corners.map(({ x }) => x)), span(corners.map(({ y }) => y))) / 2;
+}
+
 /** An SVG path of an area; corners nearer than half a pixel to the one before are left out. */
 export function pathOf(geometry: GeoJSON.Polygon | GeoJSON.MultiPolygon, frame: Frame): string {
   const polygons = geometry.type === 'Polygon' ? [geometry.coordinates] : geometry.coordinates;

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { City } from '../feed/city';
-import { frameOf, pathOf } from './picture';
+import { frameOf, pathOf, reachOf } from './picture';
 import { decodeSituation } from './read';
 import { lastHours, readSpan, stamp, writeSpan } from './span';
 
@@ -70,5 +70,10 @@ describe('its picture', () => {
     expect(path.endsWith('Z')).toBe(true);
     expect(path.match(/[ML]/g)).toHaveLength(4);
     expect(pathOf({ type: 'MultiPolygon', coordinates: [[ring], [ring]] }, frame).match(/Z/g)).toHaveLength(2);
+  });
+
+  it('knows how far an outline reaches', () => {
+    const ring = [[127.36, 0.8], [127.37, 0.8], [127.37, 0.81], [127.36, 0.8]];
+    expect(reachOf({ type: 'MultiPolygon', coordinates: [[ring]] }, frame)).toBeCloseTo((frame.to([127.37, 0.8]).x - 280) / 2, 1);
   });
 });
