@@ -5,7 +5,7 @@ export const helpId = {
   'console.help.queue': 'Antrean',
   'console.help.step': 'kejadian berikutnya, sebelumnya (juga panah)',
   'console.help.tab': 'daftar Baru, Terlambat, Dikerjakan, Semua terbuka, Milik saya',
-  'console.help.go': 'lalu huruf: daftar yang sama',
+  'console.help.go': 'lalu {keys}: daftar yang sama',
   'console.help.search': 'cari kode laporan, kelurahan, atau kata',
   'console.help.filter': 'saring, dan saringan tersimpan',
   'console.help.newest': 'ke yang teratas',
@@ -38,6 +38,11 @@ export const helpId = {
   'console.help.undo': 'batalkan yang terakhir, selama 10 detik',
   'console.help.undo.is': 'Yang bisa dibalik persis dikirim langsung. Yang lain tampil langsung dan dikirim setelah 10 detik, atau saat Anda melanjutkan kejadian itu.',
   'console.help.contacts': 'kontak pelapor, dengan alasan',
+  'console.help.touch': 'Dengan jari',
+  'console.help.touch.open': 'Ketuk kejadian di antrean atau di peta untuk membukanya.',
+  'console.help.touch.mark': 'Kotak di kiri baris memilih beberapa untuk satu tindakan.',
+  'console.help.touch.palette': 'Perintah memuat semua yang dapat dilakukan di sini.',
+  'console.help.touch.undo': 'Tindakan terakhir dapat dibatalkan selama 10 detik.',
 } as const;
 
 export const helpEn: Record<keyof typeof helpId, string> = {
@@ -46,7 +51,7 @@ export const helpEn: Record<keyof typeof helpId, string> = {
   'console.help.queue': 'Queue',
   'console.help.step': 'next incident, previous one (arrows too)',
   'console.help.tab': 'the lists New, Overdue, In progress, All open, Mine',
-  'console.help.go': 'then a letter: the same lists',
+  'console.help.go': 'then {keys}: the same lists',
   'console.help.search': 'search a report code, a village, or words',
   'console.help.filter': 'filter, and saved filters',
   'console.help.newest': 'to the top',
@@ -79,4 +84,9 @@ export const helpEn: Record<keyof typeof helpId, string> = {
   'console.help.undo': 'undo the last one, for 10 seconds',
   'console.help.undo.is': 'What has an exact opposite is sent at once. The rest is shown at once and sent after 10 seconds, or when you go on with that incident.',
   'console.help.contacts': 'the reporters’ contacts, with a reason',
+  'console.help.touch': 'With a finger',
+  'console.help.touch.open': 'Tap an incident in the queue or on the map to open it.',
+  'console.help.touch.mark': 'The box at the left of a row selects several for one action.',
+  'console.help.touch.palette': 'Commands has all that can be done here.',
+  'console.help.touch.undo': 'The last action can be undone for 10 seconds.',
 };
