@@ -35,14 +35,14 @@ export const helpId = {
   'console.help.act.pause': 'jeda tenggat, atau jalankan lagi',
   'console.help.act.resume': 'jalankan tenggat lagi',
   'console.help.act.check': 'ke daftar langkah; spasi mencentang',
-  'console.help.undo': 'batalkan yang terakhir, selama 10 detik',
-  'console.help.undo.is': 'Yang bisa dibalik persis dikirim langsung. Yang lain tampil langsung dan dikirim setelah 10 detik, atau saat Anda melanjutkan kejadian itu.',
+  'console.help.undo': 'batalkan yang terakhir, selama 10\u00a0detik',
+  'console.help.undo.is': 'Yang bisa dibalik persis dikirim langsung. Yang lain tampil langsung dan dikirim setelah 10\u00a0detik, atau saat Anda melanjutkan kejadian itu.',
   'console.help.contacts': 'kontak pelapor, dengan alasan',
   'console.help.touch': 'Dengan jari',
   'console.help.touch.open': 'Ketuk kejadian di antrean atau di peta untuk membukanya.',
   'console.help.touch.mark': 'Kotak di kiri baris memilih beberapa untuk satu tindakan.',
   'console.help.touch.palette': 'Perintah memuat semua yang dapat dilakukan di sini.',
-  'console.help.touch.undo': 'Tindakan terakhir dapat dibatalkan selama 10 detik.',
+  'console.help.touch.undo': 'Tindakan terakhir dapat dibatalkan selama 10\u00a0detik.',
 } as const;
 
 export const helpEn: Record<keyof typeof helpId, string> = {
@@ -81,12 +81,12 @@ export const helpEn: Record<keyof typeof helpId, string> = {
   'console.help.act.pause': 'pause the clock, or resume it',
   'console.help.act.resume': 'resume the clock',
   'console.help.act.check': 'to the checklist; space ticks',
-  'console.help.undo': 'undo the last one, for 10 seconds',
-  'console.help.undo.is': 'What has an exact opposite is sent at once. The rest is shown at once and sent after 10 seconds, or when you go on with that incident.',
+  'console.help.undo': 'undo the last one, for 10\u00a0seconds',
+  'console.help.undo.is': 'What has an exact opposite is sent at once. The rest is shown at once and sent after 10\u00a0seconds, or when you go on with that incident.',
   'console.help.contacts': 'the reporters’ contacts, with a reason',
   'console.help.touch': 'With a finger',
   'console.help.touch.open': 'Tap an incident in the queue or on the map to open it.',
   'console.help.touch.mark': 'The box at the left of a row selects several for one action.',
   'console.help.touch.palette': 'Commands has all that can be done here.',
-  'console.help.touch.undo': 'The last action can be undone for 10 seconds.',
+  'console.help.touch.undo': 'The last action can be undone for 10\u00a0seconds.',
 };

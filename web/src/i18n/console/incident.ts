@@ -2,7 +2,7 @@
 export const incidentId = {
   'console.incident': 'Kejadian',
   'console.pick': 'Pilih kejadian di antrean atau di peta',
-  'console.pick.do': 'Tekan J untuk membuka yang pertama. ? untuk semua tombol.',
+  'console.pick.do': 'J membuka yang pertama · ? menampilkan semua tombol',
   'console.close': 'Tutup',
   'console.said': 'Laporan ({n})',
   'console.said.empty': 'Tanpa teks',
@@ -62,7 +62,7 @@ export const incidentId = {
 export const incidentEn: Record<keyof typeof incidentId, string> = {
   'console.incident': 'Incident',
   'console.pick': 'Choose an incident in the queue or on the map',
-  'console.pick.do': 'Press J to open the first. ? for all keys.',
+  'console.pick.do': 'J opens the first · ? shows all keys',
   'console.close': 'Close',
   'console.said': 'Reports ({n})',
   'console.said.empty': 'Without text',
