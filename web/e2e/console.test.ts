@@ -34,7 +34,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the console over a runnin
     };
     await page.waitForSelector(LIVE);
     await page.waitForSelector('[data-empty]');
-    expect(await page.textContent('[data-empty]')).toContain('Semua sudah diverifikasi');
+    expect(await page.textContent('[data-empty]')).toContain('Tidak ada yang menunggu verifikasi');
 
     const incident = await server.report('water', 127.3841, 0.7911);
     await page.waitForSelector(`[data-row="i:${incident}"]`);

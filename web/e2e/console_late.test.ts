@@ -1,54 +1,29 @@
 /** What becomes late is told at the console of whoever it is for, whatever they do there, and a key opens it. */
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clean } from './axe';
 import { CHROMIUM, launch, tooWide } from './browser';
 import { LIVE } from './desk';
+import { LatePack } from './late_pack';
 import { BINARY, Pantau, until } from './pantau';
 import { Person } from './person';
 
 if (BINARY === null || CHROMIUM === null) console.warn(`skipped, no ${BINARY === null ? 'pantau binary (PANTAU_BIN)' : 'Chromium (CHROMIUM_BIN)'}: e2e/console_late.test.ts`);
 
-/** Late seven seconds after it came in; the supervisor is told a minute after that, and the head two. */
-const LIGHTING = `
-[[category]]
-key = "lighting"
-name = { id = "Lampu jalan", en = "Street light" }
-icon = "street_lamp_arm"
-colour = { dark = "#E8EEF3", day = "#12202B" }
-agency = "pupr"
-sensitive = false
-deadline_h = 0.002
-
-[category.deadlines]
-escalate = ["1m", "2m"]
-
-[category.hotspot]
-eps_m = 100
-min_reports = 3
-min_reporters = 2
-window_h = 24
-`;
-
 describe.skipIf(BINARY === null || CHROMIUM === null)('what becomes late', { timeout: 300_000 }, () => {
-  const pack = mkdtempSync(join(tmpdir(), 'pantau-city-'));
+  let pack: LatePack;
   let server: Pantau;
   let browser: Browser;
 
   beforeAll(async () => {
-    cpSync(resolve(import.meta.dirname, '../../geodata/ternate'), pack, { recursive: true });
-    const categories = join(pack, 'categories.toml');
-    writeFileSync(categories, readFileSync(categories, 'utf8') + LIGHTING);
-    [server, browser] = await Promise.all([Pantau.start(pack, []), launch()]);
+    pack = new LatePack('1m', '2m');
+    [server, browser] = await Promise.all([Pantau.start(pack.dir, []), launch()]);
   });
 
   afterAll(async () => {
     await browser?.close();
     await server?.remove();
-    rmSync(pack, { recursive: true, force: true });
+    pack?.remove();
   });
 
   it('is told to the operator at once, to the supervisor a minute later, to the head last, and with no key pressed', async () => {

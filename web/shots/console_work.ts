@@ -147,8 +147,9 @@ async function pictureOfWork(browser: Browser): Promise<Blob> {
   return new Blob([Buffer.from(address.split(',')[1] ?? '', 'base64')], { type: 'image/jpeg' });
 }
 
-/** Every action is answered like this; null: the line is gone. */
-function answerActs(page: Page, answer: { readonly status: number; readonly type: string } | null): Promise<unknown> {
+/** Every action is answered like this; null: the line is gone. What still waits as the page closes is not sent: no route would see it. */
+async function answerActs(page: Page, answer: { readonly status: number; readonly type: string } | null): Promise<unknown> {
+  await page.addInitScript(() => addEventListener('pagehide', (event) => event.stopImmediatePropagation(), true));
   return page.route(ACTS, (route) => {
     if (route.request().method() !== 'POST') return route.continue();
     if (answer === null) return route.abort();

@@ -16,7 +16,8 @@ import { BINARY, Pantau, until } from '../e2e/pantau';
 import { workStates } from './console_work';
 import { fieldStates, MAPS, noticesOfConsole, ofNothing, PHONE, wallStates, type Size, type State } from './live_states';
 
-const SIZES: readonly (readonly Size[])[] = [[[1440, 900], [1366, 768]], [[390, 844]]];
+const DESK: readonly Size[] = [[1440, 900], [1366, 768]];
+const SIZES: readonly (readonly Size[])[] = [DESK, [[390, 844]]];
 /** A4 at 96 dots an inch. */
 const PAPER = [794, 1123] as const;
 const FOLDER = process.env.SHOTS ?? mkdtempSync(join(tmpdir(), 'pantau-shots-'));
@@ -50,6 +51,7 @@ function slowly(group: object, n: number): object {
 }
 
 const waits = (selector: string) => (page: Page): Promise<unknown> => page.waitForSelector(selector);
+const inSight = (selector: string) => (page: Page): Promise<unknown> => page.locator(selector).first().evaluate((one) => one.scrollIntoView({ block: 'center' }));
 
 async function type(page: Page, key: string, selector: string, words = ''): Promise<void> {
   await page.keyboard.press(key);
@@ -130,6 +132,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 3_6
       { name: 'console-denied', path: '/console', before: (page) => page.route('**/api/v1/city*', async (route) => route.fulfill({ json: { ...(await (await route.fetch()).json()), projection: 'public' } })), until: waits('[data-denied] .do:not(:empty)') },
       { name: 'console-nothing-found', path: '/console?q=tidakadakatasepertiini', until: waits('[data-empty]') },
       at('incident', async () => undefined),
+      at('history', inSight('[data-history] li:last-child')),
       at('offline', (page) => page.context().setOffline(true).then(() => page.waitForSelector('[data-notice]'))),
       { name: 'console-late', path, before: (page) => (line = new Line()).runThrough(page), until: atIncident(async (page) => (await line.cut(), page.waitForSelector('[data-notice="late"]'))) },
       { name: 'console-new-build', path, before: (page) => (line = new Line()).runThrough(page), until: atIncident(async (page) => {
@@ -144,6 +147,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 3_6
         await page.waitForSelector('[data-upload="lost"]:nth-child(2)');
         await page.locator('[data-drop-photo="drop"]').first().click();
         await page.waitForSelector('[data-upload="dropped"]');
+        await inSight('[data-send-again]')(page);
       }),
       at('conflict', async (page) => {
         await page.route('**/api/v1/incidents/*/reject', async (route) => {
@@ -183,9 +187,9 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 3_6
         await page.waitForSelector('[data-marked="3"]');
         await type(page, 'x', '[data-bulk]');
       } },
-      { name: 'console-joined', path: `/console?incident=i:${joined}`, until: waits('[data-split]') },
+      { name: 'console-joined', path: `/console?incident=i:${joined}`, until: inSight('[data-split]') },
       { name: 'console-resolved', path: `/console?incident=i:${resolved}`, until: waits('[data-history]') },
-      { name: 'console-tour-offer', path: '/console', until: waits('[data-tour-offer]') },
+      { name: 'console-tour-offer', path: '/console', sizes: [DESK], until: waits('[data-tour-offer]') },
       { name: 'console-tour', path: '/console?tour=1', until: waits('[data-tour="welcome"]') },
     ];
   };
@@ -272,7 +276,6 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 3_6
     const path = `/field?incident=i:${incident}`;
     let line = new Line();
     const unsent = (page: Page): Promise<unknown> => page.route('**/api/v1/incidents/*/{note,check}', (route) => route.abort());
-    const inSight = (selector: string) => (page: Page): Promise<unknown> => page.locator(selector).first().evaluate((one) => one.scrollIntoView({ block: 'center' }));
     const at = (name: string, more: (page: Page) => Promise<unknown>, before?: State['before']): State => ({
       name: `field-${name}`,
       path,

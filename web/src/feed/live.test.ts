@@ -17,10 +17,8 @@ describe('the live feed', () => {
   });
 
   it('resumes from the held seq when the socket comes back', () => {
-    const t = bench();
-    t.hello();
-    t.snapshot(10);
-    t.frame({ type: 'heartbeat', seq: 14, time: '2026-11-24T04:00:01Z', speed: 1 });
+    const t = live();
+    t.heartbeat(14);
     t.cut();
     expect(t.phases).toEqual(['live', 'reconnecting']);
     t.wait(1_000);
@@ -31,24 +29,20 @@ describe('the live feed', () => {
   });
 
   it('takes no heartbeat for its own before the socket has answered', () => {
-    const t = bench();
-    t.hello();
-    t.snapshot(10);
+    const t = live();
     for (let lost = 0; lost < 2; lost++) {
       t.cut();
       t.wait(1_000);
       t.hello();
-      t.frame({ type: 'heartbeat', seq: 14, time: '2026-11-24T04:00:01Z', speed: 1 });
+      t.heartbeat(14);
       expect(t.sent().resume).toEqual({ epoch: 'e1', seq: 10, view: 'v' });
     }
   });
 
   it('resumes nothing that had a hole, whatever a heartbeat says', () => {
-    const t = bench();
-    t.hello();
-    t.snapshot(10);
+    const t = live();
     t.frame({ type: 'delta', id: 'main', view: 'v', from: 12, seq: 13 });
-    t.frame({ type: 'heartbeat', seq: 14, time: '2026-11-24T04:00:01Z', speed: 1 });
+    t.heartbeat(14);
     t.cut();
     t.wait(1_000);
     t.hello();
@@ -56,9 +50,7 @@ describe('the live feed', () => {
   });
 
   it('says while new reports may be missing from what it shows', () => {
-    const t = bench();
-    t.hello();
-    t.snapshot(10);
+    const t = live();
     t.frame({ type: 'heartbeat', seq: 10, time: '2026-11-24T04:00:01Z', speed: 1, degraded: true });
     t.frame({ type: 'heartbeat', seq: 10, time: '2026-11-24T04:00:02Z', speed: 1 });
     expect(t.degraded).toEqual([false, true, false]);
@@ -66,9 +58,7 @@ describe('the live feed', () => {
   });
 
   it('asks for a snapshot, without resume, where a delta leaves a hole', () => {
-    const t = bench();
-    t.hello();
-    t.snapshot(10);
+    const t = live();
     t.frame({ type: 'delta', id: 'main', view: 'v', from: 12, seq: 13 });
     expect(t.sent().type).toBe('subscribe');
     expect(t.sent().resume).toBeUndefined();
@@ -76,9 +66,7 @@ describe('the live feed', () => {
   });
 
   it('is stale after two heartbeats of silence, and tries again', () => {
-    const t = bench();
-    t.hello();
-    t.snapshot(10);
+    const t = live();
     t.wait(29_000);
     expect(t.phases).toEqual(['live']);
     t.wait(2_000);
@@ -87,9 +75,7 @@ describe('the live feed', () => {
   });
 
   it('gives a new socket its own time before it calls it dead', () => {
-    const t = bench();
-    t.hello();
-    t.snapshot(10);
+    const t = live();
     t.wait(32_000);
     const opened = t.opened();
     t.wait(20_000);
@@ -97,9 +83,7 @@ describe('the live feed', () => {
   });
 
   it('lets the clock of a replay stand from the last frame until it is live again', () => {
-    const t = bench(1_200);
-    t.hello();
-    t.snapshot(10);
+    const t = live(1_200);
     t.wait(2_000);
     t.frame({ type: 'heartbeat', seq: 10, time: '2026-11-24T04:40:00Z', speed: 1_200 });
     t.wait(1_000);
@@ -117,9 +101,7 @@ describe('the live feed', () => {
   });
 
   it('lets real time run on while the line is lost', () => {
-    const t = bench();
-    t.hello();
-    t.snapshot(10);
+    const t = live();
     t.cut();
     t.wait(60_000);
     expect(t.now()).toBe('2026-11-24T04:01:00.000Z');
@@ -177,9 +159,7 @@ describe('the live feed', () => {
   });
 
   it('stays stale at a server that is out of touch, however often it comes back, until a heartbeat', () => {
-    const t = bench();
-    t.hello();
-    t.snapshot(10);
+    const t = live();
     t.wait(31_000);
     for (let again = 0; again < 3; again++) {
       t.hello(undefined, undefined, false, { in_touch: false });
@@ -203,9 +183,7 @@ describe('the live feed', () => {
   });
 
   it('is stale where changes come and heartbeats do not', () => {
-    const t = bench();
-    t.hello();
-    t.snapshot(10);
+    const t = live();
     for (let seq = 10; seq < 17; seq++) {
       t.wait(5_000);
       t.delta(seq, seq + 1);
@@ -237,9 +215,7 @@ describe('the live feed', () => {
   });
 
   it('resumes still where a resume was refused, also where the reader asks for something else', () => {
-    const t = bench();
-    t.hello();
-    t.snapshot(10);
+    const t = live();
     t.cut();
     t.wait(1_000);
     t.hello();
@@ -255,9 +231,7 @@ describe('the live feed', () => {
   });
 
   it('is stale where nothing it asks is answered, whatever heartbeats say', () => {
-    const t = bench();
-    t.hello();
-    t.snapshot(10);
+    const t = live();
     t.cut();
     t.wait(1_000);
     t.hello();
@@ -271,9 +245,7 @@ describe('the live feed', () => {
   });
 
   it('keeps a refusal standing while what was shown before goes on, and until the question is answered', () => {
-    const t = bench();
-    t.hello();
-    t.snapshot(10);
+    const t = live();
     t.feed.subscribe({ ...WANTED, zoom: 13 });
     t.refuse('too-many-views');
     t.delta(10, 11);
@@ -298,9 +270,7 @@ describe('the live feed', () => {
   });
 
   it('does not repeat what is wrong, but asks what the reader asks next', () => {
-    const t = bench();
-    t.hello();
-    t.snapshot(10);
+    const t = live();
     t.feed.subscribe({ ...WANTED, filter: { q: 'x'.repeat(300) } });
     t.refuse('invalid-message');
     t.delta(10, 11);
@@ -312,9 +282,7 @@ describe('the live feed', () => {
   });
 
   it('says while what is shown answers an earlier question: one that was refused at once, one that waits after a moment', () => {
-    const t = bench();
-    t.hello();
-    t.snapshot(10);
+    const t = live();
     t.feed.subscribe({ ...WANTED, zoom: 13 });
     t.refuse('too-many-views');
     t.delta(10, 11);
@@ -337,9 +305,7 @@ describe('the live feed', () => {
   });
 
   it('says so too where the reader looked elsewhere while the line was lost', () => {
-    const t = bench();
-    t.hello();
-    t.snapshot(10);
+    const t = live();
     t.cut();
     t.feed.subscribe({ ...WANTED, zoom: 13 });
     t.wait(BEHIND_MS);
@@ -350,9 +316,7 @@ describe('the live feed', () => {
   });
 
   it('is answered with the answer to the last question, not to one before it', () => {
-    const t = bench();
-    t.hello();
-    t.snapshot(10);
+    const t = live();
     for (const zoom of [13, 14]) t.feed.subscribe({ ...WANTED, zoom });
     t.wait(BEHIND_MS);
     t.snapshot(10, 'replaced');
@@ -368,9 +332,7 @@ describe('the live feed', () => {
   });
 
   it('asks a question that was lost again, on another line, after two heartbeats', () => {
-    const t = bench();
-    t.hello();
-    t.snapshot(10);
+    const t = live();
     t.feed.subscribe({ ...WANTED, zoom: 13 });
     for (let second = 0; second < 35; second += 5) {
       t.heartbeat(10);
@@ -384,9 +346,7 @@ describe('the live feed', () => {
   });
 
   it('folds nothing into what has a hole, and asks once', () => {
-    const t = bench();
-    t.hello();
-    t.snapshot(10);
+    const t = live();
     t.delta(12, 13);
     expect(t.phases).toEqual(['live', 'reconnecting']);
     t.delta(13, 14);
@@ -397,9 +357,7 @@ describe('the live feed', () => {
   });
 
   it('asks once more where what it asked after a hole was a pan of what the server has', () => {
-    const t = bench();
-    t.hello();
-    t.snapshot(10);
+    const t = live();
     t.feed.subscribe({ ...WANTED, bbox: [127, 0, 127.5, 1] });
     t.refuse('internal');
     t.delta(12, 13);
@@ -432,9 +390,7 @@ describe('the live feed', () => {
   });
 
   it('tells an alarm once, also where it comes again after a resume, but that of another history', () => {
-    const t = bench();
-    t.hello();
-    t.snapshot(10);
+    const t = live();
     t.alarm('a:1');
     t.cut();
     t.wait(1_000);
@@ -451,6 +407,14 @@ describe('the live feed', () => {
 });
 
 /** A feed with sockets, timers and a clock that the test moves. */
+/** Live, as of seq 10. */
+function live(speed = 1): ReturnType<typeof bench> {
+  const t = bench(speed);
+  t.hello();
+  t.snapshot(10);
+  return t;
+}
+
 function bench(speed = 1, more: Partial<FeedEvents> = {}) {
   const around = new TestSurroundings();
   const phases: Phase[] = [];

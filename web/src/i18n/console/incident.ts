@@ -2,7 +2,7 @@
 export const incidentId = {
   'console.incident': 'Kejadian',
   'console.pick': 'Pilih kejadian di antrean atau di peta',
-  'console.pick.do': 'Tekan J untuk membuka yang pertama. ? untuk semua tombol.',
+  'console.pick.do': 'J membuka yang pertama · ? menampilkan semua tombol',
   'console.close': 'Tutup',
   'console.said': 'Laporan ({n})',
   'console.said.empty': 'Tanpa teks',
@@ -30,6 +30,7 @@ export const incidentId = {
   'console.merged_into': 'Sudah digabung ke kejadian lain.',
   'console.merged_into.open': 'Buka kejadian itu',
   'console.returned': 'Dikembalikan: belum ada penanggung jawab',
+  'console.returned.short': 'Dikembalikan',
   'console.reporters': '{n} pelapor',
   'console.checklist': 'Langkah ({n} dari {all})',
   'console.checklist.after': '{span} setelah dibuka',
@@ -61,7 +62,7 @@ export const incidentId = {
 export const incidentEn: Record<keyof typeof incidentId, string> = {
   'console.incident': 'Incident',
   'console.pick': 'Choose an incident in the queue or on the map',
-  'console.pick.do': 'Press J to open the first. ? for all keys.',
+  'console.pick.do': 'J opens the first · ? shows all keys',
   'console.close': 'Close',
   'console.said': 'Reports ({n})',
   'console.said.empty': 'Without text',
@@ -89,6 +90,7 @@ export const incidentEn: Record<keyof typeof incidentId, string> = {
   'console.merged_into': 'It was joined into another incident.',
   'console.merged_into.open': 'Open that one',
   'console.returned': 'Sent back: nobody has it',
+  'console.returned.short': 'Sent back',
   'console.reporters': '{n} {n|reporter|reporters}',
   'console.checklist': 'Checklist ({n} of {all})',
   'console.checklist.after': '{span} after opening',
