@@ -103,7 +103,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the pages over a running 
   });
 
   it('a wall whose address names what the city does not have says so, is live, and shows the rest', async () => {
-    for (const [lang, says] of [['id', /menyebut kategori yang tidak ada di kota ini: banjir\. Yang tampil: Air bersih/], ['en', /names a category that this city does not have: banjir\. Shown are: Water supply/]] as const) {
+    for (const [lang, says] of [['id', /menyebut kategori yang tidak ada di kota ini: banjir\. Yang tampil: Air bersih/], ['en', /names a category that this city does not have: banjir\. Shown: Water supply/]] as const) {
       const wall = await open(browser, `${server.url}/wall?category=banjir,water&area=99.99&bbox=127,1&lang=${lang}`, 1920, 1080);
       await wall.page.waitForSelector(LIVE);
       expect(await wall.page.getAttribute('[data-misnamed]', 'data-misnamed')).toBe('category area box');

@@ -72,8 +72,14 @@ const lost = (phase: string) => async (page: Page, line: Line): Promise<void> =>
   await page.waitForSelector(`[data-phase="${phase}"]`, { timeout: 60_000 });
 };
 
+/** What a wall tells goes away by itself, sooner than a wide picture is drawn: another one like it follows. */
+const TOLD_AGAIN_MS = 9_000;
+
 const told = (name: string, selector: string) => async (page: Page, line: Line): Promise<void> => {
-  line.say(alarm(name));
+  const say = (): void => line.say({ ...alarm(name), id: `a:${name}/${performance.now()}` });
+  const again = setInterval(say, TOLD_AGAIN_MS);
+  page.once('close', () => clearInterval(again));
+  say();
   await page.waitForSelector(selector);
 };
 

@@ -49,9 +49,9 @@ it('the clock speaks plainly, and the server’s state is not contradicted', () 
   const en = makeWords('en', 'Asia/Jayapura', 'WIT');
   const clock = (more: Partial<Clock>): Clock => ({ step: 'verify', state: 'ok', dueAtMs: 3_600_000, warnAtMs: null, escalation: 0, paused: null, ...more });
   const says = (more: Partial<Clock>, nowMs: number): string => clockSays(clock(more), id, nowMs);
-  expect(says({}, 3_600_000 - 12 * 60_000)).toBe('sisa 12 mnt');
-  expect(says({ state: 'soon' }, 3_600_000 - 4 * 60_000)).toBe('segera, sisa 4 mnt');
-  expect(says({ state: 'late' }, 3_600_000 + 2 * 3_600_000)).toBe('terlambat 2 jam');
+  expect(says({}, 3_600_000 - 12 * 60_000)).toBe('sisa 12\u00a0mnt');
+  expect(says({ state: 'soon' }, 3_600_000 - 4 * 60_000)).toBe('segera, sisa 4\u00a0mnt');
+  expect(says({ state: 'late' }, 3_600_000 + 2 * 3_600_000)).toBe('terlambat 2\u00a0jam');
   expect(says({ state: 'paused' }, 0)).toBe('dijeda');
   // Its time is over, but no beat of the server has said so yet.
   expect(says({ state: 'soon' }, 3_600_000 + 5_000)).toBe('segera, sisa <\u00a01\u00a0mnt');

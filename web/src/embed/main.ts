@@ -8,6 +8,7 @@ import type { View } from '../feed/fold';
 import type { Problem } from '../feed/protocol';
 import { LiveFeed, liveUrl, type FeedFilter, type Phase } from '../feed/live';
 import type { Words } from '../i18n';
+import { boxOf } from '../map/boxes';
 import { boundsOf, startCamera } from '../map/camera';
 import { PantauMap, type Viewport } from '../map/map';
 import '../style/fonts.css';
@@ -36,15 +37,16 @@ async function main(app: HTMLElement): Promise<void> {
   const stage = el('div', { class: 'map', role: 'region', 'aria-label': words.t('map') });
   const legend = makeLegend(city, words, theme);
   const badge = el('span', { class: 'state', role: 'status' });
-  const empty = el('p', { class: 'empty', role: 'status', hidden: '' }, words.t('embed.empty'));
+  const empty = el('p', { class: 'empty', role: 'status', hidden: '' });
   const behind = el('p', { class: 'behind', 'data-behind': '', role: 'status', hidden: '' });
+  const source = el('p', { class: 'source' }, city.attribution);
   const full = el('a', { href: fullAddress(query, choice), target: '_blank', rel: 'noopener' }, words.t('embed.full'));
   const filters = makeFilters(city, areas, words, choice, (next) => choose(next));
   const faults = misnamed(city, areas, words, { areas: listOf(query, 'area') ?? [], categories: listOf(query, 'category') ?? [] });
   app.replaceChildren(
     filters,
     ...(faults.length === 0 ? [] : [el('div', { class: 'misnamed', role: 'alert', tabindex: '0' }, ...faults.map(({ what, instead }) => el('p', {}, el('b', {}, what), ` ${instead}`)))]),
-    el('main', {}, stage, empty, behind, el('p', { class: 'source' }, city.attribution)),
+    el('main', {}, stage, empty, behind, source),
     legend.element,
     el('footer', {}, badge, el('span', { class: 'note' }, words.t('embed.note')), full),
   );
@@ -63,6 +65,7 @@ async function main(app: HTMLElement): Promise<void> {
     camera: boundsOf(shapes(choice)) ?? startCamera(city, stage.clientWidth, stage.clientHeight),
     interactive: true,
     home: () => map.goHome(),
+    blocked: () => [empty, behind, source].map(boxOf),
   });
   map.gl.cooperativeGestures.enable();
   map.choose(shapes(choice));
@@ -79,6 +82,7 @@ async function main(app: HTMLElement): Promise<void> {
     const says = behindSays(words, asked);
     behind.hidden = says === null;
     behind.textContent = says ?? '';
+    map.relayout();
   };
   const say = (): void => {
     badge.dataset.phase = phase;
@@ -89,6 +93,8 @@ async function main(app: HTMLElement): Promise<void> {
       asked.view = view;
       map.show(view, cause);
       legend.count(view.stats);
+      const says = words.t(choice.areas.length + choice.categories.length > 0 ? 'embed.empty.choice' : 'embed.empty');
+      if (empty.textContent !== says) empty.textContent = says;
       empty.hidden = view.stats === null || view.stats.total > 0;
     },
     problem: (problem) => {

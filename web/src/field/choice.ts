@@ -35,6 +35,11 @@ export function readChoice(query: URLSearchParams): Choice {
   };
 }
 
+/** Whether the list is less than all that is open. */
+export function isChosen({ areas, box, categories, statuses }: Choice): boolean {
+  return box !== null || areas.length + categories.length + statuses.length > 0;
+}
+
 /** `query` with the choice in it; what the choice does not know, such as `lang`, stays. */
 export function writeChoice(query: URLSearchParams, choice: Choice): string {
   const next = new URLSearchParams(query);

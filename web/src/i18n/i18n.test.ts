@@ -15,9 +15,9 @@ it('writes times of the city, 24 hours, as each language does', () => {
 });
 
 it('writes ages and numbers', () => {
-  expect(indonesian.age(AT_MS - 12 * 60_000, AT_MS)).toBe('12 mnt lalu');
+  expect(indonesian.age(AT_MS - 12 * 60_000, AT_MS)).toBe('12\u00a0mnt lalu');
   expect(indonesian.age(AT_MS - 5_000, AT_MS)).toBe('baru saja');
-  expect(english.span(5 * 3_600_000)).toBe('5 h');
+  expect(english.span(5 * 3_600_000)).toBe('5\u00a0h');
   // What is late by seconds is not “new”.
   expect(indonesian.t('incident.late', { age: indonesian.span(20_000) })).toBe('Terlambat <\u00a01\u00a0mnt');
   expect(indonesian.number(12_345)).toBe('12.345');

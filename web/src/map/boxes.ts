@@ -17,6 +17,17 @@ export type Point = readonly [x: number, y: number];
 
 export type Segment = readonly [from: Point, to: Point];
 
+/** Where it comes to rest, also while it still slides in. */
+export function boxOf({ offsetLeft, offsetTop, offsetWidth, offsetHeight }: HTMLElement): Box {
+  return { x: offsetLeft, y: offsetTop, w: offsetWidth, h: offsetHeight };
+}
+
+/** Of a panel whose parts are not all as wide as itself. */
+export function partsOf(panel: HTMLElement): Box[] {
+  const { x, y } = boxOf(panel);
+  return [...panel.children].filter((part) => part instanceof HTMLElement).map(boxOf).map((part) => ({ ...part, x: x + part.x, y: y + part.y }));
+}
+
 export function centreOf(box: Box): Point {
   return [box.x + box.w / 2, box.y + box.h / 2];
 }
@@ -30,6 +41,27 @@ export function atLeast(box: Box, side: number): Box {
 
 export function grown(box: Box, by: number): Box {
   return { x: box.x - by, y: box.y - by, w: box.w + 2 * by, h: box.h + 2 * by };
+}
+
+/** The strips along the inside of a frame's four edges. */
+export function edgesOf({ x, y, w, h }: Box, thick: number): Box[] {
+  return [
+    { x, y, w, h: thick },
+    { x, y: y + h - thick, w, h: thick },
+    { x, y, w: thick, h },
+    { x: x + w - thick, y, w: thick, h },
+  ];
+}
+
+/** The same area in boxes with no side longer than `side`. */
+export function cutUp({ x, y, w, h }: Box, side: number): Box[] {
+  const [columns, rows] = [Math.ceil(w / side), Math.ceil(h / side)];
+  return Array.from({ length: columns * rows }, (_, n) => ({
+    x: x + (w / columns) * (n % columns),
+    y: y + (h / rows) * Math.floor(n / columns),
+    w: w / columns,
+    h: h / rows,
+  }));
 }
 
 /** The area that two boxes share. */

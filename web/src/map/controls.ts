@@ -5,7 +5,7 @@ import { scaleBar } from './scale';
 
 const SCALE_PX_MAX = 110;
 
-export function addScale(map: GlMap, words: Words, scale: number): HTMLElement {
+export function addScale(map: GlMap, words: Words, scale: number): void {
   const bar = document.createElement('div');
   bar.className = 'map-scale';
   map.getContainer().append(bar);
@@ -16,7 +16,6 @@ export function addScale(map: GlMap, words: Words, scale: number): HTMLElement {
   };
   map.on('move', show);
   show();
-  return bar;
 }
 
 export function addButtons(map: GlMap, words: Words, home: () => void): void {

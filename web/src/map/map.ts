@@ -3,6 +3,7 @@
  * Sources and layers are made once and never again; the camera moves only when its page asks.
  */
 import * as maplibregl from 'maplibre-gl';
+import type { ExpressionSpecification } from 'maplibre-gl';
 import workerUrl from 'maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url';
 import 'maplibre-gl/dist/maplibre-gl.css';
 import { Protocol } from 'pmtiles';
@@ -10,7 +11,7 @@ import type { Area, City } from '../feed/city';
 import type { View } from '../feed/fold';
 import type { Bbox, Hotspot, Incident, LngLat, MapItem } from '../feed/protocol';
 import type { Words } from '../i18n';
-import { atLeast, type Box } from './boxes';
+import { atLeast, boxOf, centreOf, cutUp, edgesOf, type Box } from './boxes';
 import { bubbleOf, bubbleWith, INCIDENT_R_PX, toBubbles, type Bubble } from './bubbles';
 import { boundsOf, boundsOfOne, startCamera, type Camera } from './camera';
 import { addButtons, addScale } from './controls';
@@ -18,14 +19,14 @@ import { toSourceDiff, type Drawn, type DrawnFeature } from './diff';
 import type { Mark } from './draw';
 import { Effects, EFFECTS_MAX } from './effects';
 import { BEACON_R_PX, beaconFeatures, hotspotFeatures, plateFeatures, rankHotspots, type RankedHotspot } from './hotspots';
-import { MarkStore } from './marks';
+import { CLEAR_STEP_PX, MarkStore } from './marks';
 import './map.css';
 import { covers, widened } from './mercator';
 import { PALETTES, type Theme } from './palette';
 import { placePlates } from './plates';
 import { hasJoined, risen } from './risen';
 import { sayPicked } from './says';
-import { buildStyle, MAP_FONT, NAME_LAYERS, nameFilter, paintsOf, SOURCE } from './style';
+import { buildStyle, MAP_FONT, paintsOf, SOURCE } from './style';
 
 maplibregl.setWorkerUrl(workerUrl);
 maplibregl.addProtocol('pmtiles', new Protocol().tile);
@@ -68,13 +69,15 @@ const PLATE_GAP_PX = 6;
 /** Between a bubble and the ring that marks it: outside the sign on its rim. */
 const SELECTED_GAP_PX = 10;
 
+/** The map's boxes reach 2,047 pixels to either side of their middle. */
+const CLEAR_PX_MAX = 4080;
+
 const NOTHING: ReadonlyMap<string, never> = new Map<string, never>();
 
 export class PantauMap {
   readonly gl: maplibregl.Map;
   private readonly marks: MarkStore;
   private readonly effects: Effects;
-  private readonly scaleBar: HTMLElement;
   private theme: Theme;
   private items: ReadonlyMap<string, MapItem> = NOTHING;
   private hotspots: ReadonlyMap<string, Hotspot> = NOTHING;
@@ -125,7 +128,7 @@ export class PantauMap {
     this.gl.keyboard.disableRotation();
     this.marks = new MarkStore(this.gl, { city, words: options.words, scale, plate_px: options.plate_px, ratio: devicePixelRatio });
     this.effects = new Effects(this.gl, scale);
-    this.scaleBar = addScale(this.gl, options.words, scale);
+    addScale(this.gl, options.words, scale);
     container.style.setProperty('--map-note', `${options.note_px}px`);
     if (options.home !== undefined) addButtons(this.gl, options.words, options.home);
     this.gl.on('style.load', () => this.marks.addGroundMarks(PALETTES[this.theme], options.note_px));
@@ -134,7 +137,6 @@ export class PantauMap {
       for (const [source, next] of this.early) this.update(source, next);
       if (this.theme !== theme) this.paint();
       this.setAreas(options.areas);
-      this.clearEdges();
       this.redraw();
     });
     this.gl.on('zoom', () => {
@@ -146,7 +148,6 @@ export class PantauMap {
     this.gl.on('moveend', () => {
       if (!this.ready) return;
       this.gl.setPaintProperty('leaders', 'line-opacity', 1);
-      this.clearEdges();
       this.redraw();
     });
   }
@@ -277,21 +278,6 @@ export class PantauMap {
     return [b.getWest(), Math.max(-85, b.getSouth()), b.getEast(), Math.min(85, b.getNorth())];
   }
 
-  /** Names so near the edge that it would cut them are left out. */
-  private clearEdges(): void {
-    const { clientWidth: w, clientHeight: h } = this.gl.getContainer();
-    const x = Math.min(w / 4, this.options.note_px * 4.5);
-    const y = Math.min(h / 4, this.options.note_px * 1.6);
-    const corner = (px: number, py: number): [number, number] => this.gl.unproject([px, py]).toArray();
-    const inner: GeoJSON.Polygon = {
-      type: 'Polygon',
-      coordinates: [[corner(x, y), corner(w - x, y), corner(w - x, h - y), corner(x, h - y), corner(x, y)]],
-    };
-    for (const layer of NAME_LAYERS) {
-      if (this.gl.getLayer(layer)) this.gl.setFilter(layer, nameFilter(layer, this.options.scale, inner));
-    }
-  }
-
   private pickAt(point: maplibregl.Point): Picked {
     if (!this.ready) return { kind: 'nothing' };
     const reach = 6;
@@ -323,7 +309,9 @@ export class PantauMap {
     this.drawBubbles(before);
     this.drawSelected();
     this.pulseRisen();
-    this.drawPlates(ranked.slice(0, this.options.platesMax));
+    const panels = this.panels();
+    this.drawPlates(ranked.slice(0, this.options.platesMax), panels);
+    this.clear(panels);
     this.marks.sweep();
   }
 
@@ -378,7 +366,7 @@ export class PantauMap {
     return this.marks.drawn(this.marks.bubble(bubble, this.theme, this.options.city.categories));
   }
 
-  private drawPlates(ranked: readonly RankedHotspot[]): void {
+  private drawPlates(ranked: readonly RankedHotspot[], panels: readonly Box[]): void {
     const canvas = this.gl.getContainer();
     const scale = this.options.scale;
     const margin = 8 * scale;
@@ -400,7 +388,7 @@ export class PantauMap {
       requests,
       {
         frame: { x: margin, y: margin, w: canvas.clientWidth - 2 * margin, h: canvas.clientHeight - 2 * margin },
-        blocked: [...(this.options.blocked?.() ?? []), this.scaleBox()],
+        blocked: panels,
         bubbles,
         gap: PLATE_GAP_PX * scale,
       },
@@ -412,9 +400,21 @@ export class PantauMap {
     this.update(SOURCE.plates, plates);
   }
 
-  private scaleBox(): Box {
-    const bar = this.scaleBar;
-    return { x: bar.offsetLeft, y: bar.offsetTop, w: bar.offsetWidth, h: bar.offsetHeight };
+  /** What lies over the map: the page's own, the scale and the buttons. */
+  private panels(): Box[] {
+    const own = this.gl.getContainer().querySelectorAll<HTMLElement>('.map-scale, .map-buttons');
+    return [...(this.options.blocked?.() ?? []), ...[...own].map(boxOf)].filter(({ w, h }) => w > 0 && h > 0);
+  }
+
+  /** Keeps names off the edges and off the panels. */
+  private clear(panels: readonly Box[]): void {
+    const { clientWidth: w, clientHeight: h } = this.gl.getContainer();
+    const boxes = [...edgesOf({ x: 0, y: 0, w, h }, CLEAR_STEP_PX), ...panels].flatMap((box) => cutUp(box, CLEAR_PX_MAX));
+    const features = boxes.map((box, n) => {
+      const at = this.gl.unproject([...centreOf(box)]).toArray();
+      return pointFeature(`clear-${n}`, at, { image: this.marks.clear(box.w, box.h) });
+    });
+    this.update(SOURCE.clear, new Map(features.map((feature) => [feature.id, feature])));
   }
 
   private setAreas(areas: readonly Area[]): void {
@@ -424,6 +424,9 @@ export class PantauMap {
       shapes.set(code, { type: 'Feature', id: code, geometry, properties: { id: code, level } });
       if (level !== 'city') names.set(code, pointFeature(code, label, { name, level }));
     }
+    // An island that is a district, too, is named once: as the district.
+    const districts = areas.filter(({ level }) => level === 'district').map(({ name }): ExpressionSpecification => ['in', name, ['get', 'name']]);
+    if (this.gl.getLayer('marks')) this.gl.setFilter('marks', ['!', ['all', ['==', ['get', 'kind'], 'island'], ['any', ...districts]]]);
     this.update(SOURCE.areas, shapes);
     this.update(SOURCE.areaNames, names);
   }

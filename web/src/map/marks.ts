@@ -22,6 +22,7 @@ export interface MarkOptions {
 /** Unused images beyond this many are given back to the map. */
 const IMAGES_MAX = 600;
 const SHARE_STEPS = 24;
+export const CLEAR_STEP_PX = 8;
 
 export class MarkStore {
   private readonly marks = new Map<string, Mark>();
@@ -89,6 +90,12 @@ export class MarkStore {
     return this.ensure(id, () => drawPlate(look, font_px, ratio, palette));
   }
 
+  /** Nothing to see, of at least this size: what stands there takes the place all the same. A point of it is many of the screen. */
+  clear(w_px: number, h_px: number): string {
+    const [w, h] = [Math.ceil(w_px / CLEAR_STEP_PX), Math.ceil(h_px / CLEAR_STEP_PX)];
+    return this.ensure(`c|${w}|${h}`, () => ({ image: new ImageData(w, h), w: w * CLEAR_STEP_PX, h: h * CLEAR_STEP_PX }), 1 / CLEAR_STEP_PX);
+  }
+
   drawn(id: string): Mark {
     const mark = this.marks.get(id);
     if (mark === undefined) throw new Error(`no mark ${id}`);
@@ -116,12 +123,12 @@ export class MarkStore {
     this.used.clear();
   }
 
-  private ensure(id: string, draw: () => Mark): string {
+  private ensure(id: string, draw: () => Mark, pixelRatio = this.options.ratio): string {
     this.used.add(id);
     if (!this.marks.has(id)) {
       const mark = draw();
       this.marks.set(id, mark);
-      this.gl.addImage(id, mark.image, { pixelRatio: this.options.ratio });
+      this.gl.addImage(id, mark.image, { pixelRatio });
     }
     return id;
   }

@@ -57,7 +57,7 @@ export const PALETTES: Readonly<Record<Theme, Palette>> = {
     name: '#8699A9',
     nameStrong: '#A9BAC8',
     halo: '#0E1821',
-    mark: '#7C90A1',
+    mark: '#8396A6',
     panel: '#101A24',
     panelLine: 'rgba(255,255,255,.22)',
     text: '#E8EEF3',

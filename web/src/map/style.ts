@@ -2,7 +2,7 @@
  * The map's style, built in code: few layers, no glyph files, no sprites, nothing from another host.
  * Sources and layers are made once; later only data and paint change.
  */
-import type { ExpressionSpecification, FilterSpecification, LayerSpecification, SourceSpecification, StyleSpecification } from 'maplibre-gl';
+import type { ExpressionSpecification, LayerSpecification, SourceSpecification, StyleSpecification } from 'maplibre-gl';
 import type { City } from '../feed/city';
 import { PALETTES, type Palette, type Theme } from './palette';
 
@@ -15,6 +15,7 @@ export const SOURCE = {
   leaders: 'leaders',
   items: 'items',
   plates: 'plates',
+  clear: 'clear',
   chosen: 'chosen',
   here: 'here',
   selected: 'selected',
@@ -53,15 +54,6 @@ export function paintsOf(city: City, options: StyleOptions): { layer: string; pr
       value: value as unknown,
     })),
   );
-}
-
-/** The layers of names; which names they show follows zoom and the frame of the map. */
-export const NAME_LAYERS = ['marks', 'area-names'] as const;
-
-export function nameFilter(layer: (typeof NAME_LAYERS)[number], scale: number, inside: GeoJSON.Polygon | null): FilterSpecification {
-  const shown: ExpressionSpecification =
-    layer === 'marks' ? ['has', 'name'] : ['any', ['==', ['get', 'level'], 'district'], ['>=', ['zoom'], 13.4 + Math.log2(scale)]];
-  return inside === null ? shown : ['all', shown, ['within', inside]];
 }
 
 function groundLayers(city: City, { theme, scale, note_px }: StyleOptions): LayerSpecification[] {
@@ -161,8 +153,9 @@ function markLayers(p: Palette, note_px: number, scale: number): LayerSpecificat
         'text-field': ['get', 'name'],
         'text-font': [MAP_FONT],
         'text-size': note_px * 0.94,
-        'text-anchor': 'top',
-        'text-offset': [0, 0.55],
+        'text-variable-anchor': ['top', 'bottom', 'left', 'right'],
+        'text-radial-offset': 0.55,
+        'text-justify': 'auto',
         'text-optional': true,
         'text-padding': 4 * scale,
         'symbol-sort-key': ['coalesce', ['get', 'rank'], 9],
@@ -203,7 +196,7 @@ function dataLayers({ theme, scale, note_px }: StyleOptions): LayerSpecification
       type: 'symbol',
       source: SOURCE.areaNames,
       minzoom: 9,
-      filter: nameFilter('area-names', scale, null),
+      filter: ['any', ['==', ['get', 'level'], 'district'], ['>=', ['zoom'], 13.4 + Math.log2(scale)]],
       layout: {
         'text-field': ['get', 'name'],
         'text-font': [MAP_FONT],
@@ -281,6 +274,14 @@ function dataLayers({ theme, scale, note_px }: StyleOptions): LayerSpecification
         'symbol-sort-key': ['get', 'rank'],
       },
       paint: {},
+    },
+    // Never seen: names that would be cut by the map's edge or lie under a panel give way to it, as they do to data.
+    {
+      id: 'clear',
+      type: 'symbol',
+      source: SOURCE.clear,
+      layout: { 'icon-image': ['get', 'image'], 'icon-allow-overlap': true, 'icon-padding': 0 },
+      paint: { 'icon-opacity': 0 },
     },
   ];
 }

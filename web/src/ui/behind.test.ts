@@ -14,7 +14,8 @@ it('says nothing where what is shown is what was asked for', () => {
 it('says that the view is the one before, why, and what goes on', () => {
   expect(behindSays(words, shown)).toBe('Yang terlihat masih tampilan sebelumnya, bukan daerah atau pilihan ini. Server belum menjawab; ditanyakan lagi otomatis.');
   expect(behindSays(english, shown)).toBe('What you see is still the view before, not this area or choice. The server has not answered yet; it is asked again by itself.');
-  expect(behindSays(words, { ...shown, problem: problem('too-many-views') })).toMatch(/^Yang terlihat masih .* Server belum dapat menjawab: terlalu banyak layar .*\. Ditanyakan lagi otomatis\.$/);
+  expect(behindSays(words, { ...shown, problem: problem('too-many-views') })).toMatch(/^Yang terlihat masih .* Server belum dapat menjawab: terlalu banyak layar dengan saringan berbeda\. Ditanyakan lagi otomatis\.$/);
+  expect(behindSays(english, { ...shown, problem: problem('busy') })).toMatch(/ now: the server is busy\. It is asked again by itself\.$/);
 });
 
 it('promises nothing of what is refused for good, nor names a view before where there was none', () => {

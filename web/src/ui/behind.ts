@@ -20,5 +20,8 @@ export function behindSays(words: Words, { behind, problem, view }: Asked): stri
 
 function whySays(words: Words, problem: Problem | null): string {
   if (problem === null) return words.t('behind.waits');
-  return words.t(problem.type === INVALID ? 'behind.refused' : 'behind.why', { detail: problemSays(words, problem) });
+  const detail = problemSays(words, problem);
+  if (problem.type === INVALID) return words.t('behind.refused', { detail });
+  // Whoever reads it has nothing to try: the page does.
+  return words.t('behind.why', { detail: detail.replace(words.t('behind.try'), '') });
 }

@@ -51,8 +51,13 @@ describe('the rail', () => {
     for (let lines = 6.5; lines <= 20; lines += 0.5) expect(planRail(lines, { hotspots: 3, newest: 9, overdue: 30 }).hotspots, String(lines)).toBeGreaterThan(0);
   });
 
+  it('gives names a line of their own in large type, but not at the price of the strongest hotspot', () => {
+    expect(planRail(8.4, { hotspots: 4, newest: 9, overdue: 15 }, true)).toMatchObject({ hotspots: 1, newest: 0, overdue: 1, tall: true });
+    expect(planRail(7, { hotspots: 4, newest: 9, overdue: 15 }, true)).toMatchObject({ hotspots: 1, tall: false });
+  });
+
   it('a full wall shows three hotspots, the first with its reason, three newest and one overdue', () => {
-    expect(planRail(19.5, { hotspots: 5, newest: 9, overdue: 30 })).toEqual({ hotspots: 3, whys: 1, newest: 3, overdue: 1 });
+    expect(planRail(19.5, { hotspots: 5, newest: 9, overdue: 30 })).toEqual({ hotspots: 3, whys: 1, newest: 3, overdue: 1, tall: false });
   });
 });
 
