@@ -16,7 +16,6 @@ export class QueueList {
   rows = $state.raw<readonly Row[]>([]);
   /** Those that came in while the page was looking and were not opened yet. */
   fresh = $state.raw<ReadonlySet<string>>(new Set());
-  matched = $state(0);
   loaded = $state(false);
   failed = $state(false);
   /** What is shown was not read anew for a while. */
@@ -102,7 +101,6 @@ export class QueueList {
       take(page);
       this.next = page.next;
       this.more = page.next !== null && this.rows.length < ROWS_MAX;
-      this.matched = page.matched;
       this.loaded = true;
       this.settleFault();
     } catch (error) {

@@ -40,6 +40,7 @@ async function answered(response: Response): Promise<unknown> {
 
 export interface IncidentPage {
   readonly incidents: readonly Incident[];
+  /** On all pages; of a list by words or time that has more than 10,000, those of this page. */
   readonly matched: number;
   readonly seq: number;
   readonly next: string | null;
