@@ -77,7 +77,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 3_6
     await until(60_000, () => 'the drill makes a hotspot', async () => (await server.get('/api/v1/hotspots')).features.length > 0);
     await endDrill();
     await work();
-  }, 300_000);
+  }, 900_000);
 
   afterAll(async () => {
     await browser?.close();
@@ -219,7 +219,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 3_6
       await page.waitForSelector('.trouble');
     } },
     { name: 'audit', path: '/audit', until: waits('[data-line]'), print: true },
-    { name: 'audit-incident', path: `/audit?incident=${incident}`, until: waits('[data-end]') },
+    { name: 'audit-incident', path: `/audit?incident=${incident}`, until: waits('[data-end]'), print: true },
     { name: 'audit-nobody', path: '/audit?actor=siapa', until: waits('[data-empty]') },
     { name: 'audit-unknown', path: '/audit', until: async (page) => {
       await page.waitForSelector('[data-line]');
@@ -342,7 +342,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 3_6
     const [path = '', hash] = state.path.split('#');
     const address = lang === 'id' ? path : `${path}${path.includes('?') ? '&' : '?'}lang=en`;
     const { page, close } = await open(browser, `${server.url}${address}${hash === undefined ? '' : `#${hash}`}`, width, height, async (page) => {
-      page.setDefaultTimeout(20_000);
+      page.setDefaultTimeout(45_000);
       await page.emulateMedia({ reducedMotion: 'reduce' });
       if (!drawn) await desk(page);
       if (!state.name.includes('tour')) await page.addInitScript(() => localStorage.setItem('pantau.tour', 'known'));

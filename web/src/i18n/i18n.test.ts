@@ -11,7 +11,7 @@ it('writes times of the city, 24 hours, as each language does', () => {
   expect(indonesian.timeWithSeconds(AT_MS)).toBe('14.05.32');
   expect(english.timeWithSeconds(AT_MS)).toBe('14:05:32');
   expect(indonesian.day(AT_MS)).toBe('Selasa 24 Nov');
-  expect(indonesian.full(AT_MS)).toBe('24 Nov 2026 14.05 WIT');
+  expect(indonesian.full(AT_MS)).toBe('24 Nov 2026 14.05\u00a0WIT');
 });
 
 it('writes ages and numbers', () => {

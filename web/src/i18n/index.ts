@@ -88,7 +88,7 @@ export function makeWords(lang: Lang, timeZone: string, zoneLabel: string): Word
     timeWithSeconds: (ms) => seconds.format(ms),
     day: (ms, nowMs = ms) => (year.format(ms) === year.format(nowMs) ? day : fullDay).format(ms).replace(',', ''),
     date: (ms) => fullDate.format(ms).replaceAll(' ', '\u00a0'),
-    full: (ms) => `${fullDate.format(ms)} ${time.format(ms)} ${zoneLabel}`,
+    full: (ms) => `${fullDate.format(ms)} ${time.format(ms)}\u00a0${zoneLabel}`,
     age: (atMs, nowMs) => {
       const minutes = Math.floor((nowMs - atMs) / MINUTE_MS);
       if (minutes < 1) return t('age.now');
