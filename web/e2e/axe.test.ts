@@ -178,7 +178,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('WCAG 2.2 AA, by axe', { t
       await page.keyboard.press('Enter');
       await page.click('[data-send-now]');
       await page.waitForSelector(`[data-trouble="${state}"]`);
-      if (state === 'refused') expect(await page.textContent('[data-trouble]')).toContain('“Catatan” ditolak server: sudah lama ditutup dan masuk arsip');
+      if (state === 'refused') expect(await page.textContent('[data-trouble]')).toContain('Server tidak menerima “Catatan”: sudah lama ditutup dan masuk arsip');
       await clean(console, state);
       await page.keyboard.press('Escape');
       await page.waitForSelector('[data-trouble]', { state: 'detached' });

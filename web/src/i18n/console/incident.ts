@@ -2,7 +2,7 @@
 export const incidentId = {
   'console.incident': 'Kejadian',
   'console.pick': 'Pilih kejadian di antrean atau di peta',
-  'console.pick.do': 'J membuka yang pertama · ? menampilkan semua tombol',
+  'console.pick.do': 'J\u00a0membuka yang pertama · ?\u00a0semua tombol',
   'console.close': 'Tutup',
   'console.said': 'Laporan ({n})',
   'console.said.empty': 'Tanpa teks',
@@ -62,7 +62,7 @@ export const incidentId = {
 export const incidentEn: Record<keyof typeof incidentId, string> = {
   'console.incident': 'Incident',
   'console.pick': 'Choose an incident in the queue or on the map',
-  'console.pick.do': 'J opens the first · ? shows all keys',
+  'console.pick.do': 'J\u00a0opens the first · ?\u00a0shows all keys',
   'console.close': 'Close',
   'console.said': 'Reports ({n})',
   'console.said.empty': 'Without text',

@@ -12,7 +12,7 @@ export const troubleId = {
   'console.trouble.network': '“{action}” belum tersimpan: server tidak menjawab.',
   'console.trouble.failing': '“{action}” belum tersimpan: {detail}.',
   'console.trouble.network.do': 'Tidak ada yang hilang. Kirim lagi saat tersambung.',
-  'console.trouble.refused': '“{action}” ditolak server: {detail}.',
+  'console.trouble.refused': 'Server tidak menerima “{action}”: {detail}.',
   'console.trouble.denied': '“{action}” belum tersimpan: Anda belum masuk, atau tidak berhak.',
   'console.trouble.denied.do': 'Masuk di tab lain, lalu kirim lagi. Teks Anda tetap di sini.',
   'console.again': 'Kirim lagi',
