@@ -131,7 +131,11 @@ export class PantauMap {
     addScale(this.gl, options.words, scale);
     container.style.setProperty('--map-note', `${options.note_px}px`);
     if (options.home !== undefined) addButtons(this.gl, options.words, options.home);
-    this.gl.on('style.load', () => this.marks.addGroundMarks(PALETTES[this.theme], options.note_px));
+    this.gl.on('style.load', () => {
+      this.marks.addGroundMarks(PALETTES[this.theme], options.note_px);
+      // Names come with the ground, long before the data.
+      this.put(SOURCE.clear, this.clearings(this.panels()));
+    });
     this.gl.on('load', () => {
       this.ready = true;
       for (const [source, next] of this.early) this.update(source, next);
@@ -311,7 +315,7 @@ export class PantauMap {
     this.pulseRisen();
     const panels = this.panels();
     this.drawPlates(ranked.slice(0, this.options.platesMax), panels);
-    this.clear(panels);
+    this.put(SOURCE.clear, this.clearings(panels));
     this.marks.sweep();
   }
 
@@ -407,14 +411,14 @@ export class PantauMap {
   }
 
   /** Keeps names off the edges and off the panels. */
-  private clear(panels: readonly Box[]): void {
+  private clearings(panels: readonly Box[]): Drawn {
     const { clientWidth: w, clientHeight: h } = this.gl.getContainer();
     const boxes = [...edgesOf({ x: 0, y: 0, w, h }, CLEAR_STEP_PX), ...panels].flatMap((box) => cutUp(box, CLEAR_PX_MAX));
     const features = boxes.map((box, n) => {
       const at = this.gl.unproject([...centreOf(box)]).toArray();
       return pointFeature(`clear-${n}`, at, { image: this.marks.clear(box.w, box.h) });
     });
-    this.update(SOURCE.clear, new Map(features.map((feature) => [feature.id, feature])));
+    return new Map(features.map((feature) => [feature.id, feature]));
   }
 
   private setAreas(areas: readonly Area[]): void {
@@ -436,6 +440,10 @@ export class PantauMap {
       this.early.set(source, next);
       return;
     }
+    this.put(source, next);
+  }
+
+  private put(source: string, next: Drawn): void {
     const diff = toSourceDiff(this.drawn.get(source) ?? NOTHING, next);
     this.drawn.set(source, next);
     if (diff !== null) this.gl.getSource<maplibregl.GeoJSONSource>(source)?.updateData(diff);
