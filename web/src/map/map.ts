@@ -18,7 +18,7 @@ import { addButtons, addScale } from './controls';
 import { toSourceDiff, type Drawn, type DrawnFeature } from './diff';
 import type { Mark } from './draw';
 import { Effects, EFFECTS_MAX } from './effects';
-import { BEACON_R_PX, beaconFeatures, hotspotFeatures, plateFeatures, rankHotspots, type RankedHotspot } from './hotspots';
+import { beaconFeatures, beaconRadius_px, hotspotFeatures, plateFeatures, rankHotspots, type RankedHotspot } from './hotspots';
 import { CLEAR_STEP_PX, MarkStore } from './marks';
 import './map.css';
 import { covers, widened } from './mercator';
@@ -382,9 +382,9 @@ export class PantauMap {
     };
     const visible = ranked.filter(({ hotspot }) => this.gl.getBounds().contains([...hotspot.centroid] as [number, number]));
     const images = new Map(visible.map((one) => [one.hotspot.id, this.marks.plates(one, this.theme)]));
-    const requests = visible.map(({ hotspot }) => {
+    const requests = visible.map(({ hotspot, rank }) => {
       const sizes = (images.get(hotspot.id) ?? []).map((image) => this.marks.drawn(image));
-      const shape = atLeast(screenBox(boundsOfOne(hotspot.outline) ?? [0, 0, 0, 0]), 2 * BEACON_R_PX * scale);
+      const shape = atLeast(screenBox(boundsOfOne(hotspot.outline) ?? [0, 0, 0, 0]), 2 * beaconRadius_px(rank, scale));
       return { id: hotspot.id, shape, sizes };
     });
     const bubbles = [...this.bubbles.values()].map(({ at, r_px }) => ({ ...project(at), r: r_px }));
