@@ -362,7 +362,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('pictures', { timeout: 3_6
         // Four times the points take as much longer without a graphics card.
         if (drawn) {
           await page.waitForSelector('.map[data-shown]', { timeout: 60_000 });
-          await page.waitForTimeout(width > 2_000 ? 12_000 : 1_500);
+          await page.waitForTimeout(width > 2_000 ? 15_000 : 1_500);
         }
         await page.screenshot({ path: join(FOLDER, `${state.name}.${lang}.${isPaper ? 'print' : `${width}x${height}`}.png`), fullPage: !/^(console|replay|field|wall|embed)/.test(state.name) });
       }

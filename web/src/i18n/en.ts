@@ -267,7 +267,7 @@ export const en: Record<Key, string> = {
   'home.login.is': 'For the people of the center.',
   'home.lead': 'Reports come in, are mapped, and stand on the wall of the command center a moment later.',
   'home.wall': 'Map wall',
-  'home.wall.is': 'The big screen of the command center, read from 5 metres.',
+  'home.wall.is': 'The big screen of the command center, read from 5\u00a0metres.',
   'home.console': 'Console',
   'home.field': 'Field',
   'home.field.is': 'For responders with a phone: choose an area, see what comes in.',
@@ -280,6 +280,6 @@ export const en: Record<Key, string> = {
   'home.api.openapi.is': 'The contract for other programs.',
   'home.api.health': 'Server health',
   'home.api.health.is': 'Answers while the server is alive.',
-  'home.open': 'open',
+  'home.open': '{n|open incident|open incidents}',
   'home.language': 'Bahasa Indonesia',
 };

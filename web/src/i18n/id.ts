@@ -268,7 +268,7 @@ export const id = {
   'home.login.is': 'Untuk petugas pusat kendali.',
   'home.lead': 'Laporan masuk, dipetakan, dan tampil di dinding pusat kendali saat itu juga.',
   'home.wall': 'Peta dinding',
-  'home.wall.is': 'Layar besar pusat kendali, dibaca dari 5 meter.',
+  'home.wall.is': 'Layar besar pusat kendali, dibaca dari 5\u00a0meter.',
   'home.console': 'Konsol',
   'home.field': 'Lapangan',
   'home.field.is': 'Untuk petugas dengan ponsel: pilih wilayah, lihat yang baru masuk.',
@@ -281,7 +281,7 @@ export const id = {
   'home.api.openapi.is': 'Kontrak untuk program lain.',
   'home.api.health': 'Kesehatan server',
   'home.api.health.is': 'Menjawab selama server hidup.',
-  'home.open': 'terbuka',
+  'home.open': 'kejadian terbuka',
   'home.language': 'English',
 } as const;
 

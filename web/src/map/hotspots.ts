@@ -69,7 +69,11 @@ export function hotspotFeatures(ranked: readonly RankedHotspot[], palette: Palet
 }
 
 /** At a desk. A hotspot of 200 m would be a speck when the whole island is in view: a ring makes it findable. */
-export const BEACON_R_PX = 24;
+const BEACON_R_PX = 24;
+
+export function beaconRadius_px(rank: number, scale: number): number {
+  return BEACON_R_PX * scale * (rank === 1 ? 1.25 : 1);
+}
 
 type BeaconImage = (r_px: number, strong: boolean, colour: string) => string;
 
@@ -80,7 +84,7 @@ export function beaconFeatures(ranked: readonly RankedHotspot[], palette: Palett
     if (box === null) continue;
     const a = toWorldPx([box[0], box[3]], zoom);
     const b = toWorldPx([box[2], box[1]], zoom);
-    const r_px = BEACON_R_PX * scale * (rank === 1 ? 1.25 : 1);
+    const r_px = beaconRadius_px(rank, scale);
     if (Math.max(b.x - a.x, b.y - a.y) / 2 >= r_px) continue;
     beacons.set(hotspot.id, {
       type: 'Feature',

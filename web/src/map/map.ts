@@ -18,7 +18,7 @@ import { addButtons, addScale } from './controls';
 import { toSourceDiff, type Drawn, type DrawnFeature } from './diff';
 import type { Mark } from './draw';
 import { Effects, EFFECTS_MAX } from './effects';
-import { BEACON_R_PX, beaconFeatures, hotspotFeatures, plateFeatures, rankHotspots, type RankedHotspot } from './hotspots';
+import { beaconFeatures, beaconRadius_px, hotspotFeatures, plateFeatures, rankHotspots, type RankedHotspot } from './hotspots';
 import { CLEAR_STEP_PX, MarkStore } from './marks';
 import './map.css';
 import { covers, widened } from './mercator';
@@ -131,7 +131,11 @@ export class PantauMap {
     addScale(this.gl, options.words, scale);
     container.style.setProperty('--map-note', `${options.note_px}px`);
     if (options.home !== undefined) addButtons(this.gl, options.words, options.home);
-    this.gl.on('style.load', () => this.marks.addGroundMarks(PALETTES[this.theme], options.note_px));
+    this.gl.on('style.load', () => {
+      this.marks.addGroundMarks(PALETTES[this.theme], options.note_px);
+      // Names come with the ground, long before the data.
+      this.put(SOURCE.clear, this.clearings(this.panels()));
+    });
     this.gl.on('load', () => {
       this.ready = true;
       for (const [source, next] of this.early) this.update(source, next);
@@ -311,7 +315,7 @@ export class PantauMap {
     this.pulseRisen();
     const panels = this.panels();
     this.drawPlates(ranked.slice(0, this.options.platesMax), panels);
-    this.clear(panels);
+    this.put(SOURCE.clear, this.clearings(panels));
     this.marks.sweep();
   }
 
@@ -378,9 +382,9 @@ export class PantauMap {
     };
     const visible = ranked.filter(({ hotspot }) => this.gl.getBounds().contains([...hotspot.centroid] as [number, number]));
     const images = new Map(visible.map((one) => [one.hotspot.id, this.marks.plates(one, this.theme)]));
-    const requests = visible.map(({ hotspot }) => {
+    const requests = visible.map(({ hotspot, rank }) => {
       const sizes = (images.get(hotspot.id) ?? []).map((image) => this.marks.drawn(image));
-      const shape = atLeast(screenBox(boundsOfOne(hotspot.outline) ?? [0, 0, 0, 0]), 2 * BEACON_R_PX * scale);
+      const shape = atLeast(screenBox(boundsOfOne(hotspot.outline) ?? [0, 0, 0, 0]), 2 * beaconRadius_px(rank, scale));
       return { id: hotspot.id, shape, sizes };
     });
     const bubbles = [...this.bubbles.values()].map(({ at, r_px }) => ({ ...project(at), r: r_px }));
@@ -407,14 +411,14 @@ export class PantauMap {
   }
 
   /** Keeps names off the edges and off the panels. */
-  private clear(panels: readonly Box[]): void {
+  private clearings(panels: readonly Box[]): Drawn {
     const { clientWidth: w, clientHeight: h } = this.gl.getContainer();
     const boxes = [...edgesOf({ x: 0, y: 0, w, h }, CLEAR_STEP_PX), ...panels].flatMap((box) => cutUp(box, CLEAR_PX_MAX));
     const features = boxes.map((box, n) => {
       const at = this.gl.unproject([...centreOf(box)]).toArray();
       return pointFeature(`clear-${n}`, at, { image: this.marks.clear(box.w, box.h) });
     });
-    this.update(SOURCE.clear, new Map(features.map((feature) => [feature.id, feature])));
+    return new Map(features.map((feature) => [feature.id, feature]));
   }
 
   private setAreas(areas: readonly Area[]): void {
@@ -436,6 +440,10 @@ export class PantauMap {
       this.early.set(source, next);
       return;
     }
+    this.put(source, next);
+  }
+
+  private put(source: string, next: Drawn): void {
     const diff = toSourceDiff(this.drawn.get(source) ?? NOTHING, next);
     this.drawn.set(source, next);
     if (diff !== null) this.gl.getSource<maplibregl.GeoJSONSource>(source)?.updateData(diff);

@@ -102,6 +102,8 @@ function groundLayers(city: City, { theme, scale, note_px }: StyleOptions): Laye
 }
 
 function baseLayers(p: Palette, scale: number): LayerSpecification[] {
+  // Wider, it would lie over itself between small islands.
+  const glow = Math.min(scale, 3.7);
   return [
     {
       id: 'depth',
@@ -115,7 +117,8 @@ function baseLayers(p: Palette, scale: number): LayerSpecification[] {
       type: 'line',
       source: 'base',
       'source-layer': 'land',
-      paint: { 'line-color': p.coastGlow, 'line-width': 9 * scale, 'line-blur': 7 * scale },
+      layout: { 'line-join': 'round' },
+      paint: { 'line-color': p.coastGlow, 'line-width': 9 * glow, 'line-blur': 7 * glow },
     },
     {
       id: 'land',
