@@ -14,13 +14,16 @@ use super::map::LiveMap;
 use super::words::Words;
 use crate::model::{AreaId, CategoryId, Projection};
 
+/// What a title follows from.
+type TitleOf = (CategoryId, Option<AreaId>);
+
 /// Words as of a moment. The public must not find by search what it is not shown: it searches titles only.
 pub(super) struct Finder<'a> {
     map: &'a LiveMap,
     projection: Projection,
     words: Cow<'a, Words>,
     /// Which of the words stand in the titles that were looked at.
-    in_titles: RefCell<HashMap<(CategoryId, Option<AreaId>), Vec<bool>>>,
+    in_titles: RefCell<HashMap<TitleOf, Vec<bool>>>,
 }
 
 impl<'a> Finder<'a> {
@@ -38,8 +41,8 @@ impl<'a> Finder<'a> {
             return Some(true);
         }
         let mut in_titles = self.in_titles.borrow_mut();
-        let title = (incident.category, incident.area(self.projection));
-        let in_title = in_titles.entry(title).or_insert_with(|| {
+        let of = (incident.category, incident.area(self.projection));
+        let in_title = in_titles.entry(of).or_insert_with(|| {
             let title = self.map.title(incident, self.projection);
             self.words.in_title(&format!("{} {}", title.id(), title.en()).to_lowercase())
         });

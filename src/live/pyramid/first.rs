@@ -233,7 +233,7 @@ mod tests {
     }
 
     fn incident(no: usize, chance: &mut Chance) -> Incident {
-        let status = Status::ALL[chance.below(5) as usize];
+        let status = Status::ALL[chance.below(5)];
         let place = LngLat::new(chance.between(127.3, 127.4), chance.between(0.7, 0.9)).unwrap();
         let opened_at = TimeMs(chance.below(1_000_000) as i64);
         let due_at = opened_at.plus_ms(chance.below(500_000) as i64);
