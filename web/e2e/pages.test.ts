@@ -33,7 +33,7 @@ describe.skipIf(BINARY === null || CHROMIUM === null)('the pages over a running 
     await wall.page.waitForSelector(LIVE);
     await wall.page.waitForSelector('[data-hotspot] .rank');
     expect(await wall.page.textContent('[data-hotspot] .rank')).toBe('1');
-    expect(await wall.page.textContent('[data-hotspot] .why')).toMatch(/\d+ laporan/);
+    expect(await wall.page.textContent('[data-hotspot] .why')).toMatch(/\d+\slaporan/);
     expect(await wall.page.textContent('[data-phase]')).toContain('LANGSUNG');
     expect(await wall.page.getAttribute('html', 'lang')).toBe('id');
     await wall.page.waitForSelector('[data-band="drill"]');

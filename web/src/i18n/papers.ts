@@ -137,7 +137,7 @@ export const papersEn: Record<keyof typeof papersId, string> = {
   'paper.denied.do': 'Sign in as an operator or a supervisor, then open it again. Citizens’ reports are still taken and stored.',
   'length.s': '{n} s',
   'length.min': '{n} min',
-  'length.h': '{n} {n|hour|hours}',
+  'length.h': '{n} h',
   'length.d': '{n} {n|day|days}',
   'statistics.title': 'How reports are handled',
   'statistics.lead': 'How fast the city deals with what citizens report. Open to everybody.',
