@@ -131,7 +131,7 @@ fn why(candidate: &Candidate, likeness: Option<f64>) -> Text {
     };
     let (words_id, words_en) = match likeness.map(|likeness| (likeness, (likeness * 100.0).round())) {
         Some((likeness, percent)) if likeness >= ALIKE_MIN => {
-            (format!(", kata-katanya {percent}% mirip"), format!(", {percent}% alike in words"))
+            (format!(", teksnya {percent}% mirip"), format!(", {percent}% alike in words"))
         }
         Some(_) => (", dengan kata-kata yang berbeda".to_owned(), ", told in different words".to_owned()),
         None => (String::new(), String::new()),
@@ -207,7 +207,7 @@ mod tests {
             120.4,
             -35,
             Some(0.62),
-            "120 m dari sini, 35 menit sebelumnya, kata-katanya 62% mirip",
+            "120 m dari sini, 35 menit sebelumnya, teksnya 62% mirip",
             "120 m away, 35 minutes earlier, 62% alike in words",
         );
         check(0.0, 0, None, "0 m dari sini, pada saat yang sama", "0 m away, at the same time");
