@@ -250,7 +250,9 @@ export function drawPlate(look: PlateLook, font_px: number, ratio: number, palet
   const nameFont = `600 ${font_px}px ${FONT}`;
   const countFont = `700 ${font_px}px ${FONT}`;
   measure.font = nameFont;
-  const nameW = look.name === null ? 0 : measure.measureText(look.name).width + gap;
+  // "Sulamadaha +1" and 14 reports must not read as 114.
+  const barred = /\d$/.test(look.name ?? '');
+  const nameW = look.name === null ? 0 : measure.measureText(look.name).width + gap * (barred ? 2.2 : 1);
   measure.font = countFont;
   const countW = measure.measureText(look.count).width;
   const w = Math.ceil(badge + pad + icon + gap * 0.8 + nameW + countW + gap * 0.7 + arrow + pad);
@@ -291,6 +293,7 @@ export function drawPlate(look: PlateLook, font_px: number, ratio: number, palet
     if (look.name !== null) c.fillText(look.name, x, h / 2 + font_px * 0.334);
     x += nameW;
     c.fillStyle = filled ? ink : look.colour;
+    if (barred) c.fillRect(x - gap * 1.1 - line / 2, h * 0.24, line, h * 0.52);
     c.font = countFont;
     c.fillText(look.count, x, h / 2 + font_px * 0.334);
     x += countW + gap * 0.7;
