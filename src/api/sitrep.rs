@@ -270,12 +270,13 @@ impl Figures {
     /// The situation in a sentence.
     fn sentence(&self, report: &Report, city: &City) -> Text {
         let Period { begin, end, .. } = report.period;
-        let [begin, end] = [begin, end].map(|at| city.time_zone.to_datetime(at.timestamp()));
-        let (id, en) = if begin.year() == end.year() {
+        let local = |at: TimeMs| city.time_zone.to_datetime(at.timestamp());
+        let (id, en) = if local(begin).year() == local(report.app.now()).year() {
             ("%d/%m %H.%M", "%d %b %H:%M")
         } else {
             ("%d/%m/%Y %H.%M", "%d %b %Y %H:%M")
         };
+        let [begin, end] = [begin, end].map(local);
         let (total, overdue) = (self.now.matched.total.count, self.now.matched.overdue);
         let hotspots = count_told(&report.hotspots);
         Text {
@@ -287,10 +288,11 @@ impl Figures {
                 self.resolved,
             ),
             en: format!(
-                "Between {} and {}: {} opened, {} resolved; {total} open, {overdue} overdue; {hotspots} {}.",
+                "Between {} and {}: {} {} opened, {} resolved; {total} open, {overdue} overdue; {hotspots} {}.",
                 begin.strftime(en),
                 end.strftime(en),
                 self.opened,
+                if self.opened == 1 { "incident" } else { "incidents" },
                 self.resolved,
                 if hotspots == 1 { "hotspot" } else { "hotspots" },
             ),
