@@ -13,6 +13,7 @@ pub fn describe() -> anyhow::Result<Vec<String>> {
     let commit = commit.ok().filter(|out| out.status.success());
     let commit =
         commit.map_or("unknown".to_owned(), |out| String::from_utf8_lossy(&out.stdout).trim().to_owned());
+    let build = std::env::var("PANTAU_BENCH_BUILD").unwrap_or("release".to_owned());
     let cores = std::thread::available_parallelism()?;
     let cpu = first_value("/proc/cpuinfo", "model name", ':').unwrap_or("unknown processor".to_owned());
     let memory_kib: f64 = first_value("/proc/meminfo", "MemTotal", ':')
@@ -24,7 +25,7 @@ pub fn describe() -> anyhow::Result<Vec<String>> {
     let load: Vec<&str> = load.split_whitespace().take(2).collect();
     Ok(vec![
         format!("Date: {date}"),
-        format!("Commit: {commit}, release build"),
+        format!("Commit: {commit}, {build} build"),
         format!(
             "Machine: {cores} cores of {cpu}, {:.0} GiB, {}, Linux {}; load {} at the start",
             memory_kib / 1024.0 / 1024.0,
