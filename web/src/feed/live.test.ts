@@ -406,7 +406,6 @@ describe('the live feed', () => {
   });
 });
 
-/** A feed with sockets, timers and a clock that the test moves. */
 /** Live, as of seq 10. */
 function live(speed = 1): ReturnType<typeof bench> {
   const t = bench(speed);
@@ -415,6 +414,7 @@ function live(speed = 1): ReturnType<typeof bench> {
   return t;
 }
 
+/** A feed with sockets, timers and a clock that the test moves. */
 function bench(speed = 1, more: Partial<FeedEvents> = {}) {
   const around = new TestSurroundings();
   const phases: Phase[] = [];
