@@ -38,7 +38,7 @@ struct IncidentList<'a> {
     seq: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<String>,
-    /// Left out where more than [`COUNTED_MAX`] match and no sums tell how many.
+    /// Left out where more than [`crate::live::COUNTED_MAX`] match and no sums tell how many.
     #[serde(rename = "numberMatched", skip_serializing_if = "Option::is_none")]
     matched: Option<u64>,
     #[serde(rename = "numberReturned")]

@@ -11,7 +11,7 @@ use super::sort::{Cursor, Sort};
 use crate::journal::IncidentRow;
 use crate::model::{IncidentNo, Projection, TimeMs};
 
-/// Where no sums tell how many match they are counted one by one, and not further than this.
+/// Where no sums tell how many match they are looked at one by one, and not more of them than this.
 pub const COUNTED_MAX: u64 = 10_000;
 
 /// Where a page of the newest is reached by about so many look-ups down the order of opening, no search
@@ -64,9 +64,9 @@ struct Asked<'a> {
 }
 
 impl LiveMap {
-    /// One page of what matches, after `after` in the order of `sort`. What is not on it is not looked at one by
-    /// one, but along the edge of what is asked for, and up to [`COUNTED_MAX`] to count them; in the orders that are
-    /// not of opening also what stands on the pages before, or would but for a span of time.
+    /// One page of what matches, after `after` in the order of `sort`. Of what matches and is not on it few are
+    /// looked at: those along the edge of what is asked for, and at most [`COUNTED_MAX`] to count them. Where more
+    /// match, a page that is not the first of its order meets those before it.
     pub fn incidents(
         &self,
         projection: Projection,
@@ -77,8 +77,13 @@ impl LiveMap {
         limit: usize,
     ) -> Found {
         let asked = self.asked(projection, filter, place);
-        let matched = asked.matched();
-        let mut page = asked.page(sort, after, limit + 1, matched);
+        let (matched, mut page) = match asked.few() {
+            Some(all) => (Some(all.len() as u64), first_of(all, sort, after, limit + 1)),
+            None => {
+                let matched = asked.matched_by_sums();
+                (matched, asked.page(sort, after, limit + 1, matched))
+            }
+        };
         let more = page.len() > limit;
         page.truncate(limit);
         let next = page.last().filter(|_| more).map(|last| sort.rank(last));
@@ -131,24 +136,55 @@ impl LiveMap {
     }
 }
 
-impl Asked<'_> {
+/// One page of all that match.
+fn first_of(all: Vec<&Incident>, sort: Sort, after: Option<Cursor>, limit: usize) -> Vec<Incident> {
+    let behind = |incident: &&Incident| after.is_none_or(|after| sort.rank(incident) > after);
+    let mut all: Vec<&Incident> = all.into_iter().filter(behind).collect();
+    all.sort_unstable_by_key(|incident| sort.rank(incident));
+    all.into_iter().take(limit).copied().collect()
+}
+
+impl<'a> Asked<'a> {
     fn takes(&self, incident: &Incident) -> bool {
-        let place = incident.spot(self.projection, &self.map.city).place;
-        self.matcher.incident(incident) && self.place.contains(place)
+        self.matcher.incident(incident)
+            && self.place.contains(incident.spot(self.projection, &self.map.city).place)
     }
 
-    /// How many match, where sums tell or it takes no more than [`COUNTED_MAX`] looks at what does.
-    fn matched(&self) -> Option<u64> {
-        let pyramid = &self.map.pyramid;
+    fn matched_by_sums(&self) -> Option<u64> {
+        let by_sums = self.filter.is_by_key_and_place();
+        by_sums.then(|| self.map.pyramid.count(&self.place, &self.matcher))
+    }
+
+    /// All that match, where no sums tell how many, and they are not more than [`COUNTED_MAX`] or not so many were
+    /// opened within the span of time.
+    fn few(&self) -> Option<Vec<&'a Incident>> {
         if self.filter.is_by_key_and_place() {
-            return Some(pyramid.count(&self.place, &self.matcher));
+            return None;
         }
-        let mut counted = 0;
-        pyramid.members(&self.place, &self.matcher, |_| {
-            counted += 1;
-            counted <= COUNTED_MAX
-        });
-        (counted <= COUNTED_MAX).then_some(counted)
+        self.of_short_span().or_else(|| {
+            let mut numbers = Vec::new();
+            self.map.pyramid.members(&self.place, &self.matcher, |member| {
+                numbers.push(member.no);
+                numbers.len() as u64 <= COUNTED_MAX
+            });
+            let is_all = numbers.len() as u64 <= COUNTED_MAX;
+            is_all.then(|| numbers.into_iter().filter_map(|no| self.map.incident(no)).collect())
+        })
+    }
+
+    /// All that match, read off the order of opening, where few were opened in the span of time that is asked for.
+    fn of_short_span(&self) -> Option<Vec<&'a Incident>> {
+        let (since, until) = (self.filter.since, self.filter.until);
+        since.or(until)?;
+        let opened = self.map.by_opened.since(since.unwrap_or(TimeMs::MIN));
+        let mut opened = opened.take_while(|(at, _)| until.is_none_or(|until| *at < until));
+        let numbers: Vec<IncidentNo> =
+            opened.by_ref().take(COUNTED_MAX as usize).map(|(_, no)| no).collect();
+        if opened.next().is_some() {
+            return None;
+        }
+        let incidents = numbers.into_iter().filter_map(|no| self.map.incident(no));
+        Some(incidents.filter(|incident| self.takes(incident)).collect())
     }
 
     fn page(&self, sort: Sort, after: Option<Cursor>, limit: usize, matched: Option<u64>) -> Vec<Incident> {
@@ -159,10 +195,11 @@ impl Asked<'_> {
             Sort::OldestFirst => after.is_some() || self.filter.since.is_some(),
             _ => false,
         };
+        let looks = every.saturating_mul(limit as u64);
         let looks_max = if begins_within && matched.is_none_or(|matched| matched > COUNTED_MAX) {
             // A search would meet all that match and come before.
-            u64::MAX
-        } else if sort == Sort::NewestFirst && every.saturating_mul(limit as u64) <= LOOK_UPS_MAX {
+            looks.saturating_mul(4).max(2 * LOOK_UPS_MAX)
+        } else if sort == Sort::NewestFirst && looks <= LOOK_UPS_MAX {
             2 * LOOK_UPS_MAX
         } else {
             0

@@ -63,3 +63,8 @@ pub struct Cursor {
     pub value: i64,
     pub no: Reverse<IncidentNo>,
 }
+
+impl Cursor {
+    /// Nothing stands before it.
+    pub(super) const FIRST: Cursor = Cursor { value: i64::MIN, no: Reverse(IncidentNo(u32::MAX)) };
+}

@@ -51,7 +51,7 @@ impl Pyramid {
         let mut search = Search { matcher, stretch, order, limit, found, open };
         search.look_at(&self.root, At::ROOT, Some(region));
         while let Some(next) = search.open.pop() {
-            if !search.may_take(next.value) {
+            if !search.may_take(next.first) {
                 break;
             }
             search.open(&next);
@@ -73,8 +73,8 @@ struct Search<'a, M, R> {
 
 /// A node that may have members among the first.
 struct Unopened<'a, R> {
-    /// None of its matching members has a smaller one.
-    value: i64,
+    /// None of its matching members ranks before it.
+    first: Cursor,
     node: &'a Node,
     at: At,
     /// `None` where it covers all of the node.
@@ -86,8 +86,9 @@ impl<'a, M: Matcher, R: Region> Search<'a, M, R> {
         if region.is_some_and(|region| !region.may_meet(at.cell)) {
             return;
         }
-        let Some(value) = self.first_value(node, at).filter(|value| self.may_take(*value)) else { return };
-        let next = Unopened { value, node, at, region };
+        let first = self.first_rank(node, at, region.is_some_and(|region| !region.covers(at.cell)));
+        let Some(first) = first.filter(|first| self.may_take(*first)) else { return };
+        let next = Unopened { first, node, at, region };
         match (node, self.order) {
             // Nothing is known of how new its members are before it is opened.
             (Node::Leaf(_), None) => self.open(&next),
@@ -95,16 +96,22 @@ impl<'a, M: Matcher, R: Region> Search<'a, M, R> {
         }
     }
 
-    /// None of the matching members of a node has a smaller value; `None` where none matches.
-    fn first_value(&self, node: &Node, at: At) -> Option<i64> {
+    /// None of the matching members of a node ranks before it; `None` where none matches.
+    fn first_rank(&self, node: &Node, at: At, is_cut: bool) -> Option<Cursor> {
         let matcher = self.matcher;
         let least = |order| node.least(self.stretch.rows).of(order, matcher.statuses());
         match (node, self.order) {
-            (Node::Leaf(_), None) => Some(i64::MIN),
+            (Node::Leaf(_), None) => Some(Cursor::FIRST),
             (Node::Leaf(_), Some(order)) => Some(least(order)),
             (Node::Branch(branch), _) if !matcher.may_match(at.cell, branch.areas) => None,
-            (Node::Branch(branch), None) => branch.matching(matcher).map(|group| -group.opened_by.0).min(),
-            (Node::Branch(branch), Some(order)) => branch.has_matching(matcher).then(|| least(order)),
+            (Node::Branch(branch), None) => {
+                let opened_by = branch.matching(matcher).map(|group| group.opened_by).max()?;
+                Some(Cursor { value: -opened_by.0, ..Cursor::FIRST })
+            }
+            // What only touches the region is opened without asking all that lies below it.
+            (Node::Branch(branch), Some(order)) => {
+                branch.has_matching(matcher).then(|| if is_cut { Cursor::FIRST } else { least(order) })
+            }
         }
     }
 
@@ -124,19 +131,23 @@ impl<'a, M: Matcher, R: Region> Search<'a, M, R> {
         }
     }
 
-    /// Whether one of that value may be among the first.
-    fn may_take(&self, value: i64) -> bool {
-        self.limit > 0 && value <= self.reach()
+    /// Whether one of that rank may be among the first.
+    fn may_take(&self, rank: Cursor) -> bool {
+        self.limit > 0 && rank.value <= self.stretch.last && self.worst().is_none_or(|worst| rank < worst)
+    }
+
+    /// The last of those found, where there are enough.
+    fn worst(&self) -> Option<Cursor> {
+        self.found.peek().filter(|_| self.found.len() >= self.limit).copied()
     }
 
     /// None of a greater value is among the first.
     fn reach(&self) -> i64 {
-        let worst = self.found.peek().filter(|_| self.found.len() >= self.limit);
-        worst.map_or(self.stretch.last, |worst| worst.value)
+        self.worst().map_or(self.stretch.last, |worst| worst.value)
     }
 
     fn take(&mut self, member: &Member, region: Option<&R>) {
-        let Some(rank) = self.stretch.rank(member).filter(|rank| self.may_take(rank.value)) else { return };
+        let Some(rank) = self.stretch.rank(member).filter(|rank| self.may_take(*rank)) else { return };
         if self.stretch.after.is_some_and(|after| rank <= after)
             || region.is_some_and(|region| !region.contains(member.place))
             || !self.matcher.member(member)
@@ -152,7 +163,7 @@ impl<'a, M: Matcher, R: Region> Search<'a, M, R> {
 
 impl<R> PartialEq for Unopened<'_, R> {
     fn eq(&self, other: &Self) -> bool {
-        self.value == other.value
+        self.first == other.first
     }
 }
 
@@ -167,7 +178,7 @@ impl<R> PartialOrd for Unopened<'_, R> {
 /// The one that may have the first member is the greatest.
 impl<R> Ord for Unopened<'_, R> {
     fn cmp(&self, other: &Self) -> Ordering {
-        other.value.cmp(&self.value)
+        other.first.cmp(&self.first)
     }
 }
 
@@ -232,7 +243,8 @@ mod tests {
         }
     }
 
-    fn incident(no: usize, chance: &mut Chance) -> Incident {
+    /// With `ties` all have as many reports, and none a deadline.
+    fn incident(no: usize, ties: bool, chance: &mut Chance) -> Incident {
         let status = Status::ALL[chance.below(5)];
         let place = LngLat::new(chance.between(127.3, 127.4), chance.between(0.7, 0.9)).unwrap();
         let opened_at = TimeMs(chance.below(1_000_000) as i64);
@@ -245,12 +257,12 @@ mod tests {
             category: CategoryId(chance.below(3) as u8),
             status,
             agency: None,
-            reports: 1 + chance.below(2_000) as u32,
+            reports: if ties { 1 } else { 1 + chance.below(2_000) as u32 },
             reporters: 1,
             version: 1,
             opened_at,
             updated_at: opened_at.plus_ms(chance.below(500_000) as i64),
-            due_at: MaybeTime::of(status.is_open().then_some(due_at)),
+            due_at: MaybeTime::of((status.is_open() && !ties).then_some(due_at)),
             closed_at: MaybeTime::of((!status.is_open()).then_some(due_at)),
             closed_by_import: false,
             overdue: false,
@@ -263,8 +275,12 @@ mod tests {
 
     #[test]
     fn a_page_in_any_order_takes_looks_at_few_of_what_matches() {
+        [false, true].into_iter().for_each(check_looks);
+    }
+
+    fn check_looks(ties: bool) {
         let mut chance = Chance::new(5);
-        let incidents: Vec<Incident> = (0..N).map(|no| incident(no, &mut chance)).collect();
+        let incidents: Vec<Incident> = (0..N).map(|no| incident(no, ties, &mut chance)).collect();
         let rows = Rows::from_sorted(&incidents);
         let pyramid = Pyramid::build(incidents.iter().map(|incident| {
             let spot = Spot { place: incident.exact_place, area: None };

@@ -3,41 +3,47 @@
 //! Computed when first asked for, and forgotten with every change below: who adds and changes pays nothing,
 //! and who asks pays once for each node that changed since.
 
+use std::cmp::Reverse;
 use std::sync::OnceLock;
 
 use super::{Leaf, Node};
 use crate::live::keys::StatusSet;
 use crate::live::rows::Rows;
-use crate::live::sort::Sort;
-use crate::model::Status;
+use crate::live::sort::{Cursor, Sort};
+use crate::model::{IncidentNo, Status};
 
 /// The orders that this is known of: how new the newest are stands in the groups of branches.
 const ORDERS: [Sort; 4] =
     [Sort::OldestFirst, Sort::LatestChangeFirst, Sort::MostReportsFirst, Sort::DueFirst];
 
-/// The least value in each of the orders, of the members of each status; `i64::MAX` where there is none.
+type Ranks = [Cursor; ORDERS.len()];
+
+/// The first rank in each of the orders, of the members of each status; the last possible where there is none.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Values([[i64; ORDERS.len()]; Status::ALL.len()]);
+pub(super) struct First([Ranks; Status::ALL.len()]);
 
-impl Values {
-    const NONE: Values = Values([[i64::MAX; ORDERS.len()]; Status::ALL.len()]);
+impl First {
+    const NONE: First = {
+        let last = Cursor { value: i64::MAX, no: Reverse(IncidentNo(0)) };
+        First([[last; ORDERS.len()]; Status::ALL.len()])
+    };
 
-    fn take(&mut self, status: usize, values: &[i64; ORDERS.len()]) {
-        for (least, value) in self.0[status].iter_mut().zip(values) {
-            *least = (*least).min(*value);
+    fn take(&mut self, status: usize, ranks: &Ranks) {
+        for (first, rank) in self.0[status].iter_mut().zip(ranks) {
+            *first = (*first).min(*rank);
         }
     }
 
     /// Of those with one of the statuses.
-    pub fn of(&self, order: usize, statuses: StatusSet) -> i64 {
+    pub fn of(&self, order: usize, statuses: StatusSet) -> Cursor {
         let asked = Status::ALL.into_iter().filter(|status| statuses.has(*status));
-        asked.map(|status| self.0[status as usize][order]).min().unwrap_or(i64::MAX)
+        asked.map(|status| self.0[status as usize][order]).min().unwrap_or(First::NONE.0[0][0])
     }
 }
 
 /// Of one node, once it was asked for.
 #[derive(Debug, Default)]
-pub(super) struct Least(OnceLock<Box<Values>>);
+pub(super) struct Least(OnceLock<Box<First>>);
 
 /// A node is copied in order to be changed.
 impl Clone for Least {
@@ -49,7 +55,12 @@ impl Clone for Least {
 impl Least {
     /// Which of the orders it is; `None` for that of the newest.
     pub fn order(sort: Sort) -> Option<usize> {
-        ORDERS.iter().position(|order| *order == sort)
+        match sort {
+            Sort::NewestFirst => None,
+            Sort::OldestFirst | Sort::LatestChangeFirst | Sort::MostReportsFirst | Sort::DueFirst => {
+                ORDERS.iter().position(|order| *order == sort)
+            }
+        }
     }
 
     /// Something below has changed.
@@ -60,13 +71,13 @@ impl Least {
 
 impl Node {
     /// `rows` are those of the same moment.
-    pub(super) fn least(&self, rows: &Rows) -> &Values {
+    pub(super) fn least(&self, rows: &Rows) -> &First {
         match self {
             Node::Leaf(leaf) => leaf.least.0.get_or_init(|| Box::new(of_members(leaf, rows))),
             Node::Branch(branch) => branch.least.0.get_or_init(|| {
-                let mut least = Values::NONE;
+                let mut least = First::NONE;
                 for child in branch.children.iter().flatten() {
-                    child.least(rows).0.iter().enumerate().for_each(|(i, values)| least.take(i, values));
+                    child.least(rows).0.iter().enumerate().for_each(|(i, ranks)| least.take(i, ranks));
                 }
                 Box::new(least)
             }),
@@ -74,10 +85,10 @@ impl Node {
     }
 }
 
-fn of_members(leaf: &Leaf, rows: &Rows) -> Values {
-    let mut least = Values::NONE;
+fn of_members(leaf: &Leaf, rows: &Rows) -> First {
+    let mut least = First::NONE;
     for incident in leaf.iter().filter_map(|member| rows.get(member.no)) {
-        least.take(incident.status as usize, &ORDERS.map(|order| order.value(incident)));
+        least.take(incident.status as usize, &ORDERS.map(|order| order.rank(incident)));
     }
     least
 }

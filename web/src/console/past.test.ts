@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { NO_VIEW, type View } from '../feed/fold';
+import { NO_VIEW } from '../feed/fold';
+import type { PastView } from '../replay/moment';
 import { Past } from './past.svelte';
 import { incident } from './testing';
 
-const view = (...ids: string[]): View => ({ ...NO_VIEW, items: new Map(ids.map((id) => [id, incident(id)])) });
+const view = (...ids: string[]): PastView => ({ ...NO_VIEW, drills: false, items: new Map(ids.map((id) => [id, incident(id)])) });
 afterEach(() => vi.unstubAllGlobals());
 
 describe('the console looking back', () => {

@@ -3,7 +3,6 @@
  * Sources and layers are made once and never again; the camera moves only when its page asks.
  */
 import * as maplibregl from 'maplibre-gl';
-import type { ExpressionSpecification } from 'maplibre-gl';
 import workerUrl from 'maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url';
 import 'maplibre-gl/dist/maplibre-gl.css';
 import { Protocol } from 'pmtiles';
@@ -429,8 +428,8 @@ export class PantauMap {
       if (level !== 'city') names.set(code, pointFeature(code, label, { name, level }));
     }
     // An island that is a district, too, is named once: as the district.
-    const districts = areas.filter(({ level }) => level === 'district').map(({ name }): ExpressionSpecification => ['in', name, ['get', 'name']]);
-    if (this.gl.getLayer('marks')) this.gl.setFilter('marks', ['!', ['all', ['==', ['get', 'kind'], 'island'], ['any', ...districts]]]);
+    const districts = areas.filter(({ level }) => level === 'district').flatMap(({ name }) => [name, `Pulau ${name}`]);
+    if (this.gl.getLayer('marks')) this.gl.setFilter('marks', ['!', ['all', ['==', ['get', 'kind'], 'island'], ['in', ['get', 'name'], ['literal', districts]]]]);
     this.update(SOURCE.areas, shapes);
     this.update(SOURCE.areaNames, names);
   }

@@ -8,18 +8,25 @@ export interface Look {
   readonly zoom: number;
 }
 
+/** A moment, and whether drills are among what its figures count. */
+export interface PastView extends View {
+  readonly drills: boolean;
+}
+
 /**
- * Three answers about one moment; a seq may lie between them, but none of them knows of anything later. Of `filter`
+ * Four answers about one moment; a seq may lie between them, but none of them knows of anything later. Of `filter`
  * hotspots heed category and area alone.
  */
-export async function readMoment(atMs: number, look: Look, filter: Query = {}): Promise<View> {
+export async function readMoment(atMs: number, look: Look, filter: Query = {}): Promise<PastView> {
   const at = new Date(Math.floor(atMs)).toISOString();
-  const [clusters, hotspots, stats] = await Promise.all([
+  const [clusters, hotspots, stats, drills] = await Promise.all([
     getJson('/api/v1/clusters', { ...filter, bbox: look.bbox.join(','), zoom: look.zoom, at }),
     getJson('/api/v1/hotspots', { category: filter.category, area: filter.area, at }),
     getJson('/api/v1/stats', { ...filter, at }),
+    getJson('/api/v1/stats', { ...filter, drill: 'true', at }),
   ]);
-  return decodeMoment(clusters, hotspots, stats);
+  const { total, openedToday, resolvedToday } = decodeStats(drills);
+  return { ...decodeMoment(clusters, hotspots, stats), drills: total + openedToday + resolvedToday > 0 };
 }
 
 export function decodeMoment(clusters: unknown, hotspots: unknown, stats: unknown): View {

@@ -1,9 +1,8 @@
 /** A replay as it runs: the hand on its clock, and the moment that is read for where the hand stands. */
-import type { View } from '../feed/fold';
 import { ProblemError, type Query } from '../feed/http';
 import type { Problem } from '../feed/protocol';
 import { problemOf } from '../ui/problem';
-import { readMoment, readOpened, type Look } from './moment';
+import { readMoment, readOpened, type Look, type PastView } from './moment';
 import { pass, seek, type Player } from './player';
 import { LatestReader } from './reader';
 
@@ -13,7 +12,7 @@ export const ASK_EVERY_MS = 500;
 const PULSE_SPEED_MAX = 60;
 
 export interface Moment {
-  readonly view: View;
+  readonly view: PastView;
   /** It follows on what was shown before: what came in pulses. */
   readonly follows: boolean;
   readonly atMs: number;
@@ -36,7 +35,7 @@ export class Playback {
   problem = $state.raw<Problem | null>(null);
 
   private look: Look | null = null;
-  private readonly reader: LatestReader<Wish, View>;
+  private readonly reader: LatestReader<Wish, PastView>;
 
   constructor(
     player: Player,
@@ -44,7 +43,7 @@ export class Playback {
     private readonly kept: (player: Player) => void,
     /** What of the moment is asked for; nothing: all. */
     private readonly filter: () => Query = () => ({}),
-    read: (wish: Wish) => Promise<View> = ({ atMs, look, filter: only }) => readMoment(atMs, look, only),
+    read: (wish: Wish) => Promise<PastView> = ({ atMs, look, filter: only }) => readMoment(atMs, look, only),
   ) {
     this.player = player;
     this.reader = new LatestReader(
@@ -81,9 +80,15 @@ export class Playback {
     this.move(seek({ ...this.player, playing: false }, atMs));
   }
 
+  /** Whether what is shown is a choice of all. */
+  get isFiltered(): boolean {
+    return Object.values(this.filter()).some((value) => value !== undefined && value !== '');
+  }
+
   /** Another span, from its beginning. */
   span(fromMs: number, toMs: number): void {
     this.player = { ...this.player, fromMs, toMs, atMs: fromMs, playing: false };
+    this.opened = null;
     this.ask(false);
     this.kept(this.player);
     void this.readBars();
@@ -117,7 +122,7 @@ export class Playback {
     const { fromMs, toMs } = this.player;
     try {
       const found = await readOpened(fromMs, toMs, this.filter());
-      if (this.player.fromMs === fromMs) this.opened = found;
+      if (this.player.fromMs === fromMs && this.player.toMs === toMs) this.opened = found;
     } catch {
       // The bars are a help to find one's way; the moments say what is wrong.
       this.opened = null;

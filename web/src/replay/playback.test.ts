@@ -1,17 +1,17 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { NO_VIEW, type View } from '../feed/fold';
+import { NO_VIEW } from '../feed/fold';
 import { ProblemError } from '../feed/http';
 import { incident } from '../console/testing';
 import { namesMoment, withMoment, withoutMoment } from './address';
 import { dayOf, spanOfDay } from './day';
-import { readMoment } from './moment';
+import { readMoment, type PastView } from './moment';
 import { Playback } from './playback.svelte';
 import { toggle, type Player } from './player';
 
 const HOUR_MS = 3_600_000;
 const DAY: Player = { fromMs: 0, toMs: 24 * HOUR_MS, atMs: HOUR_MS, speed: 60, playing: false };
 const LOOK = { bbox: [127.3, 0.7, 127.5, 0.9] as const, zoom: 12 };
-const view = (...ids: string[]): View => ({ ...NO_VIEW, items: new Map(ids.map((id) => [id, incident(id)])) });
+const view = (...ids: string[]): PastView => ({ ...NO_VIEW, drills: false, items: new Map(ids.map((id) => [id, incident(id)])) });
 /** Answers that are on their way arrive. */
 const settled = async (): Promise<void> => {
   for (let n = 0; n < 20; n++) await Promise.resolve();
@@ -65,8 +65,9 @@ describe('a replay that runs', () => {
       asked.push(url);
       return Response.json({ seq: 1, level: 9, features: [], total: 0, by_category: {}, by_status: {}, overdue: 0, opened_today: 0, resolved_today: 0 });
     });
-    await readMoment(0, LOOK, { category: 'water', agency: 'bpbd', q: 'banjir', area: '' });
-    expect(asked.map((url) => url.split('?')[1]?.split('&').filter((part) => !/^(bbox|zoom|at)=/.test(part)).join('&'))).toEqual(['category=water&agency=bpbd&q=banjir', 'category=water', 'category=water&agency=bpbd&q=banjir']);
+    const view = await readMoment(0, LOOK, { category: 'water', agency: 'bpbd', q: 'banjir', area: '' });
+    expect(view.drills).toBe(false);
+    expect(asked.map((url) => url.split('?')[1]?.split('&').filter((part) => !/^(bbox|zoom|at)=/.test(part)).join('&'))).toEqual(['category=water&agency=bpbd&q=banjir', 'category=water', 'category=water&agency=bpbd&q=banjir', 'category=water&agency=bpbd&q=banjir&drill=true']);
   });
 });
 
