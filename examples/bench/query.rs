@@ -76,7 +76,7 @@ pub fn newest(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     }
     notes.push(TILE38.to_owned());
     let mut row = Row {
-        reason: "by samples two fifths of the server's time is finding and counting, most of it keys of leaves on the way to the newest (a quarter of all), one at a time; the rest is 200 whole features as JSON over HTTP (keyed ids 7 %, names and texts 4 %, 0.1 MB in all), where PostGIS answers with ids",
+        reason: "by samples half of the server's time is finding and counting (leaves on the way to the newest 15 %, leaves on the rim of the box 13 %, the rest spread thin); the other half is 200 whole features as JSON over HTTP (keyed ids 7 %, the kernel 10 %, 0.1 MB in all), where PostGIS answers with ids",
         name: "query-newest".to_owned(),
         what: "box + category + status, newest 200, 1M city, over HTTP",
         unit: "ms p50",

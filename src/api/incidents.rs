@@ -22,7 +22,9 @@ use crate::access::{Object, Permission};
 use crate::feed::parse_bbox;
 use crate::feed::wire::{self, Feature};
 use crate::intake::parse_action;
-use crate::live::{ArchivePage, ArchiveQuestion, Circle, Cursor, Filter, Incident, LiveMap, Sort, Where};
+use crate::live::{
+    ArchivePage, ArchiveQuestion, ArchiveSearch, Circle, Cursor, Filter, Incident, LiveMap, Sort, Where,
+};
 use crate::model::{Action, AgencyId, AreaId, CategoryId, Command, IncidentNo, LngLat, Projection, TimeMs};
 
 const LIMIT_DEFAULT: u32 = 100;
@@ -159,9 +161,9 @@ async fn archived(app: &App, live: &Arc<LiveMap>, ask: &ArchiveQuestion) -> Resu
     let Some(closed_by) = live.archived_up_to() else { return Ok(ArchivePage::default()) };
     let (reader, live, ask) = (app.engine.reader().clone(), live.clone(), ask.clone());
     super::blocking(move || {
-        let mut page = ArchivePage::default();
-        reader.archived(TimeMs::MIN, closed_by, &mut |row| live.add_archived(&mut page, &row, &ask))?;
-        Ok(page)
+        let mut search = ArchiveSearch::of(&live, &ask);
+        reader.archived(TimeMs::MIN, closed_by, &mut |row| search.look_at(&row))?;
+        Ok(search.page())
     })
     .await
 }

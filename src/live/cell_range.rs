@@ -30,6 +30,15 @@ impl CellRange {
         CellRange { level, columns, rows }
     }
 
+    /// The range without the cells on its rim: of the range of a box, cells that the box holds whole. `None`
+    /// where there are none.
+    pub(super) fn without_rim(&self) -> Option<CellRange> {
+        let inner = |(from, to): (u32, u32)| (from + 2 <= to).then(|| (from + 1, to - 1));
+        let columns = self.columns.map(|run| run.and_then(inner));
+        let rows = inner(self.rows).filter(|_| columns.iter().any(Option::is_some))?;
+        Some(CellRange { columns, rows, ..*self })
+    }
+
     /// All cells of `level` in `cell`, which is not deeper.
     pub(super) fn below(cell: Cell, level: u8) -> CellRange {
         let down = level - cell.level;

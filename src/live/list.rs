@@ -54,6 +54,42 @@ impl ArchivePage {
     }
 }
 
+/// Looks for one page among those that left memory.
+pub struct ArchiveSearch<'a> {
+    ask: &'a ArchiveQuestion,
+    asked: Asked<'a>,
+    page: ArchivePage,
+}
+
+impl<'a> ArchiveSearch<'a> {
+    pub fn of(map: &'a LiveMap, ask: &'a ArchiveQuestion) -> ArchiveSearch<'a> {
+        let asked = map.asked(ask.projection, &ask.filter, &ask.place);
+        ArchiveSearch { ask, asked, page: ArchivePage::default() }
+    }
+
+    /// Counts an incident if it matches, and keeps it if it belongs on the page. Its texts are not here, so words
+    /// find its title only.
+    pub fn look_at(&mut self, row: &IncidentRow) {
+        let (ask, page) = (self.ask, &mut self.page);
+        let incident = Incident::from_row(row, &self.asked.map.city);
+        if !self.asked.takes(&incident) {
+            return;
+        }
+        page.matched += 1;
+        if ask.after.is_none_or(|after| ask.sort.rank(&incident) > after) {
+            page.incidents.push(incident);
+        }
+        // Sorted out now and then, so that a page's worth is held and the cost stays small.
+        if page.incidents.len() > 2 * ask.limit + 2 {
+            page.keep_first(ask);
+        }
+    }
+
+    pub fn page(self) -> ArchivePage {
+        self.page
+    }
+}
+
 /// A question bound to a map.
 struct Asked<'a> {
     map: &'a LiveMap,
@@ -104,23 +140,6 @@ impl LiveMap {
     /// Incidents closed up to then have left memory; `None` where all are kept.
     pub fn archived_up_to(&self) -> Option<TimeMs> {
         self.city.keep_closed_ms.map(|keep_ms| self.now.plus_ms(-keep_ms))
-    }
-
-    /// Counts an incident that left memory, if it matches, and keeps it if it belongs on the page. Its
-    /// texts are not here, so words find its title only.
-    pub fn add_archived(&self, page: &mut ArchivePage, row: &IncidentRow, ask: &ArchiveQuestion) {
-        let incident = Incident::from_row(row, &self.city);
-        if !self.asked(ask.projection, &ask.filter, &ask.place).takes(&incident) {
-            return;
-        }
-        page.matched += 1;
-        if ask.after.is_none_or(|after| ask.sort.rank(&incident) > after) {
-            page.incidents.push(incident);
-        }
-        // Sorted out now and then, so that a page's worth is held and the cost stays small.
-        if page.incidents.len() > 2 * ask.limit + 2 {
-            page.keep_first(ask);
-        }
     }
 
     /// The page of incidents in memory and archived ones together.

@@ -44,7 +44,7 @@ pub use hotspots::Alarm;
 pub use incident::{Incident, Spot, is_public, public_spot};
 pub use keys::{IdSet, StatusSet};
 pub use likeness::Trigrams;
-pub use list::{ArchivePage, ArchiveQuestion, COUNTED_MAX, Found};
+pub use list::{ArchivePage, ArchiveQuestion, ArchiveSearch, COUNTED_MAX, Found};
 pub use map::{Change, LiveMap, RING_CHANGES_MAX};
 pub use place::{Circle, Where};
 pub use pyramid::Cells;

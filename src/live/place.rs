@@ -1,5 +1,7 @@
 //! Where a list is asked for: a box, a circle, a cell.
 
+use smallvec::SmallVec;
+
 use super::cell_range::CellRange;
 use super::pyramid::Region;
 use crate::model::{Bbox, Cell, EARTH_RADIUS_M, LEVEL_MAX, LngLat, great_circle_m};
@@ -68,16 +70,20 @@ pub struct Where {
 impl Where {
     /// The same, ready to be tested against many cells.
     pub(super) fn prepared(&self) -> PreparedWhere<'_> {
-        let boxes = [self.bbox, self.circle.map(|circle| circle.bounds())];
-        let ranges = boxes.iter().flatten().map(|bbox| CellRange::of(bbox, LEVEL_MAX));
-        PreparedWhere { place: self, boxes: ranges.collect() }
+        let touched = |bbox: Bbox| CellRange::of(&bbox, LEVEL_MAX);
+        let bbox = self.bbox.map(touched);
+        let circle = self.circle.map(|circle| touched(circle.bounds()));
+        let whole = bbox.and_then(|range| range.without_rim());
+        PreparedWhere { place: self, boxes: bbox.into_iter().chain(circle).collect(), whole }
     }
 }
 
 pub(super) struct PreparedWhere<'a> {
     place: &'a Where,
     /// Boxes that must all meet a cell, as the deepest cells they touch.
-    boxes: Vec<CellRange>,
+    boxes: SmallVec<[CellRange; 2]>,
+    /// The deepest cells that lie in the box whole.
+    whole: Option<CellRange>,
 }
 
 impl Region for PreparedWhere<'_> {
@@ -96,10 +102,9 @@ impl Region for PreparedWhere<'_> {
         if cell.y == 0 || cell.y + 1 == rows {
             return *self.place == Where::default();
         }
-        let of_cell = cell.bbox();
         let w = self.place;
-        w.bbox.is_none_or(|bbox| bbox.parts().any(|part| holds(&part, &of_cell)))
-            && w.circle.is_none_or(|circle| circle.holds(&of_cell))
+        (w.bbox.is_none() || self.whole.is_some_and(|whole| whole.covers(cell)))
+            && w.circle.is_none_or(|circle| circle.holds(&cell.bbox()))
             && w.cell
                 .is_none_or(|wanted| cell.level >= wanted.level && cell.ancestor(wanted.level) == wanted)
     }
@@ -110,12 +115,4 @@ impl Region for PreparedWhere<'_> {
             && w.circle.is_none_or(|c| great_circle_m(c.centre, place) <= c.radius_m)
             && w.cell.is_none_or(|cell| Cell::at(place, cell.level) == cell)
     }
-}
-
-/// Whether one box holds another with its edges. Neither crosses the antimeridian.
-fn holds(outer: &Bbox, inner: &Bbox) -> bool {
-    inner.west() - EDGE_DEG >= outer.west()
-        && inner.east() + EDGE_DEG <= outer.east()
-        && inner.south() - EDGE_DEG >= outer.south()
-        && inner.north() + EDGE_DEG <= outer.north()
 }

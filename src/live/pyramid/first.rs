@@ -86,7 +86,7 @@ impl<'a, M: Matcher, R: Region> Search<'a, M, R> {
         if region.is_some_and(|region| !region.may_meet(at.cell)) {
             return;
         }
-        let first = self.first_rank(node, at, region.is_some_and(|region| !region.covers(at.cell)));
+        let first = self.first_rank(node, at, region);
         let Some(first) = first.filter(|first| self.may_take(*first)) else { return };
         let next = Unopened { first, node, at, region };
         match (node, self.order) {
@@ -97,7 +97,7 @@ impl<'a, M: Matcher, R: Region> Search<'a, M, R> {
     }
 
     /// None of the matching members of a node ranks before it; `None` where none matches.
-    fn first_rank(&self, node: &Node, at: At, is_cut: bool) -> Option<Cursor> {
+    fn first_rank(&self, node: &Node, at: At, region: Option<&R>) -> Option<Cursor> {
         let matcher = self.matcher;
         let least = |order| node.least(self.stretch.rows).of(order, matcher.statuses());
         match (node, self.order) {
@@ -110,7 +110,8 @@ impl<'a, M: Matcher, R: Region> Search<'a, M, R> {
             }
             // What only touches the region is opened without asking all that lies below it.
             (Node::Branch(branch), Some(order)) => {
-                branch.has_matching(matcher).then(|| if is_cut { Cursor::FIRST } else { least(order) })
+                let is_cut = || region.is_some_and(|region| !region.covers(at.cell));
+                branch.has_matching(matcher).then(|| if is_cut() { Cursor::FIRST } else { least(order) })
             }
         }
     }
