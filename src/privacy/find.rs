@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use anyhow::bail;
+
 use crate::intake::{phone_key, sender_by_email, sender_by_phone};
-use crate::journal::{ActsQuestion, IncidentRow, JournalError, Reader, ReportRow};
+use crate::journal::{ActsQuestion, IncidentRow, JournalError, Reader, ReportRow, Whereabouts};
 use crate::model::{Entry, Fact, IdKey, IncidentNo, RecordKind, ReportNo, SenderId, Seq, Status, TimeMs};
 
 /// The shift log is read in steps of so many entries.
@@ -73,25 +75,39 @@ enum Subject {
 }
 
 impl Selector {
-    fn subject(&self, ids: &IdKey) -> Result<Subject, String> {
+    fn subject(&self, reader: &dyn Reader, ids: &IdKey) -> anyhow::Result<Subject> {
         match self {
-            Selector::Code(code) => match ids.report_of_code(code) {
-                Some(no) => Ok(Subject::Report(no)),
-                None if ids.waiting_of_code(code).is_some() => Err(format!(
-                    "the report {code} waits to be handed on to the database; ask again once it is there"
-                )),
-                None => Err(format!("{code:?} is no code of this center; look for a slip of the pen")),
-            },
+            Selector::Code(code) => Ok(Subject::Report(report_of_code(code, reader, ids)?)),
             Selector::Phone(phone) => match phone_key(phone) {
                 Some(key) => Ok(Subject::Phone { key, sender: sender_by_phone(ids, phone) }),
-                None => Err(format!("{phone:?} is no phone number")),
+                None => bail!("{phone:?} is no phone number"),
             },
             Selector::Email(email) if email.contains('@') => {
                 let sender = sender_by_email(ids, email);
                 Ok(Subject::Email { email: email.to_lowercase(), sender })
             }
-            Selector::Email(email) => Err(format!("{email:?} is no e-mail address")),
+            Selector::Email(email) => bail!("{email:?} is no e-mail address"),
         }
+    }
+}
+
+/// The report of a code, also of one that was given out while the database was away.
+fn report_of_code(code: &str, reader: &dyn Reader, ids: &IdKey) -> anyhow::Result<ReportNo> {
+    if let Some(no) = ids.report_of_code(code) {
+        return Ok(no);
+    }
+    let Some(waiting) = ids.waiting_of_code(code) else {
+        bail!("{code:?} is no code of this center; look for a slip of the pen");
+    };
+    match reader.waiting_report(waiting)? {
+        Some(Whereabouts::InJournal(no)) => Ok(no),
+        Some(Whereabouts::Refused { .. }) => {
+            bail!("the report {code} was refused when it was handed on: nothing of it is held here")
+        }
+        Some(Whereabouts::Waiting { .. } | Whereabouts::HandedIn) | None => bail!(
+            "no report has the code {code} here; look for a slip of the pen. Where it was given out while the \
+             database was away, the report waits to be handed on: ask again once it is there"
+        ),
     }
 }
 
@@ -131,7 +147,7 @@ fn digits(text: &str) -> String {
 /// # Errors
 /// In words: a selector that is none, or a store that cannot be read.
 pub fn find(reader: &dyn Reader, ids: &IdKey, selector: &Selector) -> anyhow::Result<Found> {
-    let subject = selector.subject(ids).map_err(anyhow::Error::msg)?;
+    let subject = selector.subject(reader, ids)?;
     let mut rows = Vec::new();
     let mut found = Found::default();
     if let Subject::Report(no) = subject {

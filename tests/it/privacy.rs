@@ -332,6 +332,35 @@ async fn reasons_of_looks_and_the_shift_log_are_told_and_erased_as_notes_are() {
     assert!(!found(&shift[1]).is_empty());
 }
 
+/// As in a folder that a history was moved into out of a database.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_was_given_out_while_the_database_was_away_leads_to_its_report() {
+    let town = Town::new();
+    let app = town.app().await;
+    let codes = town.fill(&app).await;
+    app.stop().await;
+    let secret = SqliteJournal::open(&town.data(), ternate(), FolderMode::Live).unwrap().secret();
+    let ids = IdKey::new(secret, &ternate().code_prefix);
+    let [known, refused, unknown] = [0, 1, 2].map(IdKey::waiting_no);
+    let conn = rusqlite::Connection::open(town.data().join("pantau.db")).unwrap();
+    let insert =
+        "INSERT INTO waiting_code (waiting_no, received_at, report_no, refused) VALUES (?1, 0, ?2, ?3)";
+    let report = ids.report_of_code(&codes[0]).unwrap();
+    conn.execute(insert, (known.cast_signed(), Some(report.0), None::<&str>)).unwrap();
+    conn.execute(insert, (refused.cast_signed(), None::<u32>, Some("discarded"))).unwrap();
+    drop(conn);
+
+    let export = |no| town.privacy(&["export", "--code", &ids.waiting_code(no)]);
+    assert!(export(known).ok().contains(TEXT));
+    for (no, says) in [(refused, "was refused"), (unknown, "look for a slip of the pen")] {
+        let said = export(no);
+        assert!(said.code == 1 && said.err.contains(says), "{}{}", said.out, said.err);
+    }
+    let erased = town.privacy(&["erase", "--code", &ids.waiting_code(known), "--reason", "surat 8"]).ok();
+    assert!(erased.contains("Proven"), "{erased}");
+    assert!(!export(known).ok().contains(TEXT));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_question_is_answered_in_words_and_changes_nothing() {
     let town = Town::new();
@@ -339,11 +368,14 @@ async fn a_wrong_question_is_answered_in_words_and_changes_nothing() {
     let codes = town.fill(&app).await;
     app.stop().await;
     let entries = town.verified().entries;
+    // A slip in the last sign, which checks the others.
+    let last = if codes[0].ends_with('X') { 'Y' } else { 'X' };
+    let slipped = format!("{}{last}", &codes[0][..codes[0].len() - 1]);
     for (args, code, says) in [
         (&["erase", "--phone", "0899 111 222", "--reason", "x"][..], 3, "Nothing is held"),
         (&["export", "--email", "nobody@example.id"], 3, "Nothing is held"),
         (&["export", "--email", "nobody"], 1, "no e-mail address"),
-        (&["export", "--code", "TTE-7K3M-9QXAD"], 1, "no code of this center"),
+        (&["export", "--code", &slipped], 1, "no code of this center"),
         (&["erase", "--phone", PHONE], 2, "--reason"),
         (&["erase", "--phone", PHONE, "--reason", "  "], 1, "give a reason"),
         (&["erase", "--phone", PHONE, "--reason", "nurul marker asked"], 1, "names the person"),
